@@ -1,0 +1,48 @@
+"""numpynet: the layers of a convolutional network, forward and backward, in NumPy that is written to be read.
+
+from numpynet import Adam, KeypointNet, SmoothL1Loss
+
+net, criterion = KeypointNet(rng=0), SmoothL1Loss()
+optimizer = Adam(net.parameters(), lr=1e-3)
+
+out, cache = net.forward(images)            # images (N, 1, 224, 224) float32 -> out (N, 136)
+loss, dout = criterion(out, targets)        # the loss and dL/dout
+dimages = net.backward(dout, cache)         # adds to every parameter's .grad
+optimizer.step(); optimizer.zero_grad()
+"""
+
+from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
+from numpynet.dispatch import use
+from numpynet.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from numpynet.losses import MSELoss, SmoothL1Loss
+from numpynet.models import KeypointNet
+from numpynet.module import Chain, Module, Parameter, Sequential
+from numpynet.optim import SGD, Adam
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Chain",
+    "CheckpointError",
+    "Conv2d",
+    "Dropout",
+    "Flatten",
+    "KeypointNet",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SmoothL1Loss",
+    "WeightsCard",
+    "load_net",
+    "load_weights",
+    "save_weights",
+    "use",
+]

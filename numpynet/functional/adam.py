@@ -1,0 +1,43 @@
+"""Adam: steps of about the same length for every weight, along a smoothed gradient."""
+
+import numpy as np
+
+from numpynet.typing import Array
+
+
+def adam_update(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """One step of Adam (Kingma and Ba 2015, algorithm 1), element by element, t = `step` counting from 1::
+
+        g     = grad + weight_decay param
+        m     = beta1 m + (1 - beta1) g             running mean of the gradient        (exp_avg)
+        v     = beta2 v + (1 - beta2) g^2           running mean of its square          (exp_avg_sq)
+        param = param - lr m_hat / (sqrt(v_hat) + eps),
+                m_hat = m / (1 - beta1^t), v_hat = v / (1 - beta2^t)
+
+    m and v begin at 0 and are too small at first by just the factors that the hats divide by: after one step
+    m_hat = g and v_hat = g^2, so the first step is lr sign(g), however large g is.
+
+    Shapes: all arrays alike. `param`, `exp_avg` and `exp_avg_sq` are changed in place; `grad` is not.
+
+    As torch.optim.Adam: eps is added outside the root, after the correction; the decay is part of the gradient.
+    """
+    beta1, beta2 = betas
+    if weight_decay:
+        grad = grad + weight_decay * param
+    exp_avg *= beta1
+    exp_avg += (1 - beta1) * grad
+    exp_avg_sq *= beta2
+    exp_avg_sq += (1 - beta2) * np.square(grad)
+    m_hat = exp_avg / (1 - beta1**step)
+    v_hat = exp_avg_sq / (1 - beta2**step)
+    param -= lr * m_hat / (np.sqrt(v_hat) + eps)

@@ -1,0 +1,42 @@
+"""Dropout: forget a random share of the numbers, so that none can be relied on alone."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from numpynet.typing import AnyArray, Array, Seed
+
+
+class DropoutCache(NamedTuple):
+    """What `dropout_backward` needs."""
+
+    mask: AnyArray  # bool, shape of x: True where the number was kept
+    scale: float  # 1 / (1 - p), or 0 where p is 1
+
+
+def dropout(x: Array, p: float = 0.5, rng: Seed = None, mask: AnyArray | None = None) -> tuple[Array, DropoutCache]:
+    """out = x * mask / (1 - p), where mask keeps each element with probability 1 - p. Any shape.
+
+    The division ("inverted dropout", Srivastava et al. 2014, section 10) keeps the expected value: E[out] = x, so
+    that nothing needs to be scaled at evaluation, when dropout is left out altogether.
+
+    mask: the boolean keep-mask to use, of x's shape; drawn from `rng` where it is None.
+
+    Backward: out is x times a constant that does not depend on x, hence dx = dout * mask / (1 - p).
+
+    The cache holds the mask: the backward pass must drop the very same elements. PyTorch
+    (torch.nn.functional.dropout) draws other masks from the same seed.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout: p must lie in 0 .. 1, got {p}")
+    if mask is None:
+        mask = np.random.default_rng(rng).random(x.shape, dtype=np.float32) >= p
+    elif mask.shape != x.shape:
+        raise ValueError(f"dropout: mask must have x's shape {x.shape}, got {mask.shape}")
+    scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    return x * mask * x.dtype.type(scale), DropoutCache(mask, scale)
+
+
+def dropout_backward(dout: Array, cache: DropoutCache) -> Array:
+    """Gradient of `dropout`: dx, of dout's shape."""
+    return dout * cache.mask * dout.dtype.type(cache.scale)

@@ -1,0 +1,30 @@
+"""Flatten: a stack of maps becomes a row of numbers."""
+
+import math
+from typing import NamedTuple
+
+from numpynet.typing import Array
+
+
+class FlattenCache(NamedTuple):
+    """What `flatten_backward` needs."""
+
+    shape: tuple[int, ...]  # of x
+
+
+def flatten(x: Array, start_dim: int = 1) -> tuple[Array, FlattenCache]:
+    """out[n, k] = x[n, c, h, w] with k = (c H + h) W + w: row-major, as torch.flatten does.
+
+    Shapes: x (N, C, H, W) or any other; out (N, C H W), or all dimensions from `start_dim` on made one.
+
+    Backward: no number is changed, only its place, so dx is dout in x's shape. The cache holds that shape.
+    """
+    if not 0 <= start_dim < x.ndim:
+        raise ValueError(f"flatten: start_dim must lie in 0 .. {x.ndim - 1} for x of shape {x.shape}, got {start_dim}")
+    out = x.reshape(*x.shape[:start_dim], math.prod(x.shape[start_dim:]))  # (N, C, H, W) -> (N, C H W)
+    return out, FlattenCache(x.shape)
+
+
+def flatten_backward(dout: Array, cache: FlattenCache) -> Array:
+    """Gradient of `flatten`: dx, of x's shape."""
+    return dout.reshape(cache.shape)  # (N, C H W) -> (N, C, H, W)

@@ -1,0 +1,47 @@
+"""Linear: every output is a weighted sum of every input."""
+
+from typing import NamedTuple
+
+from numpynet.typing import Array
+
+
+class LinearCache(NamedTuple):
+    """What `linear_backward` needs."""
+
+    x: Array  # (N, I): its transpose multiplies dout in dweight
+    weight: Array  # (O, I): multiplies dout in dx
+    has_bias: bool
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
+    """out = x weight^T + bias.
+
+    Shapes: x (N, I); weight (O, I); bias (O,) or None; out (N, O).
+
+    Backward, element by element. With out[n, o] = sum_i x[n, i] weight[o, i] + bias[o]::
+
+        dL/dx[n, i]      = sum_o dout[n, o] weight[o, i]     every output that x[n, i] entered
+        dL/dweight[o, i] = sum_n dout[n, o] x[n, i]          every image that used weight[o, i]
+        dL/dbias[o]      = sum_n dout[n, o]
+
+    A sum over a shared *last* index is a product with a transpose, over a *first* index a product with the
+    transpose on the other side. This is where "the transpose" comes from: dx = dout weight, dweight = dout^T x.
+
+    The cache holds x and weight, since each one's gradient is made of the other.
+
+    As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x is 2-D.
+    """
+    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
+        raise ValueError(f"linear: x must have shape (N, {weight.shape[1]}), got {x.shape}")
+    out = x @ weight.T  # (N, I) @ (I, O) -> (N, O)
+    if bias is not None:
+        out += bias
+    return out, LinearCache(x, weight, bias is not None)
+
+
+def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
+    """Gradients of `linear`: dx (N, I), dweight (O, I), dbias (O,) or None, for dout (N, O)."""
+    dx = dout @ cache.weight  # (N, O) @ (O, I) -> (N, I)
+    dweight = dout.T @ cache.x  # (O, N) @ (N, I) -> (O, I)
+    dbias = dout.sum(axis=0) if cache.has_bias else None  # (N, O) -> (O,)
+    return dx, dweight, dbias

@@ -1,0 +1,34 @@
+"""SGD: downhill, with momentum if wanted."""
+
+from numpynet.typing import Array
+
+
+def sgd_update(
+    param: Array,
+    grad: Array,
+    velocity: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> Array | None:
+    """One step of stochastic gradient descent, element by element::
+
+        g = grad + weight_decay param
+        v = g at the first step, momentum v + (1 - dampening) g afterwards
+        d = g + momentum v if nesterov, else v                  (d = g without momentum)
+        param = param - lr d
+
+    Shapes: all arrays alike. `param` is changed in place; the velocity v is returned (None without momentum).
+
+    As torch.optim.SGD: the learning rate multiplies the velocity, where Sutskever et al. 2013 put it inside.
+    """
+    if weight_decay:
+        grad = grad + weight_decay * param
+    if not momentum:
+        param -= lr * grad
+        return None
+    velocity = grad.copy() if velocity is None else momentum * velocity + (1 - dampening) * grad
+    param -= lr * (grad + momentum * velocity if nesterov else velocity)
+    return velocity

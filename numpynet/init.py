@@ -1,0 +1,43 @@
+"""How weights begin: PyTorch's default distributions, and random streams that do not disturb each other."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from numpynet.typing import Array, Seed
+
+_skip: ContextVar[bool] = ContextVar("skip", default=False)
+
+
+@contextmanager
+def no_init() -> Iterator[None]:
+    """Inside, new layers leave their weights unset: for a network whose weights are about to be loaded."""
+    token = _skip.set(True)
+    try:
+        yield
+    finally:
+        _skip.reset(token)
+
+
+def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DTypeLike = np.float32) -> Array:
+    """Uniform in ±1 / sqrt(fan_in), the default of torch.nn.Linear and torch.nn.Conv2d for weight and bias alike.
+
+    PyTorch writes it for the weight as kaiming_uniform_ (He et al. 2015) with a = sqrt(5): the bound
+    sqrt(6 / ((1 + a^2) fan_in)) is 1 / sqrt(fan_in). fan_in is the number of inputs that one output sees.
+    """
+    if _skip.get():
+        return np.empty(shape, dtype)
+    bound = 1 / math.sqrt(fan_in)
+    numbers = np.random.default_rng(rng).random(shape, dtype=np.float32)
+    numbers *= 2 * bound
+    numbers -= bound
+    return numbers.astype(dtype, copy=False)
+
+
+def spawn(rng: Seed, count: int) -> list[np.random.Generator]:
+    """`count` generators whose draws do not depend on how much the others, or `rng`, have drawn."""
+    return np.random.default_rng(rng).spawn(count)

@@ -1,0 +1,11 @@
+"""The layers: each owns its parameters and buffers, and leaves the mathematics to `numpynet.functional`."""
+
+from numpynet.layers.batch_norm import BatchNorm1d, BatchNorm2d
+from numpynet.layers.conv2d import Conv2d
+from numpynet.layers.dropout import Dropout
+from numpynet.layers.flatten import Flatten
+from numpynet.layers.linear import Linear
+from numpynet.layers.max_pool2d import MaxPool2d
+from numpynet.layers.relu import ReLU
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear", "MaxPool2d", "ReLU"]

@@ -1,0 +1,33 @@
+"""What is minimised: a criterion gives the loss and the gradient that starts the backward pass."""
+
+from numpynet.dispatch import ops
+from numpynet.functional.mse_loss import Reduction
+from numpynet.typing import Array
+
+
+class MSELoss:
+    """Mean squared error (torch.nn.MSELoss); `reduction` "mean" divides by all elements, "sum" by nothing."""
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        self.reduction = reduction
+
+    def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
+        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
+        loss, cache = ops().mse_loss(out, target, self.reduction)
+        return float(loss), ops().mse_loss_backward(1.0, cache)
+
+
+class SmoothL1Loss:
+    """Squared below `beta`, absolute above (torch.nn.SmoothL1Loss); `reduction` as in MSELoss."""
+
+    def __init__(self, reduction: Reduction = "mean", beta: float = 1.0) -> None:
+        self.reduction = reduction
+        self.beta = beta
+
+    def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
+        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
+        loss, cache = ops().smooth_l1_loss(out, target, self.reduction, self.beta)
+        return float(loss), ops().smooth_l1_loss_backward(1.0, cache)
+
+
+Criterion = MSELoss | SmoothL1Loss

@@ -1,0 +1,193 @@
+"""Module, Parameter, Chain and Sequential: what every layer and network has in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from numpynet.typing import AnyArray, Array
+
+
+class Parameter:
+    """An array that is learned, and its gradient.
+
+    `grad` is None until a backward pass adds to it; several backward passes add up until `zero_grad`.
+    """
+
+    def __init__(self, data: Array) -> None:
+        self.data = data
+        self.grad: Array | None = None
+
+    def add_grad(self, grad: Array) -> None:
+        """Add `grad`, of the parameter's shape and dtype, to the gradient; ValueError where it does not fit."""
+        if grad.shape != self.data.shape or grad.dtype != self.data.dtype:
+            raise ValueError(
+                f"add_grad: the gradient must be {self.data.dtype} {self.data.shape}, got {grad.dtype} {grad.shape}"
+            )
+        self.grad = grad if self.grad is None else self.grad + grad
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.data.dtype} {self.data.shape})"
+
+
+class Module(abc.ABC):
+    """A layer or a network.
+
+    Its attributes tell what it is made of: a Parameter is learned, a Module is a part, and the arrays named in
+    `buffer_names` (running statistics) are state that is saved but not learned. Keys of the state dict are the
+    attributes' names, joined by dots, as in torch.nn.Module.
+    """
+
+    buffer_names: tuple[str, ...] = ()
+    training = True
+
+    @abc.abstractmethod
+    def forward(self, x: Array) -> tuple[Any, Any]:
+        """The output, and the cache that `backward` needs."""
+
+    @abc.abstractmethod
+    def backward(self, dout: Array, cache: Any) -> Array:
+        """dL/dx for dout = dL/dout; adds dL/dparameter to the `grad` of every parameter."""
+
+    def __call__(self, x: Array) -> Array:
+        """The output alone."""
+        return self.forward(x)[0]
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The parts, with their names, in the order in which they were set."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def modules(self) -> Iterator[Module]:
+        """This module and every part of it."""
+        yield self
+        for _, child in self.children():
+            yield from child.modules()
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Every Parameter with its key in the state dict."""
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+        for name, child in self.children():
+            yield from child.named_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> list[Parameter]:
+        """Every Parameter, in the order of the state dict."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget every gradient."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training (`mode` True) or evaluation; returns the module."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: running statistics instead of the batch's, no dropout."""
+        return self.train(False)
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Turn parameters and floating-point buffers into `dtype` (gradients are forgotten); returns the module."""
+        for module in self.modules():
+            for name, value in list(vars(module).items()):
+                if isinstance(value, Parameter):
+                    value.data, value.grad = value.data.astype(dtype, copy=False), None
+                elif name in module.buffer_names and value is not None and value.dtype.kind == "f":
+                    setattr(module, name, value.astype(dtype, copy=False))
+        return self
+
+    def state_dict(self, prefix: str = "") -> dict[str, AnyArray]:
+        """Parameters and buffers by PyTorch's keys, in PyTorch's order: the arrays themselves, not copies."""
+        state = {prefix + name: value.data for name, value in vars(self).items() if isinstance(value, Parameter)}
+        for name in self.buffer_names:
+            if getattr(self, name) is not None:
+                state[prefix + name] = getattr(self, name)
+        for name, child in self.children():
+            state |= child.state_dict(f"{prefix}{name}.")
+        return state
+
+    def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
+        """Copy `state` into parameters and buffers, in the dtype these have.
+
+        ValueError, with nothing changed, where a shape differs or, if `strict`, a key is missing or unknown.
+        """
+        own = self.state_dict()
+        if strict and (missing := own.keys() - state.keys()):
+            raise ValueError(f"load_state_dict: missing {_some(missing)}")
+        if strict and (unknown := state.keys() - own.keys()):
+            raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
+        shared = [key for key in own if key in state]
+        for key in shared:
+            if own[key].shape != state[key].shape:
+                raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {state[key].shape}")
+        for key in shared:
+            np.copyto(own[key], state[key], casting="same_kind")
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of the printed form."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+
+
+class Chain(Module):
+    """A network whose layers follow each other in one line."""
+
+    @abc.abstractmethod
+    def path(self) -> list[Module]:
+        """The layers in the order in which the data passes them; one layer may stand there several times."""
+
+    def forward(self, x: Array) -> tuple[Array, list[Any]]:
+        """The output, and the layers' caches in the order of `path()`."""
+        caches = []
+        for layer in self.path():
+            x, cache = layer.forward(x)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dout: Array, cache: list[Any]) -> Array:
+        """The chain rule: each layer's dx is the dout of the layer before it."""
+        for layer, layer_cache in zip(reversed(self.path()), reversed(cache), strict=True):
+            dout = layer.backward(dout, layer_cache)
+        return dout
+
+    def __call__(self, x: Array) -> Array:
+        """The output alone; each layer's cache is dropped at once, so less memory is held."""
+        for layer in self.path():
+            x = layer(x)
+        return x
+
+
+class Sequential(Chain):
+    """Layers one after the other, named "0", "1", ... (torch.nn.Sequential)."""
+
+    def __init__(self, *layers: Module) -> None:
+        for i, layer in enumerate(layers):
+            setattr(self, str(i), layer)
+
+    def path(self) -> list[Module]:
+        return [layer for _, layer in self.children()]
+
+
+def _some(keys: set[str]) -> str:
+    """The first few keys, for an error message."""
+    names = sorted(keys)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,28 @@
+"""The few types that signatures share."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+"""A float32 or float64 array."""
+
+AnyArray = NDArray[Any]
+"""An array of any dtype, such as the int64 count of batch norm."""
+
+Pair = tuple[int, int]
+"""(vertical, horizontal), the order of PyTorch's kernel_size, stride, padding and dilation."""
+
+IntOrPair = int | Pair
+
+Seed = int | np.random.Generator | None
+"""Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""
+
+
+def pair(value: IntOrPair, name: str, minimum: int = 1) -> Pair:
+    """`value` as (vertical, horizontal); ValueError, naming the argument, where an entry is below `minimum`."""
+    entries = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(entries) != 2 or any(int(e) != e or e < minimum for e in entries):
+        raise ValueError(f"{name} must be an integer of at least {minimum} or a pair of them, got {value!r}")
+    return int(entries[0]), int(entries[1])
