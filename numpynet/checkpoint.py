@@ -1,13 +1,10 @@
 """Weights on disk: safetensors, with everything needed to use them in the file's own metadata.
 
-Files are written beside their final name and moved there when complete, so that a crash leaves the old file or
-the new one, never half of one. Nothing is ever unpickled.
+Files are written all or nothing, and nothing is ever unpickled.
 """
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from numpynet.files import atomic
 from numpynet.init import no_init
 from numpynet.models import KeypointNet
 from numpynet.typing import AnyArray
@@ -72,16 +70,8 @@ class WeightsCard:
 
 def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
     """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing. OSError where it cannot be."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        save_file({key: np.ascontiguousarray(array) for key, array in tensors.items()}, temporary, dict(metadata))
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic(path) as temporary:
+        save_file({key: np.asarray(array, order="C") for key, array in tensors.items()}, temporary, dict(metadata))
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, AnyArray], dict[str, str]]:
@@ -151,9 +141,3 @@ def _refuse_what_is_not_safetensors(path: Path) -> None:
         raise CheckpointError(f"{path}: is not a .safetensors file")
     if 8 + header > size:
         raise CheckpointError(f"{path}: is truncated; get the file again")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,14 +1,20 @@
 """The training loop. It draws nothing and writes nothing: it emits events, and the caller does as it likes."""
 
+import json
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from numpynet.data import Batch
+from numpynet.layers import Dropout
 from numpynet.losses import Criterion
 from numpynet.module import Module
 from numpynet.optim import Optimizer
-from numpynet.typing import Array
+from numpynet.typing import AnyArray, Array
 
 Batches = Callable[[int], Iterable[Batch]]
 """The batches of an epoch, given its number. Random numbers drawn from (seed, epoch) make resuming exact."""
@@ -38,23 +44,69 @@ class EpochEvent:
 Event = StepEvent | EpochEvent
 
 
-def train_step(net: Module, criterion: Criterion, optimizer: Optimizer, images: Array, targets: Array) -> float:
-    """One step of learning: forward, loss, backward, update. Returns the loss before the update.
+class Learner(Protocol):
+    """What `fit` trains: `Trainer` here, or its PyTorch twin."""
 
-    images (N, 1, size, size), targets (N, 136).
-    """
-    out, cache = net.forward(images)
-    loss, dout = criterion(out, targets)
-    net.backward(dout, cache)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss
+    def train_step(self, images: Array, targets: Array) -> float: ...
+
+    def train(self, mode: bool = True) -> object: ...
+
+
+class Trainer:
+    """A network, its criterion and its optimizer: all that learning changes, and so all that a checkpoint holds."""
+
+    def __init__(self, net: Module, criterion: Criterion, optimizer: Optimizer) -> None:
+        self.net = net
+        self.criterion = criterion
+        self.optimizer = optimizer
+
+    def train_step(self, images: Array, targets: Array) -> float:
+        """One step of learning: forward, loss, backward, update. Returns the loss before the update.
+
+        images (N, 1, size, size), targets (N, 136).
+        """
+        out, cache = self.net.forward(images)
+        loss, dout = self.criterion(out, targets)
+        self.net.backward(dout, cache)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss
+
+    def train(self, mode: bool = True) -> None:
+        """Switch the network to training (`mode` True) or evaluation."""
+        self.net.train(mode)
+
+    def predict(self, images: Array) -> Array:
+        """Outputs (N, 136) of images (N, 1, size, size), in whichever mode the network is."""
+        return self.net(images)
+
+    def weights(self) -> dict[str, AnyArray]:
+        """The network's state dict: the arrays themselves, not copies."""
+        return self.net.state_dict()
+
+    def state(self) -> dict[str, AnyArray]:
+        """Everything that training changes: weights, what the optimizer remembers, the dropouts' generators."""
+        state = {f"net.{key}": array for key, array in self.net.state_dict().items()}
+        state |= {f"optimizer.{key}": array for key, array in self.optimizer.state_dict().items()}
+        for i, layer in enumerate(self._dropouts()):
+            text = json.dumps(layer.rng.bit_generator.state)
+            state[f"rng.{i}"] = np.frombuffer(text.encode(), np.uint8)
+        return state
+
+    def load_state(self, state: Mapping[str, AnyArray]) -> None:
+        """Go on from a `state`. ValueError where it belongs to another network or optimizer."""
+        self.net.load_state_dict(_below("net.", state))
+        self.optimizer.load_state_dict(_below("optimizer.", state))
+        for i, layer in enumerate(self._dropouts()):
+            if f"rng.{i}" in state:
+                layer.rng.bit_generator.state = json.loads(state[f"rng.{i}"].tobytes())
+
+    def _dropouts(self) -> list[Dropout]:
+        return [layer for layer in self.net.modules() if isinstance(layer, Dropout)]
 
 
 def fit(
-    net: Module,
-    criterion: Criterion,
-    optimizer: Optimizer,
+    trainer: Learner,
     batches: Batches,
     *,
     epochs: int,
@@ -69,13 +121,13 @@ def fit(
     ValueError where an epoch has no batch; FloatingPointError where the loss is no longer a finite number.
     """
     for epoch in range(start_epoch + 1, epochs + 1):
-        net.train()
+        trainer.train()
         begin = time.perf_counter()
         seen, total = 0, 0.0
         for step, (images, targets) in enumerate(batches(epoch), 1):
             before = time.perf_counter()
-            loss = train_step(net, criterion, optimizer, images, targets)
-            if loss != loss or abs(loss) == float("inf"):
+            loss = trainer.train_step(images, targets)
+            if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss became {loss} at step {step} of epoch {epoch}; lower the learning rate"
                 )
@@ -85,6 +137,10 @@ def fit(
             raise ValueError(f"fit: epoch {epoch} has no batch")
         validation_loss = None
         if validate is not None:
-            net.eval()
+            trainer.train(False)
             validation_loss = validate()
         yield EpochEvent(epoch, total / seen, validation_loss, time.perf_counter() - begin)
+
+
+def _below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}

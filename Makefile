@@ -1,0 +1,58 @@
+# `make demo`: a face photo in, pictures with keypoints and sunglasses out. `make test`: everything checked.
+# Both set up their own virtual environment under .venv, and need Python 3.11 or later and a network to install from.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_OUT ?= demo
+
+# Real data for the tests that can use it; they say so and skip without it.
+ifneq ($(wildcard ../shared/data/ytf68),)
+export FKP_DATA ?= $(abspath ../shared/data/ytf68)
+endif
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.app
+	$(BIN)/fkp demo --out $(DEMO_OUT)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'make: Python 3.11 or later is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# OpenCV's window code needs libGL, which a bare Linux lacks; the headless build is the same module without windows.
+# The two share their files, so both go before the other comes.
+define headless_if_needed
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+		echo 'make: OpenCV cannot load here (is libGL missing?); using opencv-python-headless instead'; \
+		$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless; \
+		$(BIN)/python -m pip install --quiet 'opencv-python-headless>=4.10,<5'; \
+		$(BIN)/python -c 'import cv2'; }
+endef
+
+$(VENV)/.app: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	$(headless_if_needed)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.app
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(headless_if_needed)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(headless_if_needed)
+	@touch $@

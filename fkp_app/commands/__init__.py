@@ -1,0 +1,1 @@
+"""The commands of `fkp`, a file each."""

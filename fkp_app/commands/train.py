@@ -1,0 +1,129 @@
+"""`fkp train`: learn the keypoints from a labelled data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from fkp_app.errors import FkpError, UsageError
+
+if TYPE_CHECKING:
+    from fkp_app.training_run import TrainingRun
+
+MODELS = ("net", "compact")
+LOSSES = ("smooth_l1", "mse")
+BACKENDS = ("numpy", "torch")
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="net (152 M weights) or compact.  [default: compact]")] = None,
+    backend: Annotated[str | None, typer.Option(help="numpy or torch.  [default: numpy]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="In all, resumed ones included.  [default: the model's]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: the model's]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.  [default: 0.001]")] = None,
+    loss: Annotated[str | None, typer.Option(help="smooth_l1 or mse.  [default: smooth_l1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.  [default: 0]")] = None,
+    threads: Annotated[int | None, typer.Option(help="How many to use.  [default: all cores]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
+) -> None:
+    """Train a network on labelled faces.
+
+    RUN receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (for the other
+    commands' --weights) and checkpoint.safetensors (for --resume). With --resume, settings are those of the run;
+    --epochs, --lr, --batch-size, --threads and --data may be given anew.
+    """
+    from fkp_app.backends import limit_threads
+    from fkp_app.recipes import RECIPES
+    from fkp_app.training_run import Settings, TrainingRun
+
+    given: dict[str, Any] = {
+        "model": _one_of("--model", model, MODELS),
+        "backend": _one_of("--backend", backend, BACKENDS),
+        "epochs": _at_least_one("--epochs", epochs),
+        "batch_size": _at_least_one("--batch-size", batch_size),
+        "lr": lr,
+        "loss": _one_of("--loss", loss, LOSSES),
+        "seed": seed,
+        "threads": _at_least_one("--threads", threads),
+    }
+    if lr is not None and not 0 < lr < float("inf"):
+        raise UsageError(f"--lr must be a number above 0, got {lr}")
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed must not be negative, got {seed}")
+    given = {"data": str(data)} | {name: value for name, value in given.items() if value is not None}
+    if resume:
+        run = TrainingRun.resume(out, given)
+    else:
+        recipe = RECIPES[given.get("model", "compact")]
+        defaults: dict[str, Any] = {
+            "model": "compact",
+            "backend": "numpy",
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
+            "lr": 1e-3,
+            "loss": "smooth_l1",
+            "seed": 0,
+            "threads": None,
+        }
+        run = TrainingRun.start(Settings(**(defaults | given)), out)
+    limit_threads(run.settings.backend, run.settings.threads)
+    if run.epochs_done >= run.settings.epochs:
+        raise UsageError(f"{out} has {run.epochs_done} epochs already; give more with --epochs")
+    _show(run)
+
+
+def _show(run: "TrainingRun") -> None:
+    """Train, drawing progress: a live bar on a terminal, a line an epoch either way."""
+    from numpynet.training import StepEvent
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} images/s"),
+        TimeRemainingColumn(),
+    )
+    steps = run.steps_per_epoch()
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            total = steps * (run.settings.epochs - run.epochs_done)
+            task: TaskID = progress.add_task(
+                "", total=total, epoch=run.epochs_done + 1, epochs=run.settings.epochs, loss=float("nan"), rate=0.0
+            )
+            for event in run.fit():
+                if isinstance(event, StepEvent):
+                    rate = event.images / event.seconds
+                    progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
+                    continue
+                scores = run.validation_scores
+                assert scores is not None
+                console.print(
+                    f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  validation loss "
+                    f"{event.validation_loss:.5f}  NME {scores.nme:.2f} %  {event.seconds:.0f} s",
+                    highlight=False,
+                )
+    except FloatingPointError as error:
+        raise FkpError(f"training stopped: {error}") from None
+    except OSError as error:
+        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
+    except KeyboardInterrupt:
+        console.print(f"stopped; {run.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
+        raise
+    console.print(f"weights: {run.directory / 'weights.safetensors'}", highlight=False)
+
+
+def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> str | None:
+    if value is not None and value not in choices:
+        raise UsageError(f"{option} must be {' or '.join(choices)}, got {value}")
+    return value
+
+
+def _at_least_one(option: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise UsageError(f"{option} must be at least 1, got {value}")
+    return value

@@ -1,0 +1,175 @@
+"""`python -m reference.parity`: train numpynet and its PyTorch twin side by side, and print how far apart they are.
+
+Both start from the same weights, see the same batches and drop out the same numbers. Printed are the losses,
+step by step, and after the last step the largest relative difference of every tensor. The exit code is 1 where
+the losses differ by more than the tolerance.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet.data import Batch, DataLoader
+from numpynet.models import KEYPOINTS, MODELS
+from numpynet.typing import AnyArray
+from reference import comparison
+from reference.comparison import Difference
+
+LR_HELP = (
+    "Adam's (default %(default)s). Adam turns the rounding noise of near-zero gradients into whole steps, and batch "
+    "norm over few images amplifies it: at 1e-3 float32 leaves 1e-4 after a few steps, PyTorch against itself "
+    "too (see --floor); float64 stays together"
+)
+LOSS_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+
+def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
+    """Endless random batches, for those without data: images of smooth patches, and points anywhere."""
+    rng = np.random.default_rng(seed)
+    patches = -(-size // 16)
+    while True:
+        coarse = rng.random((batch_size, 1, patches, patches), np.float32)
+        images = np.kron(coarse, np.ones((16, 16), np.float32))[..., :size, :size]
+        images = 0.9 * images + 0.1 * rng.random(images.shape, np.float32)
+        yield images, rng.standard_normal((batch_size, 2 * KEYPOINTS), np.float32)
+
+
+def data_batches(directory: Path, size: int, batch_size: int, seed: int) -> Iterator[Batch]:
+    """Endless batches of the training frames under `directory`, rescaled and cropped as the course project does."""
+    from fkp_app.dataset import load_split
+    from fkp_app.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
+
+    crop_rng, order_rng = np.random.default_rng(seed).spawn(2)
+    steps = [Rescale(round(size * 250 / 224)), RandomCrop(size, rng=crop_rng), Normalize(), ToTensor()]
+    dataset = load_split(directory, "training", Compose(steps))
+    while True:
+        yield from DataLoader(dataset, batch_size, shuffle=True, rng=order_rng, drop_last=True)
+
+
+def train_both(
+    net: KeypointNet, batches: Iterator[Batch], steps: int, lr: float
+) -> Iterator[tuple[comparison.Step, Batch, list[Difference]]]:
+    """Train `net` and a twin of it, SmoothL1 and Adam; yield each step and its batch, with the last one every tensor."""
+    twin = comparison.twin_of(net)
+    criterion, torch_criterion = SmoothL1Loss(), torch.nn.SmoothL1Loss()
+    optimizer, torch_optimizer = Adam(net.parameters(), lr=lr), torch.optim.Adam(twin.parameters(), lr=lr)
+    share = comparison.BiasShare(net, twin)
+    dtype = net.parameters()[0].data.dtype
+    for i, (images, targets) in enumerate(itertools.islice(batches, steps), 1):
+        images, targets = images.astype(dtype), targets.astype(dtype)
+        step = comparison.forward_and_backward(net, twin, criterion, torch_criterion, images, targets)
+        share.update()
+        rows = comparison.outputs_and_gradients(net, twin, step) if i == steps else []
+        optimizer.step()
+        torch_optimizer.step()
+        yield step, (images, targets), rows + (comparison.state(net, twin, share) if i == steps else [])
+
+
+class Floor:
+    """PyTorch once more, on one thread and without oneDNN: as far from the twin as rounding alone carries PyTorch."""
+
+    def __init__(self, net: KeypointNet, lr: float) -> None:
+        self.twin = comparison.twin_of(net)
+        self.optimizer = torch.optim.Adam(self.twin.parameters(), lr=lr)
+
+    def loss(self, batch: Batch, masks: list[AnyArray]) -> float:
+        """Take the step that the others took; its loss."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with torch.backends.mkldnn.flags(enabled=False):
+            loss, _, _ = comparison.torch_forward_and_backward(self.twin, torch.nn.SmoothL1Loss(), *batch, masks)
+            self.optimizer.step()
+        torch.set_num_threads(threads)
+        return loss
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """The whole comparison, printed as it goes; returns what --json keeps."""
+    net = KeypointNet(**MODELS[args.model], rng=args.seed).astype(args.dtype)
+    size = net.arguments["size"]
+    if args.data is None:
+        batches = drawn_batches(size, args.batch_size, args.seed)
+    else:
+        batches = data_batches(args.data, size, args.batch_size, args.seed)
+    print(f"{args.model}, {args.dtype}, batch {args.batch_size}, Adam {args.lr}, seed {args.seed}, ", end="")
+    print(f"{'random images' if args.data is None else 'real frames'}; {torch.get_num_threads()} PyTorch threads")
+    print(f"{'step':>4}  {'numpynet':>14}  {'torch':>14}  {'relative':>9}", "  torch to torch" if args.floor else "")
+    floor = Floor(net, args.lr) if args.floor else None
+    losses: list[dict[str, float]] = []
+    rows: list[Difference] = []
+    for i, (step, batch, rows) in enumerate(train_both(net, batches, args.steps, args.lr), 1):  # noqa: B007
+        row = {"step": i, "numpynet": step.numpynet_loss, "torch": step.torch_loss, "relative": step.relative}
+        print(f"{i:4}  {step.numpynet_loss:14.9f}  {step.torch_loss:14.9f}  {step.relative:9.2e}", end="")
+        if floor is not None:
+            row["floor"] = abs(floor.loss(batch, step.masks) - step.torch_loss) / step.torch_loss
+            print(f"  {row['floor']:15.2e}", end="")
+        print(flush=True)
+        losses.append(row)
+    print_tensors(rows, args.steps)
+    return verdict(losses, LOSS_TOLERANCE[args.dtype]) | {
+        "settings": {name: value for name, value in vars(args).items() if name not in ("json", "data")}
+        | {"data": "random" if args.data is None else "real frames"},
+        "versions": {"numpy": np.__version__, "torch": torch.__version__},
+        "losses": losses,
+        "tensors": [asdict(row) for row in rows],
+    }
+
+
+def verdict(losses: list[dict[str, float]], limit: float) -> dict[str, Any]:
+    """The largest difference of the loss beside its tolerance, printed and as fields of the result."""
+    largest = max((row["relative"] for row in losses), key=lambda value: (math.isnan(value), value))
+    passed = largest <= limit  # False for NaN, too
+    print(f"\nlargest relative difference of the loss: {largest:.2e}, tolerance {limit:.0e}: ", end="")
+    print("passed" if passed else "FAILED")
+    return {"largest": largest, "tolerance": limit, "passed": passed}
+
+
+def print_tensors(rows: list[Difference], steps: int) -> None:
+    """Two tables: every tensor, then those that are noise by nature."""
+    for apart, title in (
+        (False, f"after step {steps}: largest difference over PyTorch's largest magnitude"),
+        (True, "apart: biases before a batch norm (true gradient zero: rounding noise), and what they shift"),
+    ):
+        print(f"\n{title}")
+        for row in [row for row in rows if row.apart is apart]:
+            print(f"  {row.kind:10}  {row.name:30}  {row.relative:9.2e}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(prog="python -m reference.parity", description=__doc__.split("\n\n")[0])
+    result.add_argument("--model", choices=list(MODELS), default="compact")
+    result.add_argument("--steps", type=int, default=20)
+    result.add_argument("--batch-size", type=int, default=4)
+    result.add_argument("--dtype", choices=list(LOSS_TOLERANCE), default="float32")
+    result.add_argument("--data", type=Path, metavar="DIR", help="the keypoint data; random images without it")
+    result.add_argument("--seed", type=int, default=0)
+    result.add_argument("--lr", type=float, default=1e-5, help=LR_HELP)
+    result.add_argument("--floor", action="store_true", help="beside it, PyTorch against PyTorch: rounding alone")
+    result.add_argument("--json", type=Path, metavar="FILE", help="where to write the tables")
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    args = parser().parse_args(arguments)
+    if args.steps < 1 or args.batch_size < 2:
+        parser().error("--steps must be at least 1 and --batch-size at least 2 (batch norm needs two)")
+    result = run(args)
+    if args.json is not None:
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if result["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What every operation promises: arguments stay as they were, the dtype that comes in goes out, errors name things."""
+
+import numpy as np
+import pytest
+
+from numpynet import functional as F
+
+RNG = np.random.default_rng(21)
+
+
+def arrays(dtype, *shapes):
+    return [RNG.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def cases(dtype):
+    x, weight, bias = arrays(dtype, (3, 2, 6, 5), (4, 2, 3, 3), (4,))
+    gamma, beta, mean = arrays(dtype, (2,), (2,), (2,))
+    flat, matrix, row = arrays(dtype, (3, 7), (5, 7), (5,))
+    var = np.abs(mean) + 1
+    return {
+        "conv2d": (F.conv2d, F.conv2d_backward, (x, weight, bias, 2, 1)),
+        "max_pool2d": (F.max_pool2d, F.max_pool2d_backward, (x, 3, 2, 1)),
+        "batch_norm": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta)),
+        "batch_norm in evaluation": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta, mean, var)),
+        "batch_norm without affine": (F.batch_norm, F.batch_norm_backward, (x,)),
+        "linear": (F.linear, F.linear_backward, (flat, matrix, row)),
+        "relu": (F.relu, F.relu_backward, (x,)),
+        "flatten": (F.flatten, F.flatten_backward, (x,)),
+        "dropout": (F.dropout, F.dropout_backward, (x, 0.3, 0)),
+        "mse_loss": (F.mse_loss, F.mse_loss_backward, (x, x + 1)),
+        "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, (x, 2 * x)),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", list(cases(np.float32)))
+def test_arguments_are_kept_and_dtype_goes_through(name, dtype):
+    forward, backward, arguments = cases(dtype)[name]
+    before = [np.copy(argument) for argument in arguments]
+    out, cache = forward(*arguments)
+    assert out.dtype == dtype
+    dout = RNG.standard_normal(out.shape).astype(dtype)
+    dout_before = np.copy(dout)
+    gradients = backward(dout, cache)
+    for gradient in gradients if isinstance(gradients, tuple) else (gradients,):
+        assert gradient.dtype == dtype
+    np.testing.assert_array_equal(dout, dout_before)
+    for argument, copy in zip(arguments, before, strict=True):
+        np.testing.assert_array_equal(argument, copy)
+
+
+ONES = np.ones((2, 3, 4, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: F.conv2d(ONES, np.ones((5, 2, 3, 3))),
+            r"conv2d: x must have shape \(N, 2, H, W\), got \(2, 3, 4, 4\)",
+        ),
+        (lambda: F.conv2d(ONES, np.ones((5, 3, 5, 5))), r"conv2d: .*\(2, 3, 4, 4\).*smaller than the kernel \(5, 5\)"),
+        (lambda: F.conv2d(ONES, np.ones((5, 3, 2, 2)), stride=0), "conv2d: stride must be an integer of at least 1"),
+        (lambda: F.conv2d(ONES, np.ones((5, 3, 2, 2)), padding=-1), "conv2d: padding .* at least 0"),
+        (lambda: F.max_pool2d(ONES[0], 2), r"max_pool2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)"),
+        (lambda: F.max_pool2d(ONES, 2, padding=2), "max_pool2d: padding .* at most half the kernel size"),
+        (lambda: F.max_pool2d(ONES, 7), "max_pool2d: .*smaller than the kernel"),
+        (lambda: F.linear(ONES[0, 0], np.ones((3, 5))), r"linear: x must have shape \(N, 5\), got \(4, 4\)"),
+        (lambda: F.batch_norm(np.ones((1, 3))), "batch_norm: .* need at least 2"),
+        (lambda: F.batch_norm(np.ones(3)), r"batch_norm: x must have shape .* got \(3,\)"),
+        (lambda: F.dropout(ONES, 1.5), "dropout: p must lie in 0 .. 1, got 1.5"),
+        (lambda: F.dropout(ONES, 0.5, mask=np.ones(3, bool)), r"dropout: mask must have x's shape"),
+        (lambda: F.mse_loss(ONES, ONES[0]), r"mse_loss: target must have the input's shape"),
+        (lambda: F.mse_loss(ONES, ONES, "none"), "mse_loss: reduction must be 'mean' or 'sum', got 'none'"),
+        (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), "smooth_l1_loss: beta must not be negative"),
+        (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
+    ],
+)
+def test_errors_say_what_came_and_what_was_expected(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

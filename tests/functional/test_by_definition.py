@@ -1,0 +1,158 @@
+"""Each operation against its definition, written as the plain loops that the fast form must equal."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from numpynet import functional as F
+
+RNG = np.random.default_rng(20)
+
+
+def windows(image, kernel, stride, padding, dilation, fill):
+    """Yields oh, ow and the window there as (C, KH, KW), one pixel at a time; past the edges stands `fill`."""
+    C, H, W = image.shape
+    OH = (H + 2 * padding[0] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+    OW = (W + 2 * padding[1] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
+    for oh, ow in itertools.product(range(OH), range(OW)):
+        window = np.full((C, *kernel), fill)
+        for kh, kw in itertools.product(range(kernel[0]), range(kernel[1])):
+            h, w = oh * stride[0] + kh * dilation[0] - padding[0], ow * stride[1] + kw * dilation[1] - padding[1]
+            if 0 <= h < H and 0 <= w < W:
+                window[:, kh, kw] = image[:, h, w]
+        yield oh, ow, window
+
+
+GEOMETRIES = [
+    ((3, 3), (1, 1), (0, 0), (1, 1)),
+    ((3, 2), (2, 1), (1, 0), (1, 2)),
+    ((2, 3), (3, 2), (1, 1), (2, 1)),
+]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
+def test_conv2d(kernel, stride, padding, dilation):
+    x = RNG.standard_normal((2, 3, 8, 7))
+    weight, bias = RNG.standard_normal((4, 3, *kernel)), RNG.standard_normal(4)
+    out, _ = F.conv2d(x, weight, bias, stride, padding, dilation)
+    seen = 0
+    for n in range(2):
+        for oh, ow, window in windows(x[n], kernel, stride, padding, dilation, 0.0):
+            for f in range(4):
+                assert out[n, f, oh, ow] == pytest.approx((weight[f] * window).sum() + bias[f], abs=1e-12)
+                seen += 1
+    assert seen == out.size
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
+def test_max_pool2d(kernel, stride, padding, dilation):
+    x = RNG.standard_normal((2, 3, 8, 7)) - 5  # negative, so that padding with zeros would show
+    out, _ = F.max_pool2d(x, kernel, stride, padding, dilation)
+    seen = 0
+    for n in range(2):
+        for oh, ow, window in windows(x[n], kernel, stride, padding, dilation, -np.inf):
+            np.testing.assert_array_equal(out[n, :, oh, ow], window.max(axis=(1, 2)))
+            seen += 3
+    assert seen == out.size
+
+
+def test_max_pool2d_backward_adds_where_windows_overlap():
+    x = np.zeros((1, 1, 3, 3))
+    x[0, 0, 1, 1] = 1.0  # the winner of all four 2 x 2 windows
+    _, cache = F.max_pool2d(x, 2, stride=1)
+    dout = np.array([[[[1.0, 10.0], [100.0, 1000.0]]]])
+    dx = F.max_pool2d_backward(dout, cache)
+    assert dx[0, 0, 1, 1] == 1111.0
+    assert dx.sum() == 1111.0
+
+
+def test_max_pool2d_first_of_equals_wins():
+    _, cache = F.max_pool2d(np.ones((1, 1, 2, 2)), 2)
+    dx = F.max_pool2d_backward(np.full((1, 1, 1, 1), 3.0), cache)
+    np.testing.assert_array_equal(dx[0, 0], [[3.0, 0.0], [0.0, 0.0]])
+
+
+def test_max_pool2d_keeps_nan():
+    x = np.array([[[[1.0, np.nan], [2.0, 3.0]]]])
+    out, cache = F.max_pool2d(x, 2)
+    assert np.isnan(out).all()
+    dx = F.max_pool2d_backward(np.ones((1, 1, 1, 1)), cache)
+    np.testing.assert_array_equal(dx[0, 0], [[0.0, 1.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3, 4, 5)])
+def test_batch_norm(shape):
+    x = RNG.standard_normal(shape) * 3 + 7
+    weight, bias = RNG.standard_normal(3), RNG.standard_normal(3)
+    out, cache = F.batch_norm(x, weight, bias, eps=1e-3)
+    for c in range(3):
+        numbers = x[:, c].ravel().tolist()
+        mean = sum(numbers) / len(numbers)
+        var = sum((number - mean) ** 2 for number in numbers) / len(numbers)
+        expected = weight[c] * (x[:, c] - mean) / (var + 1e-3) ** 0.5 + bias[c]
+        np.testing.assert_allclose(out[:, c], expected, rtol=1e-12)
+        assert cache.var[c] == pytest.approx(var)
+
+
+def test_running_update_remembers_the_unbiased_variance():
+    x = np.array([[1.0], [2.0], [6.0]])  # mean 3, sum of squares about it 14
+    _, cache = F.batch_norm(x)
+    mean, var = F.running_update(np.array([10.0]), np.array([20.0]), cache, momentum=0.25)
+    np.testing.assert_allclose(mean, 0.75 * 10 + 0.25 * 3)
+    np.testing.assert_allclose(var, 0.75 * 20 + 0.25 * 14 / 2)
+
+
+def test_batch_norm_keeps_digits_far_from_zero():
+    """In float32, E[x^2] - E[x]^2 of numbers around 4096 is off by whole units; the variance here is 1."""
+    x = (RNG.standard_normal((64, 1, 32, 32)) + 4096).astype(np.float32)
+    _, cache = F.batch_norm(x)
+    assert cache.var[0] == pytest.approx(x.astype(np.float64).var(), rel=1e-5)
+
+
+def test_linear():
+    x, weight, bias = RNG.standard_normal((2, 3)), RNG.standard_normal((4, 3)), RNG.standard_normal(4)
+    out, _ = F.linear(x, weight, bias)
+    for n, o in itertools.product(range(2), range(4)):
+        assert out[n, o] == pytest.approx(sum(x[n, i] * weight[o, i] for i in range(3)) + bias[o])
+
+
+def test_relu_has_slope_zero_at_zero():
+    out, cache = F.relu(np.array([-2.0, 0.0, 3.0]))
+    np.testing.assert_array_equal(out, [0.0, 0.0, 3.0])
+    np.testing.assert_array_equal(F.relu_backward(np.array([5.0, 6.0, 7.0]), cache), [0.0, 0.0, 7.0])
+
+
+def test_dropout_keeps_the_expected_value():
+    x = np.ones(200_000, np.float32)
+    out, cache = F.dropout(x, 0.4, rng=0)
+    assert set(np.unique(out)) == {np.float32(0), np.float32(1 / 0.6)}
+    assert out.mean() == pytest.approx(1, abs=0.01)  # three standard deviations are 0.0055
+    assert cache.mask.mean() == pytest.approx(0.6, abs=0.01)
+    np.testing.assert_array_equal(F.dropout_backward(x, cache), out)
+
+
+def test_smooth_l1_loss():
+    x = np.array([0.5, 3.0, -2.0, -0.1])
+    loss, cache = F.smooth_l1_loss(x, np.zeros(4), "sum", beta=2.0)
+    assert loss == pytest.approx(0.5**2 / 4 + (3 - 1) + (2 - 1) + 0.1**2 / 4)
+    np.testing.assert_allclose(F.smooth_l1_loss_backward(1.0, cache), [0.25, 1.0, -1.0, -0.05])
+
+
+def test_mse_loss():
+    loss, cache = F.mse_loss(np.array([[1.0, 2.0]]), np.array([[4.0, 0.0]]))
+    assert loss == pytest.approx((9 + 4) / 2)
+    np.testing.assert_allclose(F.mse_loss_backward(1.0, cache), [[-3.0, 2.0]])
+
+
+def test_adam_first_step_has_length_lr_whatever_the_gradient():
+    for grad in (1e-3, -1.0, 1e4):
+        param = np.array([2.0])
+        F.adam_update(param, np.array([grad]), np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), 1e-12, 0.0)
+        assert param[0] == pytest.approx(2.0 - 0.1 * np.sign(grad))
+
+
+def test_adam_eps_stands_outside_the_root_after_the_correction():
+    param, grad, eps = np.array([0.0]), np.array([1e-3]), 1e-3
+    F.adam_update(param, grad, np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), eps, 0.0)
+    assert param[0] == pytest.approx(-0.1 * 1e-3 / (1e-3 + eps))  # m_hat = g, sqrt(v_hat) = |g|

@@ -1,0 +1,190 @@
+"""The layers without torch: what they own, print, count, refuse, and that caches really travel."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from numpynet import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential, use
+from numpynet.dispatch import ops
+from numpynet.init import no_init
+
+RNG = np.random.default_rng(30)
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (Conv2d(1, 32, 3), "Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))"),
+        (
+            Conv2d(3, 8, (3, 5), stride=2, padding=(1, 2), dilation=3, bias=False),
+            "Conv2d(3, 8, kernel_size=(3, 5), stride=(2, 2), padding=(1, 2), dilation=(3, 3), bias=False)",
+        ),
+        (BatchNorm2d(4), "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"),
+        (BatchNorm1d(4, 1e-3, None, False, False), "BatchNorm1d(4, eps=0.001, momentum=None, affine=False, "),
+        (MaxPool2d(2, 2), "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"),
+        (Linear(3, 4, bias=False), "Linear(in_features=3, out_features=4, bias=False)"),
+        (Sequential(ReLU(), Flatten()), "Sequential(\n  (0): ReLU()\n  (1): Flatten(start_dim=1, end_dim=-1)\n)"),
+    ],
+)
+def test_printed_form(layer, text):
+    assert repr(layer).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "words"),
+    [
+        (Conv2d(3, 8, 3), (2, 4, 9, 9), r"Conv2d\(3, 8, .*\): x must have shape \(N, 3, H, W\), got \(2, 4, 9, 9\)"),
+        (Linear(5, 2), (2, 4), r"Linear\(.*\): x must have shape \(N, 5\), got \(2, 4\)"),
+        (BatchNorm2d(3), (2, 4, 5, 5), r"BatchNorm2d\(3.*\): x must have shape \(N, 3, H, W\), got \(2, 4, 5, 5\)"),
+        (BatchNorm1d(3), (2, 3, 5, 5), r"BatchNorm1d\(3.*\): x must have shape \(N, 3\) or \(N, 3, L\)"),
+    ],
+)
+def test_wrong_shapes_are_named(layer, shape, words):
+    with pytest.raises(ValueError, match=words):
+        layer.forward(np.ones(shape, np.float32))
+
+
+def test_default_initialisation_is_uniform_within_one_over_root_fan_in():
+    layer = Linear(400, 500, rng=0)
+    bound = 1 / np.sqrt(400)
+    for numbers in (layer.weight.data, layer.bias.data):
+        assert numbers.dtype == np.float32
+        assert np.abs(numbers).max() <= bound
+    assert np.abs(layer.weight.data).max() > 0.999 * bound
+    assert layer.weight.data.std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
+    conv = Conv2d(4, 300, (5, 3), rng=0)
+    assert np.abs(conv.weight.data).max() == pytest.approx(1 / np.sqrt(60), rel=0.001)
+
+
+def test_same_seed_same_weights_and_no_init_draws_nothing():
+    assert (Linear(9, 9, rng=3).weight.data == Linear(9, 9, rng=3).weight.data).all()
+    assert (Linear(9, 9, rng=3).weight.data != Linear(9, 9, rng=4).weight.data).any()
+    rng = np.random.default_rng(0)
+    before = copy.deepcopy(rng.bit_generator.state)
+    with no_init():
+        Linear(9, 9, rng=rng)
+    assert rng.bit_generator.state == before
+
+
+def test_a_layer_used_twice_before_backward_keeps_both_caches():
+    layer = Linear(4, 4, rng=1).astype(np.float64)
+    x = RNG.standard_normal((3, 4))
+    middle, first = layer.forward(x)
+    _, second = layer.forward(middle)
+    dout = RNG.standard_normal((3, 4))
+    layer.backward(layer.backward(dout, second), first)
+    weight = layer.weight.data
+    expected = dout.T @ middle + (dout @ weight).T @ x
+    np.testing.assert_allclose(layer.weight.grad, expected, rtol=1e-12)
+
+
+def test_gradients_add_up_until_zero_grad():
+    layer = Conv2d(2, 3, 3, rng=1)
+    x, dout = RNG.standard_normal((2, 2, 5, 5)).astype(np.float32), RNG.standard_normal((2, 3, 3, 3)).astype(np.float32)
+    _, cache = layer.forward(x)
+    layer.backward(dout, cache)
+    once = layer.weight.grad.copy()
+    layer.backward(dout, cache)
+    np.testing.assert_allclose(layer.weight.grad, 2 * once, rtol=1e-6)
+    layer.zero_grad()
+    assert layer.weight.grad is None
+
+
+def test_a_gradient_that_does_not_fit_is_refused():
+    parameter = Linear(2, 3).weight
+    with pytest.raises(ValueError, match=r"float32 \(3, 2\), got float32 \(2, 3\)"):
+        parameter.add_grad(np.ones((2, 3), np.float32))
+    with pytest.raises(ValueError, match="got float64"):
+        parameter.add_grad(np.ones((3, 2)))
+
+
+def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
+    x = np.ones((4, 50), np.float32)
+    layer = Dropout(0.5, rng=7)
+    first, cache = layer.forward(x)
+    np.random.default_rng(0).random(1000)  # what others draw does not matter
+    second, _ = layer.forward(x)
+    assert (first != second).any()
+    again = Dropout(0.5, rng=7)
+    np.testing.assert_array_equal(again.forward(x)[0], first)
+    np.testing.assert_array_equal(again.forward(x)[0], second)
+    np.testing.assert_array_equal(layer.backward(x, cache) == 0, first == 0)
+    layer.eval()
+    out, cache = layer.forward(x)
+    assert cache is None
+    np.testing.assert_array_equal(out, x)
+    np.testing.assert_array_equal(layer.backward(3 * x, cache), 3 * x)
+
+
+def test_batch_norm_in_evaluation_uses_what_it_remembers_and_remembers_no_more():
+    layer = BatchNorm1d(1, momentum=0.5)
+    layer.forward(np.array([[1.0], [3.0]], np.float32))
+    assert layer.running_mean[0] == pytest.approx(1.0)  # half of 2
+    assert layer.running_var[0] == pytest.approx(0.5 + 0.5 * 2)  # unbiased: 2
+    assert layer.num_batches_tracked == 1
+    assert layer.num_batches_tracked.dtype == np.int64
+    out = layer.eval()(np.array([[5.0]], np.float32))  # one image is enough in evaluation
+    assert out[0, 0] == pytest.approx((5 - 1) / np.sqrt(1.5 + 1e-5))
+    assert layer.num_batches_tracked == 1
+
+
+def test_batch_norm_without_momentum_averages_all_batches():
+    layer = BatchNorm1d(1, momentum=None)
+    for numbers in ([1.0, 3.0], [5.0, 7.0], [2.0, 4.0]):
+        layer.forward(np.array(numbers, np.float32)[:, None])
+    assert layer.running_mean[0] == pytest.approx((2 + 6 + 3) / 3)
+
+
+def test_batch_norm_without_running_statistics_uses_the_batch_in_evaluation_too():
+    layer = BatchNorm1d(1, track_running_stats=False).eval()
+    out = layer(np.array([[1.0], [3.0]], np.float32))
+    np.testing.assert_allclose(out[:, 0], [-1, 1], rtol=1e-4)
+    assert set(layer.state_dict()) == {"weight", "bias"}
+
+
+def test_state_dict_has_pytorch_keys_in_pytorch_order_and_loads_by_copy():
+    net = Sequential(Conv2d(1, 2, 3, rng=0), BatchNorm2d(2), Linear(3, 4, rng=0))
+    state = net.state_dict()
+    assert list(state) == [
+        *("0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"),
+        *("2.weight", "2.bias"),
+    ]
+    other = Sequential(Conv2d(1, 2, 3, rng=1), BatchNorm2d(2), Linear(3, 4, rng=1))
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(other.state_dict()["2.weight"], state["2.weight"])
+    other.state_dict()["2.weight"][:] = 0
+    assert net.state_dict()["2.weight"].any()
+
+
+def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
+    net = Sequential(Linear(3, 4, rng=0))
+    before = {key: array.copy() for key, array in net.state_dict().items()}
+    new = {"0.weight": np.zeros((4, 3), np.float32), "0.bias": np.zeros(5, np.float32)}
+    with pytest.raises(ValueError, match=r"0.bias must have shape \(4,\), got \(5,\)"):
+        net.load_state_dict(new)
+    with pytest.raises(ValueError, match=r"missing 0\.bias"):
+        net.load_state_dict({"0.weight": new["0.weight"]})
+    with pytest.raises(ValueError, match=r"unknown 0\.gamma"):
+        net.load_state_dict({**before, "0.gamma": np.zeros(1)})
+    for key, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+def test_astype_turns_a_whole_network():
+    net = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4)).astype(np.float64)
+    dtypes = {key: array.dtype for key, array in net.state_dict().items()}
+    assert dtypes.pop("1.num_batches_tracked") == np.int64
+    assert set(dtypes.values()) == {np.dtype(np.float64)}
+    out, cache = net.forward(RNG.standard_normal((5, 3)))
+    net.backward(RNG.standard_normal(out.shape), cache)
+    assert net.parameters()[0].grad.dtype == np.float64
+    assert len(net.parameters()) == 4
+
+
+def test_use_refuses_an_unknown_implementation_and_a_context_ends():
+    with pytest.raises(ValueError, match="use: choose one of 'readable', got 'slow'"):
+        use("slow")
+    with use("readable"):
+        assert ops().__name__ == "numpynet.functional"
+    assert ops().__name__ == "numpynet.functional"

@@ -1,0 +1,85 @@
+"""The network: its printed form, its size, its shapes, and the snippet that a reader meets first."""
+
+import numpy as np
+import pytest
+
+import numpynet
+from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet.init import no_init
+from numpynet.layers import Dropout
+
+PRINTED = """Net(
+  (conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))
+  (conv1_bn): BatchNorm2d(32, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (conv2): Conv2d(32, 64, kernel_size=(3, 3), stride=(1, 1))
+  (conv2_bn): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (conv3): Conv2d(64, 128, kernel_size=(3, 3), stride=(1, 1))
+  (conv3_bn): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (conv4): Conv2d(128, 256, kernel_size=(3, 3), stride=(1, 1))
+  (conv4_bn): BatchNorm2d(256, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+  (fc1): Linear(in_features=36864, out_features=4000, bias=True)
+  (fc1_bn): BatchNorm1d(4000, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (fc2): Linear(in_features=4000, out_features=1000, bias=True)
+  (fc2_bn): BatchNorm1d(1000, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (fc3): Linear(in_features=1000, out_features=136, bias=True)
+  (dropout): Dropout(p=0.4)
+)"""
+
+TINY = {"size": 24, "channels": (2, 3), "hidden": (5,)}
+
+
+def test_printed_form_and_size_of_the_full_network():
+    with no_init():
+        net = KeypointNet()
+    assert repr(net) == PRINTED
+    assert sum(parameter.data.size for parameter in net.parameters()) == 151_995_936
+
+
+def test_the_compact_sibling_takes_its_images_and_fits_a_small_file():
+    net = KeypointNet.compact(rng=0)
+    size = net.arguments["size"]
+    assert net(np.zeros((2, 1, size, size), np.float32)).shape == (2, 136)
+    assert sum(array.nbytes for array in net.state_dict().values()) < 10e6
+
+
+def test_the_first_snippet_runs():
+    net, criterion = KeypointNet(**TINY, rng=0), SmoothL1Loss()
+    optimizer = Adam(net.parameters(), lr=1e-3)
+    images = np.random.default_rng(0).random((4, 1, 24, 24), np.float32)
+    targets = np.random.default_rng(1).standard_normal((4, 136)).astype(np.float32)
+    before = net.state_dict()["conv1.weight"].copy()
+
+    out, cache = net.forward(images)
+    loss, dout = criterion(out, targets)
+    dimages = net.backward(dout, cache)
+    optimizer.step()
+    optimizer.zero_grad()
+
+    assert out.shape == dout.shape == (4, 136)
+    assert isinstance(loss, float)
+    assert dimages.shape == images.shape
+    assert (net.state_dict()["conv1.weight"] != before).any()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_calling_the_network_gives_the_output_alone():
+    net = KeypointNet(**TINY, rng=0).eval()
+    images = np.random.default_rng(0).random((4, 1, 24, 24), np.float32)
+    np.testing.assert_array_equal(net(images), net.forward(images)[0])
+
+
+def test_weights_do_not_depend_on_the_dropout_stream():
+    one, two = KeypointNet(**TINY, dropout=0.1, rng=7), KeypointNet(**TINY, dropout=0.5, rng=7)
+    one(np.zeros((2, 1, 24, 24), np.float32))
+    np.testing.assert_array_equal(one.state_dict()["fc2.weight"], two.state_dict()["fc2.weight"])
+    assert sum(isinstance(layer, Dropout) for layer in one.path()) == 1
+
+
+def test_images_too_small_for_the_poolings_are_refused():
+    with pytest.raises(ValueError, match="images of size 12 are too small for 4 poolings"):
+        KeypointNet(size=12)
+
+
+def test_version_is_a_string():
+    assert numpynet.__version__.count(".") == 2

@@ -1,0 +1,39 @@
+"""Prints, at the end of a run, what share of each tolerance the parity tests used."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+HAVE_TORCH = find_spec("torch") is not None
+collect_ignore_glob = [] if HAVE_TORCH else ["test_*.py"]
+
+
+@pytest.fixture(autouse=True)
+def _record_tolerances(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the helper this test's own list: it travels in the report, also from another process (pytest -n)."""
+    from tests.parity import helper
+
+    monkeypatch.setattr(helper, "record", request.node.user_properties.append)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One row for each operation, dtype and kind: comparisons, the largest difference, the tolerance, the share."""
+    if not HAVE_TORCH:
+        terminalreporter.section("tests/parity was left out: PyTorch, which it compares with, is not installed")
+    rows: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for report in [r for reports in terminalreporter.stats.values() for r in reports]:
+        if getattr(report, "when", None) == "call":
+            for name, value in report.user_properties:
+                if name == "parity":
+                    operation, dtype, kind, difference, limit = value
+                    rows.setdefault((operation, dtype, kind), []).append((difference, limit))
+    if not rows:
+        return
+    terminalreporter.section("parity with PyTorch: largest relative difference and tolerance")
+    for (operation, dtype, kind), entries in sorted(rows.items()):
+        difference, limit = max(d for d, _ in entries), entries[0][1]
+        terminalreporter.write_line(
+            f"{operation:24} {dtype:8} {kind:9} {len(entries):5} compared  "
+            f"{difference:9.2e} of {limit:7.0e}  {difference / limit:7.2%}"
+        )

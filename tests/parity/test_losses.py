@@ -1,0 +1,71 @@
+"""The losses beside PyTorch: as functions with an upstream gradient, and as the criteria of the training loop."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from numpynet import MSELoss, SmoothL1Loss
+from numpynet.functional import mse_loss, mse_loss_backward, smooth_l1_loss, smooth_l1_loss_backward
+from tests.parity.helper import both_dtypes, check, compare, seeded
+
+SHAPES = [(4, 136), (1, 136), (1, 1), (2, 3, 4, 5)]
+reductions = pytest.mark.parametrize("reduction", ["mean", "sum"])
+betas = pytest.mark.parametrize("beta", [1.0, 0.1, 3.0, 0.0])
+
+
+def arrays(*about):
+    """An input and a target whose differences lie on both sides of every beta above."""
+    rng = seeded(*about)
+    return [3 * rng.standard_normal(about[0]), rng.standard_normal(about[0])]
+
+
+@both_dtypes
+@reductions
+@pytest.mark.parametrize("shape", SHAPES)
+def test_mse(shape, reduction, dtype):
+    torch_mse = torch.nn.functional.mse_loss
+    check("mse_loss", mse_loss, mse_loss_backward, torch_mse, arrays(shape), dtype, constants=1, reduction=reduction)
+
+
+@both_dtypes
+@reductions
+@betas
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smooth_l1(shape, beta, reduction, dtype):
+    functions = smooth_l1_loss, smooth_l1_loss_backward, torch.nn.functional.smooth_l1_loss
+    check("smooth_l1_loss", *functions, arrays(shape), dtype, constants=1, reduction=reduction, beta=beta)
+
+
+@both_dtypes
+@betas
+def test_smooth_l1_at_the_kink_and_beside_it(beta, dtype):
+    steps = np.array([-2, -1 - 1e-6, -1, -1 + 1e-6, -0.5, -1e-20, 0, 1e-20, 0.5, 1 - 1e-6, 1, 1 + 1e-6, 2])
+    difference = steps[None] * (beta or 1.0)
+    functions = smooth_l1_loss, smooth_l1_loss_backward, torch.nn.functional.smooth_l1_loss
+    inputs = [difference, np.zeros_like(difference)]
+    check("smooth_l1_loss", *functions, inputs, dtype, constants=1, beta=beta)
+
+
+CRITERIA: dict[str, tuple[Any, ...]] = {
+    "MSELoss": (MSELoss, nn.MSELoss, {}),
+    "MSELoss, sum": (MSELoss, nn.MSELoss, {"reduction": "sum"}),
+    "SmoothL1Loss": (SmoothL1Loss, nn.SmoothL1Loss, {}),
+    "SmoothL1Loss, sum, beta": (SmoothL1Loss, nn.SmoothL1Loss, {"reduction": "sum", "beta": 0.3}),
+}
+
+
+@both_dtypes
+@pytest.mark.parametrize("case", CRITERIA)
+def test_criterion(case, dtype):
+    ours, theirs, options = CRITERIA[case]
+    out, target = (a.astype(dtype) for a in arrays((4, 136), case))
+    loss, dout = ours(**options)(out, target)
+    tensor = torch.tensor(out, requires_grad=True)
+    expected = theirs(**options)(tensor, torch.from_numpy(target))
+    expected.backward()
+    compare("criterion", "output", case, np.asarray(loss, dtype), expected.detach().numpy())
+    assert tensor.grad is not None
+    compare("criterion", "gradient", case, dout, tensor.grad.numpy())

@@ -1,0 +1,125 @@
+"""Weights files: what is written comes back, and every other kind of file is refused by its name and kind."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from numpynet import CheckpointError, KeypointNet, WeightsCard, load_net, load_weights, save_weights
+from numpynet.checkpoint import load_tensors, save_tensors
+from numpynet.files import atomic
+
+TINY = {"size": 24, "channels": [2, 3], "hidden": [5], "padding": 1, "dropout": 0.2}
+
+
+def card(**changes):
+    fields = {
+        "arguments": TINY,
+        "input_size": 24,
+        "framing": {"kind": "face", "size": 24, "scale": 1.3},
+        "keypoint_offset": 12.0,
+        "keypoint_scale": 6.0,
+    }
+    return WeightsCard(**(fields | changes))
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, KeypointNet(**TINY, rng=1).state_dict(), card())
+    return path
+
+
+def test_what_is_saved_comes_back(weights):
+    net, loaded = load_net(weights)
+    original = KeypointNet(**TINY, rng=1).eval()
+    assert loaded == card()
+    assert not net.training
+    images = np.random.default_rng(0).random((2, 1, 24, 24), np.float32)
+    np.testing.assert_array_equal(net(images), original(images))
+    assert net.state_dict()["conv1_bn.num_batches_tracked"].dtype == np.int64
+
+
+def test_fields_that_a_later_version_may_add_are_passed_over(weights):
+    state, loaded = load_weights(weights)
+    metadata = json.loads(loaded.to_metadata()["numpynet"]) | {"something": "new"}
+    save_file(state, weights, {"numpynet": json.dumps(metadata)})
+    assert load_net(weights)[1] == card()
+
+
+def zip_pickle(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps([1]))
+
+
+def replace_state(path, **changes):
+    state, loaded = load_weights(path)
+    save_weights(path, state | changes, loaded)
+
+
+def replace_card(path, **changes):
+    save_weights(path, load_weights(path)[0], card(**changes))
+
+
+SPOILERS = {
+    "is empty": lambda path: path.write_bytes(b""),
+    "is truncated": lambda path: path.write_bytes(path.read_bytes()[:40]),
+    "is truncated or damaged": lambda path: path.write_bytes(path.read_bytes()[:-40]),
+    "is an HTML page": lambda path: path.write_text("<!DOCTYPE html><title>404</title>"),
+    "is a pickle": lambda path: path.write_bytes(pickle.dumps({"weight": [1.0]})),
+    "is a pickle, which": zip_pickle,
+    "is not a .safetensors file": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20),
+    "no such file": lambda path: path.unlink(),
+    "is a directory": lambda path: (path.unlink(), path.mkdir()),
+    "does not fit .*fc1.bias must have shape": lambda path: replace_state(
+        path, **{"fc1.bias": np.zeros(6, np.float32)}
+    ),
+    "does not fit .*unknown fc9.bias": lambda path: replace_state(path, **{"fc9.bias": np.zeros(6, np.float32)}),
+    "does not fit .*stages": lambda path: replace_card(path, arguments={**TINY, "stages": 3}),
+    "holds a Transformer": lambda path: replace_card(path, architecture="Transformer"),
+    "format version 99": lambda path: replace_card(path, format_version=99),
+    "not the description": lambda path: save_file({"weight": np.zeros(2)}, path),
+    "its description is damaged": lambda path: save_file({"weight": np.zeros(2)}, path, {"numpynet": "{"}),
+}
+
+
+@pytest.mark.parametrize("words", list(SPOILERS))
+def test_anything_else_is_refused_in_one_line_that_names_it(weights, words):
+    SPOILERS[words](weights)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load_net(weights)
+    message = str(caught.value)
+    assert message.startswith(str(weights))
+    assert "\n" not in message
+
+
+def test_a_pickle_is_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    path = tmp_path / "weights.pt"
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(CheckpointError, match="is a pickle"):
+        load_net(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "tensors.safetensors"
+    save_tensors(path, {"a": np.arange(3)}, {"note": "old"})
+
+    def write_and_fail():
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_and_fail()
+    tensors, metadata = load_tensors(path)
+    np.testing.assert_array_equal(tensors["a"], [0, 1, 2])
+    assert metadata == {"note": "old"}
+    assert list(tmp_path.iterdir()) == [path]
