@@ -29,7 +29,7 @@ def plot_losses(runs: Mapping[str, Path], path: Path) -> None:
         at = np.arange(1, len(loss) + 1) / per_epoch
         axes.plot(at, loss, color=colour, alpha=0.25, linewidth=0.7)
         axes.plot(at, _running_mean(loss), color=colour, linewidth=1.8, label=f"{label}: training")
-        if len(epochs["validation_loss"]):
+        if np.isfinite(epochs["validation_loss"]).any():
             axes.plot(epochs["epoch"], epochs["validation_loss"], "o--", color=colour, label=f"{label}: validation")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.grid(which="both", alpha=0.2)
@@ -41,7 +41,8 @@ def plot_losses(runs: Mapping[str, Path], path: Path) -> None:
 def _columns(path: Path) -> dict[str, Array]:
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    return dict(zip(header, np.array(rows, np.float64).reshape(-1, len(header)).T, strict=True))
+    numbers = np.array([[float(field or "nan") for field in row] for row in rows]).reshape(-1, len(header))
+    return dict(zip(header, numbers.T, strict=True))
 
 
 def _running_mean(values: Array, share: int = 30) -> Array:

@@ -5,7 +5,6 @@ from typing import Any
 
 from fkp_app.framing import Framing
 from fkp_app.transforms import CenterCrop, Compose, FaceCrop, Normalize, RandomCrop, Rescale, ToTensor, Transform
-
 from numpynet.checkpoint import WeightsCard
 from numpynet.models import MODELS
 from numpynet.typing import Seed
@@ -52,7 +51,7 @@ class Recipe:
 RECIPES = {
     "net": Recipe(
         arguments=MODELS["net"],
-        framing=Framing(kind="frame", size=COURSE_SIZE, scale=2.3),
+        framing=Framing(kind="frame", size=COURSE_SIZE, scale=2.04),
         jitter=Jitter(),
         batch_size=10,
         epochs=1,
@@ -60,7 +59,7 @@ RECIPES = {
     "compact": Recipe(
         arguments=MODELS["compact"],
         framing=Framing(kind="face", size=MODELS["compact"]["size"], scale=1.3),
-        jitter=Jitter(rotate=20.0, scale=0.15, shift=0.08, flip=True, light=0.3),
+        jitter=Jitter(rotate=20.0, scale=0.15, shift=0.12, flip=True, light=0.3),
         batch_size=32,
         epochs=40,
     ),

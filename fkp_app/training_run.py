@@ -3,15 +3,17 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from fkp_app.dataset import FacialKeypointsDataset, load_split
 
 from fkp_app.backends import LossName, Trainer, get_trainer
+from fkp_app.dataset import FacialKeypointsDataset, load_split
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation import Scores, predict_all, score
 from fkp_app.plots import plot_losses
@@ -53,13 +55,13 @@ class TrainingRun:
         self.settings = settings
         self.directory = directory
         self.recipe: Recipe = RECIPES[settings.model]
-        self.card: WeightsCard = self.recipe.card({"settings": asdict(settings)})
+        self.card: WeightsCard = self.recipe.card({})
         self.epochs_done = 0
         self.steps: list[tuple[float, ...]] = []
         self.epochs: list[tuple[float, ...]] = []
         self.training_data: FacialKeypointsDataset = load_split(Path(settings.data), "training")
         validation = load_split(Path(settings.data), "validation", evaluation_transform(self.card))
-        self.validation = DataLoader(validation, 32)
+        self.validation = DataLoader(validation, 32) if len(validation) else None
         self.trainer: Trainer = get_trainer(
             settings.backend, self.recipe.arguments, settings.loss, settings.lr, settings.seed
         )
@@ -112,7 +114,7 @@ class TrainingRun:
             self._batches,
             epochs=self.settings.epochs,
             start_epoch=self.epochs_done,
-            validate=self._validate,
+            validate=None if self.validation is None else partial(self._validate, self.validation),
         ):
             if isinstance(event, StepEvent):
                 self.steps.append((event.epoch, event.step, event.loss))
@@ -127,22 +129,22 @@ class TrainingRun:
         # A last, smaller batch would have noisy batch statistics; its few images come again in another epoch.
         return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=len(dataset) > size)
 
-    def _validate(self) -> float:
-        outputs, targets = predict_all(self.trainer.predict, self.validation)
-        self.validation_scores = score(outputs, targets, self.card)
-        scores = self.validation_scores
+    def _validate(self, validation: DataLoader) -> float:
+        scores = score(*predict_all(self.trainer.predict, validation), self.card)
+        self.validation_scores = scores
         return scores.mse if self.settings.loss == "mse" else scores.smooth_l1
 
     def _finish(self, event: EpochEvent) -> None:
-        assert event.validation_loss is not None and self.validation_scores is not None
-        nme = self.validation_scores.nme
+        scores = self.validation_scores
+        nme = math.nan if scores is None else scores.nme
+        validation_loss = math.nan if event.validation_loss is None else event.validation_loss
         self.epochs_done = event.epoch
-        self.epochs.append((event.epoch, event.train_loss, event.validation_loss, nme, event.seconds))
-        training = {
-            "settings": asdict(self.settings),
-            "epochs": event.epoch,
-            "validation": asdict(self.validation_scores),
-        }
+        self.epochs.append((event.epoch, event.train_loss, validation_loss, nme, event.seconds))
+        settings = asdict(self.settings)
+        del settings["data"]  # a place on this machine; weights travel
+        training = {"settings": settings, "epochs": event.epoch}
+        if scores is not None:
+            training["validation"] = asdict(scores)
         save_weights(self.directory / "weights.safetensors", self.trainer.weights(), self.recipe.card(training))
         history = {"history.steps": np.array(self.steps), "history.epochs": np.array(self.epochs)}
         save_tensors(self.directory / "checkpoint.safetensors", self.trainer.state() | history, {})
@@ -171,11 +173,11 @@ def _rows(array: AnyArray) -> list[tuple[float, ...]]:
 
 
 def _csv(columns: tuple[str, ...], rows: list[tuple[float, ...]]) -> str:
-    """Rows as CSV; whole numbers without a decimal point."""
+    """Rows as CSV: whole numbers without a decimal point, NaN (nothing measured) as an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([int(value) if value == int(value) else f"{value:.6g}" for value in row] for row in rows)
+    writer.writerows(["" if math.isnan(value) else f"{value:.8g}" for value in row] for row in rows)
     return text.getvalue()
 
 

@@ -19,7 +19,7 @@ class Parameter:
     """
 
     def __init__(self, data: Array) -> None:
-        self.data = data
+        self.data = np.asarray(data, order="C")  # optimizers go through it in one line
         self.grad: Array | None = None
 
     def add_grad(self, grad: Array) -> None:
@@ -105,7 +105,7 @@ class Module(abc.ABC):
         for module in self.modules():
             for name, value in list(vars(module).items()):
                 if isinstance(value, Parameter):
-                    value.data, value.grad = value.data.astype(dtype, copy=False), None
+                    value.data, value.grad = value.data.astype(dtype, order="C", copy=False), None
                 elif name in module.buffer_names and value is not None and value.dtype.kind == "f":
                     setattr(module, name, value.astype(dtype, copy=False))
         return self
@@ -123,7 +123,8 @@ class Module(abc.ABC):
     def load_state_dict(self, state: Mapping[str, AnyArray], strict: bool = True) -> None:
         """Copy `state` into parameters and buffers, in the dtype these have.
 
-        ValueError, with nothing changed, where a shape differs or, if `strict`, a key is missing or unknown.
+        ValueError, with nothing changed, where a shape or kind of number differs or, if `strict`, a key is missing
+        or unknown.
         """
         own = self.state_dict()
         if strict and (missing := own.keys() - state.keys()):
@@ -134,6 +135,8 @@ class Module(abc.ABC):
         for key in shared:
             if own[key].shape != state[key].shape:
                 raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {state[key].shape}")
+            if not np.can_cast(state[key].dtype, own[key].dtype, "same_kind"):
+                raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {state[key].dtype}")
         for key in shared:
             np.copyto(own[key], state[key], casting="same_kind")
 

@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Step:
-    """The two losses of a step, and the outputs, the gradients of the input and the dropout masks that went with them."""
+    """The two losses of a step; outputs and input gradients as (numpynet, PyTorch); the dropout masks of both."""
 
     numpynet_loss: float
     torch_loss: float

@@ -37,11 +37,10 @@ def evaluate(
     """
     from typing import cast
 
-    from fkp_app.dataset import Split
-    from fkp_app.results import write_text
-
     from fkp_app.backends import get_predictor
+    from fkp_app.dataset import Split
     from fkp_app.evaluation import evaluate as measure
+    from fkp_app.results import write_text
 
     if split not in SPLITS:
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")

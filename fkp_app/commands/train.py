@@ -100,13 +100,10 @@ def _show(run: "TrainingRun") -> None:
                     rate = event.images / event.seconds
                     progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
                     continue
-                scores = run.validation_scores
-                assert scores is not None
-                console.print(
-                    f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  validation loss "
-                    f"{event.validation_loss:.5f}  NME {scores.nme:.2f} %  {event.seconds:.0f} s",
-                    highlight=False,
-                )
+                line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  {event.seconds:.0f} s"
+                if (scores := run.validation_scores) is not None:
+                    line += f"  validation loss {event.validation_loss:.5f}  NME {scores.nme:.2f} %"
+                console.print(line, highlight=False)
     except FloatingPointError as error:
         raise FkpError(f"training stopped: {error}") from None
     except OSError as error:

@@ -163,6 +163,8 @@ def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
     new = {"0.weight": np.zeros((4, 3), np.float32), "0.bias": np.zeros(5, np.float32)}
     with pytest.raises(ValueError, match=r"0.bias must have shape \(4,\), got \(5,\)"):
         net.load_state_dict(new)
+    with pytest.raises(ValueError, match=r"0\.bias must be float32, got complex64"):
+        net.load_state_dict({"0.weight": new["0.weight"], "0.bias": np.zeros(4, np.complex64)})
     with pytest.raises(ValueError, match=r"missing 0\.bias"):
         net.load_state_dict({"0.weight": new["0.weight"]})
     with pytest.raises(ValueError, match=r"unknown 0\.gamma"):

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.one_thread import one_thread as one_thread
+
 HAVE_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if HAVE_TORCH else ["test_*.py"]
 

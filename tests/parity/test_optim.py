@@ -124,7 +124,7 @@ def test_state_of_other_parameters_is_refused():
 
 def test_a_parameter_whose_memory_is_transposed_is_moved_too():
     array = seeded("transposed").standard_normal((4, 6)).T
+    assert not array.flags.c_contiguous
     parameter, tensor = Parameter(array.copy(order="K")), torch.tensor(array, requires_grad=True)
-    assert not parameter.data.flags.c_contiguous
     optimizer, torch_optimizer = Adam([parameter], lr=0.1), torch.optim.Adam([tensor], lr=0.1)
     steps(2, [parameter], optimizer, [tensor], torch_optimizer, seeded("transposed"))

@@ -1,0 +1,1 @@
+"""numpynet beside PyTorch, measured: `python -m benchmarks --help`."""

@@ -1,0 +1,25 @@
+"""`python -m benchmarks SUBCOMMAND`: each subcommand is a file of this folder with `add_arguments` and `main`."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "train": ("train_step", "one training step of both backends, side by side"),
+    "haar-calibration": ("haar_calibration", "how the Haar cascade's boxes lie to the labelled faces"),
+}
+
+
+def main() -> int:
+    """Run the subcommand that the command line names; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measurements of this project.")
+    parser.add_argument("command", choices=COMMANDS, help="; ".join(f"{k}: {v}" for k, (_, v) in COMMANDS.items()))
+    args, rest = parser.parse_known_args(sys.argv[1:2])
+    rest += sys.argv[2:]
+    sys.argv = [f"python -m benchmarks {args.command}", *rest]
+    module = importlib.import_module(f"benchmarks.{COMMANDS[args.command][0]}")
+    return int(module.main() or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

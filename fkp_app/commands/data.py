@@ -1,0 +1,116 @@
+"""`fkp data`: fetch the public data set, check it, look at it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+    track,
+)
+
+from fkp_app.errors import FkpError, UsageError
+
+data_app = typer.Typer(help="Fetch the public data set, check it, look at it.", no_args_is_help=True)
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the data set.", show_default=False)]
+
+
+@data_app.command()
+def show(
+    directory: Directory,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("data.png"),
+    count: Annotated[int, typer.Option(help="How many frames to show.")] = 12,
+    seed: Annotated[int, typer.Option(help="Which frames: another seed, others.")] = 0,
+) -> None:
+    """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
+    from fkp_app.data_pictures import draw_sheet, statistics
+    from fkp_app.dataset import load_split
+
+    if not 1 <= count <= 100:
+        raise UsageError(f"--count must lie in 1 .. 100, got {count}")
+    splits = {name: load_split(directory, name) for name in ("training", "validation", "test")}
+    facts = statistics(splits)
+    typer.echo(facts)
+    try:
+        draw_sheet(splits["training"], facts, out, count, seed)
+    except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know
+        raise UsageError(f"--out {out}: cannot be written ({str(error).splitlines()[0]})") from None
+    typer.echo(f"picture: {out}")
+
+
+@data_app.command()
+def verify(directory: Directory) -> None:
+    """Compare a directory with the list of the published files: what is missing, what was changed."""
+    from fkp_app.archive import load_manifest
+    from fkp_app.archive import verify as compare
+
+    report = compare(directory, load_manifest(), _with_bar)
+    for name in report.missing:
+        typer.echo(f"missing  {name}")
+    for name in report.changed:
+        typer.echo(f"changed  {name}")
+    counts = f"{report.intact} as published, {len(report.missing)} missing, {len(report.changed)} changed"
+    typer.echo(f"{directory}: {counts}, {len(report.extra)} others (no fault)")
+    if not report.ok:
+        raise FkpError(
+            f"{directory}: is not the published data set; `fkp data download {directory}` fetches what it is"
+        )
+
+
+@data_app.command()
+def download(
+    directory: Directory,
+    url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
+) -> None:
+    """Fetch the published archive (339 MB), unpack it into DIR and verify every file."""
+    from fkp_app.archive import BYTES, URL, load_manifest
+    from fkp_app.archive import download as fetch
+    from fkp_app.archive import verify as compare
+
+    manifest = load_manifest()
+    if directory.is_dir() and compare(directory, manifest).ok:
+        typer.echo(f"{directory}: holds all {len(manifest)} published files already")
+        return
+    with _Bar() as bar:
+        fetch(directory, url or URL, BYTES, manifest, bar)
+    typer.echo(f"{directory}: {len(manifest)} files, all as published")
+
+
+class _Bar(Progress):
+    """rich's progress bar with the four methods that pooch calls."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("fetching"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        super().__init__(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self.add_task("fetching", total=None)
+
+    @property
+    def total(self) -> float | None:
+        return self.tasks[self._task].total
+
+    @total.setter
+    def total(self, size: float) -> None:
+        super().update(self._task, total=size)
+
+    def update(self, amount: int) -> None:  # type: ignore[override]
+        self.advance(self._task, amount)
+
+    def reset(self) -> None:  # type: ignore[override]
+        super().reset(self._task)
+
+    def close(self) -> None:
+        self.stop()
+
+
+def _with_bar(names: list[str]) -> Iterable[str]:
+    console = Console(stderr=True)
+    return track(names, description="verifying", console=console, transient=True, disable=not console.is_terminal)

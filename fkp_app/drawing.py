@@ -1,0 +1,54 @@
+"""Boxes, points and numbers drawn on a copy of an image."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from fkp_app.keypoints import Face
+from numpynet.typing import AnyArray, Array
+
+BOX_COLOUR = (255, 64, 64)
+POINT_COLOUR = (64, 255, 96)
+EDGE_COLOUR = (0, 0, 0)
+SHIFT = 4  # OpenCV draws at coordinates of 1 / 2^SHIFT pixel
+
+
+def draw_faces(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
+    """A copy of an RGB image with each face's box and 68 points; marks grow with the face."""
+    canvas = np.ascontiguousarray(image).copy()
+    for face in faces:
+        draw_box(canvas, face)
+        draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
+    return canvas
+
+
+def draw_box(canvas: AnyArray, face: Face) -> None:
+    """The detector's box, onto `canvas`."""
+    x, y, w, h = face.box
+    thickness = max(1, round(w / 100))
+    cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), BOX_COLOUR, thickness, cv2.LINE_AA)
+
+
+def draw_points(canvas: AnyArray, keypoints: Array, radius: float) -> None:
+    """Points (68, 2), onto `canvas`: bright, with a dark rim where there is room, to be seen on any skin."""
+    for point in keypoints:
+        if radius >= 1.5:
+            _dot(canvas, point, radius + max(0.5, radius / 3), EDGE_COLOUR)
+        _dot(canvas, point, radius, POINT_COLOUR)
+
+
+def draw_numbers(canvas: AnyArray, keypoints: Array, size: float) -> None:
+    """Each point's number, 0 to 67, beside it, in letters about `size` pixels high, onto `canvas`."""
+    scale = size / 22  # the font is 22 pixels high at scale 1
+    for number, (x, y) in enumerate(keypoints):
+        at = (round(float(x) + size / 4), round(float(y) - size / 4))
+        for colour, width in ((EDGE_COLOUR, 3), ((255, 255, 255), 1)):
+            cv2.putText(canvas, str(number), at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+
+
+def _dot(canvas: AnyArray, point: Array, radius: float, colour: tuple[int, int, int]) -> None:
+    if not np.abs(point).max() < 1e6:  # beyond what the fixed-point coordinates can hold, and far outside any image
+        return
+    x, y, r = (round(float(number) * (1 << SHIFT)) for number in (*point, radius))
+    cv2.circle(canvas, (x, y), r, colour, -1, cv2.LINE_AA, SHIFT)

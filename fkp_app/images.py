@@ -1,0 +1,94 @@
+"""Files <-> images: uint8 RGB arrays (H, W, 3), upright, as a viewer would show them."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fkp_app.errors import FkpError, UsageError
+from numpynet.files import atomic
+from numpynet.typing import AnyArray
+
+SUFFIXES = frozenset(
+    [".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
+)
+"""What counts as an image in a folder. What a file really is decides its content."""
+
+
+class ImageError(FkpError):
+    """A file that cannot be read as an image."""
+
+
+def read_image(path: str | Path) -> AnyArray:
+    """The image in a file, uint8 RGB (H, W, 3), EXIF orientation applied, transparency laid on white.
+
+    The content decides the format, not the name. 16-bit images are scaled to 8 bits; of an animation it is the first
+    frame. ImageError where the file is missing, empty, truncated, no image or unreadable.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: is a directory, not an image")
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: is empty")
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)  # reads all pixels; OSError where they end early
+            return _to_rgb(upright)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{path}: is not an image that can be read") from None
+    except PermissionError:
+        raise ImageError(f"{path}: cannot be read (permission denied)") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{path}: has too many pixels to be opened safely; make it smaller") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
+        # Pillow's decoders raise any of these on damaged data.
+        raise ImageError(f"{path}: is truncated or damaged ({_reason(error)})") from None
+
+
+def write_image(path: str | Path, image: AnyArray) -> None:
+    """Write an RGB image, all or nothing; the suffix says how. FkpError where that cannot be done."""
+    path = Path(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise UsageError(f"{path}: end the name in .png or .jpg, so that the format is known")
+    try:
+        with atomic(path) as temporary:
+            options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+            Image.fromarray(image).save(temporary, **options)
+    except OSError as error:
+        raise FkpError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def list_images(source: str | Path) -> list[Path]:
+    """The file itself, or a folder's images (by their suffix) in the order of their names.
+
+    FkpError where a folder has none or cannot be read.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        return [source]
+    try:
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    except OSError as error:
+        raise FkpError(f"{source}: cannot be read ({error.strerror})") from None
+    if not paths:
+        raise FkpError(f"{source}: holds no images ({', '.join(sorted(SUFFIXES))})")
+    return paths
+
+
+def _to_rgb(picture: Image.Image) -> AnyArray:
+    """Any of Pillow's modes as uint8 RGB (H, W, 3)."""
+    if picture.mode.startswith(("I;16", "I")):
+        # 16-bit gray, which Pillow may hold in 32: scaled by 65535 / 255, where its own conversion would clip.
+        gray = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
+        return np.repeat(((gray + 128) // 257).astype(np.uint8)[:, :, None], 3, axis=2)  # (H, W) -> (H, W, 3)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).split("\n")[0] or type(error).__name__

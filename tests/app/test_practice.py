@@ -1,0 +1,60 @@
+"""What a practitioner checks first, on drawn faces and with both backends: the first loss is what it should be, a few
+samples can be learned by heart, and shuffled labels are learned worse than true ones."""
+
+import numpy as np
+import pytest
+
+from fkp_app.backends import get_trainer
+from fkp_app.dataset import load_split
+from fkp_app.framing import Framing
+from fkp_app.transforms import Compose, FaceCrop, Normalize, ToTensor
+from numpynet.functional import smooth_l1_loss
+
+SIZE = 48
+SMALL = {"size": SIZE, "channels": [8, 16, 32], "hidden": [64], "padding": 1, "dropout": 0.0}
+BACKENDS = ["numpy", pytest.param("torch", marks=pytest.mark.torch)]
+
+
+@pytest.fixture(scope="module")
+def faces(drawn_data):
+    """Images (F, 1, 48, 48) and targets (F, 136) in units of a quarter of the crop about its middle."""
+    jitter = FaceCrop(Framing("face", SIZE, 1.4), rng=1, rotate=15, scale=0.1, shift=0.1)
+    dataset = load_split(drawn_data, "training", Compose([jitter, Normalize(SIZE / 2, SIZE / 4), ToTensor()]))
+    samples = [dataset[i] for i in range(len(dataset))]
+    assert len(samples) >= 10
+    return np.stack([s["image"] for s in samples]), np.stack([s["keypoints"].ravel() for s in samples])
+
+
+def train(trainer, images, targets, steps):
+    return [trainer.train_step(images, targets) for _ in range(steps)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_initial_loss_is_that_of_answering_about_nothing(backend, faces):
+    """Fresh outputs are small beside the targets, so the first loss is about that of answering zero."""
+    images, targets = faces
+    trainer = get_trainer(backend, SMALL, "smooth_l1", 1e-3, seed=0)
+    zero = float(smooth_l1_loss(np.zeros_like(targets), targets)[0])
+    assert train(trainer, images, targets, 1)[0] == pytest.approx(zero, rel=0.25)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ten_samples_are_learned_by_heart(backend, faces):
+    images, targets = faces[0][:10], faces[1][:10]
+    trainer = get_trainer(backend, SMALL, "smooth_l1", 3e-3, seed=0)
+    losses = train(trainer, images, targets, 150)
+    assert losses[-1] < 1e-4 < 0.1 < losses[0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_shuffled_labels_are_learned_worse(backend, faces):
+    images, targets = faces
+    shuffled = np.random.default_rng(0).permutation(targets)
+    half = len(images) // 2
+    errors = []
+    for labels in (targets, shuffled):
+        trainer = get_trainer(backend, SMALL, "smooth_l1", 3e-3, seed=0)
+        train(trainer, images[:half], labels[:half], 40)
+        trainer.train(False)
+        errors.append(float(smooth_l1_loss(trainer.predict(images[half:]), targets[half:])[0]))
+    assert errors[0] < 0.7 * errors[1]

@@ -1,0 +1,157 @@
+"""`fkp train` and `fkp evaluate` on drawn faces: files, resuming, both backends, and what they refuse."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fkp_app.cli import main
+from numpynet.checkpoint import load_tensors, load_weights
+
+
+def fkp(capfd, *arguments):
+    """Runs a command; its exit code, standard output and standard error."""
+    code = main([str(argument) for argument in arguments])
+    captured = capfd.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+BACKENDS = ["numpy", pytest.param("torch", marks=pytest.mark.torch)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_leaves_its_files_and_resumes_as_if_never_stopped(backend, drawn_data, tmp_path, capfd):
+    options = ("--data", drawn_data, "--backend", backend, "--batch-size", 4, "--seed", 3, "--threads", 1)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert fkp(capfd, "train", *options, "--out", whole, "--epochs", 2)[0] == 0
+    assert fkp(capfd, "train", *options, "--out", parts, "--epochs", 1)[0] == 0
+    np.random.default_rng(0).random(100)
+    assert fkp(capfd, "train", "--data", drawn_data, "--out", parts, "--epochs", 2, "--resume")[0] == 0
+
+    for name in (
+        "config.json",
+        "metrics.csv",
+        "steps.csv",
+        "loss.png",
+        "weights.safetensors",
+        "checkpoint.safetensors",
+    ):
+        assert (parts / name).stat().st_size > 0
+    assert not [path.name for path in parts.iterdir() if path.name.startswith(".")]
+    config = json.loads((parts / "config.json").read_text())
+    assert config["settings"]["batch_size"] == 4
+    assert config["settings"]["lr"] == 1e-3
+    assert [row["epoch"] for row in rows(parts / "metrics.csv")] == ["1", "2"]
+    assert (parts / "steps.csv").read_text() == (whole / "steps.csv").read_text()
+    one, two = load_tensors(whole / "checkpoint.safetensors")[0], load_tensors(parts / "checkpoint.safetensors")[0]
+    del one["history.epochs"], two["history.epochs"]  # they hold times
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+
+
+@pytest.mark.torch
+def test_both_backends_begin_alike_and_score_the_same_weights_alike(drawn_data, tmp_path, capfd):
+    losses, scores = [], []
+    for backend in ("numpy", "torch"):
+        out = tmp_path / backend
+        arguments = ("--data", drawn_data, "--backend", backend, "--epochs", 1, "--batch-size", 4, "--out", out)
+        assert fkp(capfd, "train", *arguments)[0] == 0
+        losses.append(float(rows(out / "steps.csv")[0]["loss"]))
+        weights = tmp_path / "numpy" / "weights.safetensors"
+        arguments = ("--data", drawn_data, "--split", "test", "--weights", weights, "--backend", backend, "--json", "-")
+        code, report, _ = fkp(capfd, "evaluate", *arguments)
+        assert code == 0
+        scores.append(json.loads(report)["model"]["nme"])
+    # Same weights and images; only the dropout masks differ, so the first losses are near but not equal.
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+
+
+def test_evaluate_prints_the_figures_beside_the_mean_face(drawn_data, tmp_path, capfd):
+    out = tmp_path / "run"
+    assert fkp(capfd, "train", "--data", drawn_data, "--out", out, "--epochs", 1, "--batch-size", 4)[0] == 0
+    report = tmp_path / "report.json"
+    code, text, _ = fkp(
+        capfd,
+        "evaluate",
+        "--data",
+        drawn_data,
+        "--split",
+        "test",
+        "--weights",
+        out / "weights.safetensors",
+        "--json",
+        report,
+    )
+    assert code == 0
+    figures = json.loads(report.read_text())
+    for name in ("model", "mean_face"):
+        assert f"{figures[name]['nme']:.3f} %" in text
+        assert f"{figures[name]['mse']:.5f}" in text
+    assert figures["split"] == "test"
+    card = load_weights(out / "weights.safetensors")[1]
+    assert "data" not in card.training["settings"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--model", "resnet"], 2, "--model must be net or compact, got resnet"),
+        (["--loss", "wing"], 2, "--loss must be smooth_l1 or mse, got wing"),
+        (["--backend", "jax"], 2, "--backend must be numpy or torch, got jax"),
+        (["--epochs", "0"], 2, "--epochs must be at least 1, got 0"),
+        (["--batch-size", "-1"], 2, "--batch-size must be at least 1"),
+        (["--lr", "nan"], 2, "--lr must be a number above 0"),
+        (["--seed", "-1"], 2, "--seed must not be negative"),
+        (["--epochs", "many"], 2, "--epochs"),
+        (["--resume"], 2, "holds no checkpoint.safetensors"),
+    ],
+)
+def test_train_refuses_in_one_line(arguments, code, words, drawn_data, tmp_path, capfd):
+    result, out, err = fkp(capfd, "train", "--data", drawn_data, "--out", tmp_path / "run", *arguments)
+    assert result == code
+    assert words in err
+    assert err.count("\n") == 1
+    assert not out
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_refuses_data_that_is_not_there_and_a_directory_in_use(drawn_data, tmp_path, capfd):
+    code, _, err = fkp(capfd, "train", "--data", tmp_path / "nothing", "--out", tmp_path / "run")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "nothing: no such directory" in err
+    (tmp_path / "file").write_text("")
+    code, _, err = fkp(capfd, "train", "--data", drawn_data, "--out", tmp_path / "file")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "file cannot be made" in err
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    code, _, err = fkp(capfd, "train", "--data", drawn_data, "--out", tmp_path / "run")
+    assert code == 2
+    assert "holds a training run already" in err
+
+
+def test_resume_keeps_what_a_run_is_made_of(drawn_data, tmp_path, capfd):
+    options = ("--data", drawn_data, "--out", tmp_path / "run")
+    assert fkp(capfd, "train", *options, "--epochs", 1, "--batch-size", 4)[0] == 0
+    code, _, err = fkp(capfd, "train", *options, "--resume", "--loss", "mse", "--epochs", 2)
+    assert code == 2
+    assert "--loss is smooth_l1 in" in err
+    code, _, err = fkp(capfd, "train", *options, "--resume")
+    assert code == 2
+    assert "has 1 epochs already; give more with --epochs" in err
+
+
+@pytest.mark.parametrize("split", ["report", "all"])
+def test_evaluate_refuses_an_unknown_split(split, drawn_data, capfd):
+    code, _, err = fkp(capfd, "evaluate", "--data", drawn_data, "--split", split)
+    assert code == 2
+    assert f"--split must be training, validation or test, got {split}" in err

@@ -1,0 +1,75 @@
+"""`python -m reference.parity`: what it prints and stores, and that it can fail."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpynet.functional import smooth_l1_loss_backward
+from numpynet.models import MODELS
+from reference import parity
+
+SMALL = {"size": 32, "channels": (4, 6), "hidden": (12,), "padding": 1, "dropout": 0.3}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A network that is quick to train, under the name of compact."""
+    monkeypatch.setitem(MODELS, "compact", SMALL)
+
+
+@pytest.mark.parametrize(("dtype", "lr"), [("float32", "1e-5"), ("float64", "1e-3")])
+def test_both_sides_stay_together(small, capsys, tmp_path, dtype, lr):
+    arguments = ["--steps", "6", "--dtype", dtype, "--lr", lr, "--floor", "--json", str(tmp_path / "parity.json")]
+    assert parity.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert printed.rstrip().endswith("passed")
+    stored = json.loads((tmp_path / "parity.json").read_text())
+    assert [row["step"] for row in stored["losses"]] == list(range(1, 7))
+    assert len({row["numpynet"] for row in stored["losses"]}) == 6, "the batches must differ"
+    assert all(row["floor"] < stored["tolerance"] for row in stored["losses"])
+    rows = {(row["kind"], row["name"]): row for row in stored["tensors"]}
+    assert {name for (kind, name), row in rows.items() if row["apart"] and kind == "gradient"} == {
+        "conv1.bias",
+        "conv2.bias",
+        "fc1.bias",
+    }
+    limit = 1e-3 if dtype == "float32" else 1e-8
+    assert all(row["relative"] < limit for row in stored["tensors"] if not row["apart"])
+    assert all(name in printed for _, name in rows)
+
+
+def test_a_wrong_gradient_fails(small, capsys, monkeypatch):
+    """A backward pass that is wrong by a hundredth changes the second loss: exit code 1."""
+    monkeypatch.setattr(
+        "numpynet.functional.smooth_l1_loss_backward", lambda dloss, cache: smooth_l1_loss_backward(1.01, cache)[::-1]
+    )
+    assert parity.main(["--steps", "3", "--lr", "1e-3"]) == 1
+    assert capsys.readouterr().out.rstrip().endswith("FAILED")
+
+
+def test_drawn_batches_depend_on_the_seed_alone():
+    first, again = (next(parity.drawn_batches(40, 3, seed=5)) for _ in range(2))
+    other = next(parity.drawn_batches(40, 3, seed=6))
+    assert (first[0].shape, first[1].shape) == ((3, 1, 40, 40), (3, 136))
+    assert first[0].dtype == first[1].dtype == np.float32
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("wrong", [["--steps", "0"], ["--batch-size", "1"], ["--model", "huge"]])
+def test_usage_errors(wrong):
+    with pytest.raises(SystemExit) as error:
+        parity.main(wrong)
+    assert error.value.code == 2
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import reference, sys; sys.exit('torch' in sys.modules or 'numpynet' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

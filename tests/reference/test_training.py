@@ -1,0 +1,117 @@
+"""The twin's Trainer, driven by numpynet's loop, and its checkpoints."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet.checkpoint import load_tensors, save_tensors
+from numpynet.training import EpochEvent, StepEvent, fit
+from numpynet.training import Trainer as NumpyTrainer
+from reference.training import Trainer, make_trainer
+
+ARGUMENTS: dict[str, Any] = {"size": 32, "channels": [4, 6], "hidden": [12], "padding": 1, "dropout": 0.3}
+
+
+def batches(epoch):
+    """Three batches, the same in every epoch: something that can be learned."""
+    rng = np.random.default_rng(7)
+    for _ in range(3):
+        yield rng.random((4, 1, 32, 32), np.float32), rng.standard_normal((4, 136), np.float32)
+
+
+def trainer(seed: int = 0, dropout: float = 0.3, loss: Any = "smooth_l1") -> Trainer:
+    arguments = ARGUMENTS | {"dropout": dropout}
+    return make_trainer(KeypointNet(**arguments, rng=seed).state_dict(), arguments, loss, 1e-2, seed)
+
+
+def test_the_loop_learns_and_tells():
+    events = list(fit(trainer(dropout=0.0), batches, epochs=15, validate=lambda: 0.25))
+    steps = [e for e in events if isinstance(e, StepEvent)]
+    epochs = [e for e in events if isinstance(e, EpochEvent)]
+    assert [(e.epoch, e.step) for e in steps] == [(i, j) for i in range(1, 16) for j in (1, 2, 3)]
+    assert [e.validation_loss for e in epochs] == [0.25] * 15
+    assert epochs[0].train_loss == pytest.approx(np.mean([e.loss for e in steps[:3]]))
+    assert epochs[-1].train_loss < 0.6 * epochs[0].train_loss
+
+
+def test_the_first_step_is_numpynets():
+    """Without dropout both backends compute the same first loss and, but for noise, the same weights after it."""
+    twin = trainer(dropout=0.0)
+    net = KeypointNet(**(ARGUMENTS | {"dropout": 0.0}), rng=0)
+    ours = NumpyTrainer(net, SmoothL1Loss(), Adam(net.parameters(), lr=1e-2))
+    images, targets = next(batches(1))
+    assert ours.train_step(images, targets) == pytest.approx(twin.train_step(images, targets), rel=1e-6)
+    assert np.allclose(net.state_dict()["fc2.weight"], twin.weights()["fc2.weight"], atol=1e-5)
+    assert not np.allclose(trainer(dropout=0.0).weights()["fc2.weight"], twin.weights()["fc2.weight"], atol=1e-5)
+
+
+def test_predict_in_evaluation_leaves_everything_as_it_was():
+    twin = trainer()
+    list(fit(twin, batches, epochs=1))
+    before = {key: array.copy() for key, array in twin.state().items()}
+    twin.train(False)
+    images, _ = next(batches(1))
+    assert np.array_equal(twin.predict(images), twin.predict(images))
+    after = twin.state()
+    assert all(np.array_equal(after[key], array) for key, array in before.items())
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+    """Through a file, with dropout, Adam's memory and running statistics: bit for bit."""
+    whole = trainer()
+    list(fit(whole, batches, epochs=4))
+
+    first = trainer()
+    list(fit(first, batches, epochs=2))
+    save_tensors(tmp_path / "state.safetensors", first.state(), {})
+    torch.manual_seed(999)  # whatever the process drew in between
+    second = trainer(seed=5)
+    second.load_state(load_tensors(tmp_path / "state.safetensors")[0])
+    list(fit(second, batches, epochs=4, start_epoch=2))
+
+    wanted = whole.state()
+    assert second.state().keys() == wanted.keys()
+    for key, array in second.state().items():
+        assert np.array_equal(array, wanted[key]), key
+
+
+def test_a_checkpoint_of_numpynet_goes_on_in_the_twin_and_back():
+    """Weights and Adam's memory cross over; without dropout the next losses agree."""
+    arguments = ARGUMENTS | {"dropout": 0.0}
+    net = KeypointNet(**arguments, rng=0)
+    ours = NumpyTrainer(net, SmoothL1Loss(), Adam(net.parameters(), lr=1e-4))
+    list(fit(ours, batches, epochs=2))
+    twin = make_trainer(KeypointNet(**arguments, rng=1).state_dict(), arguments, "smooth_l1", 1e-4, 0)
+    twin.load_state({key: array.copy() for key, array in ours.state().items()})
+    for images, targets in batches(3):
+        assert twin.train_step(images, targets) == pytest.approx(ours.train_step(images, targets), rel=1e-4)
+    other = KeypointNet(**arguments, rng=2)
+    back = NumpyTrainer(other, SmoothL1Loss(), Adam(other.parameters(), lr=1e-4))
+    back.load_state({key: array.copy() for key, array in twin.state().items()})
+    images, targets = next(batches(4))
+    assert back.train_step(images, targets) == pytest.approx(twin.train_step(images, targets), rel=1e-5)
+
+
+def test_a_state_of_another_network_is_refused():
+    small = ARGUMENTS | {"hidden": [9]}
+    other = make_trainer(KeypointNet(**small, rng=0).state_dict(), small, "smooth_l1", 1e-2, 0)
+    with pytest.raises(ValueError, match=r"fc1\.weight"):
+        other.load_state(trainer().state())
+
+
+def test_the_criterion_is_the_one_asked_for():
+    images, targets = next(batches(1))
+    twin = trainer(dropout=0.0, loss="mse")
+    expected = float(np.mean((KeypointNet(**(ARGUMENTS | {"dropout": 0.0}), rng=0)(images) - targets) ** 2))
+    assert twin.train_step(images, targets) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training():
+    twin = trainer()
+    with torch.no_grad():
+        next(iter(twin.net.parameters())).fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="step 1 of epoch 1"):
+        list(fit(twin, batches, epochs=1))
