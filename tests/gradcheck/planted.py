@@ -1,0 +1,15 @@
+"""Copies of numpynet's modules with a mistake planted in them."""
+
+import importlib
+import inspect
+from types import ModuleType
+
+
+def plant(module_name: str, right: str, wrong: str) -> ModuleType:
+    """A copy of a module in which the text `right`, which stands there exactly once, is `wrong`."""
+    module = importlib.import_module(module_name)
+    source = inspect.getsource(module)
+    assert source.count(right) == 1, f"{right!r} stands {source.count(right)} times in {module_name}"
+    copy = ModuleType(module_name)
+    exec(compile(source.replace(right, wrong), f"planted {module_name}", "exec"), vars(copy))
+    return copy

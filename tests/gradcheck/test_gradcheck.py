@@ -1,0 +1,118 @@
+"""The gradient checker itself: it accepts right gradients over many geometries, and its command line speaks plainly."""
+
+import numpy as np
+import pytest
+
+from numpynet.gradcheck import directional_derivative, examine, numerical_gradient
+from numpynet.gradcheck.__main__ import main
+from numpynet.gradcheck.cases import CASES
+
+GEOMETRIES = [
+    {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1},
+    {"kernel": 3, "stride": 2, "padding": 1, "dilation": 1},
+    {"kernel": 2, "stride": 3, "padding": 1, "dilation": 2},
+    {"kernel": 3, "stride": 1, "padding": 1, "dilation": 2},
+    {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1},
+]
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_gradient_is_right(name):
+    findings = CASES[name](np.random.default_rng(1))
+    assert findings
+    assert not [finding for finding in findings if not finding.passed]
+
+
+@pytest.mark.parametrize("name", ["conv2d", "max_pool2d"])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_every_geometry(name, geometry):
+    for finding in CASES[name](np.random.default_rng(2), **geometry):
+        assert finding.passed, finding
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("batch_norm", {"training": False}),
+        ("batch_norm", {"batch": 2, "channels": 1, "size": 2, "eps": 0.3}),
+        ("smooth_l1_loss", {"beta": 0.3, "reduction": "sum"}),
+        ("smooth_l1_loss", {"beta": 0.0}),
+        ("mse_loss", {"reduction": "sum"}),
+        ("conv2d", {"batch": 1, "channels": 1, "filters": 1}),
+    ],
+)
+def test_options(name, options):
+    for finding in CASES[name](np.random.default_rng(3), **options):
+        assert finding.passed, finding
+
+
+def test_numerical_gradient_by_hand():
+    x = np.array([1.0, -2.0, 3.0])
+    gradient = numerical_gradient(lambda: x**3, x, np.array([1.0, 10.0, 100.0]))
+    np.testing.assert_allclose(gradient, [3.0, 120.0, 2700.0], rtol=1e-7)
+    np.testing.assert_array_equal(x, [1.0, -2.0, 3.0])
+    along = directional_derivative(lambda: x**3, x, np.array([1.0, 0.0, 2.0]), np.array([1.0, 10.0, 100.0]))
+    assert along == pytest.approx(3.0 + 5400.0, rel=1e-7)
+    np.testing.assert_array_equal(x, [1.0, -2.0, 3.0])
+
+
+def test_float32_is_refused():
+    with pytest.raises(ValueError, match="x must be float64, got float32"):
+        numerical_gradient(lambda: np.ones(1), np.ones(1, np.float32), np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda g: g[:, :, :-1], "a transpose, or a sum left out"),
+        (lambda g: np.zeros_like(g), "zero everywhere"),
+        (lambda g: g * np.nan, "not finite"),
+        (lambda g: g + 0.5, "off by the same 0.5"),
+        (lambda g: g.swapaxes(2, 3), "axes 2 and 3 are swapped"),
+        (lambda g: -g, "wrong sign"),
+        (lambda g: g * np.array([2.0, 3.0, 4.0])[:, None, None], "depends on axis 1 alone"),
+        (lambda g: np.pad(g[:, :, 1:-1, 1:-1], ((0, 0), (0, 0), (1, 1), (1, 1))), "wrong only at the border"),
+    ],
+)
+def test_causes(change, words):
+    gradient = np.random.default_rng(4).standard_normal((2, 3, 5, 5))
+    finding = examine("dx", change(gradient), gradient)
+    assert not finding.passed
+    assert words in finding.cause
+
+
+def test_the_largest_error_is_found_where_it_is():
+    gradient = np.random.default_rng(5).standard_normal((4, 6))
+    wrong = gradient.copy()
+    wrong[2, 3] += 0.01
+    finding = examine("dweight", wrong, gradient)
+    assert finding.where == (2, 3)
+    assert finding.analytic - finding.numeric == pytest.approx(0.01)
+    assert finding.error == pytest.approx(0.01 / np.abs(gradient).max())
+
+
+def test_command_line(capsys):
+    assert main(["conv2d", "--stride", "2", "--padding", "1"]) == 0
+    text = capsys.readouterr().out
+    for name in ("dx", "dweight", "dbias"):
+        (line,) = [line for line in text.splitlines() if line.split()[0] == name]
+        assert "ok" in line
+        assert "analytic" in line
+    assert "every gradient is right" in text
+
+
+def test_command_line_refuses_what_cannot_be(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["conv2d", "--kernel", "9"])
+    assert caught.value.code == 2
+    assert "smaller than the kernel (9, 9)" in capsys.readouterr().err
+
+
+def test_command_line_fails_where_a_gradient_is_wrong(capsys, monkeypatch):
+    from numpynet import functional as F
+
+    monkeypatch.setattr(F, "relu_backward", lambda dout, cache: 2 * dout * cache.positive)
+    assert main(["relu"]) == 1
+    text = capsys.readouterr().out
+    assert "WRONG" in text
+    assert "every element is 2 times" in text
