@@ -36,9 +36,8 @@ def measure(options: argparse.Namespace) -> None:
                 found = True
             else:
                 extra += 1
-    print(
-        f"{len(frames)} frames: {100 * len(relations) / len(frames):.1f} % found, {extra / len(frames):.3f} false a frame"
-    )
+    found_share, false_rate = 100 * len(relations) / len(frames), extra / len(frames)
+    print(f"{len(frames)} frames: {found_share:.1f} % found, {false_rate:.3f} false a frame")
     table = np.array(relations)
     for name, column in zip(("CENTRE_X", "CENTRE_Y", "SIDE"), table.T, strict=True):
         low, middle, high = np.percentile(column, [5, 50, 95])

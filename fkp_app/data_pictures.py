@@ -65,7 +65,8 @@ def draw_sheet(dataset: FacialKeypointsDataset, facts: str, path: Path, count: i
     columns = min(4, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(7 + 1.8 * columns, max(5.5, 1.9 * rows + 1)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.8 * columns, 7])
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.8 * columns, 7])
+    left, right = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     for i, index in enumerate(chosen, 1):
         sample = dataset[int(index)]
         axes = left.add_subplot(rows, columns, i)

@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ class FacialKeypointsDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        sample: Sample = {"image": read_image(self.paths[index]), "keypoints": self.keypoints[index]}
+        sample: Sample = {"image": read_image(self.paths[index]), "keypoints": self.keypoints[index].copy()}
         return sample if self.transform is None else self.transform(sample)
 
     def with_transform(self, transform: Transform | None) -> Self:
@@ -74,8 +74,11 @@ def load_split(data_dir: str | Path, split: Split, transform: Transform | None =
     """A split of the published layout: DIR/training/, DIR/test/ and their CSV files.
 
     training and validation divide the training file by person, and the test frames of validation people are validation,
-    too. test is the whole test file; all its people are in the training file as well. DatasetError as above.
+    too. test is the whole test file; all its people are in the training file as well. DatasetError as above, ValueError
+    for another split.
     """
+    if split not in get_args(Split):
+        raise ValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
         raise DatasetError(f"{data_dir}: no such directory; `fkp data download` fetches the data set")
@@ -102,13 +105,15 @@ def is_validation(name: str) -> bool:
 def _read_labels(csv_file: Path) -> tuple[list[str], Array]:
     """Names and keypoints (n, 68, 2) float32 of a label file."""
     try:
-        table = pd.read_csv(csv_file)
+        table = pd.read_csv(csv_file, low_memory=False)  # else pandas warns of a column that mixes text and numbers
     except FileNotFoundError:
         raise DatasetError(f"{csv_file}: no such file; `fkp data download` fetches the data set") from None
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DatasetError(f"{csv_file}: cannot be read as CSV ({str(error).splitlines()[0]})") from None
     if table.shape[1] != 137:
         raise DatasetError(f"{csv_file}: must have 137 columns (name, then x and y of 68 points), has {table.shape[1]}")
+    if table.empty:
+        raise DatasetError(f"{csv_file}: has no rows; a row a frame is needed")
     numbers = table.iloc[:, 1:].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
     names = [str(name) for name in table.iloc[:, 0]]
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))

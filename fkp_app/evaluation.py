@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fkp_app.dataset import Split, load_split
 
 from fkp_app.backends import Predictor, to_keypoints
+from fkp_app.dataset import Split, load_split
+from fkp_app.errors import FkpError
 from fkp_app.metrics import nme
 from fkp_app.recipes import evaluation_transform
 from numpynet.checkpoint import WeightsCard
@@ -64,7 +65,10 @@ def evaluate(
     progress: wraps the loader to show how far it is. FkpError where the data cannot be used.
     """
     card = predictor.card
-    loader = DataLoader(load_split(data_dir, split, evaluation_transform(card)), 32)
+    dataset = load_split(data_dir, split, evaluation_transform(card))
+    if not len(dataset):
+        raise FkpError(f"{data_dir}: its {split} split is empty; choose another --split")
+    loader = DataLoader(dataset, 32)
     outputs, targets = predict_all(predictor, progress(loader))
     baseline = np.broadcast_to(mean_face(data_dir, card), targets.shape)
     return {"model": score(outputs, targets, card), "mean_face": score(baseline, targets, card)}

@@ -31,7 +31,8 @@ STYLES = {"sunglasses": Style("sunglasses.png", right_eye=(168.0, 112.0), left_e
 def wear(image: AnyArray, faces: Sequence[Face], style: Style) -> AnyArray:
     """A copy of an RGB image on which every face wears the overlay.
 
-    Small faces come first, so that near ones cover far ones. The overlay is turned with the line of the eyes, scaled by their distance, and cut off at the image's edge.
+    Small faces come first, so that near ones cover far ones. The overlay is turned with the line of the eyes, scaled by
+    their distance, and cut off at the image's edge.
     """
     result = np.ascontiguousarray(image).copy()
     for face in sorted(faces, key=lambda face: face.box[2] * face.box[3]):

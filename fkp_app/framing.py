@@ -103,7 +103,8 @@ def apply(matrix: Array, points: Array) -> Array:
 
 def invert(matrix: Array) -> Array:
     """The affine map (2, 3) that undoes `matrix`."""
-    return cv2.invertAffineTransform(matrix)
+    inverse: Array = cv2.invertAffineTransform(matrix).astype(matrix.dtype, copy=False)
+    return inverse
 
 
 def to_gray(image: AnyArray) -> Array:

@@ -1,5 +1,7 @@
 """Files <-> images: uint8 RGB arrays (H, W, 3), upright, as a viewer would show them."""
 
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,11 @@ SUFFIXES = frozenset(
     [".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
 )
 """What counts as an image in a folder. What a file really is decides its content."""
+
+
+# Pillow warns of odd metadata in pictures that it reads well; what it cannot read we say ourselves, in one line.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class ImageError(FkpError):
@@ -50,18 +57,17 @@ def read_image(path: str | Path) -> AnyArray:
 def write_image(path: str | Path, image: AnyArray) -> None:
     """Write an RGB image, all or nothing; the suffix says how. FkpError where that cannot be done."""
     path = Path(path)
-    if path.suffix.lower() not in Image.registered_extensions():
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:  # some formats can only be read
         raise UsageError(f"{path}: end the name in .png or .jpg, so that the format is known")
     try:
         with atomic(path) as temporary:
-            options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg") else {}
-            Image.fromarray(image).save(temporary, **options)
-    except OSError as error:
-        raise FkpError(f"{path}: cannot be written ({error.strerror or error})") from None
+            Image.fromarray(image).save(temporary, quality=95)  # which formats without loss pass over
+    except (OSError, ValueError) as error:  # ValueError: a format that cannot hold RGB
+        raise FkpError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 def list_images(source: str | Path) -> list[Path]:
-    """The file itself, or a folder's images (by their suffix) in the order of their names.
+    """The file itself, or a folder's images (by their suffix) in the order of their names, hidden ones left out.
 
     FkpError where a folder has none or cannot be read.
     """
@@ -69,7 +75,12 @@ def list_images(source: str | Path) -> list[Path]:
     if not source.is_dir():
         return [source]
     try:
-        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+        paths = sorted(
+            path
+            for path in source.iterdir()
+            # Hidden: macOS leaves "._photo.jpg" beside photo.jpg, which is no image.
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        )
     except OSError as error:
         raise FkpError(f"{source}: cannot be read ({error.strerror})") from None
     if not paths:

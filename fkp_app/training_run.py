@@ -60,6 +60,10 @@ class TrainingRun:
         self.steps: list[tuple[float, ...]] = []
         self.epochs: list[tuple[float, ...]] = []
         self.training_data: FacialKeypointsDataset = load_split(Path(settings.data), "training")
+        if len(self.training_data) < 2:
+            raise FkpError(
+                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least"
+            )
         validation = load_split(Path(settings.data), "validation", evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
         self.trainer: Trainer = get_trainer(

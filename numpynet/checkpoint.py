@@ -71,7 +71,10 @@ class WeightsCard:
 def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
     """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing. OSError where it cannot be."""
     with atomic(path) as temporary:
-        save_file({key: np.asarray(array, order="C") for key, array in tensors.items()}, temporary, dict(metadata))
+        try:
+            save_file({key: np.asarray(array, order="C") for key, array in tensors.items()}, temporary, dict(metadata))
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(f"{path}: cannot be written ({error})") from None
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, AnyArray], dict[str, str]]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Sources = Annotated[list[Path], typer.Argument(help="Images, or folders of images.", show_default=False)]
 Backend = Annotated[str, typer.Option(help="numpy or torch.")]
-Weights = Annotated[Path | None, typer.Option(help="A .safetensors file.  [default: the shipped one]")]
-Threads = Annotated[int | None, typer.Option(help="How many to use.  [default: all cores]")]
+Weights = Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")]
+Threads = Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
 PHOTO = ("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")

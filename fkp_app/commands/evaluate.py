@@ -24,9 +24,9 @@ SPLITS = ("training", "validation", "test")
 def evaluate(
     data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
     split: Annotated[str, typer.Option(help="training, validation or test.", show_default=False)],
-    weights: Annotated[Path | None, typer.Option(help="A .safetensors file.  [default: the shipped one]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")] = None,
     backend: Annotated[str, typer.Option(help="numpy or torch.")] = "numpy",
-    threads: Annotated[int | None, typer.Option(help="How many to use.  [default: all cores]")] = None,
+    threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there; - for stdout.")] = None,
 ) -> None:
     """Measure a network on labelled faces, beside the mean face of the training split.

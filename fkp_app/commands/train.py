@@ -20,14 +20,16 @@ BACKENDS = ("numpy", "torch")
 def train(
     data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
-    model: Annotated[str | None, typer.Option(help="net (152 M weights) or compact.  [default: compact]")] = None,
-    backend: Annotated[str | None, typer.Option(help="numpy or torch.  [default: numpy]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="In all, resumed ones included.  [default: the model's]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: the model's]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.  [default: 0.001]")] = None,
-    loss: Annotated[str | None, typer.Option(help="smooth_l1 or mse.  [default: smooth_l1]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.  [default: 0]")] = None,
-    threads: Annotated[int | None, typer.Option(help="How many to use.  [default: all cores]")] = None,
+    model: Annotated[str | None, typer.Option(help="net (152 M weights) or compact.", show_default="compact")] = None,
+    backend: Annotated[str | None, typer.Option(help="numpy or torch.", show_default="numpy")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="In all, resumed ones included.", show_default="the model's")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.", show_default="the model's")] = None,
+    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.", show_default="0.001")] = None,
+    loss: Annotated[str | None, typer.Option(help="smooth_l1 or mse.", show_default="smooth_l1")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.", show_default="0")] = None,
+    threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
 ) -> None:
     """Train a network on labelled faces.
@@ -43,12 +45,12 @@ def train(
     given: dict[str, Any] = {
         "model": _one_of("--model", model, MODELS),
         "backend": _one_of("--backend", backend, BACKENDS),
-        "epochs": _at_least_one("--epochs", epochs),
-        "batch_size": _at_least_one("--batch-size", batch_size),
+        "epochs": _at_least("--epochs", epochs),
+        "batch_size": _at_least("--batch-size", batch_size, 2),  # batch norm needs two
         "lr": lr,
         "loss": _one_of("--loss", loss, LOSSES),
         "seed": seed,
-        "threads": _at_least_one("--threads", threads),
+        "threads": _at_least("--threads", threads),
     }
     if lr is not None and not 0 < lr < float("inf"):
         raise UsageError(f"--lr must be a number above 0, got {lr}")
@@ -120,7 +122,7 @@ def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> str | N
     return value
 
 
-def _at_least_one(option: str, value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise UsageError(f"{option} must be at least 1, got {value}")
+def _at_least(option: str, value: int | None, least: int = 1) -> int | None:
+    if value is not None and value < least:
+        raise UsageError(f"{option} must be at least {least}, got {value}")
     return value

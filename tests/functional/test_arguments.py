@@ -71,7 +71,10 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.dropout(ONES, 1.5), "dropout: p must lie in 0 .. 1, got 1.5"),
         (lambda: F.dropout(ONES, 0.5, mask=np.ones(3, bool)), r"dropout: mask must have x's shape"),
         (lambda: F.mse_loss(ONES, ONES[0]), r"mse_loss: target must have the input's shape"),
-        (lambda: F.mse_loss(ONES, ONES, "none"), "mse_loss: reduction must be 'mean' or 'sum', got 'none'"),
+        (
+            lambda: F.mse_loss(ONES, ONES, "none"),  # type: ignore[arg-type]
+            "mse_loss: reduction must be 'mean' or 'sum', got 'none'",
+        ),
         (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), "smooth_l1_loss: beta must not be negative"),
         (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
     ],
