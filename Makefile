@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint mutants clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -23,6 +23,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every small mistake that can be made in the layers, one at a time, must make a test fail; 20 to 30 minutes.
+mutants: $(VENV)/.test
+	$(BIN)/python -m tests.mutation --out docs/mutants.md
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info

@@ -1,8 +1,9 @@
 """`python -m reference.parity`: train numpynet and its PyTorch twin side by side, and print how far apart they are.
 
 Both start from the same weights, see the same batches and drop out the same numbers. Printed are the losses,
-step by step, and after the last step the largest relative difference of every tensor. The exit code is 1 where
-the losses differ by more than the tolerance.
+step by step, after the last step the largest relative difference of every tensor, and which tensor left its
+tolerance first, at which step: where a wrong backward pass shows first, for gradients are looked at in the order in
+which they are computed. The exit code is 1 where the losses differ by more than their tolerance.
 """
 
 import argparse
@@ -19,10 +20,11 @@ import numpy as np
 import torch
 
 from numpynet import Adam, KeypointNet, SmoothL1Loss
-from numpynet.data import Batch, DataLoader
-from numpynet.models import KEYPOINTS, MODELS
+from numpynet.data import Batch
+from numpynet.models import MODELS
 from numpynet.typing import AnyArray
 from reference import comparison
+from reference.batches import data_batches, drawn_batches
 from reference.comparison import Difference
 
 DTYPE_HELP = (
@@ -31,35 +33,16 @@ DTYPE_HELP = (
     "losses leave 1e-4 after a few steps, PyTorch's against its own too (see --floor)"
 )
 LOSS_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
-
-
-def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
-    """Endless random batches, for those without data: images of smooth patches, and points anywhere."""
-    rng = np.random.default_rng(seed)
-    patches = -(-size // 16)
-    while True:
-        coarse = rng.random((batch_size, 1, patches, patches), np.float32)
-        images = np.kron(coarse, np.ones((16, 16), np.float32))[..., :size, :size]
-        images = 0.9 * images + 0.1 * rng.random(images.shape, np.float32)
-        yield images, rng.standard_normal((batch_size, 2 * KEYPOINTS), np.float32)
-
-
-def data_batches(directory: Path, size: int, batch_size: int, seed: int) -> Iterator[Batch]:
-    """Endless batches of the training frames under `directory`, rescaled and cropped as the course project does."""
-    from fkp_app.dataset import load_split
-    from fkp_app.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
-
-    crop_rng, order_rng = np.random.default_rng(seed).spawn(2)
-    rescale, crop = Rescale(round(size * 250 / 224)), RandomCrop(size, rng=crop_rng)
-    dataset = load_split(directory, "training", Compose([rescale, crop, Normalize(), ToTensor()]))
-    while True:
-        yield from DataLoader(dataset, batch_size, shuffle=True, rng=order_rng, drop_last=True)
+TENSOR_TOLERANCE = {"float32": {"output": 1e-4, "gradient": 1e-3}, "float64": {"output": 1e-9, "gradient": 1e-9}}
 
 
 def train_both(
     net: KeypointNet, batches: Iterator[Batch], steps: int, lr: float
 ) -> Iterator[tuple[comparison.Step, Batch, list[Difference]]]:
-    """Train `net` and a twin of it, SmoothL1 and Adam; yield each step, its batch, at the last every tensor."""
+    """Train `net` and a twin of it, SmoothL1 and Adam; yield each step, its batch, and the differences.
+
+    They are of outputs and gradients, and after the last step of weights and statistics, too.
+    """
     twin = comparison.twin_of(net)
     criterion, torch_criterion = SmoothL1Loss(), torch.nn.SmoothL1Loss()
     optimizer, torch_optimizer = Adam(net.parameters(), lr=lr), torch.optim.Adam(twin.parameters(), lr=lr)
@@ -69,7 +52,7 @@ def train_both(
         images, targets = images.astype(dtype), targets.astype(dtype)
         step = comparison.forward_and_backward(net, twin, criterion, torch_criterion, images, targets)
         share.update()
-        rows = comparison.outputs_and_gradients(net, twin, step) if i == steps else []
+        rows = comparison.outputs_and_gradients(net, twin, step)
         optimizer.step()
         torch_optimizer.step()
         yield step, (images, targets), rows + (comparison.state(net, twin, share) if i == steps else [])
@@ -110,7 +93,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     floor = Floor(net, args.lr) if args.floor else None
     losses: list[dict[str, float]] = []
     rows: list[Difference] = []
-    for i, (step, batch, rows) in enumerate(train_both(net, batches, args.steps, args.lr), 1):  # noqa: B007
+    first: tuple[int, Difference] | None = None
+    for i, (step, batch, rows) in enumerate(train_both(net, batches, args.steps, args.lr), 1):
         row = {"step": i, "numpynet": step.numpynet_loss, "torch": step.torch_loss, "relative": step.relative}
         print(f"{i:4}  {step.numpynet_loss:14.9f}  {step.torch_loss:14.9f}  {step.relative:9.2e}", end="")
         if floor is not None:
@@ -118,14 +102,39 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             print(f"  {row['floor']:15.2e}", end="")
         print(flush=True)
         losses.append(row)
+        if first is None and (strayed := first_to_leave(rows, args.dtype)) is not None:
+            first = (i, strayed)
     print_tensors(rows, args.steps)
+    print_first(first, args.dtype)
     return verdict(losses, LOSS_TOLERANCE[args.dtype]) | {
         "settings": {name: value for name, value in vars(args).items() if name not in ("json", "data")}
         | {"data": "random" if args.data is None else "real frames"},
         "versions": {"numpy": np.__version__, "torch": torch.__version__},
         "losses": losses,
         "tensors": [asdict(row) for row in rows],
+        "first": None if first is None else {"step": first[0], **asdict(first[1])},
     }
+
+
+def first_to_leave(rows: list[Difference], dtype: str) -> Difference | None:
+    """The first tensor beyond its tolerance: the output, then gradients from the last layer to the first."""
+    outputs = [row for row in rows if row.kind == "output"]
+    gradients = [row for row in rows if row.kind == "gradient" and not row.apart]
+    images, *parameters = gradients
+    for row in [*outputs, *reversed(parameters), images]:
+        if not row.relative <= TENSOR_TOLERANCE[dtype][row.kind]:
+            return row
+    return None
+
+
+def print_first(first: tuple[int, Difference] | None, dtype: str) -> None:
+    """Which tensor left its tolerance first, if any did."""
+    if first is None:
+        print("\nno output and no gradient left its tolerance at any step")
+        return
+    step, row = first
+    limit = TENSOR_TOLERANCE[dtype][row.kind]
+    print(f"\nfirst to leave its tolerance: {row.kind} {row.name} at step {step}, {row.relative:.2e} of {limit:.0e}")
 
 
 def verdict(losses: list[dict[str, float]], limit: float) -> dict[str, Any]:

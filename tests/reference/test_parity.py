@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpynet import functional
 from numpynet.functional import smooth_l1_loss_backward
 from numpynet.models import MODELS
 from reference import parity
+from reference.batches import drawn_batches
 
 SMALL = {"size": 32, "channels": (4, 6), "hidden": (12,), "padding": 1, "dropout": 0.3}
 
@@ -52,9 +54,30 @@ def test_a_wrong_gradient_fails(small, capsys, monkeypatch):
     assert capsys.readouterr().out.rstrip().endswith("FAILED")
 
 
+@pytest.mark.parametrize(
+    ("function", "culprit"),
+    [
+        ("linear_backward", "gradient fc2.weight"),
+        ("conv2d_backward", "gradient conv2.weight"),
+        ("batch_norm_backward", "gradient fc1_bn.weight"),
+    ],
+)
+def test_the_first_tensor_to_stray_is_named(small, capsys, monkeypatch, function, culprit):
+    """The mistake is in the weight's gradient, so the last layer of that kind in the net shows it first."""
+    right = getattr(functional, function)
+
+    def wrong(dout, cache):
+        dx, dweight, dbias = right(dout, cache)
+        return dx, 1.001 * dweight, dbias
+
+    monkeypatch.setattr(functional, function, wrong)
+    parity.main(["--steps", "2"])
+    assert f"first to leave its tolerance: {culprit} at step 1" in capsys.readouterr().out
+
+
 def test_drawn_batches_depend_on_the_seed_alone():
-    first, again = (next(parity.drawn_batches(40, 3, seed=5)) for _ in range(2))
-    other = next(parity.drawn_batches(40, 3, seed=6))
+    first, again = (next(drawn_batches(40, 3, seed=5)) for _ in range(2))
+    other = next(drawn_batches(40, 3, seed=6))
     assert (first[0].shape, first[1].shape) == ((3, 1, 40, 40), (3, 136))
     assert first[0].dtype == first[1].dtype == np.float32
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))

@@ -1,0 +1,65 @@
+"""Which tests watch over which file: those that a mutant of it must not survive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "numpynet"
+
+Stage = tuple[str, ...]
+"""Arguments of one pytest run."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to mutate and the runs of pytest that it must pass, the quickest first."""
+
+    path: Path
+    stages: tuple[Stage, ...]
+
+    @property
+    def module(self) -> str:
+        """Its dotted name."""
+        return ".".join(("numpynet", *self.path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+BY_DEFINITION = "tests/functional"
+GRADCHECK = "tests/gradcheck/test_gradcheck.py"
+
+
+def _operation(name: str, words: str, parity: str) -> Target:
+    return Target(
+        PACKAGE / "functional" / f"{name}.py",
+        ((BY_DEFINITION, GRADCHECK, "-k", words), (f"tests/parity/{parity}.py",)),
+    )
+
+
+def _layer(name: str, parity: str) -> Target:
+    return Target(
+        PACKAGE / "layers" / f"{name}.py",
+        (("tests/layers/test_layers.py",), (GRADCHECK, "-k", "layers"), (f"tests/parity/{parity}.py",)),
+    )
+
+
+TARGETS = [
+    _operation("linear", "linear", "test_linear"),
+    _operation("relu", "relu", "test_relu"),
+    _operation("flatten", "flatten", "test_flatten"),
+    _operation("dropout", "dropout", "test_dropout"),
+    _operation("mse_loss", "mse_loss or smooth_l1", "test_losses"),
+    _operation("smooth_l1_loss", "smooth_l1", "test_losses"),
+    _operation("windows", "conv2d or max_pool2d", "test_max_pool2d"),
+    _operation("conv2d", "conv2d", "test_conv2d"),
+    _operation("max_pool2d", "max_pool2d", "test_max_pool2d"),
+    _operation("batch_norm", "batch_norm or running_update", "test_batch_norm"),
+    _operation("adam", "adam", "test_optim"),
+    _operation("sgd", "sgd", "test_optim"),
+    _layer("linear", "test_linear"),
+    _layer("relu", "test_relu"),
+    _layer("flatten", "test_flatten"),
+    _layer("dropout", "test_dropout"),
+    _layer("max_pool2d", "test_max_pool2d"),
+    _layer("conv2d", "test_conv2d"),
+    _layer("batch_norm", "test_batch_norm"),
+    Target(PACKAGE / "losses.py", (("tests/layers/test_models.py",), ("tests/parity/test_losses.py",))),
+    Target(PACKAGE / "optim.py", (("tests/training/test_optim.py",), ("tests/parity/test_optim.py",))),
+]
