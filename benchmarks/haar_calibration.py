@@ -1,4 +1,5 @@
-"""How the Haar cascade's boxes lie to the labelled faces: the constants of `fkp_app.detector`."""
+"""How the Haar cascade's boxes lie to the labelled faces: the constants of `fkp_app.detector`, and how far single faces
+stray from them, which is what the jitter of training crops should cover."""
 
 import argparse
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 from fkp_app.dataset import load_split
 from fkp_app.detector import FaceDetector
 from fkp_app.framing import face_square
+from numpynet.typing import AnyArray
 
 
 def main() -> None:
@@ -15,31 +17,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data set; its training split is measured")
     parser.add_argument("--every", type=int, default=1, help="take every so manieth frame")
-    measure(parser.parse_args())
+    options = parser.parse_args()
+    measure(options.data, options.every)
 
 
-def measure(options: argparse.Namespace) -> None:
+def measure(data: Path, every: int = 1) -> None:
     """Print the median relation between box and face square, its spread, and how many faces were found."""
-    dataset, detector = load_split(options.data, "training"), FaceDetector()
-    frames = range(0, len(dataset), options.every)
-    relations, extra = [], 0
-    course = []
+    dataset, detector = load_split(data, "training"), FaceDetector()
+    frames = range(0, len(dataset), every)
+    relations: list[tuple[float, float, float]] = []
+    extra, course = 0, []
     for i in frames:
         sample = dataset[i]
         cx, cy, side = face_square(sample["keypoints"])
         course.append(min(sample["image"].shape[:2]) * 224 / 250 / side)
-        found = False
-        for x, y, w, h in detector.detect(sample["image"]):
-            dx, dy, ratio = (cx - x - (w - 1) / 2) / w, (cy - y - (h - 1) / 2) / w, side / w
-            if abs(dx) < 0.4 and abs(dy) < 0.4 and 0.4 < ratio < 1.6 and not found:
-                relations.append((dx, dy, ratio))
-                found = True
-            else:
-                extra += 1
-    found_share, false_rate = 100 * len(relations) / len(frames), extra / len(frames)
-    print(f"{len(frames)} frames: {found_share:.1f} % found, {false_rate:.3f} false a frame")
-    table = np.array(relations)
-    for name, column in zip(("CENTRE_X", "CENTRE_Y", "SIDE"), table.T, strict=True):
-        low, middle, high = np.percentile(column, [5, 50, 95])
-        print(f"{name:9s} median {middle:+.3f}   5 % {low:+.3f}   95 % {high:+.3f}")
-    print(f"course project's crop over face square: median {np.median(course):.2f}")
+        boxes = detector.detect(sample["image"])
+        around = [((cx - x - (w - 1) / 2) / w, (cy - y - (h - 1) / 2) / w, side / w) for x, y, w, h in boxes]
+        hits = [(dx, dy, ratio) for dx, dy, ratio in around if max(abs(dx), abs(dy)) < 0.4 and 0.4 < ratio < 1.6]
+        relations += hits[:1]
+        extra += len(around) - len(hits[:1])
+    share, rate = 100 * len(relations) / len(frames), extra / len(frames)
+    print(f"{len(frames)} frames: {share:.1f} % found, {rate:.3f} false a frame")
+    print(f"course project's crop over face square: median {np.median(course):.3f}")
+    report(np.array(relations))
+
+
+def report(relations: AnyArray) -> None:
+    """Print medians and spread of (offset x, offset y, side) in box sides (n, 3)."""
+    middle = np.median(relations, axis=0)
+    for name, column in zip(("CENTRE_X", "CENTRE_Y", "SIDE"), relations.T, strict=True):
+        _line(name, column, "box sides")
+    strayed = (relations[:, :2] - middle[:2]) / relations[:, 2:]
+    _line("face right of the crop's middle", strayed[:, 0], "face squares")
+    _line("face below the crop's middle", strayed[:, 1], "face squares")
+    _line("crop larger than it should be", middle[2] / relations[:, 2], "times")
+
+
+def _line(name: str, column: AnyArray, unit: str) -> None:
+    low, middle, high = np.percentile(column, [5, 50, 95])
+    print(f"{name:32s} median {middle:+.3f}   5 % {low:+.3f}   95 % {high:+.3f}   {unit}")

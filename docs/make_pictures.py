@@ -13,13 +13,12 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.free_pictures import group_picture, hopper  # noqa: E402
-
 from fkp_app import detect  # noqa: E402
 from fkp_app.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
 from fkp_app.filters import STYLES, wear  # noqa: E402
-from fkp_app.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402  # noqa: E402
+from fkp_app.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
 from fkp_app.images import write_image  # noqa: E402
+from tests.free_pictures import group_picture, hopper  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import csv
+import errno
 import gzip
 import hashlib
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,10 @@ HASH_PREFIX = 16
 
 Manifest = dict[str, tuple[int, str]]
 """File -> bytes and the first digits of its sha256."""
+
+
+class ArchiveError(FkpError):
+    """An archive that is damaged, unsafe or not the published one: of no use, so it is not kept."""
 
 
 @dataclass
@@ -46,7 +52,10 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
 
 
 def verify(directory: Path, manifest: Manifest, progress: Callable[[list[str]], Any] = iter) -> Report:
-    """Compare a directory with the published list, by size first and then by hash. FkpError where there is none."""
+    """Compare a directory with the published list, by size first and then by hash.
+
+    FkpError where there is no such directory, or a file in it cannot be read.
+    """
     if not directory.is_dir():
         raise FkpError(f"{directory}: no such directory; `fkp data download {directory}` fetches the data set")
     report = Report()
@@ -67,36 +76,54 @@ def verify(directory: Path, manifest: Manifest, progress: Callable[[list[str]], 
 def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any = False) -> None:
     """Fetch the archive, unpack what the manifest names, and put it into `directory`.
 
-    Every file is checked before the first is put in place, so `directory` gets all or nothing. The archive itself is
-    kept beside the files until then, so that a call broken off while unpacking need not fetch it again. bar: shows
-    progress, an object like tqdm's. FkpError where anything is wrong.
+    Every file is checked before the first is put in place, so `directory` gets all or nothing. Until then everything
+    lies in its folder .download, where a whole archive stays when a call is broken off later, and need not be fetched
+    again. bar: shows progress, an object like tqdm's. FkpError where anything is wrong.
     """
+    work = directory / ".download"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory, prefix=".unpacking-") as temporary:
-            archive = _fetch(url, size, directory / ".download", bar)
-            _unpack(archive, Path(temporary), manifest)
-            report = verify(Path(temporary), manifest)
-            if not report.ok:
-                wrong = (report.missing + report.changed)[0]
-                count = len(report.missing) + len(report.changed)
+        work.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as after:
+            after.callback(_remove_if_empty, work)
+            _sweep(work)
+            archive = _fetch(url, size, work / "archive.zip", bar)
+            temporary = Path(after.enter_context(tempfile.TemporaryDirectory(dir=work)))
+            try:
+                _unpack(archive, temporary, manifest)
+                _must_be_published(temporary, manifest)
+            except ArchiveError as error:
                 archive.unlink()
-                raise FkpError(f"{url}: {count} files are not as published, the first {wrong}; fetch it again")
+                raise ArchiveError(
+                    f"{url}: {error}; what was fetched is removed: try again, or another --url"
+                ) from None
             for name in manifest:
                 target = directory / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                (Path(temporary) / name).replace(target)
-        shutil.rmtree(directory / ".download")
+                (temporary / name).replace(target)
+            archive.unlink()
     except OSError as error:
         raise FkpError(f"{directory}: cannot be written ({error.strerror or error}); choose another place") from None
 
 
-def _fetch(url: str, size: int, cache: Path, bar: Any) -> Path:
-    """The archive in `cache`, fetched with pooch unless a whole one lies there already."""
+def _sweep(work: Path) -> None:
+    """Remove what a process that was killed left behind; a whole archive stays."""
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "archive.zip":
+            path.unlink()
+
+
+def _remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def _fetch(url: str, size: int, archive: Path, bar: Any) -> Path:
+    """The archive, fetched with pooch unless a whole one lies there already."""
     import pooch
     import requests
 
-    archive = cache / "archive.zip"
     if archive.is_file() and archive.stat().st_size == size:
         return archive
     archive.unlink(missing_ok=True)
@@ -104,9 +131,10 @@ def _fetch(url: str, size: int, cache: Path, bar: Any) -> Path:
     downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=60)
     try:
         # The manifest's hashes are checked file by file once unpacked; the archive's own was never published.
-        pooch.retrieve(url, known_hash=None, fname=archive.name, path=cache, downloader=downloader)
+        pooch.retrieve(url, known_hash=None, fname=archive.name, path=archive.parent, downloader=downloader)
     except requests.RequestException as error:
-        raise FkpError(f"{url}: cannot be fetched ({type(error).__name__}); check the network and try again") from None
+        reason = type(error).__name__ if error.response is None else f"HTTP status {error.response.status_code}"
+        raise FkpError(f"{url}: cannot be fetched ({reason}); check the network and try again") from None
     if archive.stat().st_size != size:
         got = archive.stat().st_size
         archive.unlink()
@@ -117,7 +145,7 @@ def _fetch(url: str, size: int, cache: Path, bar: Any) -> Path:
 def _unpack(archive: Path, directory: Path, manifest: Manifest) -> None:
     """Unpack the files of the manifest. A folder around them all is dropped; whatever else is there is left alone.
 
-    FkpError where a member's path leaves the directory or is a link, or where the archive is damaged.
+    ArchiveError where a member's path leaves the directory or is a link, or where the archive is damaged.
     """
     try:
         with zipfile.ZipFile(archive) as pack:
@@ -126,10 +154,20 @@ def _unpack(archive: Path, directory: Path, manifest: Manifest) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with pack.open(member) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        with contextlib.suppress(OSError):
-            archive.unlink()
-        raise FkpError(f"{archive}: is damaged ({error}); it was removed, fetch it again") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        # RuntimeError: encrypted, or a compression unknown here. ValueError: a name that cannot be decoded.
+        raise ArchiveError(f"is damaged ({error})") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which is a seek to a place before the file's start
+            raise
+        raise ArchiveError("is damaged (its directory points outside the file)") from None
+
+
+def _must_be_published(directory: Path, manifest: Manifest) -> None:
+    report = verify(directory, manifest)
+    wrong = report.missing + report.changed
+    if wrong:
+        raise ArchiveError(f"{len(wrong)} files are missing or not as published, the first {wrong[0]}")
 
 
 def _members(pack: zipfile.ZipFile, manifest: Manifest) -> Iterator[tuple[zipfile.ZipInfo, str]]:
@@ -137,9 +175,9 @@ def _members(pack: zipfile.ZipFile, manifest: Manifest) -> Iterator[tuple[zipfil
     for member in pack.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-            raise FkpError(f"{pack.filename}: holds {member.filename}, which would leave the directory; not unpacked")
+            raise ArchiveError(f"holds {member.filename}, which would leave the directory; nothing is unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
-            raise FkpError(f"{pack.filename}: holds the link {member.filename}; not unpacked")
+            raise ArchiveError(f"holds the link {member.filename}; nothing is unpacked")
         for name in (path.as_posix(), PurePosixPath(*path.parts[1:]).as_posix()):
             # A member of another size is not the published file, and unpacking it might fill the disk.
             if name in manifest and member.file_size == manifest[name][0]:
@@ -148,5 +186,8 @@ def _members(pack: zipfile.ZipFile, manifest: Manifest) -> Iterator[tuple[zipfil
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FkpError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -1,5 +1,7 @@
 """The `fkp` command: what it consists of, and how every error ends: one line, an exit code, no traceback."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -51,18 +53,20 @@ def options(
 def main(arguments: list[str] | None = None) -> int:
     """Run `fkp` with these arguments (the process's own where None); returns the exit code."""
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks
         result = app(arguments, standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe is still caught
         return result if isinstance(result, int) else 0
     except ClickException as error:
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "fkp"
-        return _fail(f"{error.format_message()} (see {where} --help)", error.exit_code)
+        message = error.format_message()
+        if not message:  # no arguments at all: the help has been printed
+            return int(error.exit_code)
+        return _fail(f"{message} (see {where} --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("stopped", 130)
-    except BrokenPipeError:
-        # Whoever read our output has gone; let nothing be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except FkpError as error:
         return _fail(str(error), error.exit_code)
     except ImportError as error:
@@ -79,6 +83,18 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, CheckpointError):
             return _fail(str(error), 1)
         raise
+    except OSError as error:
+        _discard_output()
+        if isinstance(error, BrokenPipeError):  # whoever read our output has gone, and knows
+            return 1
+        what = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{what}{error.strerror or error}", 1)
+
+
+def _discard_output() -> None:
+    """Let nothing more be flushed into a closed pipe or a full disk at exit."""
+    with contextlib.suppress(OSError, ValueError):  # standard output may be no file at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -15,6 +15,22 @@ from numpynet.typing import Array
 
 COLOURS = dict(zip(RANGES, ("#2563eb", "#d97706", "#b45309", "#059669", "#db2777", "#be185d", "#dc2626"), strict=True))
 
+LINES = [
+    [*range(17)],  # jaw
+    [*range(17, 22)],
+    [*range(22, 27)],
+    [*range(27, 31)],
+    [*range(31, 36)],
+    [*range(36, 42), 36],
+    [*range(42, 48), 42],
+    [*range(48, 60), 48],
+    [*range(60, 68), 60],
+]
+"""Which points a line joins."""
+
+NUMBER_PLACES = {48: (-12, -2), 60: (5, -2), 64: (-12, -2), 54: (5, -2)}
+"""Where a number stands beside its point, in printer's points: at the mouth's corners two points nearly coincide."""
+
 
 def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
     """A line a split: frames, people, outer-eye distance in pixels (5 %, median, 95 %), roll over 15 degrees."""
@@ -44,15 +60,15 @@ def mean_shape(keypoints: Array) -> Array:
 
 def draw_diagram(axes: Axes, shape: Array) -> None:
     """The 68 points (68, 2) with their numbers, each range in its colour and named with its first and last number."""
+    for line in LINES:
+        colour = next(COLOURS[name] for name, numbers in RANGES.items() if line[0] in numbers)
+        axes.plot(*shape[line].T, "-", color=colour, linewidth=0.8, alpha=0.5)
     for name, numbers in RANGES.items():
         points, colour = shape[list(numbers)], COLOURS[name]
-        closed = (
-            points if name in ("jaw", "nose") or "brow" in name or name == "mouth" else np.vstack([points, points[:1]])
-        )
-        axes.plot(*closed.T, "-", color=colour, linewidth=0.8, alpha=0.5)
         axes.plot(*points.T, "o", color=colour, markersize=4, label=f"{name}  {numbers[0]}-{numbers[-1]}")
         for number, point in zip(numbers, points, strict=True):
-            axes.annotate(str(number), point, xytext=(3, 3), textcoords="offset points", fontsize=7, color=colour)
+            place = NUMBER_PLACES.get(number, (3, 3))
+            axes.annotate(str(number), point, xytext=place, textcoords="offset points", fontsize=7, color=colour)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.axis("off")

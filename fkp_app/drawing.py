@@ -12,6 +12,8 @@ BOX_COLOUR = (255, 64, 64)
 POINT_COLOUR = (64, 255, 96)
 EDGE_COLOUR = (0, 0, 0)
 SHIFT = 4  # OpenCV draws at coordinates of 1 / 2^SHIFT pixel
+SMOOTHING = 0.63  # by so many pixels LINE_AA grows a filled polygon
+CIRCLE = np.column_stack([trig(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for trig in (np.cos, np.sin)])
 
 
 def draw_faces(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
@@ -50,5 +52,6 @@ def draw_numbers(canvas: AnyArray, keypoints: Array, size: float) -> None:
 def _dot(canvas: AnyArray, point: Array, radius: float, colour: tuple[int, int, int]) -> None:
     if not np.abs(point).max() < 1e6:  # beyond what the fixed-point coordinates can hold, and far outside any image
         return
-    x, y, r = (round(float(number) * (1 << SHIFT)) for number in (*point, radius))
-    cv2.circle(canvas, (x, y), r, colour, -1, cv2.LINE_AA, SHIFT)
+    # A polygon of our own: OpenCV draws a circle of a few pixels as a diamond.
+    corners = (point + max(0.1, radius - SMOOTHING) * CIRCLE) * (1 << SHIFT)
+    cv2.fillConvexPoly(canvas, np.rint(corners).astype(np.int32), colour, cv2.LINE_AA, SHIFT)

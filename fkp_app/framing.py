@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import cv2
 import numpy as np
 
+from fkp_app.errors import FkpError
 from numpynet.typing import AnyArray, Array
 
 Square = tuple[float, float, float]
@@ -34,13 +35,13 @@ class Framing:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """From a weights card. ValueError where it says something else."""
+        """From a weights card. FkpError where it says something else."""
         try:
             framing = cls(fields["kind"], int(fields["size"]), float(fields["scale"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"framing: {fields!r} is not one ({error})") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise FkpError(f"weights: framing {fields!r} is damaged ({error!r}); get the file again") from None
         if framing.kind not in ("face", "frame") or framing.size < 1 or not framing.scale > 0:
-            raise ValueError(f"framing: {fields!r} is not one this program knows; update it")
+            raise FkpError(f"weights: framing {fields!r} is not one this program knows; update it")
         return framing
 
 

@@ -41,7 +41,7 @@ def read_image(path: str | Path) -> AnyArray:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)  # reads all pixels; OSError where they end early
             return _to_rgb(upright)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ImageError(f"{path}: no such file") from None
     except UnidentifiedImageError:
         raise ImageError(f"{path}: is not an image that can be read") from None

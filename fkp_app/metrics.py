@@ -1,8 +1,8 @@
 """How far predicted keypoints are from the labelled ones."""
 
 import numpy as np
-from fkp_app.keypoint_layout import OUTER_EYES
 
+from fkp_app.keypoint_layout import OUTER_EYES
 from numpynet.typing import Array
 
 

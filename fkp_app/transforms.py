@@ -43,9 +43,10 @@ class Rescale:
             new_height, new_width = round(height * ratio), round(width * ratio)
         else:
             new_height, new_width = self.size
-        shrinks = new_height * new_width < height * width
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        image = cv2.resize(sample["image"], (new_width, new_height), interpolation=method)
+        # In two steps: where INTER_AREA shrinks one axis and stretches the other, it shifts the picture.
+        shrunk = (min(new_width, width), min(new_height, height))
+        image = cv2.resize(sample["image"], shrunk, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
         factor = np.array([new_width / width, new_height / height], np.float32)
         return {**sample, "image": image, "keypoints": sample["keypoints"] * factor}
 

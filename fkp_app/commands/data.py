@@ -40,7 +40,7 @@ def show(
     facts = statistics(splits)
     typer.echo(facts)
     try:
-        draw_sheet(splits["training"], facts, out, count, seed)
+        draw_sheet(splits["training"] + splits["validation"], facts, out, count, seed)
     except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know
         raise UsageError(f"--out {out}: cannot be written ({str(error).splitlines()[0]})") from None
     typer.echo(f"picture: {out}")

@@ -1,8 +1,8 @@
 """`fkp detect`, `fkp filter` and `fkp demo`: faces and their keypoints in photos."""
 
 import importlib.util
-import sys
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,21 +40,26 @@ def detect(
     """Find faces and place 68 keypoints on each.
 
     Coordinates are pixels of the image as displayed (EXIF orientation applied). A picture goes to --out under its own
-    name with .png put behind (photo.jpg becomes photo.jpg.png), so that no two can collide. A file that cannot be read
-    is reported, the rest goes on, and the exit code is 1.
+    name with .png put behind (photo.jpg becomes photo.jpg.png), with a number before it where that would be a source or
+    another picture. A file that cannot be read is reported, the rest goes on, and the exit code is 1; where nothing
+    could be read, neither JSON nor CSV is written.
     """
     from fkp_app.drawing import draw_faces
+    from fkp_app.outputs import check_file
     from fkp_app.results import to_csv, to_json, write_text
 
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")
+    check_file("--json", json_file)
+    check_file("--csv", csv_file)
     results, failed = _process(sources, backend, weights, threads, out, draw_faces, quiet=bool(to_stdout))
-    if json_file is not None:
+    if results and json_file is not None:
         write_text(json_file, to_json(results))
-    if csv_file is not None:
+    if results and csv_file is not None:
         write_text(csv_file, to_csv(results))
-    _finish(failed)
+    if failed:
+        raise typer.Exit(1)
 
 
 def filter_command(
@@ -76,7 +81,8 @@ def filter_command(
     _, failed = _process(
         sources, backend, weights, threads, out, lambda image, faces: wear(image, faces, STYLES[style])
     )
-    _finish(failed)
+    if failed:
+        raise typer.Exit(1)
 
 
 def demo(
@@ -90,11 +96,12 @@ def demo(
     from fkp_app.filters import STYLES, wear
     from fkp_app.images import read_image, write_image
     from fkp_app.keypoints import find_faces
+    from fkp_app.outputs import make_folder
     from fkp_app.results import ImageResult, to_json, write_text
 
     photo = sample_photo()
     predictor = get_predictor(backend)
-    _make_folder(out)
+    make_folder(out)
     image = read_image(photo)
     faces = find_faces(image, FaceDetector(), predictor)
     write_image(out / "keypoints.png", draw_faces(image, faces))
@@ -130,75 +137,57 @@ def _process(
     from fkp_app.detector import FaceDetector
     from fkp_app.images import read_image, write_image
     from fkp_app.keypoints import find_faces
+    from fkp_app.outputs import make_folder, picture_paths
     from fkp_app.results import ImageResult
 
     predictor, detector = get_predictor(backend, weights, threads), FaceDetector()
     if threads is not None:
         cv2.setNumThreads(threads)
-    results: list[ImageResult] = []
-    failed = 0
-    taken: set[Path] = set()
     if out is not None:
-        _make_folder(out)
-    for source in _images(sources):
+        make_folder(out)
+    images, failed = _images(sources)
+    targets = [None] * len(images) if out is None else picture_paths(out, images)
+    results: list[ImageResult] = []
+    for source, target in zip(images, targets, strict=True):
         try:
-            if isinstance(source, FkpError):
-                raise source
             image = read_image(source)
         except FkpError as error:
-            typer.echo(f"fkp: {error}", err=True)
+            _report(error)
             failed += 1
             continue
         faces = find_faces(image, detector, predictor)
-        result = ImageResult(str(source), image.shape[1], image.shape[0], faces)
+        name = os.fsencode(source).decode(errors="backslashreplace")  # a name need not be UTF-8, JSON must
+        result = ImageResult(name, image.shape[1], image.shape[0], faces)
         results.append(result)
-        if out is not None:
-            target = _target(out, source, taken)
+        if target is not None:
             write_image(target, draw(image, faces))
         if not quiet:
-            typer.echo(_summary(result) + (f" -> {target}" if out is not None else ""))
+            typer.echo(_summary(result) + (f" -> {target}" if target is not None else ""))
         elif not faces:
             typer.echo(f"fkp: {_summary(result)}", err=True)
     return results, failed
 
 
-def _images(sources: list[Path]) -> "Iterator[Path | FkpError]":
-    """Every image of the sources; an error where a folder cannot be listed."""
+def _images(sources: list[Path]) -> tuple[list[Path], int]:
+    """Every image of the sources, and how many sources were folders without one, which are reported."""
     from fkp_app.images import list_images
 
+    images: list[Path] = []
+    failed = 0
     for source in sources:
         try:
-            yield from list_images(source)
+            images += list_images(source)
         except FkpError as error:
-            yield error
+            _report(error)
+            failed += 1
+    return images, failed
 
 
-def _target(out: Path, source: Path, taken: set[Path]) -> Path:
-    """Where a source's picture goes; a number is added where two folders hold files of one name."""
-    name, number = source.name, 1
-    while (target := out / (f"{name}.png" if number == 1 else f"{name}.{number}.png")) in taken:
-        number += 1
-    taken.add(target)
-    return target
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--out {out} is a file; name a folder") from None
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be made ({error.strerror}); choose another place") from None
+def _report(error: FkpError) -> None:
+    one_line = " ".join(str(error).split())
+    typer.echo(f"fkp: {one_line}", err=True)
 
 
 def _summary(result: "ImageResult") -> str:
     count = len(result.faces)
     return f"{result.image}: {count or 'no'} face{'' if count == 1 else 's'} found"
-
-
-def _finish(failed: int) -> None:
-    """Exit code 1 where a file was bad, once everything else is done."""
-    if failed:
-        typer.echo(f"fkp: {failed} of the sources could not be used", err=True)
-        sys.stdout.flush()
-        raise typer.Exit(1)

@@ -17,11 +17,10 @@ BACKENDS = ["numpy", pytest.param("torch", marks=pytest.mark.torch)]
 
 @pytest.fixture(scope="module")
 def faces(drawn_data):
-    """Images (F, 1, 48, 48) and targets (F, 136) in units of a quarter of the crop about its middle."""
+    """Six jittered crops of each face: images (n, 1, 48, 48), and targets (n, 136), 1 being a quarter of the crop."""
     jitter = FaceCrop(Framing("face", SIZE, 1.4), rng=1, rotate=15, scale=0.1, shift=0.1)
     dataset = load_split(drawn_data, "training", Compose([jitter, Normalize(SIZE / 2, SIZE / 4), ToTensor()]))
-    samples = [dataset[i] for i in range(len(dataset))]
-    assert len(samples) >= 10
+    samples = [dataset[i] for _ in range(6) for i in range(len(dataset))]
     return np.stack([s["image"] for s in samples]), np.stack([s["keypoints"].ravel() for s in samples])
 
 
@@ -30,12 +29,17 @@ def train(trainer, images, targets, steps):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_initial_loss_is_that_of_answering_about_nothing(backend, faces):
-    """Fresh outputs are small beside the targets, so the first loss is about that of answering zero."""
+def test_initial_loss_is_what_the_initialisation_says(backend, faces):
+    """Outputs know nothing of the targets yet, so the loss is that of answering zero, and half their variance more.
+
+    The last layer's weights are uniform within ± 1 / sqrt(fan_in), variance 1 / (3 fan_in), and its inputs,
+    standardised and cut off at zero, have a mean square of 1/2: E[out^2] = 1/6, and 1 / (3 fan_in) for the bias.
+    """
     images, targets = faces
     trainer = get_trainer(backend, SMALL, "smooth_l1", 1e-3, seed=0)
     zero = float(smooth_l1_loss(np.zeros_like(targets), targets)[0])
-    assert train(trainer, images, targets, 1)[0] == pytest.approx(zero, rel=0.25)
+    variance = 1 / 6 + 1 / (3 * SMALL["hidden"][0])
+    assert train(trainer, images, targets, 1)[0] == pytest.approx(zero + variance / 2, rel=0.1)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

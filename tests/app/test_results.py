@@ -1,0 +1,92 @@
+"""JSON and CSV, to the letter."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fkp_app.errors import FkpError
+from fkp_app.keypoints import Face
+from fkp_app.results import ImageResult, to_csv, to_json, write_text
+
+
+def face(box=(3, 4, 50, 60), confidence=None):
+    points = np.stack([np.arange(68) + 0.25, 100 - np.arange(68) / 2], axis=1).astype(np.float32)
+    return Face(box, confidence, points)
+
+
+RESULTS = [
+    ImageResult("a, b.jpg", 640, 480, [face(), face((1, 2, 30, 30), 0.75)]),
+    ImageResult("köpfe/Ω.png", 1, 1, []),
+]
+
+
+def test_json_is_a_list_with_an_object_an_image():
+    first, second = json.loads(to_json(RESULTS))
+    assert list(first) == ["image", "width", "height", "faces"]
+    assert (first["image"], first["width"], first["height"]) == ("a, b.jpg", 640, 480)
+    assert list(first["faces"][0]) == ["box", "confidence", "keypoints"]
+    assert first["faces"][0]["box"] == [3, 4, 50, 60]
+    assert first["faces"][0]["confidence"] is None
+    assert first["faces"][1]["confidence"] == 0.75
+    keypoints = first["faces"][0]["keypoints"]
+    assert len(keypoints) == 68
+    assert keypoints[0] == [0.25, 100.0]
+    assert keypoints[67] == [67.25, 66.5]
+    assert second == {"image": "köpfe/Ω.png", "width": 1, "height": 1, "faces": []}
+    assert json.loads(to_json([])) == []
+
+
+def test_csv_has_a_header_and_a_row_a_face():
+    header, *rows = csv.reader(to_csv(RESULTS).splitlines())
+    assert header[:9] == ["image", "face", "x", "y", "w", "h", "confidence", "x0", "y0"]
+    assert header[-2:] == ["x67", "y67"]
+    assert len(header) == 7 + 136
+    assert [row[:7] for row in rows] == [
+        ["a, b.jpg", "0", "3", "4", "50", "60", ""],
+        ["a, b.jpg", "1", "1", "2", "30", "30", "0.75"],
+    ]
+    numbers = dict(zip(header[7:], map(float, rows[0][7:]), strict=True))
+    assert numbers["x0"] == 0.25
+    assert numbers["y0"] == 100.0
+    assert numbers["x67"] == 67.25
+    assert numbers["y67"] == 66.5
+
+
+def test_numbers_keep_a_thousandth_of_a_pixel():
+    points = np.full((68, 2), 1234.5678, np.float32)
+    (result,) = json.loads(to_json([ImageResult("x", 1, 1, [Face((0, 0, 1, 1), None, points)])]))
+    assert result["faces"][0]["keypoints"][0] == [1234.568, 1234.568]
+
+
+def test_a_file_is_written_in_utf_8(tmp_path):
+    write_text(tmp_path / "größe.json", "é\n")
+    assert (tmp_path / "größe.json").read_bytes() == b"\xc3\xa9\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["größe.json"]
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+    target = tmp_path / "out.json"
+    target.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(target, "new \ud800")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+@pytest.mark.parametrize("name", ["nowhere/out.json", "folder"])
+def test_an_impossible_place_is_named(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FkpError, match=rf"{name}: cannot be written \([^\n]+\); choose another place$"):
+        write_text(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("-"), "text\n")
+    assert capsys.readouterr().out == "text\n"
+    assert not list(tmp_path.iterdir())
