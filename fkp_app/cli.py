@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from fkp_app.commands.data import data_app
-from fkp_app.commands.detect import demo, detect, filter_command
+from fkp_app.commands.demo import demo
+from fkp_app.commands.detect import detect, filter_command
 from fkp_app.commands.evaluate import evaluate
 from fkp_app.commands.train import train
 from fkp_app.errors import FkpError

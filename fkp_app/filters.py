@@ -62,8 +62,8 @@ def overlay(image: AnyArray, picture: Array, matrix: Array) -> None:
     corners = np.array([[-1, -1], [w, -1], [-1, h], [w, h]]) @ matrix[:, :2].T + matrix[:, 2]
     if not np.isfinite(corners).all():
         return
-    left, top = np.maximum(np.floor(corners.min(axis=0)), 0).astype(np.int64)
-    right, bottom = np.minimum(np.ceil(corners.max(axis=0)) + 1, [width, height]).astype(np.int64)
+    left, top = np.clip(np.floor(corners.min(axis=0)), 0, [width, height]).astype(np.int64)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, [width, height]).astype(np.int64)
     if left >= right or top >= bottom:
         return
     zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))

@@ -27,6 +27,11 @@ class ImageResult:
     height: int
     faces: list[Face]
 
+    def summary(self) -> str:
+        """How many faces, in words."""
+        count = len(self.faces)
+        return f"{self.image}: {count or 'no'} face{'' if count == 1 else 's'} found"
+
 
 def to_json(results: Sequence[ImageResult]) -> str:
     """A list with one object an image."""

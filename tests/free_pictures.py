@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fkp_app.commands.detect import sample_photo
+from fkp_app.commands.demo import sample_photo
 from fkp_app.images import read_image
 
 Picture = NDArray[np.uint8]

@@ -1,6 +1,5 @@
-"""`fkp detect`, `fkp filter` and `fkp demo`: faces and their keypoints in photos."""
+"""`fkp detect` and `fkp filter`: faces, their keypoints and what they wear, in photos."""
 
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +16,14 @@ if TYPE_CHECKING:
 
     Draw = Callable[[AnyArray, list[Face]], AnyArray]
 
-Sources = Annotated[list[Path], typer.Argument(help="Images, or folders of images.", show_default=False)]
+Sources = Annotated[
+    list[Path], typer.Argument(help="Images, or folders of images.", metavar="SOURCE", show_default=False)
+]
 Backend = Annotated[str, typer.Option(help="numpy or torch.")]
 Weights = Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")]
 Threads = Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
-PHOTO = ("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
 
 
 def detect(
@@ -85,42 +85,6 @@ def filter_command(
         raise typer.Exit(1)
 
 
-def demo(
-    backend: Backend = "numpy",
-    out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("demo"),
-) -> None:
-    """Show the whole chain on a photo of Grace Hopper that comes with matplotlib (public domain)."""
-    from fkp_app.backends import get_predictor
-    from fkp_app.detector import FaceDetector
-    from fkp_app.drawing import draw_faces
-    from fkp_app.filters import STYLES, wear
-    from fkp_app.images import read_image, write_image
-    from fkp_app.keypoints import find_faces
-    from fkp_app.outputs import make_folder
-    from fkp_app.results import ImageResult, to_json, write_text
-
-    photo = sample_photo()
-    predictor = get_predictor(backend)
-    make_folder(out)
-    image = read_image(photo)
-    faces = find_faces(image, FaceDetector(), predictor)
-    write_image(out / "keypoints.png", draw_faces(image, faces))
-    write_image(out / "sunglasses.png", wear(image, faces, STYLES["sunglasses"]))
-    result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)
-    write_text(out / "faces.json", to_json([result]))
-    typer.echo(f"{_summary(result)}; see keypoints.png, sunglasses.png and faces.json in {out}")
-
-
-def sample_photo() -> Path:
-    """Where matplotlib keeps its photo, found without importing it. FkpError where it is not there."""
-    package, *rest = PHOTO
-    spec = importlib.util.find_spec(package)
-    photo = Path(spec.origin).parent.joinpath(*rest) if spec is not None and spec.origin else None
-    if photo is None or not photo.is_file():
-        raise FkpError("the demo's photo is missing: pip install matplotlib, or run `fkp detect` on a photo of yours")
-    return photo
-
-
 def _process(
     sources: list[Path],
     backend: str,
@@ -162,9 +126,9 @@ def _process(
         if target is not None:
             write_image(target, draw(image, faces))
         if not quiet:
-            typer.echo(_summary(result) + (f" -> {target}" if target is not None else ""))
+            typer.echo(result.summary() + (f" -> {target}" if target is not None else ""))
         elif not faces:
-            typer.echo(f"fkp: {_summary(result)}", err=True)
+            typer.echo(f"fkp: {result.summary()}", err=True)
     return results, failed
 
 
@@ -186,8 +150,3 @@ def _images(sources: list[Path]) -> tuple[list[Path], int]:
 def _report(error: FkpError) -> None:
     one_line = " ".join(str(error).split())
     typer.echo(f"fkp: {one_line}", err=True)
-
-
-def _summary(result: "ImageResult") -> str:
-    count = len(result.faces)
-    return f"{result.image}: {count or 'no'} face{'' if count == 1 else 's'} found"

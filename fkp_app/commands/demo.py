@@ -1,0 +1,48 @@
+"""`fkp demo`: the whole chain on a photo that is already there."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fkp_app.commands.detect import Backend
+from fkp_app.errors import FkpError
+
+PHOTO = ("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
+
+
+def demo(
+    backend: Backend = "numpy",
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("demo"),
+) -> None:
+    """Show the whole chain on a photo of Grace Hopper that comes with matplotlib (public domain)."""
+    from fkp_app.backends import get_predictor
+    from fkp_app.detector import FaceDetector
+    from fkp_app.drawing import draw_faces
+    from fkp_app.filters import STYLES, wear
+    from fkp_app.images import read_image, write_image
+    from fkp_app.keypoints import find_faces
+    from fkp_app.outputs import make_folder
+    from fkp_app.results import ImageResult, to_json, write_text
+
+    photo = sample_photo()
+    predictor = get_predictor(backend)
+    make_folder(out)
+    image = read_image(photo)
+    faces = find_faces(image, FaceDetector(), predictor)
+    write_image(out / "keypoints.png", draw_faces(image, faces))
+    write_image(out / "sunglasses.png", wear(image, faces, STYLES["sunglasses"]))
+    result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)
+    write_text(out / "faces.json", to_json([result]))
+    typer.echo(f"{result.summary()}; see keypoints.png, sunglasses.png and faces.json in {out}")
+
+
+def sample_photo() -> Path:
+    """Where matplotlib keeps its photo, found without importing it. FkpError where it is not there."""
+    package, *rest = PHOTO
+    spec = importlib.util.find_spec(package)
+    photo = Path(spec.origin).parent.joinpath(*rest) if spec is not None and spec.origin else None
+    if photo is None or not photo.is_file():
+        raise FkpError("the demo's photo is missing: pip install matplotlib, or run `fkp detect` on a photo of yours")
+    return photo
