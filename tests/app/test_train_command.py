@@ -188,7 +188,7 @@ def test_faulty_data_is_one_line(kind, words, command, tmp_path, fkp):
     arguments = {
         "train": ["--data", data, "--out", tmp_path / "run", "--batch-size", 2],
         "evaluate": ["--data", data, "--split", "test", "--json", tmp_path / "a.json"],
-        "data show": [data, "--out", tmp_path / "a.png", "--count", 2],
+        "data show": [data, "--out", tmp_path / "a.png", "--count", 6],
     }[command]
     ended = fkp(*command.split(), *arguments)
     assert (ended.code, ended.err.count("\n")) == (1, 1)
