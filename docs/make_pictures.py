@@ -28,12 +28,12 @@ def main() -> None:
     photo = hopper()
     faces = detect(photo)
     worn = wear(photo, faces, STYLES["sunglasses"])
-    write_image(OUT / "grace_hopper.png", np.hstack([draw_faces(photo, faces), worn]))
+    write_image(OUT / "grace_hopper.jpg", np.hstack([draw_faces(photo, faces), worn]))
 
     group, _ = group_picture()
     faces = detect(group)
-    write_image(OUT / "faces.png", draw_faces(group, faces))
-    write_image(OUT / "sunglasses.png", wear(group, faces, STYLES["sunglasses"]))
+    write_image(OUT / "faces.jpg", draw_faces(group, faces))
+    write_image(OUT / "sunglasses.jpg", wear(group, faces, STYLES["sunglasses"]))
 
     (face,) = detect(photo)
     framing = Framing("face", 900, 1.15)
@@ -42,7 +42,7 @@ def main() -> None:
     close = cv2.addWeighted(close, 0.6, np.full_like(close, 255), 0.4, 0)  # paler, for the numbers to stand out
     draw_points(close, points, radius=4)
     draw_numbers(close, points, size=13)
-    write_image(OUT / "numbered.png", close)
+    write_image(OUT / "numbered.jpg", close)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ SHIFT = 4  # OpenCV draws at coordinates of 1 / 2^SHIFT pixel
 SMOOTHING = 0.63  # by so many pixels LINE_AA grows a filled polygon
 CIRCLE = np.column_stack([trig(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for trig in (np.cos, np.sin)])
 
+LEFT_NUMBERS = (48, 64)
+"""Whose numbers stand to the left, since at the mouth's corners two points nearly coincide."""
+
 
 def draw_faces(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
     """A copy of an RGB image with each face's box and 68 points; marks grow with the face."""
@@ -42,11 +45,14 @@ def draw_points(canvas: AnyArray, keypoints: Array, radius: float) -> None:
 
 def draw_numbers(canvas: AnyArray, keypoints: Array, size: float) -> None:
     """Each point's number, 0 to 67, beside it, in letters about `size` pixels high, onto `canvas`."""
-    scale = size / 22  # the font is 22 pixels high at scale 1
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, size / 22  # the font is 22 pixels high at scale 1
     for number, (x, y) in enumerate(keypoints):
-        at = (round(float(x) + size / 4), round(float(y) - size / 4))
+        aside = size / 4
+        if number in LEFT_NUMBERS:
+            aside = -aside - cv2.getTextSize(str(number), font, scale, 1)[0][0]
+        at = (round(float(x) + aside), round(float(y) - size / 4))
         for colour, width in ((EDGE_COLOUR, 3), ((255, 255, 255), 1)):
-            cv2.putText(canvas, str(number), at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+            cv2.putText(canvas, str(number), at, font, scale, colour, width, cv2.LINE_AA)
 
 
 def _dot(canvas: AnyArray, point: Array, radius: float, colour: tuple[int, int, int]) -> None:

@@ -70,13 +70,14 @@ def test_what_lies_outside_the_image_is_left_out(shape):
     assert drawn.shape == image.shape
 
 
-def test_numbers_stand_beside_their_points():
+@pytest.mark.parametrize(("number", "low", "high"), [(42, 100, 140), (48, 60, 100), (60, 100, 140)])
+def test_numbers_stand_beside_their_points(number, low, high):
     canvas = np.full((200, 300, 3), 128, np.uint8)
     points = np.full((68, 2), -1000, np.float32)
-    points[42] = (100, 100)
+    points[number] = (100, 100)
     draw_numbers(canvas, points, size=14)
     ink = np.argwhere((canvas != 128).any(axis=2))
     (top, left), (bottom, right) = ink.min(axis=0), ink.max(axis=0)
-    assert 100 <= left < right < 140
+    assert low <= left < right <= high
     assert 75 < top < bottom <= 100
     assert canvas.max() > 230 > 25 > canvas.min()  # light letters with a dark rim

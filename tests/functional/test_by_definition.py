@@ -156,3 +156,24 @@ def test_adam_eps_stands_outside_the_root_after_the_correction():
     param, grad, eps = np.array([0.0]), np.array([1e-3]), 1e-3
     F.adam_update(param, grad, np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), eps, 0.0)
     assert param[0] == pytest.approx(-0.1 * 1e-3 / (1e-3 + eps))  # m_hat = g, sqrt(v_hat) = |g|
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_with_momentum_and_decay(nesterov):
+    """The velocity begins as the first gradient itself; Nesterov's step looks one velocity ahead."""
+    param = np.array([1.0])
+    velocity = F.sgd_update(param, np.array([0.5]), None, 0.1, 0.9, 0.25, 0.2, nesterov)  # g = 0.5 + 0.2 * 1 = 0.7
+    after = 1 - 0.1 * (0.7 + 0.9 * 0.7 if nesterov else 0.7)
+    assert (velocity[0], param[0]) == pytest.approx((0.7, after))
+    grad = np.array([0.3 - 0.2 * after])  # which decay makes 0.3
+    velocity = F.sgd_update(param, grad, velocity, 0.1, 0.9, 0.25, 0.2, nesterov)
+    second = 0.9 * 0.7 + 0.75 * 0.3
+    assert (velocity[0], param[0]) == pytest.approx(
+        (second, after - 0.1 * (0.3 + 0.9 * second if nesterov else second))
+    )
+
+
+def test_sgd_without_momentum_is_one_step_down():
+    param = np.array([1.0, -2.0])
+    assert F.sgd_update(param, np.array([0.5, -1.0]), None, 0.1, 0.0, 0.0, 0.0, False) is None
+    np.testing.assert_allclose(param, [0.95, -1.9])
