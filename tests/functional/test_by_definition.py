@@ -132,6 +132,21 @@ def test_dropout_keeps_the_expected_value():
     np.testing.assert_array_equal(F.dropout_backward(x, cache), out)
 
 
+def test_dropout_keeps_what_is_drawn_at_p_itself():
+    """Draws lie in 0 <= draw < 1, so that with >= nothing is dropped at p = 0."""
+    draws = np.random.default_rng(3).random(50, dtype=np.float32)
+    _, cache = F.dropout(np.ones(50, np.float32), float(draws[17]), rng=3)
+    np.testing.assert_array_equal(cache.mask, draws >= draws[17])
+    assert cache.mask[17]
+
+
+def test_dropout_of_everything_is_zero():
+    for mask in (None, np.ones(9, bool)):
+        out, cache = F.dropout(np.ones(9), 1.0, rng=0, mask=mask)
+        np.testing.assert_array_equal(out, 0)
+        np.testing.assert_array_equal(F.dropout_backward(np.ones(9), cache), 0)
+
+
 def test_smooth_l1_loss():
     x = np.array([0.5, 3.0, -2.0, -0.1])
     loss, cache = F.smooth_l1_loss(x, np.zeros(4), "sum", beta=2.0)
