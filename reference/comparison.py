@@ -157,16 +157,37 @@ def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Diffe
     return rows
 
 
+def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
+    """How far the gradients of one PyTorch net lie from another's, by kind and name."""
+    pairs = zip(net.named_parameters(), twin.parameters(), strict=True)
+    result = {}
+    for (name, parameter), wanted in pairs:
+        assert parameter.grad is not None
+        assert wanted.grad is not None
+        result["gradient", name] = relative(parameter.grad.numpy(), wanted.grad.numpy())
+    return result
+
+
+def weights(net: Net, twin: Net) -> dict[tuple[str, str], float]:
+    """How far the weights and running statistics of one PyTorch net lie from another's, by kind and name."""
+    wanted = as_arrays(twin.state_dict())
+    state = as_arrays(net.state_dict())
+    return {(_kind(key), key): relative(array, wanted[key]) for key, array in state.items() if array.ndim}
+
+
 def state(net: KeypointNet, twin: Net, share: BiasShare) -> list[Difference]:
     """Weights and running statistics as they are now."""
     rows = [Difference(f"{key} less bias", "statistic", relative(*both)) for key, *both in share.taken_out()]
     noisy = share.names + [name.replace(".bias", "_bn.running_mean") for name in share.names]
     theirs = twin.state_dict()
     for key, array in net.state_dict().items():
-        kind = "statistic" if ".running_" in key else "weight"
         if array.ndim:  # the count of batches is not a quantity
-            rows.append(Difference(key, kind, relative(array, theirs[key].numpy()), key in noisy))
+            rows.append(Difference(key, _kind(key), relative(array, theirs[key].numpy()), key in noisy))
     return rows
+
+
+def _kind(key: str) -> str:
+    return "statistic" if ".running_" in key else "weight"
 
 
 def relative(got: Array, wanted: Array) -> float:

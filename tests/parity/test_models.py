@@ -99,23 +99,23 @@ def test_outputs_gradients_and_statistics(variant, dtype):
 
 @pytest.mark.parametrize("variant", [{"size": 64}, VARIANTS[1]], ids=str)
 def test_a_trajectory_of_adam_in_float64(variant):
-    """Twelve steps that move the weights: losses, weights and statistics stay together."""
+    """Twenty steps that move the weights: losses, weights and statistics stay together."""
     net = KeypointNet.compact(**variant, rng=1).astype(np.float64)
     twin = comparison.twin_of(net)
     optimizer, torch_optimizer = Adam(net.parameters(), lr=1e-3), torch.optim.Adam(twin.parameters(), lr=1e-3)
     rng, size, share = seeded("trajectory", variant), net.arguments["size"], comparison.BiasShare(net, twin)
-    for _ in itertools.repeat(None, 12):
+    for _ in itertools.repeat(None, 20):
         images, targets = rng.random((4, 1, size, size)), rng.standard_normal((4, 136))
         step = comparison.forward_and_backward(net, twin, SmoothL1Loss(), torch.nn.SmoothL1Loss(), images, targets)
         losses = np.array([step.numpynet_loss]), np.array([step.torch_loss])
-        compare("KeypointNet, 12 steps", "output", "loss", *losses)
+        compare("KeypointNet, 20 steps", "output", "loss", *losses)
         share.update()
         optimizer.step()
         torch_optimizer.step()
     noisy = [*share.names, *(name.replace(".bias", "_bn.running_mean") for name in share.names)]
-    compare_state("KeypointNet, 12 steps", net.state_dict(), twin, skip=noisy)
+    compare_state("KeypointNet, 20 steps", net.state_dict(), twin, skip=noisy)
     for name, ours, theirs in share.taken_out():
-        compare("KeypointNet, 12 steps", "output", f"{name} less the bias's share", ours, theirs)
+        compare("KeypointNet, 20 steps", "output", f"{name} less the bias's share", ours, theirs)
 
 
 @pytest.mark.parametrize("flaw", ["forgotten input", "another weight"])
