@@ -82,3 +82,15 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
 def test_errors_say_what_came_and_what_was_expected(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("name", ["conv2d", "max_pool2d"])
+def test_a_kernel_as_large_as_the_image_fits_and_a_larger_one_does_not(name):
+    def apply(kernel):
+        return F.conv2d(ONES, np.ones((5, 3, *kernel))) if name == "conv2d" else F.max_pool2d(ONES, kernel, 1)
+
+    assert apply((4, 4))[0].shape[2:] == (1, 1)
+    assert apply((4, 2))[0].shape[2:] == (1, 3)
+    for kernel in ((5, 4), (4, 5), (6, 2), (2, 6)):
+        with pytest.raises(ValueError, match=f"{name}: .*smaller than the kernel"):
+            apply(kernel)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """function: where the mistake is (Class.method for methods); change: what became what; source: the whole file."""
+    """function: where the mistake is (Class.method for methods); change: what became what, and of what it is part;
+    source: the whole file."""
 
     function: str
     change: str
@@ -23,12 +24,13 @@ def mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     seen: set[str] = set()
     for function, body in _functions(tree):
-        for node in _nodes(body):
+        for whole, node in _nodes(body):
             for replacement in _replacements(node):
                 changed = _replace(tree, node, replacement)
                 if changed not in seen:
                     seen.add(changed)
-                    yield Mutant(function, f"{_text(node)}  ->  {_text(replacement)}", changed)
+                    place = f"  in  {_head(whole)}" if isinstance(node, ast.Constant) else ""
+                    yield Mutant(function, f"{_text(node)}  ->  {_text(replacement)}{place}", changed)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt]]]:
@@ -41,24 +43,26 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt]]]:
                     yield f"{node.name}.{part.name}", part.body
 
 
-def _nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Every node of a function's body that may be changed."""
+def _nodes(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.AST]]:
+    """Every node of a function's body that may be changed, behind the innermost statement that it belongs to."""
     for statement in body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        yield from _below(statement)
+        yield from _below(statement, statement)
 
 
-def _below(node: ast.AST) -> Iterator[ast.AST]:
+def _below(statement: ast.stmt, node: ast.AST) -> Iterator[tuple[ast.stmt, ast.AST]]:
     if isinstance(node, ast.Raise):
         return
-    yield node
+    if isinstance(node, ast.stmt):
+        statement = node
+    yield statement, node
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "type_comment"):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
-                yield from _below(child)
+                yield from _below(statement, child)
 
 
 ARITHMETIC: dict[type[ast.operator], list[type[ast.operator]]] = {
@@ -177,5 +181,13 @@ def _replace(tree: ast.Module, node: ast.AST, replacement: ast.AST) -> str:
 
 def _text(node: ast.AST) -> str:
     """One line of source."""
-    text = " ".join(ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split())
+    return _short(" ".join(ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split()))
+
+
+def _head(statement: ast.stmt) -> str:
+    """The first line of a statement."""
+    return _short(ast.unparse(statement).splitlines()[0])
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 90 else text[:87] + "..."
