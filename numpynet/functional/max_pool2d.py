@@ -57,10 +57,8 @@ def max_pool2d(
     if OH < 1 or OW < 1:
         raise ValueError(f"max_pool2d: x of shape {x.shape} is smaller than the kernel {kernel}")
 
-    # What the last window reaches beyond the padding (ceil_mode) is padding too.
-    reach = [(out_size[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 for i in (0, 1)]
-    EH, EW = (max(0, reach[i] - size[i] - 2 * padding[i]) for i in (0, 1))
-    xp = pad(x, padding, -np.inf, (EH, EW))
+    # With ceil_mode the last window reaches up to stride - 1 beyond the padding, where there must be padding, too.
+    xp = pad(x, padding, -np.inf, (stride[0] - 1, stride[1] - 1) if ceil_mode else (0, 0))
 
     out = np.full((*x.shape[:2], OH, OW), -np.inf, x.dtype)
     # Until an element is better, the winner is the window's first inside the image: it stays so if all are -infinity.
