@@ -57,8 +57,8 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x must have shape (N, C) or (N, C, ...), got {x.shape}")
     elements = x.size // x.shape[1]
-    from_batch = mean is None or var is None
-    if mean is None or var is None:
+    from_batch = mean is None
+    if mean is None and var is None:
         if elements < 2:
             raise ValueError(
                 f"batch_norm: x of shape {x.shape} has one number a channel; a batch's statistics need at least 2 "
@@ -67,6 +67,8 @@ def batch_norm(
         mean = x.mean(axis=_others(x), dtype=np.float64).astype(x.dtype)
         centred = x - _spread(mean, x)
         var = np.square(centred).mean(axis=_others(x), dtype=np.float64).astype(x.dtype)
+    elif mean is None or var is None:
+        raise ValueError("batch_norm: mean and var must be given together, or neither")
     else:
         centred = x - _spread(mean, x)
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))

@@ -67,6 +67,8 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.max_pool2d(ONES, 7), "max_pool2d: .*smaller than the kernel"),
         (lambda: F.linear(ONES[0, 0], np.ones((3, 5))), r"linear: x must have shape \(N, 5\), got \(4, 4\)"),
         (lambda: F.batch_norm(np.ones((1, 3))), "batch_norm: .* need at least 2"),
+        (lambda: F.batch_norm(ONES, mean=np.ones(3)), "batch_norm: mean and var must be given together"),
+        (lambda: F.batch_norm(ONES, var=np.ones(3)), "batch_norm: mean and var must be given together"),
         (lambda: F.batch_norm(np.ones(3)), r"batch_norm: x must have shape .* got \(3,\)"),
         (lambda: F.dropout(ONES, 1.5), "dropout: p must lie in 0 .. 1, got 1.5"),
         (lambda: F.dropout(ONES, 0.5, mask=np.ones(3, bool)), r"dropout: mask must have x's shape"),
