@@ -54,7 +54,7 @@ class Noise(NamedTuple):
 
 
 class Floor:
-    """PyTorch once more, with every batch in the reverse order: the same sums, added up in another order."""
+    """PyTorch once more, every batch in the reverse order and without oneDNN: the same sums, in other orders."""
 
     def __init__(self, net: KeypointNet, lr: float) -> None:
         self.net = comparison.twin_of(net)
@@ -64,9 +64,14 @@ class Floor:
         """What the others did, and how far it came out from the twin."""
         images, targets = (np.ascontiguousarray(array[::-1]) for array in batch)
         masks = [np.ascontiguousarray(mask[::-1]) for mask in step.masks]
-        loss, out, dimages = comparison.torch_forward_and_backward(
-            self.net, torch.nn.SmoothL1Loss(), images, targets, masks
-        )
+        onednn = torch.backends.mkldnn.enabled
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+        try:
+            loss, out, dimages = comparison.torch_forward_and_backward(
+                self.net, torch.nn.SmoothL1Loss(), images, targets, masks
+            )
+        finally:
+            torch.backends.mkldnn.enabled = onednn
         return Noise(
             abs(loss - step.torch_loss) / step.torch_loss,
             {
@@ -197,7 +202,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--floor",
         action="store_true",
-        help="beside it, PyTorch on each batch in reverse order: what rounding alone does",
+        help="beside it, PyTorch on each batch in reverse order, without oneDNN: what rounding alone does",
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="where to write the tables")
     return result

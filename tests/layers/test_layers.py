@@ -111,10 +111,18 @@ def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
     np.testing.assert_array_equal(again.forward(x)[0], second)
     np.testing.assert_array_equal(layer.backward(x, cache) == 0, first == 0)
     layer.eval()
+    x = RNG.standard_normal((4, 50)).astype(np.float32)
     out, cache = layer.forward(x)
     assert cache is None
     np.testing.assert_array_equal(out, x)
     np.testing.assert_array_equal(layer.backward(3 * x, cache), 3 * x)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_dropout_of_an_impossible_share_is_refused_at_once(p):
+    assert (Dropout(0.0).p, Dropout(1.0).p) == (0.0, 1.0)
+    with pytest.raises(ValueError, match=r"Dropout: p must lie in 0 \.\. 1, got"):
+        Dropout(p)
 
 
 def test_batch_norm_in_evaluation_uses_what_it_remembers_and_remembers_no_more():
