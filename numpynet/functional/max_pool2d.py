@@ -63,7 +63,7 @@ def max_pool2d(
     out = np.full((*x.shape[:2], OH, OW), -np.inf, x.dtype)
     # Until an element is better, the winner is the window's first inside the image: it stays so if all are -infinity.
     inside = [np.maximum(0, -((np.arange(out_size[i]) * stride[i] - padding[i]) // dilation[i])) for i in (0, 1)]
-    winner = np.empty(out.shape, np.min_scalar_type(kernel[0] * kernel[1] - 1))
+    winner = np.empty(out.shape, np.min_scalar_type(kernel[0] * kernel[1]))
     winner[...] = inside[0][:, None] * kernel[1] + inside[1]  # (OH, 1) and (OW,) -> (N, C, OH, OW)
     for kh, kw, rows, columns in window_slices(kernel, stride, dilation, (OH, OW)):
         candidate = xp[:, :, rows, columns]  # (N, C, OH, OW)

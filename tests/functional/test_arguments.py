@@ -64,6 +64,8 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.conv2d(ONES, np.ones((5, 3, 2, 2)), padding=-1), "conv2d: padding .* at least 0"),
         (lambda: F.max_pool2d(ONES[0], 2), r"max_pool2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)"),
         (lambda: F.max_pool2d(ONES, 2, padding=2), "max_pool2d: padding .* at most half the kernel size"),
+        (lambda: F.max_pool2d(ONES, (2, 4), padding=2), "max_pool2d: padding .* at most half the kernel size"),
+        (lambda: F.max_pool2d(ONES, (4, 2), padding=2), "max_pool2d: padding .* at most half the kernel size"),
         (lambda: F.max_pool2d(ONES, 7), "max_pool2d: .*smaller than the kernel"),
         (lambda: F.linear(ONES[0, 0], np.ones((3, 5))), r"linear: x must have shape \(N, 5\), got \(4, 4\)"),
         (lambda: F.batch_norm(np.ones((1, 3))), "batch_norm: .* need at least 2"),

@@ -73,6 +73,16 @@ def test_max_pool2d_first_of_equals_wins():
     np.testing.assert_array_equal(dx[0, 0], [[3.0, 0.0], [0.0, 0.0]])
 
 
+@pytest.mark.parametrize("kernel", [(46, 46), (60, 5), (5, 60)])
+def test_max_pool2d_counts_to_the_end_of_a_large_window(kernel):
+    """The winner's number, up to 2115, must fit into the type that the cache keeps it in."""
+    x = np.zeros((1, 1, *kernel))
+    x[0, 0, -1, -1] = 1
+    _, cache = F.max_pool2d(x, kernel)
+    assert cache.winner[0, 0, 0, 0] == kernel[0] * kernel[1] - 1
+    np.testing.assert_array_equal(F.max_pool2d_backward(np.full((1, 1, 1, 1), 3.0), cache), 3 * x)
+
+
 def test_max_pool2d_keeps_nan():
     x = np.array([[[[1.0, np.nan], [2.0, 3.0]]]])
     out, cache = F.max_pool2d(x, 2)

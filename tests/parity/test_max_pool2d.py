@@ -31,12 +31,13 @@ CASES: dict[str, tuple[Any, ...]] = {  # x, options
     "ceil, last window starts beyond the padding": ((2, 3, 3, 3), {"kernel_size": 2, "padding": 1, "ceil_mode": True}),
     "ceil, stride larger than kernel": ((2, 3, 8, 8), {"kernel_size": 2, "stride": 5, "ceil_mode": True}),
     "ceil, padding": ((2, 3, 7, 8), {"kernel_size": 3, "stride": 3, "padding": 1, "ceil_mode": True}),
+    "ceil, two beyond the image": ((2, 3, 7, 10), {"kernel_size": 3, "stride": 3, "ceil_mode": True}),
     "ceil, dilation": ((2, 3, 10, 11), {"kernel_size": 3, "stride": 2, "dilation": 2, "ceil_mode": True}),
     "everything": (
         (2, 3, 12, 15),
         {"kernel_size": (3, 2), "stride": (2, 3), "padding": (1, 1), "dilation": (2, 3), "ceil_mode": True},
     ),
-    "more than 2048 in a window": ((1, 2, 51, 50), {"kernel_size": 48, "stride": 1}),
+    "more than 256 in a window": ((1, 2, 20, 20), {"kernel_size": 18, "stride": 1}),
 }
 
 

@@ -53,6 +53,14 @@ def test_a_parameter_without_gradient_stays():
     assert set(optimizer.state_dict()) == {"step.0", "exp_avg.0", "exp_avg_sq.0"}
 
 
+@pytest.mark.parametrize("optimizer_of", [Adam, SGD])
+def test_a_rate_of_zero_is_allowed_and_moves_nothing(optimizer_of):
+    parameter = Parameter(np.ones(3))
+    parameter.add_grad(np.ones(3))
+    optimizer_of([parameter], lr=0.0).step()
+    np.testing.assert_array_equal(parameter.data, 1)
+
+
 def test_state_dict_goes_on_where_it_stopped():
     def run(parameter, optimizer, steps):
         for grad in np.random.default_rng(0).standard_normal((steps, 4)):
