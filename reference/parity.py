@@ -172,8 +172,10 @@ def verdict(losses: list[dict[str, float]], limit: float) -> dict[str, Any]:
     """The largest difference of the loss beside its tolerance, printed and as fields of the result."""
     largest = max((row["relative"] for row in losses), key=lambda value: (math.isnan(value), value))
     passed = largest <= limit  # False for NaN, too
-    print(f"\nlargest relative difference of the loss: {largest:.2e}, tolerance {limit:.0e}: ", end="")
-    print("passed" if passed else "FAILED")
+    print(f"\nlargest relative difference of the loss: {largest:.2e}", end="")
+    if floor := [row["floor"] for row in losses if "floor" in row]:
+        print(f" (torch to torch: {max(floor):.2e})", end="")
+    print(f", tolerance {limit:.0e}: " + ("passed" if passed else "FAILED"))
     return {"largest": largest, "tolerance": limit, "passed": passed}
 
 
