@@ -160,7 +160,10 @@ def _spoiled(value: ast.expr) -> Iterator[ast.expr]:
     yield ast.BinOp(ast.Constant(2), ast.Mult(), value)
     yield ast.BinOp(ast.Constant(0), ast.Mult(), value)
     yield ast.BinOp(value, ast.Add(), ast.Constant(1))
-    yield ast.Subscript(value, ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1))), ast.Load())
+    backwards = ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))
+    yield ast.Subscript(value, backwards, ast.Load())
+    yield ast.Subscript(value, ast.Tuple([ast.Constant(...), backwards], ast.Load()), ast.Load())
+    yield ast.Call(ast.Name("abs", ast.Load()), [value], [])
     swapped = ast.Attribute(value, "swapaxes", ast.Load())
     axes: list[ast.expr] = [ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.UnaryOp(ast.USub(), ast.Constant(2))]
     yield ast.Call(swapped, axes, [])
