@@ -163,7 +163,7 @@ def _spoiled(value: ast.expr) -> Iterator[ast.expr]:
     backwards = ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))
     yield ast.Subscript(value, backwards, ast.Load())
     yield ast.Subscript(value, ast.Tuple([ast.Constant(...), backwards], ast.Load()), ast.Load())
-    yield ast.Call(ast.Name("abs", ast.Load()), [value], [])
+    yield ast.BinOp(value, ast.Div(), ast.Constant(2))
     swapped = ast.Attribute(value, "swapaxes", ast.Load())
     axes: list[ast.expr] = [ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.UnaryOp(ast.USub(), ast.Constant(2))]
     yield ast.Call(swapped, axes, [])
