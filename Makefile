@@ -16,8 +16,10 @@ endif
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
 
+# Twice where it matters: the layers call the readable functions, then the fast kernels.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+	NUMPYNET_OPS=fast $(BIN)/python -m pytest tests/functional tests/layers tests/training tests/parity
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

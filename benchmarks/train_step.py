@@ -18,7 +18,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import describe, print_description
-from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet import Adam, KeypointNet, SmoothL1Loss, use
+from numpynet.dispatch import IMPLEMENTATIONS
 from numpynet.models import MODELS
 from numpynet.typing import Array
 from reference import comparison
@@ -53,20 +54,21 @@ def check_agreement(net: KeypointNet, images: Array, targets: Array) -> tuple[Ne
     return twin, step.relative
 
 
-def numpynet_step(net: KeypointNet, images: Array, targets: Array) -> Contender:
-    """numpynet's training step."""
+def numpynet_step(net: KeypointNet, images: Array, targets: Array, implementation: str) -> Contender:
+    """numpynet's training step, by its readable functions or its fast kernels."""
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
 
     def step() -> dict[str, float]:
-        clock = [time.perf_counter()]
-        out, cache = net.forward(images)
-        _, dout = criterion(out, targets)
-        clock.append(time.perf_counter())
-        net.backward(dout, cache)
-        clock.append(time.perf_counter())
-        optimizer.step()
-        optimizer.zero_grad()
-        clock.append(time.perf_counter())
+        with use(implementation):
+            clock = [time.perf_counter()]
+            out, cache = net.forward(images)
+            _, dout = criterion(out, targets)
+            clock.append(time.perf_counter())
+            net.backward(dout, cache)
+            clock.append(time.perf_counter())
+            optimizer.step()
+            optimizer.zero_grad()
+            clock.append(time.perf_counter())
         return phases(clock)
 
     return step
@@ -131,9 +133,9 @@ def lines(results: dict[str, dict[str, dict[str, float]]], batch_size: int) -> I
         ms = "".join(f"{1e3 * phase[p]['median']:11.1f}" for p in PHASES)
         spread = f"{1e3 * phase['step']['q1']:.1f} .. {1e3 * phase['step']['q3']:.1f}"
         yield f"{name:22}{ms}{spread:>22}{batch_size / phase['step']['median']:10.1f}"
-    first = results["numpynet"]["step"]["median"]
-    for name in [name for name in results if name != "numpynet"]:
-        yield f"numpynet's step takes {first / results[name]['step']['median']:.2f} times that of {name}"
+    fast = results["numpynet, fast"]["step"]["median"]
+    for name in [name for name in results if name != "numpynet, fast"]:
+        yield f"{name}: {results[name]['step']['median'] / fast:.2f} times the step of numpynet, fast"
 
 
 def main() -> int:
@@ -158,10 +160,14 @@ def main() -> int:
     images = rng.random((args.batch_size, 1, size, size), np.float32)
     targets = rng.standard_normal((args.batch_size, 136), np.float32)
     print(f"{args.model}, batch {args.batch_size}, {args.steps} steps of each, SmoothL1, Adam; milliseconds, medians")
-    twin, difference = check_agreement(net, images, targets)
+    for implementation in IMPLEMENTATIONS:
+        with use(implementation):
+            twin, difference = check_agreement(net, images, targets)
     fused_twin = Net.from_state(net.state_dict(), net.arguments)
+    fast_net = KeypointNet(**MODELS[args.model], rng=0)
     contenders = {
-        "numpynet": numpynet_step(net, images, targets),
+        "numpynet, readable": numpynet_step(net, images, targets, "readable"),
+        "numpynet, fast": numpynet_step(fast_net, images, targets, "fast"),
         "torch": torch_step(twin, images, targets, fused=False),
         "torch, fused Adam": torch_step(fused_twin, images, targets, fused=True),
     }

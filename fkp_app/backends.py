@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from fkp_app.errors import FkpError, UsageError
 from numpynet.checkpoint import WeightsCard, load_net
 from numpynet.typing import AnyArray, Array
+from numpynet.workers import set_threads
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,6 +70,7 @@ def limit_threads(backend: str, threads: int | None) -> None:
     if backend == "torch":
         _reference("backend").set_threads(threads)
     threadpool_limits(limits=threads)
+    set_threads(threads)
 
 
 def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: int | None = None) -> Predictor:

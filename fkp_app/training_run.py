@@ -41,6 +41,7 @@ class Settings:
     loss: LossName
     seed: int
     threads: int | None
+    ops: str = "readable"  # which runs had that were made before there was a choice
 
 
 class TrainingRun:
@@ -96,6 +97,7 @@ class TrainingRun:
             raise UsageError(f"--resume: {directory} holds no checkpoint.safetensors; start without --resume")
         try:
             saved = json.loads((directory / "config.json").read_text("utf-8"))["settings"]
+            saved = {"ops": Settings.ops} | saved
             settings = Settings(**{field.name: saved[field.name] for field in fields(Settings)})
         except (OSError, ValueError, KeyError) as error:
             raise FkpError(f"{directory / 'config.json'}: cannot be read ({error}); start a new run") from None

@@ -1,25 +1,30 @@
 """Which implementation of the operations the layers call: one place, one switch.
 
-    numpynet.use("readable")            # from here on
+    numpynet.use("fast")                # from here on
     with numpynet.use("readable"): ...  # and back afterwards
+    NUMPYNET_OPS=fast python ...        # for a whole process
 
 An implementation is a module that holds every name of `numpynet.functional` with the same signatures. A cache
 belongs to the implementation that made it: switch between steps, not between forward and backward.
 """
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-IMPLEMENTATIONS = {"readable": "numpynet.functional"}
+IMPLEMENTATIONS = {"readable": "numpynet.functional", "fast": "numpynet.kernels"}
+VARIABLE = "NUMPYNET_OPS"
 
-_chosen = "readable"
+_chosen: Any = None
 
 
 def ops() -> Any:
     """The module whose functions the layers call at this moment."""
-    return importlib.import_module(IMPLEMENTATIONS[_chosen])
+    if _chosen is None:
+        _choose(os.environ.get(VARIABLE, "readable"))
+    return _chosen
 
 
 def use(name: str) -> AbstractContextManager[None]:
@@ -27,17 +32,32 @@ def use(name: str) -> AbstractContextManager[None]:
 
     ValueError where there is none of that name.
     """
-    global _chosen
-    if name not in IMPLEMENTATIONS:
-        raise ValueError(f"use: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
-    before, _chosen = _chosen, name
+    before = ops()
+    _choose(name)
     return _back_to(before)
 
 
-@contextmanager
-def _back_to(name: str) -> Iterator[None]:
+def _choose(name: str) -> None:
+    if name not in IMPLEMENTATIONS:
+        raise ValueError(f"use: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
+    _enter(importlib.import_module(IMPLEMENTATIONS[name]))
+
+
+def _enter(module: Any) -> None:
+    """Make it the chosen one. A module may want to know: `activate` and `deactivate`, if it has them."""
     global _chosen
+    if module is _chosen:
+        return
+    if hasattr(_chosen, "deactivate"):
+        _chosen.deactivate()
+    _chosen = module
+    if hasattr(_chosen, "activate"):
+        _chosen.activate()
+
+
+@contextmanager
+def _back_to(module: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        _chosen = name
+        _enter(module)

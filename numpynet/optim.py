@@ -9,10 +9,6 @@ from numpynet.dispatch import ops
 from numpynet.module import Parameter
 from numpynet.typing import AnyArray, Array
 
-BLOCK = 1 << 15
-"""How many numbers Adam moves at a time. An update makes several temporaries of the length of what it moves; in
-blocks they stay in the processor's cache, where fc1's 147 million numbers at once would need 0.6 GB for each."""
-
 
 class Optimizer(abc.ABC):
     """Holds parameters and, by parameter, the arrays that its rule remembers."""
@@ -83,7 +79,7 @@ class Adam(Optimizer):
             state |= {"exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
         state["step"] += 1
         arrays = [a.reshape(-1) for a in (param, grad, state["exp_avg"], state["exp_avg_sq"])]
-        for block in _blocks(param.size):
+        for block in _blocks(param.size, ops().ADAM_BLOCK):
             p, g, exp_avg, exp_avg_sq = (a[block] for a in arrays)
             ops().adam_update(
                 p,
@@ -133,6 +129,6 @@ class SGD(Optimizer):
             state["momentum_buffer"] = velocity
 
 
-def _blocks(size: int) -> Iterator[slice]:
-    for start in range(0, size, BLOCK):
-        yield slice(start, start + BLOCK)
+def _blocks(size: int, block: int) -> Iterator[slice]:
+    for start in range(0, size, block):
+        yield slice(start, start + block)

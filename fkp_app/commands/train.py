@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODELS = ("net", "compact")
 LOSSES = ("smooth_l1", "mse")
 BACKENDS = ("numpy", "torch")
+OPS = ("readable", "fast")
 
 
 def train(
@@ -30,17 +31,21 @@ def train(
     loss: Annotated[str | None, typer.Option(help="smooth_l1 or mse.", show_default="smooth_l1")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.", show_default="0")] = None,
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
+    ops: Annotated[
+        str | None, typer.Option(help="numpynet's functions: readable or fast.", show_default="fast")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
 ) -> None:
     """Train a network on labelled faces.
 
     RUN receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (for the other
     commands' --weights) and checkpoint.safetensors (for --resume). With --resume, settings are those of the run;
-    --epochs, --lr, --batch-size, --threads and --data may be given anew.
+    --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
     """
     from fkp_app.backends import limit_threads
     from fkp_app.recipes import RECIPES
     from fkp_app.training_run import Settings, TrainingRun
+    from numpynet import use
 
     given: dict[str, Any] = {
         "model": _one_of("--model", model, MODELS),
@@ -51,6 +56,7 @@ def train(
         "loss": _one_of("--loss", loss, LOSSES),
         "seed": seed,
         "threads": _at_least("--threads", threads),
+        "ops": _one_of("--ops", ops, OPS),
     }
     if lr is not None and not 0 < lr < float("inf"):
         raise UsageError(f"--lr must be a number above 0, got {lr}")
@@ -70,12 +76,14 @@ def train(
             "loss": "smooth_l1",
             "seed": 0,
             "threads": None,
+            "ops": "fast",
         }
         run = TrainingRun.start(Settings(**(defaults | given)), out)
     limit_threads(run.settings.backend, run.settings.threads)
     if run.epochs_done >= run.settings.epochs:
         raise UsageError(f"{out} has {run.epochs_done} epochs already; give more with --epochs")
-    _show(run)
+    with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
+        _show(run)
 
 
 def _show(run: "TrainingRun") -> None:

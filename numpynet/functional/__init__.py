@@ -15,7 +15,7 @@ kernel's height and width, OH and OW the output's.
 A reading order: linear, relu, losses, conv2d, max_pool2d, batch_norm, dropout, flatten, adam.
 """
 
-from numpynet.functional.adam import adam_update
+from numpynet.functional.adam import ADAM_BLOCK, adam_update
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.dropout import DropoutCache, dropout, dropout_backward
@@ -28,6 +28,7 @@ from numpynet.functional.sgd import sgd_update
 from numpynet.functional.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
 
 __all__ = [
+    "ADAM_BLOCK",
     "BatchNormCache",
     "Conv2dCache",
     "DropoutCache",

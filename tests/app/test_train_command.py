@@ -98,6 +98,7 @@ def test_evaluate_prints_the_figures_beside_the_mean_face(drawn_data, tmp_path, 
     [
         (["--model", "resnet"], 2, "--model must be net or compact, got resnet"),
         (["--loss", "wing"], 2, "--loss must be smooth_l1 or mse, got wing"),
+        (["--ops", "slow"], 2, "--ops must be readable or fast, got slow"),
         (["--backend", "jax"], 2, "--backend must be numpy or torch, got jax"),
         (["--epochs", "0"], 2, "--epochs must be at least 1, got 0"),
         (["--batch-size", "-1"], 2, "--batch-size must be at least 2, got -1"),

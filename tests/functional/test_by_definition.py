@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from numpynet import functional as F
+from numpynet.dispatch import ops
 
+F = ops()
 RNG = np.random.default_rng(20)
 
 

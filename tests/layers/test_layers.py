@@ -193,8 +193,13 @@ def test_astype_turns_a_whole_network():
 
 
 def test_use_refuses_an_unknown_implementation_and_a_context_ends():
-    with pytest.raises(ValueError, match="use: choose one of 'readable', got 'slow'"):
+    before = ops()
+    with pytest.raises(ValueError, match="use: choose one of 'readable', 'fast', got 'slow'"):
         use("slow")
-    with use("readable"):
-        assert ops().__name__ == "numpynet.functional"
-    assert ops().__name__ == "numpynet.functional"
+    assert ops() is before
+    with use("fast"):
+        assert ops().__name__ == "numpynet.kernels"
+        with use("readable"):
+            assert ops().__name__ == "numpynet.functional"
+        assert ops().__name__ == "numpynet.kernels"
+    assert ops() is before

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from numpynet.dispatch import ops
 from numpynet.module import Module
 from numpynet.typing import AnyArray, Array
 from tests.parity.tolerances import Kind, tolerance
@@ -43,6 +44,7 @@ def check(
     inputs: the positional arguments. The last `constants` of them (a loss's target) get no gradient; PyTorch
     and numpynet get the same `options`.
     """
+    ours, backward = chosen(ours), chosen(backward)
     arrays = [np.asarray(a, dtype) for a in inputs]
     tensors = [torch.tensor(a, requires_grad=i < len(arrays) - constants) for i, a in enumerate(arrays)]
     out, cache = ours(*(given := [a.copy() for a in arrays]), **options)
@@ -61,6 +63,12 @@ def check(
     for i, (array, before) in enumerate(zip(given, arrays, strict=True)):
         assert np.array_equal(array, before, equal_nan=True), f"{operation} changed its input {i}"
     assert np.array_equal(dout, cotangent), f"{operation}'s backward changed dout"
+
+
+def chosen(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of this name in the implementation under test, which NUMPYNET_OPS names."""
+    chosen: Callable[..., Any] = getattr(ops(), function.__name__, function)
+    return chosen
 
 
 def check_layer(

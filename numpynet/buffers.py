@@ -1,0 +1,50 @@
+"""A free list of arrays: what was large and is no longer used serves again.
+
+A fresh array of many megabytes is costly: the system clears every page of it when it is first touched. An array of
+`empty` belongs to whoever holds it, and nobody gives it back: it is free again when nothing refers to it any more.
+"""
+
+import math
+import sys
+import threading
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from numpynet.typing import AnyArray
+
+LEAST = 1 << 16
+"""Bytes from which it pays."""
+
+_IDLE = 3  # references to an array that only the list knows, seen from inside `empty`: list, loop, getrefcount
+
+_free: dict[int, list[AnyArray]] = {}
+_lock = threading.Lock()
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
+    """As numpy.empty, from memory of arrays of the same size that nobody uses any more, if there is any."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < LEAST:
+        return np.empty(shape, dtype)
+    with _lock:
+        known = _free.setdefault(size, [])
+        for memory in known:
+            if sys.getrefcount(memory) <= _IDLE:
+                return memory.view(dtype).reshape(shape)  # a view, which refers to `memory` as long as it lives
+        memory = np.empty(size, np.uint8)
+        known.append(memory)
+        return memory.view(dtype).reshape(shape)
+
+
+def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
+    """As numpy.zeros, in the same way."""
+    array = empty(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def clear() -> None:
+    """Forget all memory that is kept."""
+    with _lock:
+        _free.clear()

@@ -1,0 +1,98 @@
+"""The one pool of threads that all kernels share.
+
+A kernel cuts its work into pieces that do not depend on one another (images, channels, blocks of rows) and hands them
+to `run`. While the pieces run, BLAS keeps to one thread (see `numpynet.kernels.activate`): two pools would only take
+the cores from each other. What a piece calls, NumPy's matrix product or a compiled loop, releases the interpreter's
+lock.
+
+Which thread takes which piece is left to chance; results do not depend on it, since no two pieces write to, or add up
+in, the same place.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+_executor: ThreadPoolExecutor | None = None
+_threads: int | None = None
+_inside = threading.local()
+
+
+def physical_cores() -> int:
+    """The cores that this process may use, two threads of one core counting once where Linux tells them apart."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in usable:
+        siblings = str(cpu)
+        with contextlib.suppress(OSError):
+            siblings = (
+                Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text("ascii").strip()
+            )
+        cores.add(siblings)
+    return len(cores)
+
+
+def set_threads(threads: int | None) -> None:
+    """Use so many threads from here on; as many as there are physical cores where None. ValueError below 1."""
+    global _threads, _executor
+    if threads is not None and threads < 1:
+        raise ValueError(f"set_threads: threads must be at least 1, got {threads}")
+    _threads = threads
+    if _executor is not None:
+        _executor.shutdown()
+        _executor = None
+
+
+def get_threads() -> int:
+    """How many threads `run` uses."""
+    return _threads if _threads is not None else physical_cores()
+
+
+def run(piece: Callable[[int], None], count: int) -> None:
+    """Call `piece` with 0 .. count - 1, several at a time, and return when all are done; raises what a piece raised."""
+    threads = min(get_threads(), count)
+    if threads <= 1 or getattr(_inside, "piece", False):
+        for i in range(count):
+            piece(i)
+        return
+    numbers = iter(range(count))
+    lock = threading.Lock()
+
+    def work() -> None:
+        _inside.piece = True
+        try:
+            while True:
+                with lock:
+                    i = next(numbers, None)
+                if i is None:
+                    return
+                piece(i)
+        finally:
+            _inside.piece = False
+
+    others: list[Future[None]] = [_pool().submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            other.result()
+
+
+def _pool() -> ThreadPoolExecutor:
+    global _executor
+    if _executor is None:
+        _executor = ThreadPoolExecutor(max(1, get_threads() - 1), thread_name_prefix="numpynet")
+    return _executor
+
+
+def _forget() -> None:
+    """In a forked process, in which the pool's threads do not exist."""
+    global _executor
+    _executor = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,81 @@
+"""The fast implementation beside the readable one; the parity tests compare it with PyTorch (NUMPYNET_OPS=fast)."""
+
+import numpy as np
+import pytest
+
+from numpynet import Adam, KeypointNet, SmoothL1Loss, functional, kernels, use
+
+
+def test_both_have_the_same_names():
+    assert set(kernels.__all__) == {name for name in functional.__all__ if not name.endswith("Cache")}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_network_learns_the_same(dtype):
+    """Five steps of Adam: losses, weights and running statistics. The biases before a batch norm have no gradient but
+    rounding noise, which Adam makes whole steps of: they, and the means that they shift, are left out."""
+    tolerance = 1e-3 if dtype == np.float32 else 1e-9
+    losses, states = [], []
+    for name in ("readable", "fast"):
+        with use(name):
+            net = KeypointNet.compact(size=48, channels=(6, 8), hidden=(40,), rng=0).astype(dtype)
+            optimizer, criterion = Adam(net.parameters(), lr=1e-4), SmoothL1Loss()
+            rng = np.random.default_rng(1)
+            for _ in range(5):
+                images, targets = rng.random((6, 1, 48, 48)).astype(dtype), rng.standard_normal((6, 136)).astype(dtype)
+                out, cache = net.forward(images)
+                loss, dout = criterion(out, targets)
+                net.backward(dout, cache)
+                optimizer.step()
+                optimizer.zero_grad()
+                losses.append(loss)
+            states.append({key: array.copy() for key, array in net.state_dict().items()})
+    np.testing.assert_allclose(losses[5:], losses[:5], rtol=tolerance)
+    noise = {key for key in states[0] if key.endswith(".bias") and key.replace(".bias", "_bn.bias") in states[0]}
+    noise |= {key.replace(".bias", "_bn.running_mean") for key in noise}
+    assert len(noise) == 6
+    for key, readable in states[0].items():
+        if key in noise:
+            continue
+        scale = max(1e-3, float(np.abs(readable).max()))
+        assert np.abs(states[1][key] - readable).max() <= tolerance * scale, key
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolution_of_many_strips(stride, padding):
+    """Large enough that an image is unfolded in several strips, the last one shorter."""
+    rng = np.random.default_rng(2)
+    x, weight = rng.standard_normal((2, 24, 61, 90)), rng.standard_normal((5, 24, 3, 2))
+    (out, cache), (wanted, readable) = (f.conv2d(x, weight, None, stride, padding) for f in (kernels, functional))
+    np.testing.assert_allclose(out, wanted, rtol=1e-10, atol=1e-10)
+    dout = rng.standard_normal(out.shape)
+    gradients = zip(kernels.conv2d_backward(dout, cache), functional.conv2d_backward(dout, readable), strict=True)
+    for gradient, expected in list(gradients)[:2]:
+        np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_linear_in_blocks():
+    """Large enough that threads share the work, and of no round size."""
+    rng = np.random.default_rng(3)
+    x, weight, bias = rng.standard_normal((5, 1031)), rng.standard_normal((1033, 1031)), rng.standard_normal(1033)
+    out, cache = kernels.linear(x, weight, bias)
+    np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-10, atol=1e-10)
+    dout = rng.standard_normal(out.shape)
+    dx, dweight, dbias = kernels.linear_backward(dout, cache)
+    np.testing.assert_allclose(dx, dout @ weight, rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(dweight, dout.T @ x, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(dbias, dout.sum(axis=0), rtol=1e-12)
+
+
+def test_blas_keeps_to_one_thread_while_the_kernels_run_and_gets_its_threads_back():
+    from threadpoolctl import threadpool_info
+
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with use("readable"):
+        before = blas()
+        with use("fast"):
+            assert set(blas()) == {1}
+        assert blas() == before

@@ -1,0 +1,116 @@
+"""The pool of threads: every piece once, errors come out, and who is faster decides nothing."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from numpynet import kernels
+from numpynet.workers import get_threads, physical_cores, run, set_threads
+
+
+@pytest.fixture(autouse=True)
+def back_to_default():
+    yield
+    set_threads(None)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 2, 37])
+def test_every_piece_is_done_once(threads, count):
+    set_threads(threads)
+    assert get_threads() == threads
+    done, lock = [], threading.Lock()
+
+    def piece(i):
+        with lock:
+            done.append(i)
+
+    run(piece, count)
+    assert sorted(done) == list(range(count))
+
+
+def test_pieces_run_side_by_side():
+    """Two pieces that wait for each other can only end together."""
+    set_threads(2)
+    meeting = threading.Barrier(2, timeout=20)
+    run(lambda _: meeting.wait(), 2)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_a_piece_raises_comes_out_and_the_pool_lives_on(threads):
+    set_threads(threads)
+
+    def piece(i):
+        if i == 4:
+            raise ZeroDivisionError("piece 4")
+
+    with pytest.raises(ZeroDivisionError, match="piece 4"):
+        run(piece, 9)
+    done = []
+    run(done.append, 3)
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_a_piece_may_have_pieces_itself():
+    set_threads(2)
+    sums = np.zeros(4)
+
+    def piece(i):
+        def part(k):
+            time.sleep(0.001)
+            sums[i] += k
+
+        run(part, 5)
+
+    run(piece, 4)
+    np.testing.assert_array_equal(sums, 10)
+
+
+def test_from_several_threads_at_once():
+    set_threads(2)
+    results = np.zeros((3, 50))
+
+    def caller(j):
+        run(lambda i: results[j].__setitem__(i, i), 50)
+
+    callers = [threading.Thread(target=caller, args=(j,)) for j in range(3)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(20)
+    np.testing.assert_array_equal(results, np.tile(np.arange(50), (3, 1)))
+
+
+def test_the_default_is_at_least_one_core():
+    assert get_threads() == physical_cores() >= 1
+
+
+@pytest.mark.parametrize("threads", [0, -2])
+def test_fewer_than_one_thread_is_refused(threads):
+    with pytest.raises(ValueError, match="set_threads: threads must be at least 1, got"):
+        set_threads(threads)
+
+
+def test_kernels_give_the_same_bits_with_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((7, 5, 40, 41), np.float32)
+    weight = rng.standard_normal((6, 5, 3, 3), np.float32)
+    wide, rows = rng.standard_normal((1100, 1000), np.float32), rng.standard_normal((7, 1000), np.float32)
+    results = []
+    for threads in (1, 2, 3):
+        set_threads(threads)
+        out, cache = kernels.conv2d(x, weight, None, 1, 1)
+        parts = [out, *kernels.conv2d_backward(out[::-1].copy(), cache)[:2]]
+        out, norm_cache = kernels.batch_norm(x)
+        parts += [out, *kernels.batch_norm_backward(x[::-1].copy(), norm_cache)]
+        out, pool_cache = kernels.max_pool2d(x, 2)
+        parts += [out, kernels.max_pool2d_backward(out, pool_cache)]
+        results.append([np.copy(part) for part in parts])
+        out, linear_cache = kernels.linear(rows, wide)
+        np.testing.assert_allclose(out, rows @ wide.T, rtol=1e-4, atol=1e-3)
+        assert len(kernels.linear_backward(out, linear_cache)) == 3
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
