@@ -2,7 +2,7 @@
 
 The readable update goes through its arrays a dozen times. Here each number of param, grad, exp_avg and exp_avg_sq is
 read once and each of the three that change is written once. (`error_model="numpy"`: division by zero gives infinity.
-Numba's own check for it would keep the loop from being vectorised, and make it five times slower.)
+Numba's own check for it would keep the loop from being vectorised.)
 """
 
 import sys

@@ -1,0 +1,77 @@
+"""`python -m benchmarks profile`: where a training step of numpynet spends its time, layer by layer."""
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.contenders import batch
+from benchmarks.machine import describe, print_description
+from numpynet import Adam, KeypointNet, SmoothL1Loss, use
+from numpynet.dispatch import IMPLEMENTATIONS
+from numpynet.models import MODELS
+
+
+class Clock:
+    """Seconds by name, a list a name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[name].append(time.perf_counter() - begin)
+
+    def median(self, name: str) -> float:
+        """In milliseconds, the first two left out; 0 where there is nothing."""
+        return 1e3 * statistics.median(self.seconds[name][2:]) if name in self.seconds else 0.0
+
+
+def profile(model: str, batch_size: int, steps: int, clock: Clock) -> list[str]:
+    """Take training steps, timing every layer; returns the layers' names in the order of the data."""
+    net = KeypointNet(**MODELS[model], rng=0)
+    criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
+    images, targets = batch(model, batch_size)
+    layers = {f"{i:2} {str(layer).splitlines()[0]}": layer for i, layer in enumerate(net.path())}
+    for _ in range(steps + 2):
+        with clock("whole step"):
+            x, caches = images, []
+            for name, layer in layers.items():
+                with clock(f"{name} forward"):
+                    x, cache = layer.forward(x)
+                caches.append(cache)
+            _, dx = criterion(x, targets)
+            for (name, layer), cache in zip(reversed(layers.items()), reversed(caches), strict=True):
+                with clock(f"{name} backward"):
+                    dx = layer.backward(dx, cache)
+            del caches, cache
+            with clock("Adam"):
+                optimizer.step()
+            optimizer.zero_grad()
+    return list(layers)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks profile", description=__doc__)
+    parser.add_argument("--model", choices=list(MODELS), default="net")
+    parser.add_argument("--batch-size", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=7, help="timed steps (default %(default)s)")
+    parser.add_argument("--ops", choices=list(IMPLEMENTATIONS), default="fast")
+    args = parser.parse_args()
+    print_description(describe())
+    print(f"{args.model}, batch {args.batch_size}, {args.ops}; milliseconds, medians of {args.steps} steps")
+    clock = Clock()
+    with use(args.ops):
+        layers = profile(args.model, args.batch_size, args.steps, clock)
+    print(f"{'':60}{'forward':>9}{'backward':>10}")
+    for name in layers:
+        forward, backward = clock.median(f"{name} forward"), clock.median(f"{name} backward")
+        print(f"{name[:58]:60}{forward:9.1f}{backward:10.1f}")
+    print(f"{'Adam':60}{clock.median('Adam'):9.1f}")
+    print(f"{'whole step':60}{clock.median('whole step'):9.1f}")
+    return 0
