@@ -80,9 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
         raise
     except ValueError as error:
         from numpynet.checkpoint import CheckpointError
+        from numpynet.dispatch import ImplementationError
 
         if isinstance(error, CheckpointError):
             return _fail(str(error), 1)
+        if isinstance(error, ImplementationError):
+            return _fail(str(error), 2)
         raise
     except OSError as error:
         _discard_output()

@@ -20,26 +20,30 @@ VARIABLE = "NUMPYNET_OPS"
 _chosen: Any = None
 
 
+class ImplementationError(ValueError):
+    """A name that no implementation has, given to `use` or in the environment."""
+
+
 def ops() -> Any:
     """The module whose functions the layers call at this moment."""
     if _chosen is None:
-        _choose(os.environ.get(VARIABLE, "readable"))
+        _choose(os.environ.get(VARIABLE, "readable"), VARIABLE)
     return _chosen
 
 
 def use(name: str) -> AbstractContextManager[None]:
     """Choose the implementation for the whole process, at once; as a context manager, until its end.
 
-    ValueError where there is none of that name.
+    ImplementationError where there is none of that name.
     """
     before = ops()
     _choose(name)
     return _back_to(before)
 
 
-def _choose(name: str) -> None:
+def _choose(name: str, asked_by: str = "use") -> None:
     if name not in IMPLEMENTATIONS:
-        raise ValueError(f"use: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
+        raise ImplementationError(f"{asked_by}: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
     _enter(importlib.import_module(IMPLEMENTATIONS[name]))
 
 

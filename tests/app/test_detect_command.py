@@ -427,3 +427,11 @@ def test_a_reader_who_leaves_early_hears_no_complaint(portrait, tmp_path):
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert process.wait() == 1
+
+
+def test_an_unknown_implementation_in_the_environment_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "fkp_app", "demo", "--out", tmp_path / "demo"]
+    environment = os.environ | {"NUMPYNET_OPS": "slow"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr == "fkp: NUMPYNET_OPS: choose one of 'readable', 'fast', got 'slow'\n"
