@@ -13,11 +13,13 @@ optimizer.step(); optimizer.zero_grad()
 
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
 from numpynet.dispatch import use
+from numpynet.fuse import fuse
 from numpynet.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
 from numpynet.losses import MSELoss, SmoothL1Loss
 from numpynet.models import KeypointNet
-from numpynet.module import Chain, Module, Parameter, Sequential
+from numpynet.module import Chain, Module, Sequential
 from numpynet.optim import SGD, Adam
+from numpynet.parameter import Parameter
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,7 @@ __all__ = [
     "Sequential",
     "SmoothL1Loss",
     "WeightsCard",
+    "fuse",
     "load_net",
     "load_weights",
     "save_weights",

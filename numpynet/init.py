@@ -8,6 +8,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.buffers import lasting
 from numpynet.typing import Array, Seed
 
 _skip: ContextVar[bool] = ContextVar("skip", default=False)
@@ -30,9 +31,10 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
     sqrt(6 / ((1 + a^2) fan_in)) is 1 / sqrt(fan_in). fan_in is the number of inputs that one output sees.
     """
     if _skip.get():
-        return np.empty(shape, dtype)
+        return lasting(shape, dtype)
     bound = 1 / math.sqrt(fan_in)
-    numbers = np.random.default_rng(rng).random(shape, dtype=np.float32)
+    numbers = lasting(shape, np.float32)
+    np.random.default_rng(rng).random(dtype=np.float32, out=numbers)
     numbers *= 2 * bound
     numbers -= bound
     return numbers.astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""Module, Parameter, Chain and Sequential: what every layer and network has in common."""
+"""Module, Chain and Sequential: what every layer and network has in common."""
 
 from __future__ import annotations
 
@@ -9,33 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.parameter import Parameter
 from numpynet.typing import AnyArray, Array
-
-
-class Parameter:
-    """An array that is learned, and its gradient.
-
-    `grad` is None until a backward pass adds to it; several backward passes add up until `zero_grad`.
-    """
-
-    def __init__(self, data: Array) -> None:
-        self.data = np.asarray(data, order="C")  # optimizers go through it in one line
-        self.grad: Array | None = None
-
-    def add_grad(self, grad: Array) -> None:
-        """Add `grad`, of the parameter's shape and dtype, to the gradient; ValueError where it does not fit."""
-        if grad.shape != self.data.shape or grad.dtype != self.data.dtype:
-            raise ValueError(
-                f"add_grad: the gradient must be {self.data.dtype} {self.data.shape}, got {grad.dtype} {grad.shape}"
-            )
-        self.grad = grad if self.grad is None else self.grad + grad
-
-    def zero_grad(self) -> None:
-        """Forget the gradient."""
-        self.grad = None
-
-    def __repr__(self) -> str:
-        return f"Parameter({self.data.dtype} {self.data.shape})"
 
 
 class Module(abc.ABC):

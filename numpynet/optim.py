@@ -2,11 +2,14 @@
 
 import abc
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
+from numpynet.buffers import lasting
 from numpynet.dispatch import ops
-from numpynet.module import Parameter
+from numpynet.factors import Factors
+from numpynet.parameter import Parameter
 from numpynet.typing import AnyArray, Array
 
 
@@ -26,10 +29,16 @@ class Optimizer(abc.ABC):
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
         """Move one parameter in place, and its state."""
 
+    def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
+        """The same for a gradient kept as its factors; here they are multiplied out."""
+        self.update(param, factors.product(), state)
+
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         for parameter, state in zip(self.params, self.state, strict=True):
-            if parameter.grad is not None:
+            if parameter.factors is not None:
+                self.update_factored(parameter.data, parameter.factors, state)
+            elif parameter.grad is not None:
                 self.update(parameter.data, parameter.grad, state)
 
     def zero_grad(self) -> None:
@@ -74,24 +83,24 @@ class Adam(Optimizer):
         self.weight_decay = weight_decay
 
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
+        exp_avg, exp_avg_sq, rule = self._next(param, state)
+        arrays = [a.reshape(-1) for a in (param, grad, exp_avg, exp_avg_sq)]
+        for block in _blocks(param.size, ops().ADAM_BLOCK):
+            ops().adam_update(*(a[block] for a in arrays), *rule)
+
+    def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
+        exp_avg, exp_avg_sq, rule = self._next(param, state)
+        ops().adam_update_factored(param, factors, exp_avg, exp_avg_sq, *rule)
+
+    def _next(self, param: Array, state: dict[str, AnyArray]) -> tuple[AnyArray, AnyArray, tuple[Any, ...]]:
+        """Count the step; the moments, which begin at zero, and the arguments that the update rule ends with."""
         if not state:
             state |= {"step": np.zeros((), np.int64)}
-            state |= {"exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
+            state |= {name: lasting(param.shape, param.dtype) for name in ("exp_avg", "exp_avg_sq")}
+            state["exp_avg"][...] = state["exp_avg_sq"][...] = 0
         state["step"] += 1
-        arrays = [a.reshape(-1) for a in (param, grad, state["exp_avg"], state["exp_avg_sq"])]
-        for block in _blocks(param.size, ops().ADAM_BLOCK):
-            p, g, exp_avg, exp_avg_sq = (a[block] for a in arrays)
-            ops().adam_update(
-                p,
-                g,
-                exp_avg,
-                exp_avg_sq,
-                int(state["step"]),
-                self.lr,
-                self.betas,
-                self.eps,
-                self.weight_decay,
-            )
+        rule = (int(state["step"]), self.lr, self.betas, self.eps, self.weight_decay)
+        return state["exp_avg"], state["exp_avg_sq"], rule
 
 
 class SGD(Optimizer):

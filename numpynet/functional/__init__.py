@@ -13,11 +13,13 @@ Symbols, everywhere: N images in the batch, C channels, H and W height and width
 kernel's height and width, OH and OW the output's.
 
 A reading order: linear, relu, losses, conv2d, max_pool2d, batch_norm, dropout, flatten, adam.
+`conv_block` is four of them in a row.
 """
 
-from numpynet.functional.adam import ADAM_BLOCK, adam_update
+from numpynet.functional.adam import ADAM_BLOCK, adam_update, adam_update_factored
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
+from numpynet.functional.conv_block import ConvBlockCache, conv_block, conv_block_backward
 from numpynet.functional.dropout import DropoutCache, dropout, dropout_backward
 from numpynet.functional.flatten import FlattenCache, flatten, flatten_backward
 from numpynet.functional.linear import LinearCache, linear, linear_backward
@@ -31,16 +33,20 @@ __all__ = [
     "ADAM_BLOCK",
     "BatchNormCache",
     "Conv2dCache",
+    "ConvBlockCache",
     "DropoutCache",
     "FlattenCache",
     "LinearCache",
     "MaxPool2dCache",
     "ReLUCache",
     "adam_update",
+    "adam_update_factored",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",
     "conv2d_backward",
+    "conv_block",
+    "conv_block_backward",
     "dropout",
     "dropout_backward",
     "flatten",

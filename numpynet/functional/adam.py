@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numpynet.factors import Factors
 from numpynet.typing import Array
 
 ADAM_BLOCK = 1 << 15
@@ -46,3 +47,25 @@ def adam_update(
     m_hat = exp_avg / (1 - beta1**step)
     v_hat = exp_avg_sq / (1 - beta2**step)
     param -= lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+def adam_update_factored(
+    param: Array,
+    factors: Factors,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """`adam_update` for the gradient left^T right, of which only a few rows exist at a time.
+
+    Shapes: param, exp_avg and exp_avg_sq (O, I); factors (N, O) and (N, I).
+    """
+    rows = max(1, ADAM_BLOCK // param.shape[1])
+    for begin in range(0, len(param), rows):
+        part = slice(begin, begin + rows)
+        grad = Factors(factors.left[:, part], factors.right).product()  # (rows, I)
+        adam_update(param[part], grad, exp_avg[part], exp_avg_sq[part], step, lr, betas, eps, weight_decay)

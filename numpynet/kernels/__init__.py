@@ -18,9 +18,10 @@ from numpynet.functional import (
     smooth_l1_loss,
     smooth_l1_loss_backward,
 )
-from numpynet.kernels.adam import ADAM_BLOCK, adam_update
+from numpynet.kernels.adam import ADAM_BLOCK, adam_update, adam_update_factored
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
 from numpynet.kernels.conv2d import conv2d, conv2d_backward
+from numpynet.kernels.conv_block import conv_block, conv_block_backward
 from numpynet.kernels.linear import linear, linear_backward
 from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.relu import relu, relu_backward
@@ -28,10 +29,13 @@ from numpynet.kernels.relu import relu, relu_backward
 __all__ = [
     "ADAM_BLOCK",
     "adam_update",
+    "adam_update_factored",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",
     "conv2d_backward",
+    "conv_block",
+    "conv_block_backward",
     "dropout",
     "dropout_backward",
     "flatten",

@@ -2,10 +2,11 @@
 
 from numpynet.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from numpynet.layers.conv2d import Conv2d
+from numpynet.layers.conv_block import ConvBlock
 from numpynet.layers.dropout import Dropout
 from numpynet.layers.flatten import Flatten
 from numpynet.layers.linear import Linear
 from numpynet.layers.max_pool2d import MaxPool2d
 from numpynet.layers.relu import ReLU
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear", "MaxPool2d", "ReLU"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "Conv2d", "ConvBlock", "Dropout", "Flatten", "Linear", "MaxPool2d", "ReLU"]

@@ -5,7 +5,8 @@ from numpy.typing import DTypeLike
 
 from numpynet.dispatch import ops
 from numpynet.functional import BatchNormCache
-from numpynet.module import Module, Parameter
+from numpynet.module import Module
+from numpynet.parameter import Parameter
 from numpynet.typing import AnyArray, Array
 
 
@@ -51,14 +52,18 @@ class _BatchNorm(Module):
             raise ValueError(f"{self}: x must have shape {self.expected.format(self.num_features)}, got {x.shape}")
         weight = None if self.weight is None else self.weight.data
         bias = None if self.bias is None else self.bias.data
-        if self.training or self.running_mean is None:
+        if self.uses_batch():
             out, cache = ops().batch_norm(x, weight, bias, eps=self.eps)
             if self.training:
-                self._remember(cache)
+                self.remember(cache)
             return out, cache
         return ops().batch_norm(x, weight, bias, self.running_mean, self.running_var, self.eps)
 
-    def _remember(self, cache: BatchNormCache) -> None:
+    def uses_batch(self) -> bool:
+        """Whether `forward` normalises with the batch's own statistics."""
+        return self.training or self.running_mean is None
+
+    def remember(self, cache: BatchNormCache) -> None:
         """Take the batch's statistics into the running ones."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return

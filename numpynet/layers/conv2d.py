@@ -6,7 +6,8 @@ from numpy.typing import DTypeLike
 from numpynet.dispatch import ops
 from numpynet.functional import Conv2dCache
 from numpynet.init import kaiming_uniform
-from numpynet.module import Module, Parameter
+from numpynet.module import Module
+from numpynet.parameter import Parameter
 from numpynet.typing import Array, IntOrPair, Seed, pair
 
 
@@ -41,9 +42,13 @@ class Conv2d(Module):
         self.weight = Parameter(kaiming_uniform((out_channels, in_channels, *self.kernel_size), fan_in, rng, dtype))
         self.bias = Parameter(kaiming_uniform((out_channels,), fan_in, rng, dtype)) if bias else None
 
-    def forward(self, x: Array) -> tuple[Array, Conv2dCache]:
+    def check(self, x: Array) -> None:
+        """ValueError where x is not (N, in_channels, H, W)."""
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f"{self}: x must have shape (N, {self.in_channels}, H, W), got {x.shape}")
+
+    def forward(self, x: Array) -> tuple[Array, Conv2dCache]:
+        self.check(x)
         bias = None if self.bias is None else self.bias.data
         return ops().conv2d(x, self.weight.data, bias, self.stride, self.padding, self.dilation)
 

@@ -6,7 +6,8 @@ from numpy.typing import DTypeLike
 from numpynet.dispatch import ops
 from numpynet.functional import LinearCache
 from numpynet.init import kaiming_uniform
-from numpynet.module import Module, Parameter
+from numpynet.module import Module
+from numpynet.parameter import Parameter
 from numpynet.typing import Array, Seed
 
 

@@ -1,0 +1,64 @@
+"""Conv block: convolution, batch norm, ReLU and 2 x 2 max pooling as one operation."""
+
+from typing import NamedTuple
+
+from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward
+from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
+from numpynet.functional.max_pool2d import MaxPool2dCache, max_pool2d, max_pool2d_backward
+from numpynet.functional.relu import ReLUCache, relu, relu_backward
+from numpynet.typing import Array, IntOrPair
+
+
+class ConvBlockCache(NamedTuple):
+    """The four caches; `running_update` reads `statistics`."""
+
+    conv2d: Conv2dCache
+    statistics: BatchNormCache
+    relu: ReLUCache
+    max_pool2d: MaxPool2dCache
+
+
+class ConvBlockGradients(NamedTuple):
+    """What `conv_block_backward` gives."""
+
+    dx: Array | None  # (N, C, H, W)
+    dweight: Array  # (F, C, KH, KW)
+    dbias: Array | None  # (F,)
+    dscale: Array  # (F,)
+    dshift: Array  # (F,)
+
+
+def conv_block(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    scale: Array | None,
+    shift: Array | None,
+    mean: Array | None = None,
+    var: Array | None = None,
+    padding: IntOrPair = 0,
+    eps: float = 1e-5,
+) -> tuple[Array, ConvBlockCache]:
+    """out = max_pool2d(relu(batch_norm(conv2d(x)))), with windows of 2 x 2 that do not overlap.
+
+    This composition is what the fused kernel of the same name must equal; nothing is derived here but the order.
+
+    Shapes: x (N, C, H, W); weight (F, C, KH, KW) and bias (F,) or None, of the convolution, whose stride and dilation
+    are 1; scale, shift, mean and var (F,) or None, of the batch norm; out (N, F, OH // 2, OW // 2).
+
+    Backward: the chain rule, from the pool to the convolution.
+    """
+    convolved, conv2d_cache = conv2d(x, weight, bias, padding=padding)
+    normalised, statistics = batch_norm(convolved, scale, shift, mean, var, eps)
+    positive, relu_cache = relu(normalised)
+    out, max_pool2d_cache = max_pool2d(positive, 2)
+    return out, ConvBlockCache(conv2d_cache, statistics, relu_cache, max_pool2d_cache)
+
+
+def conv_block_backward(dout: Array, cache: ConvBlockCache, input_gradient: bool = True) -> ConvBlockGradients:
+    """Gradients of `conv_block` for dout (N, F, OH // 2, OW // 2); dx is None unless there is `input_gradient`."""
+    dpositive = max_pool2d_backward(dout, cache.max_pool2d)
+    dnormalised = relu_backward(dpositive, cache.relu)
+    dconvolved, dscale, dshift = batch_norm_backward(dnormalised, cache.statistics)
+    dx, dweight, dbias = conv2d_backward(dconvolved, cache.conv2d)
+    return ConvBlockGradients(dx if input_gradient else None, dweight, dbias, dscale, dshift)

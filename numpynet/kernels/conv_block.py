@@ -1,0 +1,222 @@
+"""Convolution, batch norm, ReLU and 2 x 2 max pooling in as few passes over the activations as there can be.
+
+What it computes stands in numpynet/functional/conv_block.py. Apart, the four operations write and read seven arrays of
+the convolution's size forward, and as many backward. Together:
+
+forward   The convolution writes its result a strip at a time; mean and variance of the strip are taken while it is in
+          the cache, and merged as in Chan, Golub and LeVeque (1983). One more pass reads the result, normalises,
+          pools, and writes a quarter as many numbers. The bias never enters: batch norm would subtract it again.
+backward  Only the winners of the pool that ReLU let through have a gradient, so batch norm's two sums need these alone.
+          Then dL/dconvolved is made a strip at a time, just before the convolution's backward pass consumes it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from numpynet import functional
+from numpynet.buffers import empty
+from numpynet.functional.conv_block import ConvBlockGradients
+from numpynet.kernels.strips import Geometry, geometry_of, gradients, strips_of, unfold_strip
+from numpynet.typing import Array, IntOrPair, pair
+from numpynet.workers import run
+
+CUT = 4
+"""In place of the winner's number, 0 to 3 in row-major order: ReLU let nothing of this window through."""
+
+
+class Statistics(NamedTuple):
+    """What `running_update` reads."""
+
+    mean: Array  # (F,)
+    var: Array  # (F,)
+    elements: int
+
+
+class ConvBlockCache(NamedTuple):
+    """What `conv_block_backward` needs."""
+
+    x: Array  # (N, C, H, W)
+    weight: Array  # (F, C, KH, KW)
+    has_bias: bool
+    geometry: Geometry
+    convolved: Array  # (N, F, OH, OW), without the bias
+    winner: Array  # uint8, out's shape
+    peak: Array  # out's shape: the winner, normalised, before scale and shift
+    centre: Array  # (F,): the mean of `convolved`
+    inv_std: Array  # (F,)
+    slope: Array  # (F,): scale inv_std
+    from_batch: bool
+    statistics: Statistics
+
+
+def conv_block(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    scale: Array | None,
+    shift: Array | None,
+    mean: Array | None = None,
+    var: Array | None = None,
+    padding: IntOrPair = 0,
+    eps: float = 1e-5,
+) -> tuple[Array, ConvBlockCache | functional.ConvBlockCache]:
+    """See `numpynet.functional.conv_block`."""
+    arrays = [a for a in (weight, bias, scale, shift, mean, var) if a is not None]
+    if (
+        x.ndim != 4
+        or x.shape[1] != weight.shape[1]
+        or x.dtype not in (np.float32, np.float64)
+        or any(a.dtype != x.dtype for a in arrays)
+        or (mean is None) != (var is None)
+    ):
+        return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps)  # says what is wrong
+    g = geometry_of(x.shape, weight.shape, (1, 1), pair(padding, "conv_block: padding", 0), (1, 1))
+    N, F, elements = len(x), len(weight), len(x) * g.OH * g.OW
+    if min(g.OH, g.OW) < 2 or elements < 2:
+        return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps)
+    x = np.ascontiguousarray(x)
+    offset = np.zeros(F, x.dtype) if bias is None else bias
+    convolved, strip_means, strip_squares, sizes = _convolve(x, weight.reshape(F, -1), g, mean is None)
+    from_batch = mean is None
+    if mean is None or var is None:
+        centre64 = sizes @ strip_means / elements  # (strips,) @ (strips, F) -> (F,)
+        squares = strip_squares.sum(axis=0) + sizes @ np.square(strip_means - centre64)
+        centre, var = centre64.astype(x.dtype), (squares / elements).astype(x.dtype)
+        mean = centre + offset
+    else:
+        centre = mean - offset
+    inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
+    slope = inv_std if scale is None else inv_std * scale
+    level = np.zeros(F, x.dtype) if shift is None else shift
+    out = empty((N, F, g.OH // 2, g.OW // 2), x.dtype)
+    winner, peak = empty(out.shape, np.uint8), empty(out.shape, x.dtype)
+    run(lambda n: pool_normalised(convolved[n], centre, inv_std, slope, level, out[n], winner[n], peak[n]), N)
+    statistics = Statistics(mean, var, elements)
+    return out, ConvBlockCache(
+        x, weight, bias is not None, g, convolved, winner, peak, centre, inv_std, slope, from_batch, statistics
+    )
+
+
+def conv_block_backward(
+    dout: Array, cache: ConvBlockCache | functional.ConvBlockCache, input_gradient: bool = True
+) -> ConvBlockGradients:
+    """See `numpynet.functional.conv_block_backward`."""
+    if isinstance(cache, functional.ConvBlockCache):
+        return functional.conv_block_backward(dout, cache, input_gradient)
+    g, F, itemsize = cache.geometry, len(cache.weight), dout.dtype.itemsize
+    dout = np.ascontiguousarray(dout)
+    sums = np.empty((len(dout), 2, F))
+    run(lambda n: sum_winners(dout[n], cache.winner[n], cache.peak[n], sums[n]), len(dout))
+    dshift, dscale = sums.sum(axis=0).astype(dout.dtype)
+    elements = dout.dtype.type(cache.statistics.elements if cache.from_batch else np.inf)
+    base, lean = -cache.slope * dshift / elements, cache.slope * cache.inv_std * dscale / elements
+
+    def strip(n: int, top: int, bottom: int) -> Array:
+        dconvolved = empty((F, (bottom - top) * g.OW), dout.dtype)
+        spread(
+            dout[n], cache.winner[n], cache.convolved[n], dconvolved, top, bottom, cache.centre, cache.slope, base, lean
+        )
+        return dconvolved
+
+    filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
+    dx, dfilters, dbias = gradients(cache.x, filters, g, strips_of(g, itemsize, 2), strip, input_gradient)
+    dweight = dfilters.reshape(cache.weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
+    return ConvBlockGradients(dx, dweight, dbias if cache.has_bias else None, dscale, dshift)
+
+
+def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
+    """The convolution without bias, (N, F, OH, OW), and of each strip: means, centred squares, elements."""
+    N, F = len(x), len(filters)
+    convolved = empty((N, F, g.OH * g.OW), x.dtype)
+    strips = strips_of(g, x.dtype.itemsize)
+    count = N * strips.each
+    means, squares = np.zeros((count, F)), np.zeros((count, F))
+    sizes = np.zeros(count)
+
+    def strip(i: int) -> None:
+        n, top, bottom = strips.where(i)
+        part = convolved[n, :, top * g.OW : bottom * g.OW]
+        np.matmul(filters, unfold_strip(x[n], top, bottom, g), out=part)
+        if with_moments:
+            moments(part, means[i], squares[i])
+            sizes[i] = part.shape[1]
+
+    run(strip, count)
+    return convolved.reshape(N, F, g.OH, g.OW), means, squares, sizes
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def moments(rows, means, squares):  # type: ignore[no-untyped-def]
+    """Of each row: the mean, and the sum of the squared distances from it, in float64."""
+    for f in range(len(rows)):
+        row = rows[f]
+        total = 0.0
+        for k in range(row.size):
+            total += row[k]
+        mean = total / row.size
+        square = 0.0
+        for k in range(row.size):
+            distance = row[k] - mean
+            square += distance * distance
+        means[f], squares[f] = mean, square
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def pool_normalised(x, centre, inv_std, slope, level, out, winner, peak):  # type: ignore[no-untyped-def]
+    """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
+    for f in range(out.shape[0]):
+        c, s, b, r = centre[f], slope[f], level[f], inv_std[f]
+        for h in range(out.shape[1]):
+            upper, lower = x[f, 2 * h], x[f, 2 * h + 1]
+            target, who, top = out[f, h], winner[f, h], peak[f, h]
+            for w in range(target.size):
+                x0, x1, x2, x3 = upper[2 * w] - c, upper[2 * w + 1] - c, lower[2 * w] - c, lower[2 * w + 1] - c
+                best, from_mean, number = x0 * s + b, x0, np.uint8(0)
+                y1, y2, y3 = x1 * s + b, x2 * s + b, x3 * s + b
+                if y1 > best or y1 != y1:
+                    best, from_mean, number = y1, x1, np.uint8(1)
+                if y2 > best or y2 != y2:
+                    best, from_mean, number = y2, x2, np.uint8(2)
+                if y3 > best or y3 != y3:
+                    best, from_mean, number = y3, x3, np.uint8(3)
+                top[w] = from_mean * r
+                who[w] = number if best > 0 else np.uint8(CUT)
+                target[w] = best if not best <= 0 else best * 0
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def sum_winners(dout, winner, peak, sums):  # type: ignore[no-untyped-def]
+    """For one image: sums[0] = sum(dout) and sums[1] = sum(dout peak) of each channel, where ReLU let it through."""
+    for f in range(dout.shape[0]):
+        total, along = 0.0, 0.0
+        for h in range(dout.shape[1]):
+            g, who, top = dout[f, h], winner[f, h], peak[f, h]
+            for w in range(g.size):
+                through = np.float64(g[w]) if who[w] != CUT else 0.0
+                total += through
+                along += through * top[w]
+        sums[0, f], sums[1, f] = total, along
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
+    """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW); `top` is even.
+
+    That is slope (g - level - x_hat stretch), where g is dout at the winners and zero elsewhere.
+    """
+    OW = x.shape[2]
+    for f in range(len(x)):
+        c, b, a, s = centre[f], base[f], lean[f], slope[f]
+        for r in range(top, bottom):
+            source, target = x[f, r], dx[f, (r - top) * OW : (r - top + 1) * OW]
+            for k in range(OW):
+                target[k] = b - a * (source[k] - c)
+        for h in range(top // 2, min(bottom // 2, dout.shape[1])):
+            g, who = dout[f, h], winner[f, h]
+            target = dx[f, (2 * h - top) * OW : (2 * h - top + 2) * OW]
+            for w in range(g.size):
+                number = who[w]
+                if number != CUT:
+                    target[(number >> 1) * OW + 2 * w + (number & 1)] += s * g[w]

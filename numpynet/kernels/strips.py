@@ -1,0 +1,176 @@
+"""What the convolutions share: an image is unfolded a strip of output rows at a time.
+
+The readable convolution unfolds a whole image, up to 14 MB in the keypoint network, writes that to memory and reads it
+back. A strip is small enough to stay in the processor's second cache while it is multiplied.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from numpynet.buffers import empty, zeros
+from numpynet.functional.windows import output_size
+from numpynet.typing import Array, Pair
+from numpynet.workers import run
+
+STRIP = 1 << 19
+"""About how many bytes of unfolded image are multiplied at a time."""
+
+
+class Geometry(NamedTuple):
+    """How the windows of a convolution lie on its images; integers alone, since compiled loops read it, too."""
+
+    C: int
+    H: int
+    W: int
+    KH: int
+    KW: int
+    SH: int
+    SW: int
+    PH: int
+    PW: int
+    DH: int
+    DW: int
+    OH: int
+    OW: int
+
+    @property
+    def depth(self) -> int:
+        """Numbers in a window."""
+        return self.C * self.KH * self.KW
+
+
+class Strips(NamedTuple):
+    """The output rows of each image, `rows` at a time: strip i has rows top .. bottom of image n."""
+
+    rows: int
+    each: int  # strips an image
+    height: int
+
+    def where(self, i: int) -> tuple[int, int, int]:
+        """n, top and bottom."""
+        n, number = divmod(i, self.each)
+        top = number * self.rows
+        return n, top, min(self.height, top + self.rows)
+
+
+def geometry_of(
+    images: tuple[int, ...], weight: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+) -> Geometry:
+    """For images (N, C, H, W) and weight (F, C, KH, KW)."""
+    OH, OW = (output_size(images[2 + i], weight[2 + i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+    return Geometry(*images[1:], *weight[2:], *stride, *padding, *dilation, OH, OW)
+
+
+def strips_of(g: Geometry, itemsize: int, multiple: int = 1) -> Strips:
+    """Strips of about STRIP bytes of unfolded image, and of a `multiple` of rows."""
+    rows = STRIP // (g.depth * g.OW * itemsize) // multiple * multiple
+    rows = min(max(multiple, rows), g.OH)
+    return Strips(rows, -(-g.OH // rows), g.OH)
+
+
+def unfold_strip(image: Array, top: int, bottom: int, g: Geometry) -> Array:
+    """The windows of output rows top .. bottom of one image (C, H, W), as columns (C KH KW, .)."""
+    cols = empty((g.depth, (bottom - top) * g.OW), image.dtype)
+    unfold_rows(image, cols, top, bottom, g)
+    return cols
+
+
+def gradients(
+    x: Array,
+    filters: Array,
+    g: Geometry,
+    strips: Strips,
+    dout_of: Callable[[int, int, int], Array],
+    input_gradient: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """dx of x's shape (None unless asked for), dfilters (F, C KH KW) and dbias (F,).
+
+    filters (F, C KH KW); dout_of(n, top, bottom) gives dL/dout of these output rows, (F, rows OW).
+
+    Threads take an image each. A strip is unfolded once for dfilters, and dcols of the same strip are folded while
+    they are still in the cache. Each image has its own dfilters, which are added up in the order of the images: the
+    sum does not depend on which thread was faster.
+    """
+    N, F = len(x), len(filters)
+    dx = empty(x.shape, x.dtype) if input_gradient else None
+    partial, partial_bias = zeros((N, *filters.shape), x.dtype), np.zeros((N, F), x.dtype)
+    transposed = np.ascontiguousarray(filters.T)  # (F, C KH KW) -> (C KH KW, F)
+
+    def image(n: int) -> None:
+        share = empty(filters.shape, x.dtype)
+        if dx is not None:
+            dx[n] = 0
+        for i in range(n * strips.each, (n + 1) * strips.each):
+            _, top, bottom = strips.where(i)
+            dout = dout_of(n, top, bottom)
+            cols = unfold_strip(x[n], top, bottom, g)
+            partial[n] += np.matmul(dout, cols.T, out=share)
+            partial_bias[n] += dout.sum(axis=1)
+            if dx is not None:
+                fold_rows(np.matmul(transposed, dout, out=cols), dx[n], top, bottom, g)
+
+    run(image, N)
+    dfilters = np.empty_like(filters)
+    run(lambda f: np.sum(partial[:, f], axis=0, out=dfilters[f]), F)
+    return dx, dfilters, partial_bias.sum(axis=0)
+
+
+@njit(nogil=True, cache=True)
+def unfold_rows(image, cols, top, bottom, g):  # type: ignore[no-untyped-def]
+    """Copy each window of the output rows into a column; see `numpynet.functional.conv2d.unfold`."""
+    j = 0
+    for c in range(g.C):
+        for kh in range(g.KH):
+            for kw in range(g.KW):
+                first, last = inside(kw * g.DW - g.PW, g)
+                for r in range(top, bottom):
+                    target = cols[j, (r - top) * g.OW : (r - top + 1) * g.OW]
+                    h = r * g.SH + kh * g.DH - g.PH
+                    if h < 0 or h >= g.H:
+                        target[:] = 0
+                        continue
+                    target[:first] = 0
+                    target[last:] = 0
+                    target = target[first:last]
+                    source = image[c, h, first * g.SW + kw * g.DW - g.PW :]
+                    if g.SW == 1:  # apart, since only this loop can be vectorised
+                        for w in range(target.size):
+                            target[w] = source[w]
+                    else:
+                        for w in range(target.size):
+                            target[w] = source[w * g.SW]
+                j += 1
+
+
+@njit(nogil=True, cache=True)
+def fold_rows(dcols, dimage, top, bottom, g):  # type: ignore[no-untyped-def]
+    """Add each column to the pixels that it was copied from; see `numpynet.functional.conv2d.fold`."""
+    j = 0
+    for c in range(g.C):
+        for kh in range(g.KH):
+            for kw in range(g.KW):
+                first, last = inside(kw * g.DW - g.PW, g)
+                for r in range(top, bottom):
+                    h = r * g.SH + kh * g.DH - g.PH
+                    if h < 0 or h >= g.H:
+                        continue
+                    source = dcols[j, (r - top) * g.OW + first : (r - top) * g.OW + last]
+                    target = dimage[c, h, first * g.SW + kw * g.DW - g.PW :]
+                    if g.SW == 1:
+                        for w in range(source.size):
+                            target[w] += source[w]
+                    else:
+                        for w in range(source.size):
+                            target[w * g.SW] += source[w]
+                j += 1
+
+
+@njit(nogil=True, cache=True)
+def inside(offset, g):  # type: ignore[no-untyped-def]
+    """The outputs w, first .. last, whose pixel w SW + offset is not in the padding."""
+    first = max(0, -(offset // g.SW))
+    last = max(first, min(g.OW, (g.W - 1 - offset) // g.SW + 1))
+    return min(first, g.OW), min(last, g.OW)
