@@ -9,9 +9,11 @@ from contextlib import contextmanager
 
 from benchmarks.contenders import batch
 from benchmarks.machine import describe, print_description
-from numpynet import Adam, KeypointNet, SmoothL1Loss, use
+from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
+from numpynet.layers import ConvBlock
 from numpynet.models import MODELS
+from numpynet.module import Module
 
 
 class Clock:
@@ -31,12 +33,13 @@ class Clock:
         return 1e3 * statistics.median(self.seconds[name][2:]) if name in self.seconds else 0.0
 
 
-def profile(model: str, batch_size: int, steps: int, clock: Clock) -> list[str]:
+def profile(model: str, batch_size: int, steps: int, fused: bool, clock: Clock) -> list[str]:
     """Take training steps, timing every layer; returns the layers' names in the order of the data."""
     net = KeypointNet(**MODELS[model], rng=0)
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
     images, targets = batch(model, batch_size)
-    layers = {f"{i:2} {str(layer).splitlines()[0]}": layer for i, layer in enumerate(net.path())}
+    path = (fuse(net, input_gradient=False) if fused else net).path()
+    layers = {f"{i:2} {_name(layer)}": layer for i, layer in enumerate(path)}
     for _ in range(steps + 2):
         with clock("whole step"):
             x, caches = images, []
@@ -55,6 +58,10 @@ def profile(model: str, batch_size: int, steps: int, clock: Clock) -> list[str]:
     return list(layers)
 
 
+def _name(layer: Module) -> str:
+    return f"ConvBlock of {layer.conv}" if isinstance(layer, ConvBlock) else str(layer)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks profile", description=__doc__)
@@ -62,12 +69,13 @@ def main() -> int:
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--steps", type=int, default=7, help="timed steps (default %(default)s)")
     parser.add_argument("--ops", choices=list(IMPLEMENTATIONS), default="fast")
+    parser.add_argument("--plain", action="store_true", help="do not fuse the network's layers")
     args = parser.parse_args()
     print_description(describe())
     print(f"{args.model}, batch {args.batch_size}, {args.ops}; milliseconds, medians of {args.steps} steps")
     clock = Clock()
     with use(args.ops):
-        layers = profile(args.model, args.batch_size, args.steps, clock)
+        layers = profile(args.model, args.batch_size, args.steps, not args.plain, clock)
     print(f"{'':60}{'forward':>9}{'backward':>10}")
     for name in layers:
         forward, backward = clock.median(f"{name} forward"), clock.median(f"{name} backward")

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from fkp_app.errors import FkpError, UsageError
 from numpynet.checkpoint import WeightsCard, load_net
+from numpynet.fuse import fuse
 from numpynet.typing import AnyArray, Array
 from numpynet.workers import set_threads
 
@@ -84,13 +85,16 @@ def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: 
         predictor = _reference("backend").TorchPredictor(path)
         return Predictor("torch", predictor.card, predictor)
     net, card = load_net(path)
-    return Predictor("numpy", card, net)
+    return Predictor("numpy", card, fuse(net))
 
 
-def get_trainer(backend: str, arguments: dict[str, Any], loss: LossName, lr: float, seed: int) -> Trainer:
+def get_trainer(
+    backend: str, arguments: dict[str, Any], loss: LossName, lr: float, seed: int, fused: bool = False
+) -> Trainer:
     """A KeypointNet of these constructor `arguments` with fresh weights, its loss and Adam.
 
-    Both backends begin with the same weights: numpynet draws them. UsageError as in `get_predictor`.
+    Both backends begin with the same weights: numpynet draws them. fused: whether numpynet fuses the network's layers.
+    UsageError as in `get_predictor`.
     """
     from numpynet.losses import MSELoss, SmoothL1Loss
     from numpynet.models import KeypointNet
@@ -102,7 +106,8 @@ def get_trainer(backend: str, arguments: dict[str, Any], loss: LossName, lr: flo
         torch_trainer: Trainer = _reference("training").make_trainer(net.state_dict(), arguments, loss, lr, seed)
         return torch_trainer
     criterion = SmoothL1Loss() if loss == "smooth_l1" else MSELoss()
-    return NumpyTrainer(net, criterion, Adam(net.parameters(), lr=lr))
+    trained = fuse(net, input_gradient=False) if fused else net
+    return NumpyTrainer(trained, criterion, Adam(net.parameters(), lr=lr))
 
 
 def check_backend(backend: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fkp_app.blas import choose_kernels
 from fkp_app.commands.data import data_app
 from fkp_app.commands.demo import demo
 from fkp_app.commands.detect import detect, filter_command
@@ -53,6 +54,7 @@ def options(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `fkp` with these arguments (the process's own where None); returns the exit code."""
+    choose_kernels()
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks

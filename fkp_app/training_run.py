@@ -68,7 +68,12 @@ class TrainingRun:
         validation = load_split(Path(settings.data), "validation", evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
         self.trainer: Trainer = get_trainer(
-            settings.backend, self.recipe.arguments, settings.loss, settings.lr, settings.seed
+            settings.backend,
+            self.recipe.arguments,
+            settings.loss,
+            settings.lr,
+            settings.seed,
+            fused=settings.ops == "fast",
         )
         self.validation_scores: Scores | None = None
 

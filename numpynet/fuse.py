@@ -24,6 +24,9 @@ class Fused(Chain):
         yield self
         yield from self.plain.modules()
 
+    def __repr__(self) -> str:
+        return repr(self.plain)  # it is the same network
+
 
 def fuse(net: Chain, input_gradient: bool = True) -> Fused:
     """The network with every convolution, batch norm, ReLU and 2 x 2 max pool that follow each other made one layer.

@@ -32,7 +32,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.", show_default="0")] = None,
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     ops: Annotated[
-        str | None, typer.Option(help="numpynet's functions: readable or fast.", show_default="fast")
+        str | None, typer.Option(help="How numpynet computes: readable, or fast and fused.", show_default="fast")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
 ) -> None:
@@ -43,6 +43,7 @@ def train(
     --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
     """
     from fkp_app.backends import limit_threads
+    from fkp_app.blas import advice
     from fkp_app.recipes import RECIPES
     from fkp_app.training_run import Settings, TrainingRun
     from numpynet import use
@@ -82,6 +83,8 @@ def train(
     limit_threads(run.settings.backend, run.settings.threads)
     if run.epochs_done >= run.settings.epochs:
         raise UsageError(f"{out} has {run.epochs_done} epochs already; give more with --epochs")
+    if run.settings.backend == "numpy" and (line := advice()) is not None:
+        typer.echo(line, err=True)
     with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
         _show(run)
 

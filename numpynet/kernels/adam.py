@@ -76,7 +76,8 @@ def adam_update_factored(
 
     def block(i: int) -> None:
         part = slice(i * ROWS, (i + 1) * ROWS)
-        move_rows(left[part], factors.right, *(a[part] for a in arrays), TILE, *constants)
+        p, m, v = (a[part] for a in arrays)
+        move_rows(left[part], factors.right, p, m, v, TILE, *constants)
 
     run(block, -(-len(param) // ROWS))
 

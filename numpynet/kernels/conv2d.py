@@ -5,7 +5,7 @@ import numpy as np
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.conv2d import Conv2dCache
-from numpynet.kernels.strips import geometry_of, gradients, strips_of, unfold_strip
+from numpynet.kernels.strips import add_rows, geometry_of, gradients, strips_of, unfold_strip
 from numpynet.typing import Array, IntOrPair, pair
 from numpynet.workers import run
 
@@ -29,7 +29,7 @@ def conv2d(
     x = np.ascontiguousarray(x)
     filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
     out = empty((len(x), len(weight), g.OH * g.OW), x.dtype)
-    strips = strips_of(g, x.dtype.itemsize)
+    strips = strips_of(g, len(weight), x.dtype.itemsize)
 
     def strip(i: int) -> None:
         n, top, bottom = strips.where(i)
@@ -55,6 +55,11 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     def part(n: int, top: int, bottom: int) -> Array:
         return rows[n, :, top * g.OW : bottom * g.OW]
 
-    dx, dfilters, dbias = gradients(x, filters, g, strips_of(g, x.dtype.itemsize), part)
+    dx, dfilters = gradients(x, filters, g, strips_of(g, len(weight), x.dtype.itemsize), part)
     assert dx is not None
-    return dx, dfilters.reshape(weight.shape), dbias if cache.has_bias else None  # (F, C KH KW) -> (F, C, KH, KW)
+    dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
+    if not cache.has_bias:
+        return dx, dweight, None
+    sums = np.zeros(dout.shape[:2])
+    run(lambda n: add_rows(rows[n], sums[n]), len(dout))
+    return dx, dweight, sums.sum(axis=0).astype(dout.dtype)

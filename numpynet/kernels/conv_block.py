@@ -18,7 +18,7 @@ from numba import njit
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.conv_block import ConvBlockGradients
-from numpynet.kernels.strips import Geometry, geometry_of, gradients, strips_of, unfold_strip
+from numpynet.kernels.strips import Geometry, add_rows, geometry_of, gradients, strips_of, unfold_strip
 from numpynet.typing import Array, IntOrPair, pair
 from numpynet.workers import run
 
@@ -105,7 +105,7 @@ def conv_block_backward(
     """See `numpynet.functional.conv_block_backward`."""
     if isinstance(cache, functional.ConvBlockCache):
         return functional.conv_block_backward(dout, cache, input_gradient)
-    g, F, itemsize = cache.geometry, len(cache.weight), dout.dtype.itemsize
+    g, F = cache.geometry, len(cache.weight)
     dout = np.ascontiguousarray(dout)
     sums = np.empty((len(dout), 2, F))
     run(lambda n: sum_winners(dout[n], cache.winner[n], cache.peak[n], sums[n]), len(dout))
@@ -113,24 +113,28 @@ def conv_block_backward(
     elements = dout.dtype.type(cache.statistics.elements if cache.from_batch else np.inf)
     base, lean = -cache.slope * dshift / elements, cache.slope * cache.inv_std * dscale / elements
 
+    bias_sums = np.zeros((len(dout), F))
+
     def strip(n: int, top: int, bottom: int) -> Array:
         dconvolved = empty((F, (bottom - top) * g.OW), dout.dtype)
         spread(
             dout[n], cache.winner[n], cache.convolved[n], dconvolved, top, bottom, cache.centre, cache.slope, base, lean
         )
+        add_rows(dconvolved, bias_sums[n])
         return dconvolved
 
     filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    dx, dfilters, dbias = gradients(cache.x, filters, g, strips_of(g, itemsize, 2), strip, input_gradient)
+    dx, dfilters = gradients(cache.x, filters, g, strips_of(g, F, dout.dtype.itemsize, 2), strip, input_gradient)
     dweight = dfilters.reshape(cache.weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
-    return ConvBlockGradients(dx, dweight, dbias if cache.has_bias else None, dscale, dshift)
+    dbias = bias_sums.sum(axis=0).astype(dout.dtype) if cache.has_bias else None
+    return ConvBlockGradients(dx, dweight, dbias, dscale, dshift)
 
 
 def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
     """The convolution without bias, (N, F, OH, OW), and of each strip: means, centred squares, elements."""
     N, F = len(x), len(filters)
     convolved = empty((N, F, g.OH * g.OW), x.dtype)
-    strips = strips_of(g, x.dtype.itemsize)
+    strips = strips_of(g, F, x.dtype.itemsize)
     count = N * strips.each
     means, squares = np.zeros((count, F)), np.zeros((count, F))
     sizes = np.zeros(count)
@@ -140,7 +144,7 @@ def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tupl
         part = convolved[n, :, top * g.OW : bottom * g.OW]
         np.matmul(filters, unfold_strip(x[n], top, bottom, g), out=part)
         if with_moments:
-            moments(part, means[i], squares[i])
+            moments(convolved[n], top * g.OW, bottom * g.OW, means[i], squares[i])
             sizes[i] = part.shape[1]
 
     run(strip, count)
@@ -148,10 +152,10 @@ def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tupl
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def moments(rows, means, squares):  # type: ignore[no-untyped-def]
-    """Of each row: the mean, and the sum of the squared distances from it, in float64."""
-    for f in range(len(rows)):
-        row = rows[f]
+def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
+    """Of pixels begin .. end of each channel: the mean, and the sum of the squared distances from it, in float64."""
+    for f in range(len(image)):
+        row = image[f, begin:end]
         total = 0.0
         for k in range(row.size):
             total += row[k]

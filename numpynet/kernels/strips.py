@@ -1,7 +1,7 @@
 """What the convolutions share: an image is unfolded a strip of output rows at a time.
 
 The readable convolution unfolds a whole image, up to 14 MB in the keypoint network, writes that to memory and reads it
-back. A strip is small enough to stay in the processor's second cache while it is multiplied.
+back. A strip is small enough to stay in the processor's caches while it is multiplied.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,11 @@ from numpynet.functional.windows import output_size
 from numpynet.typing import Array, Pair
 from numpynet.workers import run
 
-STRIP = 1 << 19
-"""About how many bytes of unfolded image are multiplied at a time."""
+STRIP = 1 << 21
+"""About how many bytes of unfolded image, and of the output that belongs to it, are worked on at a time."""
+
+PIXELS = 3 << 10
+"""How many pixels of the output at most: a first layer's windows are so small that its strips would be too long."""
 
 
 class Geometry(NamedTuple):
@@ -61,12 +64,14 @@ def geometry_of(
 ) -> Geometry:
     """For images (N, C, H, W) and weight (F, C, KH, KW)."""
     OH, OW = (output_size(images[2 + i], weight[2 + i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-    return Geometry(*images[1:], *weight[2:], *stride, *padding, *dilation, OH, OW)
+    _, C, H, W = images
+    KH, KW = weight[2:]
+    return Geometry(C, H, W, KH, KW, *stride, *padding, *dilation, OH, OW)
 
 
-def strips_of(g: Geometry, itemsize: int, multiple: int = 1) -> Strips:
-    """Strips of about STRIP bytes of unfolded image, and of a `multiple` of rows."""
-    rows = STRIP // (g.depth * g.OW * itemsize) // multiple * multiple
+def strips_of(g: Geometry, filters: int, itemsize: int, multiple: int = 1) -> Strips:
+    """Strips of about STRIP bytes or PIXELS pixels, whichever is less, and of a `multiple` of rows."""
+    rows = min(STRIP // ((g.depth + filters) * itemsize), PIXELS) // g.OW // multiple * multiple
     rows = min(max(multiple, rows), g.OH)
     return Strips(rows, -(-g.OH // rows), g.OH)
 
@@ -85,8 +90,8 @@ def gradients(
     strips: Strips,
     dout_of: Callable[[int, int, int], Array],
     input_gradient: bool = True,
-) -> tuple[Array | None, Array, Array]:
-    """dx of x's shape (None unless asked for), dfilters (F, C KH KW) and dbias (F,).
+) -> tuple[Array | None, Array]:
+    """dx of x's shape (None unless asked for) and dfilters (F, C KH KW).
 
     filters (F, C KH KW); dout_of(n, top, bottom) gives dL/dout of these output rows, (F, rows OW).
 
@@ -96,7 +101,7 @@ def gradients(
     """
     N, F = len(x), len(filters)
     dx = empty(x.shape, x.dtype) if input_gradient else None
-    partial, partial_bias = zeros((N, *filters.shape), x.dtype), np.zeros((N, F), x.dtype)
+    partial = zeros((N, *filters.shape), x.dtype)
     transposed = np.ascontiguousarray(filters.T)  # (F, C KH KW) -> (C KH KW, F)
 
     def image(n: int) -> None:
@@ -108,14 +113,24 @@ def gradients(
             dout = dout_of(n, top, bottom)
             cols = unfold_strip(x[n], top, bottom, g)
             partial[n] += np.matmul(dout, cols.T, out=share)
-            partial_bias[n] += dout.sum(axis=1)
             if dx is not None:
                 fold_rows(np.matmul(transposed, dout, out=cols), dx[n], top, bottom, g)
 
     run(image, N)
     dfilters = np.empty_like(filters)
     run(lambda f: np.sum(partial[:, f], axis=0, out=dfilters[f]), F)
-    return dx, dfilters, partial_bias.sum(axis=0)
+    return dx, dfilters
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def add_rows(dout, sums):  # type: ignore[no-untyped-def]
+    """Add the sum of each row of a contiguous dout (F, .), taken in float64."""
+    for f in range(len(dout)):
+        row = dout[f]
+        total = 0.0
+        for k in range(row.size):
+            total += row[k]
+        sums[f] += total
 
 
 @njit(nogil=True, cache=True)
@@ -126,22 +141,25 @@ def unfold_rows(image, cols, top, bottom, g):  # type: ignore[no-untyped-def]
         for kh in range(g.KH):
             for kw in range(g.KW):
                 first, last = inside(kw * g.DW - g.PW, g)
+                begin, end = first * g.SW + kw * g.DW - g.PW, last * g.SW + kw * g.DW - g.PW
                 for r in range(top, bottom):
-                    target = cols[j, (r - top) * g.OW : (r - top + 1) * g.OW]
                     h = r * g.SH + kh * g.DH - g.PH
+                    target = cols[j, (r - top) * g.OW : (r - top + 1) * g.OW]
                     if h < 0 or h >= g.H:
-                        target[:] = 0
+                        for w in range(g.OW):
+                            target[w] = 0
                         continue
-                    target[:first] = 0
-                    target[last:] = 0
-                    target = target[first:last]
-                    source = image[c, h, first * g.SW + kw * g.DW - g.PW :]
+                    for w in range(first):
+                        target[w] = 0
+                    for w in range(last, g.OW):
+                        target[w] = 0
+                    source, seen = image[c, h, begin:end], target[first:last]
                     if g.SW == 1:  # apart, since only this loop can be vectorised
-                        for w in range(target.size):
-                            target[w] = source[w]
+                        for w in range(seen.size):
+                            seen[w] = source[w]
                     else:
-                        for w in range(target.size):
-                            target[w] = source[w * g.SW]
+                        for w in range(seen.size):
+                            seen[w] = source[w * g.SW]
                 j += 1
 
 
@@ -153,12 +171,13 @@ def fold_rows(dcols, dimage, top, bottom, g):  # type: ignore[no-untyped-def]
         for kh in range(g.KH):
             for kw in range(g.KW):
                 first, last = inside(kw * g.DW - g.PW, g)
+                begin, end = first * g.SW + kw * g.DW - g.PW, last * g.SW + kw * g.DW - g.PW
                 for r in range(top, bottom):
                     h = r * g.SH + kh * g.DH - g.PH
                     if h < 0 or h >= g.H:
                         continue
                     source = dcols[j, (r - top) * g.OW + first : (r - top) * g.OW + last]
-                    target = dimage[c, h, first * g.SW + kw * g.DW - g.PW :]
+                    target = dimage[c, h, begin:end]
                     if g.SW == 1:
                         for w in range(source.size):
                             target[w] += source[w]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from numpynet import Adam, KeypointNet, SmoothL1Loss, functional, kernels, use
+from numpynet.factors import Factors
+from numpynet.kernels.linear import MOST_IMAGES, TILE
 
 
 def test_both_have_the_same_names():
@@ -55,14 +57,20 @@ def test_convolution_of_many_strips(stride, padding):
         np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_linear_in_blocks():
-    """Large enough that threads share the work, and of no round size."""
+@pytest.mark.parametrize("images", [1, 2, 5, 65])
+@pytest.mark.parametrize("features", [(1033, 1031), (401, 2 * TILE + 77)])
+def test_linear_in_blocks(images, features):
+    """Large enough that threads share the work, of no round size, of several tiles; the last goes to BLAS."""
     rng = np.random.default_rng(3)
-    x, weight, bias = rng.standard_normal((5, 1031)), rng.standard_normal((1033, 1031)), rng.standard_normal(1033)
+    outputs, inputs = features
+    x, weight = rng.standard_normal((images, inputs)), rng.standard_normal((outputs, inputs))
+    bias = rng.standard_normal(outputs)
     out, cache = kernels.linear(x, weight, bias)
     np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-10, atol=1e-10)
     dout = rng.standard_normal(out.shape)
     dx, dweight, dbias = kernels.linear_backward(dout, cache)
+    assert isinstance(dweight, Factors) == (images <= MOST_IMAGES)
+    dweight = dweight.product() if isinstance(dweight, Factors) else dweight
     np.testing.assert_allclose(dx, dout @ weight, rtol=1e-10, atol=1e-9)
     np.testing.assert_allclose(dweight, dout.T @ x, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(dbias, dout.sum(axis=0), rtol=1e-12)
