@@ -43,7 +43,6 @@ def train(
     --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
     """
     from fkp_app.backends import limit_threads
-    from fkp_app.blas import advice
     from fkp_app.recipes import RECIPES
     from fkp_app.training_run import Settings, TrainingRun
     from numpynet import use
@@ -83,16 +82,16 @@ def train(
     limit_threads(run.settings.backend, run.settings.threads)
     if run.epochs_done >= run.settings.epochs:
         raise UsageError(f"{out} has {run.epochs_done} epochs already; give more with --epochs")
-    if run.settings.backend == "numpy" and (line := advice()) is not None:
-        typer.echo(line, err=True)
     with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
         _show(run)
 
 
 def _show(run: "TrainingRun") -> None:
     """Train, drawing progress: a live bar on a terminal, a line an epoch either way."""
+    from fkp_app.blas import advice
     from numpynet.training import StepEvent
 
+    hint = advice() if run.settings.backend == "numpy" else None
     console = Console(stderr=True)
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -109,6 +108,9 @@ def _show(run: "TrainingRun") -> None:
                 "", total=total, epoch=run.epochs_done + 1, epochs=run.settings.epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
+                if hint is not None:  # now that the data are known to be readable
+                    console.print(hint, highlight=False)
+                    hint = None
                 if isinstance(event, StepEvent):
                     rate = event.images / event.seconds
                     progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
