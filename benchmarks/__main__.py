@@ -6,6 +6,7 @@ import sys
 
 COMMANDS = {
     "train": ("train_step", "one training step of both backends, side by side"),
+    "epoch": ("epoch", "an epoch on real frames, the loader included"),
     "profile": ("step_profile", "where a training step of numpynet spends its time, layer by layer"),
     "curves": ("curves", "the losses of several training runs in one picture"),
     "haar-calibration": ("haar_calibration", "how the Haar cascade's boxes lie to the labelled faces"),

@@ -1,18 +1,34 @@
-"""Who takes part in the training benchmark: each a function that makes a network and returns its training step."""
+"""Who takes part in the training benchmark: each makes a network, and then takes training steps."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fkp_app.blas import VARIABLE, WIDE
 from numpynet.models import MODELS
 from numpynet.typing import Array
 
 PHASES = ("forward", "backward", "optimizer", "step")
 
-Step = Callable[[], dict[str, float]]
-"""Takes one training step; the seconds of each phase."""
+Step = Callable[[Array, Array], dict[str, float]]
+"""Takes one training step on images (N, 1, S, S) and targets (N, 136); the seconds of each phase."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """make(model, **options) gives the step; `environment` is its process's, where that matters."""
+
+    make: Callable[..., Step]
+    options: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether PyTorch does the work."""
+        return self.make is torch_step
 
 
 def batch(model: str, size: int) -> tuple[Array, Array]:
@@ -21,15 +37,16 @@ def batch(model: str, size: int) -> tuple[Array, Array]:
     return rng.random((size, 1, side, side), np.float32), rng.standard_normal((size, 136), np.float32)
 
 
-def numpynet_step(model: str, images: Array, targets: Array, ops: str) -> Step:
+def numpynet_step(model: str, ops: str, fused: bool) -> Step:
     """numpynet's training step, by its readable functions or its fast kernels."""
-    from numpynet import Adam, KeypointNet, SmoothL1Loss, use
+    from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 
     use(ops)
-    net = KeypointNet(**MODELS[model], rng=0)
+    plain = KeypointNet(**MODELS[model], rng=0)
+    net = fuse(plain, input_gradient=False) if fused else plain
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
 
-    def step() -> dict[str, float]:
+    def step(images: Array, targets: Array) -> dict[str, float]:
         clock = [time.perf_counter()]
         out, cache = net.forward(images)
         _, dout = criterion(out, targets)
@@ -44,20 +61,22 @@ def numpynet_step(model: str, images: Array, targets: Array, ops: str) -> Step:
     return step
 
 
-def torch_step(model: str, images: Array, targets: Array, fused: bool, channels_last: bool) -> Step:
-    """PyTorch's training step as usually written; `fused`: its fastest Adam; `channels_last`: its fastest layout."""
+def torch_step(model: str, fused: bool, channels_last: bool, compiled: bool) -> Step:
+    """PyTorch's training step; fused: its fastest Adam; channels_last: another layout; compiled: torch.compile."""
     import torch
 
     from reference.models import Net
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    net = Net(**MODELS[model])
-    net.to(memory_format=layout)  # type: ignore[call-overload]
+    net: Any = Net(**MODELS[model])
+    net.to(memory_format=layout)
     criterion, optimizer = torch.nn.SmoothL1Loss(), torch.optim.Adam(net.parameters(), fused=fused)
-    x, y = torch.from_numpy(images).to(memory_format=layout), torch.from_numpy(targets)
+    if compiled:
+        net = torch.compile(net)
 
-    def step() -> dict[str, float]:
+    def step(images: Array, targets: Array) -> dict[str, float]:
         clock = [time.perf_counter()]
+        x, y = torch.from_numpy(images).to(memory_format=layout), torch.from_numpy(targets)
         loss = criterion(net(x), y)
         clock.append(time.perf_counter())
         loss.backward()
@@ -70,12 +89,23 @@ def torch_step(model: str, images: Array, targets: Array, fused: bool, channels_
     return step
 
 
-CONTENDERS: dict[str, tuple[Callable[..., Step], dict[str, Any]]] = {
-    "numpynet, readable": (numpynet_step, {"ops": "readable"}),
-    "numpynet, fast": (numpynet_step, {"ops": "fast"}),
-    "torch": (torch_step, {"fused": False, "channels_last": False}),
-    "torch, fused Adam": (torch_step, {"fused": True, "channels_last": False}),
-    "torch, fused, channels_last": (torch_step, {"fused": True, "channels_last": True}),
+def _torch(fused: bool = True, channels_last: bool = False, compiled: bool = False) -> Contender:
+    return Contender(torch_step, {"fused": fused, "channels_last": channels_last, "compiled": compiled})
+
+
+FAST = "numpynet, fast"
+COURSE = "torch, as the course writes it"
+
+CONTENDERS = {
+    FAST: Contender(numpynet_step, {"ops": "fast", "fused": True}, {VARIABLE: WIDE}),
+    "numpynet, fast, not fused": Contender(numpynet_step, {"ops": "fast", "fused": False}, {VARIABLE: WIDE}),
+    "numpynet, fast, Haswell's BLAS": Contender(numpynet_step, {"ops": "fast", "fused": True}, {VARIABLE: "Haswell"}),
+    "numpynet, readable": Contender(numpynet_step, {"ops": "readable", "fused": False}, {VARIABLE: WIDE}),
+    COURSE: _torch(fused=False),
+    "torch, fused Adam": _torch(),
+    "torch, fused, channels_last": _torch(channels_last=True),
+    "torch, fused, compiled": _torch(compiled=True),
+    "torch, fused, channels_last, compiled": _torch(channels_last=True, compiled=True),
 }
 
 

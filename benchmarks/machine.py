@@ -1,5 +1,6 @@
 """On what a measurement was made: without it a time says nothing."""
 
+import json
 import os
 import platform
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from threadpoolctl import threadpool_info
+
+from numpynet.files import atomic
 
 
 def describe() -> dict[str, Any]:
@@ -43,10 +46,19 @@ def print_description(machine: dict[str, Any]) -> None:
     print("; ".join(pools))
 
 
+def write_results(path: Path, machine: dict[str, Any], settings: dict[str, Any], results: dict[str, Any]) -> None:
+    """A results file: on what, how, and what came out; whole or not there."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps({"machine": machine, "settings": settings} | results, indent=1) + "\n", "utf-8")
+
+
 def _processor() -> str:
+    """The name that the processor gives itself, with family and model, since some hide all but the maker's."""
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    if not info.exists():
+        return platform.processor() or platform.machine()
+    facts = dict(line.split(":", 1) for line in info.read_text("utf-8", "replace").splitlines() if ":" in line)
+    known = {key.strip(): value.strip() for key, value in facts.items()}
+    return (
+        f"{known.get('model name', platform.machine())} (family {known.get('cpu family')}, model {known.get('model')})"
+    )

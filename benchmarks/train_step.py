@@ -1,111 +1,86 @@
 """`python -m benchmarks train`: one training step in numpynet and in PyTorch, forward, backward and optimizer apart.
 
 Nothing is timed before both have been seen to compute the same: loss and gradients of one batch, under the same
-dropout masks. Then the contenders, each in a process of its own, take their steps in turn, so that a busy machine is as
-unkind to the one as to the other; only ratios mean anything where others use the machine, too.
+dropout masks. Then numpynet's fast step meets every other contender in turn. The two, each in a process of its own,
+take their steps alternately, so that a busy machine is as unkind to the one as to the other; only the ratio of such a
+pair means anything where others use the machine, too. What is "PyTorch at its best" is found in the run.
 """
 
 import argparse
-import contextlib
-import json
-import math
-import multiprocessing
 import statistics
+import tempfile
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
-from benchmarks.contenders import CONTENDERS, PHASES, batch
-from benchmarks.machine import describe, print_description
-from numpynet import KeypointNet, SmoothL1Loss, use
-from numpynet.dispatch import IMPLEMENTATIONS
+from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES, batch
+from benchmarks.machine import describe, print_description, write_results
+from benchmarks.processes import Process, Task
+from numpynet import KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.models import MODELS
 from numpynet.typing import Array
-from numpynet.workers import set_threads
 from reference import comparison
 
 LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-2
 """Relative; a gradient's is wide because one near-tie in a pool, decided by rounding, moves a whole number."""
 
-FAST = "numpynet, fast"
+WARM_UP = 2
+"""Steps that do not count, after the first."""
 
 
 def check_agreement(model: str, images: Array, targets: Array) -> float:
     """The largest relative difference of the loss from PyTorch's. SystemExit where loss or gradients disagree."""
     losses = []
-    for ops in IMPLEMENTATIONS:
+    for ops, fused in (("readable", False), ("fast", False), ("fast", True)):
         with use(ops):
-            net = KeypointNet(**MODELS[model], rng=0)
-            twin = comparison.twin_of(net)
+            plain = KeypointNet(**MODELS[model], rng=0)
+            twin = comparison.twin_of(plain)
+            net = fuse(plain) if fused else plain
             step = comparison.forward_and_backward(net, twin, SmoothL1Loss(), torch.nn.SmoothL1Loss(), images, targets)
-        gradients = [row for row in comparison.outputs_and_gradients(net, twin, step)[2:] if not row.apart]
+        gradients = [row for row in comparison.outputs_and_gradients(plain, twin, step)[2:] if not row.apart]
         worst = max(gradients, key=lambda row: row.relative)
+        name = f"{ops}, fused" if fused else ops
         if not (step.relative <= LOSS_LIMIT and worst.relative <= GRADIENT_LIMIT):
             raise SystemExit(
-                f"{ops} and PyTorch do not compute the same, so there is nothing to time: loss {step.numpynet_loss} "
+                f"{name} and PyTorch do not compute the same, so there is nothing to time: loss {step.numpynet_loss} "
                 f"and {step.torch_loss}, gradient of {worst.name} differs by {worst.relative:.1e}"
             )
-        print(f"{ops} agrees: loss within {step.relative:.1e}, gradients within {worst.relative:.1e} ({worst.name})")
+        print(f"{name} agrees: loss within {step.relative:.1e}, gradients within {worst.relative:.1e} ({worst.name})")
         losses.append(step.relative)
     return max(losses)
 
 
-def limit(threads: int | None) -> None:
-    """So many threads for whatever this process computes with; what each library chooses where None."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-        threadpool_limits(limits=threads)
-        set_threads(threads)
+def first_steps(task: Task) -> dict[str, dict[str, float]]:
+    """Seconds to the fast contender's first step, and of that step, with kernels to compile and with compiled ones."""
+    result = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for state in ("cold", "warm"):
+            with Process(FAST, task, {"NUMBA_CACHE_DIR": cache}) as process:
+                result[state] = {"from start": process.until_first_step, "step": process.first_step["step"]}
+    return result
 
 
-def serve(connection: Connection, name: str, model: str, batch_size: int, threads: int | None) -> None:
-    """A contender's process: a step for every message, then its peak memory for the empty one."""
-    limit(threads)
-    make, options = CONTENDERS[name]
-    step = make(model, *batch(model, batch_size), **options)
-    while connection.recv():
-        connection.send(step())
-    connection.send(peak_memory())
-
-
-def peak_memory() -> float:
-    """The most memory that this process has held, in bytes; NaN where the system does not tell."""
-    with contextlib.suppress(OSError):
-        # Not getrusage: what it says a process has inherited from the one that started it.
-        for line in Path("/proc/self/status").read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return float(line.split()[1]) * 1024
-    return math.nan
-
-
-def alternate(args: argparse.Namespace) -> tuple[dict[str, list[dict[str, float]]], dict[str, float]]:
-    """Each contender's steps, taken in turn and in changing order, after two that do not count; and its peak memory."""
-    times: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
-    spawn = multiprocessing.get_context("spawn")
-    with contextlib.ExitStack() as stack:
-        lines: dict[str, Connection] = {}
-        for name in CONTENDERS:
-            lines[name], far = spawn.Pipe()
-            arguments = (far, name, args.model, args.batch_size, args.threads)
-            process = spawn.Process(target=serve, args=arguments, daemon=True)
-            process.start()
-            stack.callback(process.terminate)
-            far.close()  # so that a contender's end is noticed here
-        for i in range(-2, args.steps):
-            for name in list(CONTENDERS)[:: 1 if i % 2 else -1]:
-                lines[name].send(True)
-                seconds = lines[name].recv()
+def meet(name: str, task: Task, steps: int) -> dict[str, Any]:
+    """The contender and the fast one, step by step in turn; their steps, the contender's facts and the ratio."""
+    with Process(FAST, task) as fast, Process(name, task) as other:
+        rows: dict[Process, list[dict[str, float]]] = {fast: [], other: []}
+        for i in range(-WARM_UP, steps):
+            for process in (fast, other) if i % 2 else (other, fast):
+                taken = process.steps(1)
                 if i >= 0:
-                    times[name].append(seconds)
-        memory = {}
-        for name, line in lines.items():
-            line.send(False)
-            memory[name] = line.recv() / 1e9
-    return times, memory
+                    rows[process] += taken
+        pairs = zip(rows[other], rows[fast], strict=True)
+        return {
+            "seconds": summary(rows[other]),
+            "fast_seconds": summary(rows[fast]),
+            "ratio": statistics.median(a["step"] / b["step"] for a, b in pairs),
+            "first": {"from start": other.until_first_step, "step": other.first_step["step"]},
+            "facts": other.facts(),
+            "fast_facts": fast.facts(),
+        }
 
 
 def summary(times: list[dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -118,26 +93,34 @@ def summary(times: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     return result
 
 
-def ratio(times: dict[str, list[dict[str, float]]], name: str) -> float:
-    """The median, round by round, of a contender's step over the fast one's."""
-    return statistics.median(a["step"] / b["step"] for a, b in zip(times[name], times[FAST], strict=True))
+def rows_of(met: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of every contender: seconds, ratio, memory. The fast one's are those of the meeting in the middle."""
+    meetings = sorted(met.values(), key=lambda m: m["fast_seconds"]["step"]["median"])
+    middle = meetings[len(meetings) // 2]
+    fast = {"seconds": middle["fast_seconds"], "ratio": 1.0, "facts": middle["fast_facts"]}
+    return {FAST: fast} | {name: {key: m[key] for key in ("seconds", "ratio", "facts")} for name, m in met.items()}
 
 
-def table(times: dict[str, list[dict[str, float]]], memory: dict[str, float], batch_size: int) -> Iterator[str]:
+def best_torch(met: dict[str, Any]) -> str:
+    """The PyTorch contender whose step is the shortest beside the fast one's."""
+    return min((name for name in met if CONTENDERS[name].is_torch), key=lambda name: met[name]["ratio"])
+
+
+def table(rows: dict[str, dict[str, Any]], batch_size: int) -> Iterator[str]:
     """A row a contender: the median of each phase and the quartiles of the step, in milliseconds; peak memory."""
     columns = f"{'quartiles of step':>22}{'images/s':>10}{'peak GB':>9}{'over fast':>11}"
-    yield f"{'':30}" + "".join(f"{phase:>11}" for phase in PHASES) + columns
-    for name, rows in times.items():
-        phase = summary(rows)
+    yield f"{'':40}" + "".join(f"{phase:>11}" for phase in PHASES) + columns
+    for name, row in rows.items():
+        phase = row["seconds"]
         ms = "".join(f"{1e3 * phase[p]['median']:11.1f}" for p in PHASES)
         spread = f"{1e3 * phase['step']['q1']:.1f} .. {1e3 * phase['step']['q3']:.1f}"
         rate = batch_size / phase["step"]["median"]
-        yield f"{name:30}{ms}{spread:>22}{rate:10.1f}{memory[name]:9.2f}{ratio(times, name):11.2f}"
+        yield f"{name:40}{ms}{spread:>22}{rate:10.1f}{row['facts']['peak_gb']:9.2f}{row['ratio']:11.2f}"
 
 
 def main() -> int:
     """The command; 0, or SystemExit with a reason."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks train", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks train", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--model", choices=list(MODELS), default="net")
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--steps", type=int, default=9, help="timed steps of each (default %(default)s)")
@@ -150,11 +133,20 @@ def main() -> int:
     print_description(machine)
     print(f"{args.model}, batch {args.batch_size}, {args.steps} steps of each, SmoothL1, Adam; milliseconds, medians")
     difference = check_agreement(args.model, *batch(args.model, args.batch_size))
-    times, memory = alternate(args)
-    print("\n".join(table(times, memory, args.batch_size)))
+    task = Task(args.model, args.batch_size, args.threads)
+    first = first_steps(task)
+    for state, seconds in first.items():
+        print(f"first step, caches {state}: {seconds['step']:.1f} s; from process start {seconds['from start']:.1f} s")
+    met = {}
+    for name in CONTENDERS:
+        if name != FAST:
+            met[name] = meet(name, task, args.steps)
+            print(f"{name}: {met[name]['ratio']:.2f} times the fast one's step", flush=True)
+    rows, best = rows_of(met), best_torch(met)
+    print("\n".join(table(rows, args.batch_size)))
+    print(f"PyTorch at its best: {best}, {met[best]['ratio']:.2f}; {COURSE}: {met[COURSE]['ratio']:.2f}")
     if args.json is not None:
-        settings = {key: value for key, value in vars(args).items() if key != "json"}
-        stored: dict[str, Any] = {"machine": machine, "settings": settings, "loss_difference": difference}
-        results = {name: summary(rows) | {"peak_gb": memory[name]} for name, rows in times.items()}
-        args.json.write_text(json.dumps(stored | {"seconds": results, "steps": times}, indent=1) + "\n")
+        settings = asdict(task) | {"steps": args.steps}
+        results = {"loss_difference": difference, "first": first, "best": best, "rows": rows, "meetings": met}
+        write_results(args.json, machine, settings, results)
     return 0
