@@ -15,8 +15,6 @@ from numpynet.functional import (
     mse_loss_backward,
     running_update,
     sgd_update,
-    smooth_l1_loss,
-    smooth_l1_loss_backward,
 )
 from numpynet.kernels.adam import ADAM_BLOCK, adam_update, adam_update_factored
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
@@ -25,6 +23,7 @@ from numpynet.kernels.conv_block import conv_block, conv_block_backward
 from numpynet.kernels.linear import linear, linear_backward
 from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.relu import relu, relu_backward
+from numpynet.kernels.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
 
 __all__ = [
     "ADAM_BLOCK",

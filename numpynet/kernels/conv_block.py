@@ -26,6 +26,10 @@ CUT = 4
 """In place of the winner's number, 0 to 3 in row-major order: ReLU let nothing of this window through."""
 
 
+TRUSTED = 8
+"""How many times as large as its scale a channel's shift may be for x_hat to be taken from the output."""
+
+
 class Statistics(NamedTuple):
     """What `running_update` reads."""
 
@@ -43,10 +47,11 @@ class ConvBlockCache(NamedTuple):
     geometry: Geometry
     convolved: Array  # (N, F, OH, OW), without the bias
     winner: Array  # uint8, out's shape
-    peak: Array  # out's shape: the winner, normalised, before scale and shift
     centre: Array  # (F,): the mean of `convolved`
     inv_std: Array  # (F,)
     slope: Array  # (F,): scale inv_std
+    level: Array  # (F,): shift
+    out: Array  # (N, F, OH // 2, OW // 2)
     from_batch: bool
     statistics: Statistics
 
@@ -91,11 +96,11 @@ def conv_block(
     slope = inv_std if scale is None else inv_std * scale
     level = np.zeros(F, x.dtype) if shift is None else shift
     out = empty((N, F, g.OH // 2, g.OW // 2), x.dtype)
-    winner, peak = empty(out.shape, np.uint8), empty(out.shape, x.dtype)
-    run(lambda n: pool_normalised(convolved[n], centre, inv_std, slope, level, out[n], winner[n], peak[n]), N)
+    winner = empty(out.shape, np.uint8)
+    run(lambda n: pool_normalised(convolved[n], centre, slope, level, out[n], winner[n]), N)
     statistics = Statistics(mean, var, elements)
     return out, ConvBlockCache(
-        x, weight, bias is not None, g, convolved, winner, peak, centre, inv_std, slope, from_batch, statistics
+        x, weight, bias is not None, g, convolved, winner, centre, inv_std, slope, level, out, from_batch, statistics
     )
 
 
@@ -108,10 +113,15 @@ def conv_block_backward(
     g, F = cache.geometry, len(cache.weight)
     dout = np.ascontiguousarray(dout)
     sums = np.empty((len(dout), 2, F))
-    run(lambda n: sum_winners(dout[n], cache.winner[n], cache.peak[n], sums[n]), len(dout))
+    about = cache.centre, cache.inv_std, cache.slope, cache.level
+
+    def image(n: int) -> None:
+        sum_winners(dout[n], cache.out[n], cache.winner[n], cache.convolved[n], *about, sums[n])
+
+    run(image, len(dout))
     dshift, dscale = sums.sum(axis=0).astype(dout.dtype)
-    elements = dout.dtype.type(cache.statistics.elements if cache.from_batch else np.inf)
-    base, lean = -cache.slope * dshift / elements, cache.slope * cache.inv_std * dscale / elements
+    share = dout.dtype.type(cache.from_batch / cache.statistics.elements)  # constant statistics send nothing back
+    base, lean = -cache.slope * dshift * share, cache.slope * cache.inv_std * dscale * share
 
     bias_sums = np.zeros((len(dout), F))
 
@@ -168,43 +178,64 @@ def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def pool_normalised(x, centre, inv_std, slope, level, out, winner, peak):  # type: ignore[no-untyped-def]
+def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-untyped-def]
     """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
     for f in range(out.shape[0]):
-        c, s, b, r = centre[f], slope[f], level[f], inv_std[f]
+        c, s, b = centre[f], slope[f], level[f]
         for h in range(out.shape[1]):
             upper, lower = x[f, 2 * h], x[f, 2 * h + 1]
-            target, who, top = out[f, h], winner[f, h], peak[f, h]
+            target, who = out[f, h], winner[f, h]
             for w in range(target.size):
-                x0, x1, x2, x3 = upper[2 * w] - c, upper[2 * w + 1] - c, lower[2 * w] - c, lower[2 * w + 1] - c
-                best, from_mean, number = x0 * s + b, x0, np.uint8(0)
-                y1, y2, y3 = x1 * s + b, x2 * s + b, x3 * s + b
+                best, number = (upper[2 * w] - c) * s + b, np.uint8(0)
+                y1, y2, y3 = (upper[2 * w + 1] - c) * s + b, (lower[2 * w] - c) * s + b, (lower[2 * w + 1] - c) * s + b
                 if y1 > best or y1 != y1:
-                    best, from_mean, number = y1, x1, np.uint8(1)
+                    best, number = y1, np.uint8(1)
                 if y2 > best or y2 != y2:
-                    best, from_mean, number = y2, x2, np.uint8(2)
+                    best, number = y2, np.uint8(2)
                 if y3 > best or y3 != y3:
-                    best, from_mean, number = y3, x3, np.uint8(3)
-                top[w] = from_mean * r
+                    best, number = y3, np.uint8(3)
                 who[w] = number if best > 0 else np.uint8(CUT)
                 target[w] = best if not best <= 0 else best * 0
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def sum_winners(dout, winner, peak, sums):  # type: ignore[no-untyped-def]
-    """For one image: sums[0] = sum(dout) and sums[1] = sum(dout peak) of each channel, where ReLU let it through."""
-    for f in range(dout.shape[0]):
+@njit(nogil=True, cache=True)
+def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
+    """For one image: sums[0] = sum(dout) and sums[1] = sum(dout x_hat) of each channel, where ReLU let it through.
+
+    x_hat is taken from out = x_hat scale + shift, a quarter as much to read as the convolution's result. Only where
+    the shift is so much larger than the scale that this would cost digits is it made of the latter.
+    """
+    for f in range(len(out)):
         total, along = 0.0, 0.0
-        for h in range(dout.shape[1]):
-            g, who, top = dout[f, h], winner[f, h], peak[f, h]
-            for w in range(g.size):
-                through = np.float64(g[w]) if who[w] != CUT else 0.0
-                total += through
-                along += through * top[w]
-        sums[0, f], sums[1, f] = total, along
+        if abs(level[f]) * inv_std[f] <= TRUSTED * abs(slope[f]):
+            for h in range(out.shape[1]):
+                a, b = sums_of_row(dout[f, h], out[f, h], level[f])
+                total, along = total + a, along + b
+            along /= slope[f]
+        else:
+            for h in range(out.shape[1]):
+                for w in range(out.shape[2]):
+                    number = winner[f, h, w]
+                    if number != CUT:
+                        total += dout[f, h, w]
+                        distance = x[f, 2 * h + (number >> 1), 2 * w + (number & 1)] - centre[f]
+                        along += np.float64(dout[f, h, w]) * distance
+        sums[0, f], sums[1, f] = total, along * inv_std[f]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
+    """sum(g) and sum(g (y - level)) where y is positive, in float64."""
+    total, along = 0.0, 0.0
+    none = g.dtype.type(0)
+    for w in range(g.size):
+        through = g[w] if y[w] > 0 else none
+        total += through
+        along += np.float64(through) * np.float64(y[w] - level)
+    return total, along
+
+
+@njit(nogil=True, cache=True)
 def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
     """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW); `top` is even.
 
@@ -214,13 +245,22 @@ def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type
     for f in range(len(x)):
         c, b, a, s = centre[f], base[f], lean[f], slope[f]
         for r in range(top, bottom):
-            source, target = x[f, r], dx[f, (r - top) * OW : (r - top + 1) * OW]
-            for k in range(OW):
-                target[k] = b - a * (source[k] - c)
-        for h in range(top // 2, min(bottom // 2, dout.shape[1])):
-            g, who = dout[f, h], winner[f, h]
-            target = dx[f, (2 * h - top) * OW : (2 * h - top + 2) * OW]
-            for w in range(g.size):
-                number = who[w]
-                if number != CUT:
-                    target[(number >> 1) * OW + 2 * w + (number & 1)] += s * g[w]
+            target, h = dx[f, (r - top) * OW : (r - top + 1) * OW], r // 2
+            windows = dout.shape[2] if h < dout.shape[1] else 0
+            if windows:
+                spread_row(x[f, r], target, dout[f, h], winner[f, h], np.uint8(r % 2 * 2), c, b, a, s)
+            for k in range(2 * windows, OW):  # a last row or column that no window has seen
+                target[k] = b - a * (x[f, r, k] - c)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untyped-def]
+    """One row; its pixels have the numbers `number` and `number` + 1 in their windows.
+
+    A function of its own, with few arrays: else the compiler cannot tell whether they overlap, and does not vectorise.
+    """
+    zero = target.dtype.type(0)
+    for w in range(g.size):
+        value, x0, x1 = s * g[w], x[2 * w], x[2 * w + 1]
+        target[2 * w] = b - a * (x0 - c) + (value if who[w] == number else zero)
+        target[2 * w + 1] = b - a * (x1 - c) + (value if who[w] == number + 1 else zero)

@@ -21,6 +21,9 @@ STRIP = 1 << 21
 PIXELS = 3 << 10
 """How many pixels of the output at most: a first layer's windows are so small that its strips would be too long."""
 
+GROUPS = 16
+"""Into how many groups, at most, the images are divided that add up their filters' gradients."""
+
 
 class Geometry(NamedTuple):
     """How the windows of a convolution lie on its images; integers alone, since compiled loops read it, too."""
@@ -95,28 +98,30 @@ def gradients(
 
     filters (F, C KH KW); dout_of(n, top, bottom) gives dL/dout of these output rows, (F, rows OW).
 
-    Threads take an image each. A strip is unfolded once for dfilters, and dcols of the same strip are folded while
-    they are still in the cache. Each image has its own dfilters, which are added up in the order of the images: the
-    sum does not depend on which thread was faster.
+    Threads take a group of images each. A strip is unfolded once for dfilters, and dcols of the same strip are folded
+    while they are still in the cache. Each group has its own dfilters, which are added up in the order of the groups:
+    the sum does not depend on which thread was faster, nor on how many there are.
     """
     N, F = len(x), len(filters)
+    groups = min(N, GROUPS)
     dx = empty(x.shape, x.dtype) if input_gradient else None
-    partial = zeros((N, *filters.shape), x.dtype)
+    partial = zeros((groups, *filters.shape), x.dtype)
     transposed = np.ascontiguousarray(filters.T)  # (F, C KH KW) -> (C KH KW, F)
 
-    def image(n: int) -> None:
+    def group(number: int) -> None:
         share = empty(filters.shape, x.dtype)
+        begin, end = N * number // groups, N * (number + 1) // groups
         if dx is not None:
-            dx[n] = 0
-        for i in range(n * strips.each, (n + 1) * strips.each):
-            _, top, bottom = strips.where(i)
+            dx[begin:end] = 0
+        for i in range(begin * strips.each, end * strips.each):
+            n, top, bottom = strips.where(i)
             dout = dout_of(n, top, bottom)
             cols = unfold_strip(x[n], top, bottom, g)
-            partial[n] += np.matmul(dout, cols.T, out=share)
+            partial[number] += np.matmul(dout, cols.T, out=share)
             if dx is not None:
                 fold_rows(np.matmul(transposed, dout, out=cols), dx[n], top, bottom, g)
 
-    run(image, N)
+    run(group, groups)
     dfilters = np.empty_like(filters)
     run(lambda f: np.sum(partial[:, f], axis=0, out=dfilters[f]), F)
     return dx, dfilters

@@ -12,7 +12,8 @@ both = pytest.mark.parametrize("ops", ["readable", "fast"])
 
 
 def small(padding=1, size=29):
-    """A network of two blocks whose batch norms are not at their initial values; some scales are negative."""
+    """A network of two blocks whose batch norms are not at their initial values; some scales are negative,
+    and one shift is far larger than its scale."""
     net = KeypointNet.compact(size=size, channels=(5, 8), hidden=(40,), padding=padding, rng=0).astype(np.float64)
     rng = np.random.default_rng(1)
     for key, array in net.state_dict().items():
@@ -22,6 +23,8 @@ def small(padding=1, size=29):
             array[...] = rng.standard_normal(array.shape)
         if key.endswith("_bn.weight"):
             array[::3] *= -1
+        if key.startswith("conv") and key.endswith("_bn.bias"):
+            array[1] = 30
     return net
 
 

@@ -1,7 +1,8 @@
 """`python -m tests.mutation`: make every mutant, see whether its tests notice, and print the table.
 
 A mutant never touches a file: each runs in a fork of this process, in which the import system hands out the changed
-source. PyTorch and the other libraries are loaded once, before the forks; numpynet and the tests in each anew.
+source. PyTorch and the other libraries are loaded once, before the forks; numpynet and the tests in each anew. Kernels
+run uncompiled (NUMBA_DISABLE_JIT): compiling each mutant would take hours.
 """
 
 import argparse
@@ -19,7 +20,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # before Numba is loaded
+
 import hypothesis
+import numba
 import numpy as np
 import pytest
 import torch
@@ -28,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from tests.mutation.operators import Mutant, mutants
 from tests.mutation.targets import TARGETS, Target
 
-LOADED = (hypothesis, np)  # named, so that nobody takes the imports for idle
+LOADED = (hypothesis, numba, np)  # named, so that nobody takes the imports for idle
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 SECONDS = 60
 """A mutant that takes longer hangs, which its tests would notice."""

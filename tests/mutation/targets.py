@@ -40,6 +40,13 @@ def _layer(name: str, parity: str) -> Target:
     )
 
 
+def _kernel(name: str, words: str = "") -> Target:
+    return Target(
+        PACKAGE / "kernels" / f"{name}.py",
+        (("tests/kernels/test_small.py", "-k", words or name), ("tests/kernels/test_fallback.py", "-k", words or name)),
+    )
+
+
 TARGETS = [
     _operation("linear", "linear", "test_linear"),
     _operation("relu", "relu", "test_relu"),
@@ -51,6 +58,10 @@ TARGETS = [
     _operation("conv2d", "conv2d", "test_conv2d"),
     _operation("max_pool2d", "max_pool2d", "test_max_pool2d"),
     _operation("batch_norm", "batch_norm or running_update", "test_batch_norm"),
+    Target(
+        PACKAGE / "functional" / "conv_block.py",
+        (("tests/layers/test_fuse.py", "-k", "readable"), ("tests/parity/test_conv_block.py",)),
+    ),
     _operation("adam", "adam", "test_optim"),
     _operation("sgd", "sgd", "test_optim"),
     _layer("linear", "test_linear"),
@@ -60,6 +71,27 @@ TARGETS = [
     _layer("max_pool2d", "test_max_pool2d"),
     _layer("conv2d", "test_conv2d"),
     _layer("batch_norm", "test_batch_norm"),
+    _kernel("strips", "conv or strips"),
+    _kernel("conv2d"),
+    _kernel("conv_block"),
+    _kernel("linear"),
+    _kernel("rows", "linear or adam"),
+    _kernel("adam"),
+    _kernel("batch_norm"),
+    _kernel("relu"),
+    _kernel("max_pool2d"),
+    _kernel("smooth_l1_loss"),
+    Target(PACKAGE / "layers" / "conv_block.py", (("tests/layers/test_fuse.py",),)),
+    Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py",),)),
+    Target(PACKAGE / "factors.py", (("tests/training/test_factors.py",),)),
+    Target(PACKAGE / "parameter.py", (("tests/training/test_factors.py",), ("tests/layers/test_layers.py",))),
     Target(PACKAGE / "losses.py", (("tests/layers/test_models.py",), ("tests/parity/test_losses.py",))),
-    Target(PACKAGE / "optim.py", (("tests/training/test_optim.py",), ("tests/parity/test_optim.py",))),
+    Target(
+        PACKAGE / "optim.py",
+        (
+            ("tests/training/test_optim.py",),
+            ("tests/training/test_factors.py", "-k", "readable or another"),
+            ("tests/parity/test_optim.py",),
+        ),
+    ),
 ]

@@ -1,0 +1,56 @@
+"""SmoothL1 in one pass each way; the mathematics stands in numpynet/functional/smooth_l1_loss.py."""
+
+import numpy as np
+from numba import njit
+
+from numpynet import functional
+from numpynet.functional.mse_loss import Reduction
+from numpynet.functional.smooth_l1_loss import SmoothL1Cache
+from numpynet.typing import Array
+
+
+def smooth_l1_loss(
+    x: Array, target: Array, reduction: Reduction = "mean", beta: float = 1.0
+) -> tuple[Array, SmoothL1Cache]:
+    """See `numpynet.functional.smooth_l1_loss`."""
+    alike = x.shape == target.shape and x.dtype == target.dtype and x.dtype in (np.float32, np.float64)
+    if not alike or not x.size or beta <= 0 or reduction not in ("mean", "sum"):
+        return functional.smooth_l1_loss(x, target, reduction, beta)
+    difference = np.empty(x.shape, x.dtype)
+    total = subtract(
+        np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(target).reshape(-1), difference.reshape(-1), beta
+    )
+    divisor = x.size if reduction == "mean" else 1
+    return np.asarray(total / divisor, x.dtype), SmoothL1Cache(difference, divisor, beta)
+
+
+def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array:
+    """See `numpynet.functional.smooth_l1_loss_backward`."""
+    if cache.beta <= 0:
+        return functional.smooth_l1_loss_backward(dloss, cache)
+    dx, number = np.empty_like(cache.difference), cache.difference.dtype.type
+    clip(cache.difference.reshape(-1), dx.reshape(-1), number(cache.beta), number(dloss / cache.divisor))
+    return dx
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def subtract(x, target, difference, beta):  # type: ignore[no-untyped-def]
+    """difference = x - target; returns the sum of the losses, in float64."""
+    total = 0.0
+    for k in range(x.size):
+        difference[k] = x[k] - target[k]
+        size = abs(np.float64(difference[k]))
+        total += size * size * (0.5 / beta) if size < beta else size - 0.5 * beta
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def clip(difference, dx, beta, scale):  # type: ignore[no-untyped-def]
+    """dx = scale times difference / beta, clipped to -1 .. 1."""
+    for k in range(dx.size):
+        if difference[k] >= beta:
+            dx[k] = scale
+        elif difference[k] <= -beta:
+            dx[k] = -scale
+        else:
+            dx[k] = difference[k] / beta * scale

@@ -1,0 +1,137 @@
+"""What a kernel is not made for goes to the readable function, which computes it or says what is wrong."""
+
+import numpy as np
+import pytest
+
+from numpynet import functional, kernels
+
+X = np.random.default_rng(40).standard_normal((2, 3, 6, 6))
+WEIGHT = np.random.default_rng(41).standard_normal((4, 3, 3, 3))
+ROWS = np.random.default_rng(42).standard_normal((4, 5))
+
+
+def raises_the_same(name, *arguments, **options):
+    """The error of the readable function, word for word."""
+    with pytest.raises(ValueError, match=r".") as expected:
+        getattr(functional, name)(*arguments, **options)
+    with pytest.raises(ValueError, match=r".") as got:
+        getattr(kernels, name)(*arguments, **options)
+    assert str(got.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((X[0], WEIGHT), {}),
+        ((X[:, :2], WEIGHT), {}),
+        ((X[:, :, :2], WEIGHT), {}),
+        ((X[..., :2], WEIGHT), {}),
+        ((X, WEIGHT), {"stride": 0}),
+        ((X, WEIGHT), {"padding": -1}),
+        ((X, WEIGHT), {"dilation": 3}),
+    ],
+)
+def test_conv2d_says_what_is_wrong(arguments, options):
+    raises_the_same("conv2d", *arguments, **options)
+
+
+@pytest.mark.parametrize("x", [X[0], X[:, :2], X[:, :, :2], X[..., :2]])
+def test_conv_block_says_what_is_wrong(x):
+    raises_the_same("conv_block", x, WEIGHT, None, None, None)
+    raises_the_same("conv_block", X, WEIGHT, None, None, None, np.zeros(4), None)
+
+
+def test_conv2d_of_two_dtypes_and_of_no_image():
+    x = X.astype(np.float32)
+    assert kernels.conv2d(x, WEIGHT)[0].dtype == np.float64
+    out, cache = kernels.conv2d(x, WEIGHT.astype(np.float32))
+    assert kernels.conv2d_backward(out.astype(np.float64), cache)[0].dtype == np.float32
+    out, cache = kernels.conv2d(X[:0], WEIGHT)
+    dx, dweight, _ = kernels.conv2d_backward(out, cache)
+    assert dx.shape == (0, 3, 6, 6)
+    assert not dweight.any()
+
+
+def test_linear_says_what_is_wrong():
+    raises_the_same("linear", np.zeros((2, 1500)), np.zeros((1000, 1501)))
+    raises_the_same("linear", np.zeros((2, 3, 1500)), np.zeros((1000, 1500)))
+
+
+def test_linear_of_a_weight_in_another_order():
+    weight = np.asfortranarray(np.random.default_rng(43).standard_normal((1024, 1100)))
+    x = np.random.default_rng(44).standard_normal((2, 1100))
+    out, cache = kernels.linear(x, weight)
+    np.testing.assert_allclose(out, x @ weight.T, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(kernels.linear_backward(out, cache)[0], out @ weight, rtol=1e-10, atol=1e-9)
+
+
+def test_batch_norm_says_what_is_wrong():
+    raises_the_same("batch_norm", X, None, None, np.zeros(3), None)
+    raises_the_same("batch_norm", X[:1, :, :1, :1])
+    raises_the_same("batch_norm", X[0, 0, 0])
+
+
+def test_batch_norm_of_rows():
+    out, cache = kernels.batch_norm(ROWS)
+    expected, readable = functional.batch_norm(ROWS)
+    np.testing.assert_array_equal(out, expected)
+    for got, want in zip(
+        kernels.batch_norm_backward(ROWS, cache), functional.batch_norm_backward(ROWS, readable), strict=True
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3},
+        {"kernel_size": (2, 3)},
+        {"kernel_size": 2, "stride": 1},
+        {"kernel_size": 2, "stride": (2, 3)},
+        {"kernel_size": 2, "padding": 1},
+        {"kernel_size": 2, "dilation": 2},
+        {"kernel_size": 2, "stride": 2, "ceil_mode": True},
+    ],
+)
+def test_max_pool2d_of_other_windows(options):
+    x = X[:, :, :5, :5]
+    (out, cache), (expected, readable) = kernels.max_pool2d(x, **options), functional.max_pool2d(x, **options)
+    np.testing.assert_array_equal(out, expected)
+    dout = np.random.default_rng(45).standard_normal(out.shape)
+    np.testing.assert_array_equal(
+        kernels.max_pool2d_backward(dout, cache), functional.max_pool2d_backward(dout, readable)
+    )
+
+
+def test_max_pool2d_says_what_is_wrong():
+    raises_the_same("max_pool2d", X[0], 2)
+    raises_the_same("max_pool2d", X[:, :, :1], 2)
+    raises_the_same("max_pool2d", X[..., :1], 2)
+
+
+def test_smooth_l1_loss_says_what_is_wrong():
+    raises_the_same("smooth_l1_loss", ROWS, ROWS[:2])
+    raises_the_same("smooth_l1_loss", ROWS, ROWS, "median")
+    raises_the_same("smooth_l1_loss", ROWS, ROWS, "mean", -1.0)
+
+
+def test_smooth_l1_loss_with_a_corner_at_zero_and_of_two_dtypes():
+    target = ROWS[::-1]
+    (loss, cache), (expected, readable) = (f.smooth_l1_loss(ROWS, target, beta=0.0) for f in (kernels, functional))
+    assert loss == expected
+    np.testing.assert_array_equal(
+        kernels.smooth_l1_loss_backward(1.0, cache), functional.smooth_l1_loss_backward(1.0, readable)
+    )
+    assert kernels.smooth_l1_loss(ROWS.astype(np.float32), target)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_adam_of_arrays_in_another_order(which):
+    arrays = [np.random.default_rng(46 + i).random((4, 6)) for i in range(4)]
+    arrays[which] = np.asfortranarray(arrays[which])
+    expected = [a.copy() for a in arrays]
+    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
+    kernels.adam_update(*arrays, *rule)
+    functional.adam_update(*expected, *rule)
+    for got, want in zip(arrays, expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-14)

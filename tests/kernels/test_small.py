@@ -1,0 +1,287 @@
+"""Every kernel beside the readable function, on arrays so small that compiled loops can also be run uncompiled.
+
+The sizes from which a kernel pays, and those of its pieces, are made small, so that each test has several pieces, the
+last of them shorter. Nothing may be handed on to the readable function: that would compare it with itself.
+`tests.mutation` runs this file with NUMBA_DISABLE_JIT=1.
+"""
+
+import importlib
+from functools import partial
+
+import numpy as np
+import pytest
+
+from numpynet import functional
+from numpynet.factors import Factors
+from numpynet.workers import set_threads
+
+conv2d, conv_block, strips, linear, adam, batch_norm, relu, max_pool2d, smooth_l1_loss = (
+    importlib.import_module(f"numpynet.kernels.{name}")
+    for name in (
+        "conv2d", "conv_block", "strips", "linear", "adam", "batch_norm", "relu", "max_pool2d", "smooth_l1_loss"
+    )
+)  # fmt: skip
+RNG = np.random.default_rng(30)
+dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
+
+
+class Nothing:
+    """In place of `numpynet.functional`: types, but no function may be called."""
+
+    def __getattr__(self, name):
+        if name.endswith("Cache"):
+            return getattr(functional, name)
+        raise AssertionError(f"{name} was handed on to the readable function")
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    for module in (conv2d, conv_block, linear, adam, batch_norm, max_pool2d, smooth_l1_loss):
+        monkeypatch.setattr(module, "functional", Nothing())
+    monkeypatch.setattr(strips, "PIXELS", 20)
+    monkeypatch.setattr(strips, "GROUPS", 2)
+    for name, value in {"LEAST": 1, "TILE": 5, "ROWS": 8}.items():
+        monkeypatch.setattr(linear, name, value)
+    for name, value in {"BLOCK": 7, "TILE": 5, "ROWS": 4}.items():
+        monkeypatch.setattr(adam, name, value)
+    monkeypatch.setattr(relu, "BLOCK", 7)
+    set_threads(2)
+    yield
+    set_threads(None)
+
+
+def random(shape, dtype):
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def same(got, expected, dtype):
+    """Equal in shape and dtype, and in value to within rounding."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape
+    assert got.dtype == expected.dtype == dtype
+    scale = max(1.0, float(np.abs(expected).max(initial=0)))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+def unchanged(arrays, call):
+    """What `call` gives; none of the arrays may change."""
+    before = [a.copy() for a in arrays]
+    result = call()
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    return result
+
+
+GEOMETRIES = [
+    (1, 0, 1, (3, 3)), (2, 1, 1, (3, 2)), ((1, 3), (0, 2), (2, 1), (2, 3)), (3, (2, 0), (1, 2), (1, 2)),
+    (1, 5, 1, (2, 2)),
+]  # fmt: skip
+
+
+@dtypes
+@pytest.mark.parametrize(("stride", "padding", "dilation", "kernel"), GEOMETRIES, ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_conv2d(stride, padding, dilation, kernel, bias, dtype):
+    x, weight = random((3, 2, 7, 8), dtype), random((4, 2, *kernel), dtype)
+    b = random(4, dtype) if bias else None
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    out, cache = unchanged((x, weight), lambda: conv2d.conv2d(x, weight, b, **options))
+    expected, readable = functional.conv2d(x, weight, b, **options)
+    same(out, expected, dtype)
+    dout = random(out.shape, dtype)
+    gradients = unchanged((dout, x, weight), lambda: conv2d.conv2d_backward(dout, cache))
+    wanted = functional.conv2d_backward(dout, readable)
+    assert (gradients[2] is None) == (not bias)
+    for got, want in zip(gradients[: 2 + bias], wanted[: 2 + bias], strict=True):
+        same(got, want, dtype)
+
+
+@pytest.mark.parametrize("limit", ["STRIP", "PIXELS"])
+def test_an_image_is_cut_into_strips_that_fit(monkeypatch, limit):
+    g = strips.geometry_of((1, 3, 30, 12), (5, 3, 3, 3), (1, 1), (0, 0), (1, 1))
+    monkeypatch.setattr(strips, "PIXELS", 10**9)
+    monkeypatch.setattr(strips, limit, {"STRIP": 4 * (27 + 5) * 10 * 5, "PIXELS": 10 * 5}[limit])
+    assert strips.strips_of(g, 5, 4) == (5, 6, 28)
+    assert strips.strips_of(g, 5, 4, 2) == (4, 7, 28)
+    assert [strips.strips_of(g, 5, 4).where(i) for i in (0, 5, 7)] == [(0, 0, 5), (0, 25, 28), (1, 5, 10)]
+    monkeypatch.setattr(strips, limit, 1)
+    assert strips.strips_of(g, 5, 4).rows == 1
+    assert strips.strips_of(g, 5, 4, 2).rows == 2
+    monkeypatch.setattr(strips, limit, 10**9)
+    assert strips.strips_of(g, 5, 4).each == 1
+
+
+def block_arguments(dtype, bias=True, affine=True):
+    """x, weight, bias, scale and shift. Some scales are negative, one shift is far larger than its scale."""
+    x, weight = random((3, 2, 7, 9), dtype), random((4, 2, 3, 3), dtype)
+    scale, shift = np.array([1.2, -0.7, 0.4, 0.02], dtype), np.array([0.1, 0.5, -0.2, 0.9], dtype)
+    return x, weight, random(4, dtype) if bias else None, *((scale, shift) if affine else (None, None))
+
+
+@dtypes
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(("bias", "affine"), [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize("padding", [0, 1, (0, 2)], ids=str)
+def test_conv_block(padding, bias, affine, given, dtype):
+    arguments = block_arguments(dtype, bias, affine)
+    statistics = (random(4, dtype), RNG.uniform(0.5, 2, 4).astype(dtype)) if given else (None, None)
+    options = {"padding": padding, "eps": 0.03}
+    arrays = [a for a in (*arguments, *statistics) if a is not None]
+    out, cache = unchanged(arrays, lambda: conv_block.conv_block(*arguments, *statistics, **options))
+    expected, readable = functional.conv_block(*arguments, *statistics, **options)
+    same(out, expected, dtype)
+    assert (out == 0).any()
+    assert cache.statistics.elements == readable.statistics.elements
+    same(cache.statistics.mean, readable.statistics.mean, dtype)
+    same(cache.statistics.var, readable.statistics.var, dtype)
+    dout = random(out.shape, dtype)
+    wanted = functional.conv_block_backward(dout, readable)
+    for input_gradient in (True, False):
+        gradients = unchanged((dout, *arrays), partial(conv_block.conv_block_backward, dout, cache, input_gradient))
+        assert (gradients.dx is None) == (not input_gradient)
+        assert (gradients.dbias is None) == (not bias)
+        for name, got in gradients._asdict().items():
+            if got is not None:
+                same(got, getattr(wanted, name), dtype)
+
+
+@dtypes
+def test_conv_block_lets_nan_through_but_no_gradient_at_zero(dtype):
+    x = np.zeros((2, 1, 4, 4), dtype)
+    x[0, 0, 0, 0] = np.nan
+    arguments = x, np.ones((1, 1, 1, 1), dtype), None, np.ones(1, dtype), np.zeros(1, dtype)
+    statistics = np.zeros(1, dtype), np.ones(1, dtype)
+    out, cache = conv_block.conv_block(*arguments, *statistics)
+    expected, readable = functional.conv_block(*arguments, *statistics)
+    np.testing.assert_array_equal(out, expected)
+    dout = np.ones(out.shape, dtype)
+    got, wanted = conv_block.conv_block_backward(dout, cache), functional.conv_block_backward(dout, readable)
+    np.testing.assert_array_equal(got.dshift, wanted.dshift)
+
+
+@dtypes
+@pytest.mark.parametrize("place", range(4))
+def test_conv_block_takes_the_first_of_equals(place, dtype):
+    """Windows whose largest number stands at `place`, and again everywhere after it."""
+    window = np.array([-1, -1, -1, -1], dtype)
+    window[place:] = 2
+    x = np.tile(window.reshape(1, 1, 2, 2), (1, 1, 2, 2))
+    arguments = x, np.ones((1, 1, 1, 1), dtype), None, None, None, np.zeros(1, dtype), np.ones(1, dtype)
+    out, cache = conv_block.conv_block(*arguments)
+    assert (cache.winner == place).all()
+    dx = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache).dx
+    np.testing.assert_allclose(dx[0, 0, :2, :2].reshape(-1), np.eye(4)[place], atol=1e-4)
+
+
+@dtypes
+@pytest.mark.parametrize("images", [1, 2, 5])
+@pytest.mark.parametrize("rows", [3, 11])
+def test_linear(rows, images, dtype):
+    x, weight, bias = random((images, 13), dtype), random((rows, 13), dtype), random(rows, dtype)
+    for b in (bias, None):
+        out, cache = unchanged((x, weight), partial(linear.linear, x, weight, b))
+        expected, readable = functional.linear(x, weight, b)
+        same(out, expected, dtype)
+        dout = random(out.shape, dtype)
+        dx, factors, dbias = unchanged((dout, x, weight), partial(linear.linear_backward, dout, cache))
+        wanted = functional.linear_backward(dout, readable)
+        assert isinstance(factors, Factors)
+        same(dx, wanted[0], dtype)
+        same(factors.product(), wanted[1], dtype)
+        assert (dbias is None) == (b is None)
+        if dbias is not None:
+            same(dbias, wanted[2], dtype)
+
+
+RULE = (3, 0.1, (0.8, 0.95), 0.01, 0.3)  # step, lr, betas, eps, weight_decay; none of them small enough to hide
+
+
+@dtypes
+def test_adam(dtype):
+    arrays = [random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype) ** 2]
+    expected = [a.copy() for a in arrays]
+    adam.adam_update(*arrays, *RULE)
+    functional.adam_update(*expected, *RULE)
+    for got, want in zip(arrays, expected, strict=True):
+        same(got, want, dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("images", [1, 4, 6])
+def test_adam_of_factors(images, dtype):
+    """Seven rows, the last of which has no partner, and columns of several tiles."""
+    param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
+    factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
+    expected = [a.copy() for a in (param, exp_avg, exp_avg_sq)]
+    unchanged(factors, lambda: adam.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *RULE))
+    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE)
+    for got, want in zip((param, exp_avg, exp_avg_sq), expected, strict=True):
+        same(got, want, dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norm(affine, given, dtype):
+    x = 2 + 3 * random((3, 2, 4, 5), dtype)
+    weight, bias = (random(2, dtype), random(2, dtype)) if affine else (None, None)
+    statistics = (random(2, dtype), RNG.uniform(0.5, 2, 2).astype(dtype)) if given else (None, None)
+    out, cache = unchanged((x,), lambda: batch_norm.batch_norm(x, weight, bias, *statistics, 0.03))
+    expected, readable = functional.batch_norm(x, weight, bias, *statistics, 0.03)
+    same(out, expected, dtype)
+    for got, want in zip(
+        batch_norm.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),
+        functional.running_update(np.ones(2, dtype), np.ones(2, dtype), readable, 0.3),
+        strict=True,
+    ):
+        same(got, want, dtype)
+    dout = random(out.shape, dtype)
+    gradients = unchanged((dout, x), lambda: batch_norm.batch_norm_backward(dout, cache))
+    for got, want in zip(gradients, functional.batch_norm_backward(dout, readable), strict=True):
+        same(got, want, dtype)
+
+
+@dtypes
+def test_relu(dtype):
+    x = random((4, 5), dtype)
+    x[0, :2] = 0, -0.0
+    out, cache = unchanged((x,), lambda: relu.relu(x))
+    same(out, functional.relu(x)[0], dtype)
+    dout = random((4, 5), dtype)
+    same(relu.relu_backward(dout, cache), functional.relu_backward(dout, functional.relu(x)[1]), dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [(2, 3, 4, 6), (2, 3, 5, 4), (2, 3, 4, 7), (1, 1, 2, 2)], ids=str)
+def test_max_pool2d(shape, dtype):
+    x = RNG.integers(0, 3, shape).astype(dtype)  # with many ties
+    out, cache = unchanged((x,), lambda: max_pool2d.max_pool2d(x, 2))
+    expected, readable = functional.max_pool2d(x, 2)
+    same(out, expected, dtype)
+    dout = random(out.shape, dtype)
+    same(max_pool2d.max_pool2d_backward(dout, cache), functional.max_pool2d_backward(dout, readable), dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("place", range(4))
+def test_max_pool2d_lets_nan_win(place, dtype):
+    x = np.arange(8, dtype=dtype).reshape(1, 1, 2, 4)
+    x[0, 0, place // 2, place % 2] = np.nan
+    out, cache = max_pool2d.max_pool2d(x, 2)
+    expected, readable = functional.max_pool2d(x, 2)
+    np.testing.assert_array_equal(out, expected)
+    dout = random(out.shape, dtype)
+    same(max_pool2d.max_pool2d_backward(dout, cache), functional.max_pool2d_backward(dout, readable), dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_smooth_l1_loss(beta, reduction, dtype):
+    x, target = random((3, 5), dtype), random((3, 5), dtype)
+    loss, cache = unchanged((x, target), lambda: smooth_l1_loss.smooth_l1_loss(x, target, reduction, beta))
+    expected, readable = functional.smooth_l1_loss(x, target, reduction, beta)
+    same(loss, expected, dtype)
+    dx = smooth_l1_loss.smooth_l1_loss_backward(0.7, cache)
+    same(dx, functional.smooth_l1_loss_backward(0.7, readable), dtype)
