@@ -7,6 +7,10 @@ import sys
 COMMANDS = {
     "train": ("train_step", "one training step of both backends, side by side"),
     "epoch": ("epoch", "an epoch on real frames, the loader included"),
+    "layers": ("layers", "each operation of both, forward and backward"),
+    "roofline": ("roofline", "what the machine could do at best, and how near a step comes"),
+    "scaling": ("scaling", "time and memory against batch size, image size and threads"),
+    "latency": ("latency", "one face, and a cold `fkp detect`"),
     "profile": ("step_profile", "where a training step of numpynet spends its time, layer by layer"),
     "curves": ("curves", "the losses of several training runs in one picture"),
     "haar-calibration": ("haar_calibration", "how the Haar cascade's boxes lie to the labelled faces"),

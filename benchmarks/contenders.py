@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fkp_app.blas import VARIABLE, WIDE
-from numpynet.models import MODELS
 from numpynet.typing import Array
 
 PHASES = ("forward", "backward", "optimizer", "step")
@@ -19,7 +18,7 @@ Step = Callable[[Array, Array], dict[str, float]]
 
 @dataclass(frozen=True)
 class Contender:
-    """make(model, **options) gives the step; `environment` is its process's, where that matters."""
+    """make(arguments of the network, **options) gives the step; `environment` is its process's, where that matters."""
 
     make: Callable[..., Step]
     options: dict[str, Any]
@@ -31,18 +30,18 @@ class Contender:
         return self.make is torch_step
 
 
-def batch(model: str, size: int) -> tuple[Array, Array]:
-    """The images (size, 1, S, S) and targets (size, 136) that all train on."""
-    rng, side = np.random.default_rng(0), MODELS[model]["size"]
-    return rng.random((size, 1, side, side), np.float32), rng.standard_normal((size, 136), np.float32)
+def batch(side: int, images: int) -> tuple[Array, Array]:
+    """The images (N, 1, side, side) and targets (N, 136) that all train on."""
+    rng = np.random.default_rng(0)
+    return rng.random((images, 1, side, side), np.float32), rng.standard_normal((images, 136), np.float32)
 
 
-def numpynet_step(model: str, ops: str, fused: bool) -> Step:
+def numpynet_step(arguments: dict[str, Any], ops: str, fused: bool) -> Step:
     """numpynet's training step, by its readable functions or its fast kernels."""
     from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 
     use(ops)
-    plain = KeypointNet(**MODELS[model], rng=0)
+    plain = KeypointNet(**arguments, rng=0)
     net = fuse(plain, input_gradient=False) if fused else plain
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
 
@@ -61,14 +60,14 @@ def numpynet_step(model: str, ops: str, fused: bool) -> Step:
     return step
 
 
-def torch_step(model: str, fused: bool, channels_last: bool, compiled: bool) -> Step:
+def torch_step(arguments: dict[str, Any], fused: bool, channels_last: bool, compiled: bool) -> Step:
     """PyTorch's training step; fused: its fastest Adam; channels_last: another layout; compiled: torch.compile."""
     import torch
 
     from reference.models import Net
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    net: Any = Net(**MODELS[model])
+    net: Any = Net(**arguments)
     net.to(memory_format=layout)
     criterion, optimizer = torch.nn.SmoothL1Loss(), torch.optim.Adam(net.parameters(), fused=fused)
     if compiled:

@@ -5,17 +5,18 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
 from benchmarks.contenders import CONTENDERS, batch
+from fkp_app.backends import limit_threads
+from numpynet.models import MODELS
 from numpynet.typing import Array
-from numpynet.workers import set_threads
 
 
 @dataclass(frozen=True)
@@ -25,60 +26,67 @@ class Task:
     model: str
     batch_size: int
     threads: int | None = None
+    size: int | None = None  # of the images; the model's own where None
     data: str | None = None  # a data set in the published layout; random numbers where None
 
+    def arguments(self) -> dict[str, Any]:
+        """The network's, for KeypointNet and its twin."""
+        return MODELS[self.model] | ({} if self.size is None else {"size": self.size})
 
-@dataclass(eq=False)
-class Process:
-    """A contender's process. Leaving the context ends it."""
 
-    name: str
-    task: Task
-    environment: dict[str, str] = field(default_factory=dict)
+class Worker:
+    """A process that answers messages: `serve(line, *arguments)` runs there. Leaving the context ends it."""
 
-    def __enter__(self) -> Self:
-        begin = time.perf_counter()
+    def __init__(self, name: str, environment: dict[str, str], serve: Callable[..., None], *arguments: Any) -> None:
+        self.name = name
         spawn = multiprocessing.get_context("spawn")
         self._line, far = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(far, self.name, self.task), daemon=True)
-        with _environment(CONTENDERS[self.name].environment | self.environment):
+        self._process = spawn.Process(target=serve, args=(far, *arguments), daemon=True)
+        with _environment(environment):
             self._process.start()
         far.close()  # so that the process's end is noticed here
-        self.first_step = self.steps(1)[0]
-        self.until_first_step = time.perf_counter() - begin
-        """Seconds from the process's start, imports and a new network included."""
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.join()
 
+    def ask(self, message: Any) -> Any:
+        """The answer. SystemExit where the process has failed."""
+        try:
+            self._line.send(message)
+            return self._line.recv()
+        except (EOFError, OSError):
+            raise SystemExit(f"{self.name} failed; what it said stands above") from None
+
+
+class Process(Worker):
+    """A contender's process, which has taken its first step."""
+
+    def __init__(self, name: str, task: Task, environment: dict[str, str] | None = None) -> None:
+        begin = time.perf_counter()
+        super().__init__(name, CONTENDERS[name].environment | (environment or {}), _serve, name, task)
+        self.first_step = self.steps(1)[0]
+        self.until_first_step = time.perf_counter() - begin
+        """Seconds from the process's start, imports and a new network included."""
+
     def steps(self, count: int) -> list[dict[str, float]]:
         """Take steps; the seconds of each one's phases, and what it waited for its batch."""
-        return self._ask(count)
+        rows: list[dict[str, float]] = self.ask(count)
+        return rows
 
     def facts(self) -> dict[str, Any]:
         """The most memory that the process has held, in GB, and which BLAS it uses."""
-        return self._ask(0)
-
-    def _ask(self, message: int) -> Any:
-        self._line.send(message)
-        try:
-            return self._line.recv()
-        except EOFError:
-            raise SystemExit(f"{self.name} failed; what it said stands above") from None
+        found: dict[str, Any] = self.ask(0)
+        return found
 
 
 def _serve(line: Connection, name: str, task: Task) -> None:
     """In the process: so many steps for a number, facts for 0."""
-    if task.threads is not None:
-        if CONTENDERS[name].is_torch:
-            import torch
-
-            torch.set_num_threads(task.threads)
-        threadpool_limits(limits=task.threads)
-        set_threads(task.threads)
-    step, batches = CONTENDERS[name].make(task.model, **CONTENDERS[name].options), _batches(task)
+    limit_threads("torch" if CONTENDERS[name].is_torch else "numpy", task.threads)
+    step, batches = CONTENDERS[name].make(task.arguments(), **CONTENDERS[name].options), _batches(task)
     while True:
         count = line.recv()
         if not count:
@@ -97,7 +105,7 @@ def _serve(line: Connection, name: str, task: Task) -> None:
 def _batches(task: Task) -> Iterator[tuple[Array, Array]]:
     """One batch again and again; of real data, epoch after epoch as `fkp train` prepares them."""
     if task.data is None:
-        always = batch(task.model, task.batch_size)
+        always = batch(task.arguments()["size"], task.batch_size)
         while True:
             yield always
     from benchmarks.epoch import loader

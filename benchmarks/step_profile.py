@@ -37,7 +37,7 @@ def profile(model: str, batch_size: int, steps: int, fused: bool, clock: Clock) 
     """Take training steps, timing every layer; returns the layers' names in the order of the data."""
     net = KeypointNet(**MODELS[model], rng=0)
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
-    images, targets = batch(model, batch_size)
+    images, targets = batch(MODELS[model]["size"], batch_size)
     path = (fuse(net, input_gradient=False) if fused else net).path()
     layers = {f"{i:2} {_name(layer)}": layer for i, layer in enumerate(path)}
     for _ in range(steps + 2):

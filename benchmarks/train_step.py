@@ -132,7 +132,7 @@ def main() -> int:
     machine = describe()
     print_description(machine)
     print(f"{args.model}, batch {args.batch_size}, {args.steps} steps of each, SmoothL1, Adam; milliseconds, medians")
-    difference = check_agreement(args.model, *batch(args.model, args.batch_size))
+    difference = check_agreement(args.model, *batch(MODELS[args.model]["size"], args.batch_size))
     task = Task(args.model, args.batch_size, args.threads)
     first = first_steps(task)
     for state, seconds in first.items():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from numpynet import Dropout, KeypointNet
+from numpynet import Chain, Dropout, KeypointNet
 from numpynet.losses import Criterion
 from numpynet.typing import AnyArray, Array
 from reference.models import Net, as_arrays
@@ -72,7 +72,7 @@ def twin_of(net: KeypointNet) -> Net:
 
 
 def forward_and_backward(
-    net: KeypointNet,
+    net: Chain,
     twin: Net,
     criterion: Criterion,
     torch_criterion: nn.Module,

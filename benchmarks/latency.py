@@ -1,0 +1,125 @@
+"""`python -m benchmarks latency`: one face: the network alone, from image to keypoints, and a cold `fkp detect`."""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import CONTENDERS, FAST
+from benchmarks.machine import describe, print_description, write_results
+from benchmarks.processes import Worker
+from numpynet.models import MODELS
+
+SIDES = {"numpynet, readable": ("numpy", "readable"), "numpynet, fast": ("numpy", "fast"), "torch": ("torch", "")}
+
+
+def network(model: str, backend: str, ops: str) -> Callable[[], object]:
+    """The network of one face, in evaluation, as detection runs it."""
+    from numpynet import KeypointNet, fuse, use
+
+    image = np.random.default_rng(0).random((1, 1, MODELS[model]["size"], MODELS[model]["size"]), np.float32)
+    net = KeypointNet(**MODELS[model], rng=0).eval()
+    if backend == "numpy":
+        use(ops)
+        fused = fuse(net)
+        return lambda: fused(image)
+    import torch
+
+    from reference.models import Net
+
+    twin, tensor = Net.from_state(net.state_dict(), net.arguments).eval(), torch.from_numpy(image)
+
+    def forward() -> object:
+        with torch.inference_mode():
+            return twin(tensor)
+
+    return forward
+
+
+def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
+    """From the decoded photo to keypoints, with the shipped weights: the cascade, the crop, the network."""
+    from fkp_app.backends import get_predictor
+    from fkp_app.commands.demo import sample_photo
+    from fkp_app.detector import FaceDetector
+    from fkp_app.images import read_image
+    from fkp_app.keypoints import find_keypoints
+    from numpynet import use
+
+    if ops:
+        use(ops)
+    predictor, detector, image = get_predictor(backend), FaceDetector(), read_image(sample_photo())
+    return lambda: find_keypoints(image, detector.detect(image), predictor)
+
+
+def serve(line: Connection, what: str, backend: str, ops: str) -> None:
+    """In the process: one call a message; its seconds."""
+    call = image_to_keypoints(backend, ops) if what == "image" else network(what, backend, ops)
+    while True:
+        line.recv()
+        begin = time.perf_counter()
+        call()
+        line.send(time.perf_counter() - begin)
+
+
+def warm(what: str, rounds: int) -> dict[str, float]:
+    """Median seconds of each side, in turn, after three calls that do not count."""
+    workers = {
+        name: Worker(name, CONTENDERS[FAST].environment if backend == "numpy" else {}, serve, what, backend, ops)
+        for name, (backend, ops) in SIDES.items()
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    try:
+        for i in range(-3, rounds):
+            for name, worker in workers.items():
+                taken = worker.ask(True)
+                if i >= 0:
+                    seconds[name].append(taken)
+    finally:
+        for worker in workers.values():
+            worker.__exit__()
+    return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def cold(rounds: int) -> dict[str, float]:
+    """Median wall seconds of `fkp detect` on one photo, in a new process each time."""
+    from fkp_app.commands.demo import sample_photo
+
+    seconds: dict[str, list[float]] = {"numpy": [], "torch": []}
+    for _ in range(rounds):
+        for backend, found in seconds.items():
+            with tempfile.TemporaryDirectory() as out:
+                command = [sys.executable, "-m", "fkp_app", "detect", str(sample_photo()), "--out", out]
+                begin = time.perf_counter()
+                subprocess.run([*command, "--backend", backend], check=True, capture_output=True, env=dict(os.environ))
+                found.append(time.perf_counter() - begin)
+    return {backend: statistics.median(found) for backend, found in seconds.items()}
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--cold-rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    machine = describe()
+    print_description(machine)
+    results: dict[str, Any] = {}
+    for what in ("image", *MODELS):
+        results[what] = warm(what, args.rounds)
+        title = "photo to keypoints" if what == "image" else f"{what}, one face"
+        print(f"{title:20}" + "".join(f"  {name} {1e3 * s:.2f} ms" for name, s in results[what].items()), flush=True)
+    results["cold"] = cold(args.cold_rounds)
+    print("fkp detect, cold    " + "".join(f"  {name} {s:.2f} s" for name, s in results["cold"].items()))
+    if args.json is not None:
+        write_results(args.json, machine, {"rounds": args.rounds, "cold_rounds": args.cold_rounds}, results)
+    return 0

@@ -1,0 +1,218 @@
+"""`python -m benchmarks layers`: each operation of the network, forward and backward, in numpynet and in PyTorch.
+
+Each side runs in a process of its own, and they take turns. Rates count the operations and the bytes that the
+mathematics needs: every argument read once, every result written once.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import CONTENDERS, FAST
+from benchmarks.machine import describe, print_description, write_results
+from benchmarks.processes import Worker
+from fkp_app.backends import limit_threads
+from numpynet.models import MODELS
+from numpynet.typing import Array
+
+Sides = tuple[Callable[[], Any], Callable[[Any], Any]]
+"""forward() -> what backward needs; backward(that)."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation on arrays of these shapes; `flop` and `floats` of its forward pass."""
+
+    kind: str
+    x: tuple[int, ...]
+    weight: tuple[int, ...] = ()
+    padding: int = 0
+    flop: float = 0.0
+    floats: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        return f"{self.kind} {' x '.join(map(str, self.x))}" + (f" -> {self.weight[0]}" if self.weight else "")
+
+
+def operations(model: str, batch_size: int) -> Iterator[Operation]:
+    """Those of the model, in the order of the data."""
+    arguments = MODELS[model]
+    side, width, padding = arguments["size"], 1, arguments["padding"]
+    for filters in arguments["channels"]:
+        out = side + 2 * padding - 2
+        x, weight, y = (batch_size, width, side, side), (filters, width, 3, 3), (batch_size, filters, out, out)
+        flop, read, written = 2.0 * width * 9 * np.prod(y), float(np.prod(x)), float(np.prod(y))
+        yield Operation("conv2d", x, weight, padding, flop, read + written)
+        yield Operation("batch_norm", y, floats=2 * written)
+        yield Operation("relu", y, floats=2 * written)
+        yield Operation("max_pool2d", y, floats=1.25 * written)
+        yield Operation("conv_block", x, weight, padding, flop, read + written / 4)
+        side, width = out // 2, filters
+    features = width * side * side
+    for units in (*arguments["hidden"], 136):
+        size = float(units * features)
+        yield Operation("linear", (batch_size, features), (units, features), 0, 2 * batch_size * size, size)
+        features = units
+    yield Operation("smooth_l1_loss", (batch_size, 136), floats=2.0 * batch_size * 136)
+
+
+def arrays(operation: Operation) -> tuple[Array, Array, Array]:
+    """x, weight and a vector for each channel."""
+    rng = np.random.default_rng(0)
+    weight = 0.1 * rng.standard_normal(operation.weight or (1,), np.float32)
+    channels = operation.weight[0] if operation.weight else operation.x[1]
+    return rng.standard_normal(operation.x, np.float32), weight, rng.random(channels, np.float32) + np.float32(0.5)
+
+
+def numpynet_sides(operation: Operation) -> Sides:
+    """By the fast kernels."""
+    from numpynet import use
+    from numpynet.dispatch import ops
+
+    use("fast")
+    (x, weight, vector), f = arrays(operation), ops()
+    dout: list[Array] = []
+    calls: dict[str, tuple[Callable[[], Any], Callable[[Array, Any], Any]]] = {
+        "conv2d": (lambda: f.conv2d(x, weight, vector, padding=operation.padding), f.conv2d_backward),
+        "batch_norm": (lambda: f.batch_norm(x, vector, vector), f.batch_norm_backward),
+        "relu": (lambda: f.relu(x), f.relu_backward),
+        "max_pool2d": (lambda: f.max_pool2d(x, 2), f.max_pool2d_backward),
+        "conv_block": (
+            lambda: f.conv_block(x, weight, vector, vector, vector, padding=operation.padding),
+            f.conv_block_backward,
+        ),
+        "linear": (lambda: f.linear(x, weight, vector), f.linear_backward),
+        "smooth_l1_loss": (lambda: f.smooth_l1_loss(x, x[::-1]), f.smooth_l1_loss_backward),
+    }
+    run, back = calls[operation.kind]
+
+    def forward() -> Any:
+        out, cache = run()
+        if not dout:
+            dout.append(np.random.default_rng(1).standard_normal(out.shape).astype(np.float32))
+        return cache
+
+    def backward(cache: Any) -> Any:
+        result = back(dout[0], cache)
+        if operation.kind == "linear" and not isinstance(result[1], np.ndarray):
+            return result[1].product()  # PyTorch makes it whole, too
+        return result
+
+    return forward, backward
+
+
+def torch_sides(operation: Operation) -> Sides:
+    """By PyTorch, layout as it comes."""
+    import torch
+    from torch.nn import functional as f
+
+    numbers = arrays(operation)
+    x, weight, vector = (torch.from_numpy(a).requires_grad_() for a in numbers)
+    other, padding = torch.from_numpy(numbers[0][::-1].copy()), operation.padding
+
+    def batch_norm(y: torch.Tensor) -> torch.Tensor:
+        return f.batch_norm(y, None, None, vector, vector, training=True)
+
+    calls: dict[str, Callable[[], torch.Tensor]] = {
+        "conv2d": lambda: f.conv2d(x, weight, vector, padding=padding),
+        "batch_norm": lambda: batch_norm(x),
+        "relu": lambda: f.relu(x),
+        "max_pool2d": lambda: f.max_pool2d(x, 2),
+        "conv_block": lambda: f.max_pool2d(f.relu(batch_norm(f.conv2d(x, weight, vector, padding=padding))), 2),
+        "linear": lambda: f.linear(x, weight, vector),
+        "smooth_l1_loss": lambda: f.smooth_l1_loss(x, other),
+    }
+    dout: list[torch.Tensor] = []
+
+    def forward() -> torch.Tensor:
+        out = calls[operation.kind]()
+        if not dout:
+            dout.append(torch.from_numpy(np.random.default_rng(1).standard_normal(out.shape).astype(np.float32)))
+        x.grad = weight.grad = vector.grad = None
+        return out
+
+    def backward(out: torch.Tensor) -> None:
+        out.backward(dout[0])
+
+    return forward, backward
+
+
+def serve(line: Connection, side: str, threads: int | None) -> None:
+    """In the process: an operation to get ready, or None to run it once; answers (forward, backward) in seconds."""
+    limit_threads(side, threads)
+    make = torch_sides if side == "torch" else numpynet_sides
+    forward, backward = make(line.recv())
+    line.send(None)
+    while True:
+        message = line.recv()
+        if message is not None:
+            forward, backward = make(message)
+            line.send(None)
+            continue
+        begin = time.perf_counter()
+        kept = forward()
+        middle = time.perf_counter()
+        backward(kept)
+        line.send((middle - begin, time.perf_counter() - middle))
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks layers", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--model", choices=list(MODELS), default="net")
+    parser.add_argument("--batch-size", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    machine = describe()
+    print_description(machine)
+    print(f"{args.model}, batch {args.batch_size}; milliseconds, medians of {args.rounds} rounds; rates of both passes")
+    print(f"{'':40}{'numpynet':>18}{'torch':>18}{'torch/numpynet':>16}{'GFLOP/s':>16}{'GB/s':>14}")
+    rows = []
+    environments = {"numpy": CONTENDERS[FAST].environment, "torch": {}}
+    with (
+        Worker("numpynet", environments["numpy"], serve, "numpy", args.threads) as ours,
+        Worker("torch", environments["torch"], serve, "torch", args.threads) as theirs,
+    ):
+        for operation in operations(args.model, args.batch_size):
+            times: dict[Worker, list[tuple[float, float]]] = {ours: [], theirs: []}
+            for worker in times:
+                worker.ask(operation)
+            for i in range(-2, args.rounds):
+                for worker in times:
+                    taken = worker.ask(None)
+                    if i >= 0:
+                        times[worker].append(taken)
+            row: dict[str, Any] = {"operation": operation.name}
+            for worker, found in times.items():
+                row[worker.name] = [statistics.median(column) for column in zip(*found, strict=True)]
+                row[f"{worker.name} GFLOP/s"] = 3e-9 * operation.flop / sum(row[worker.name])
+                row[f"{worker.name} GB/s"] = 12e-9 * operation.floats / sum(row[worker.name])
+            row["ratio"] = statistics.median(sum(a) / sum(b) for a, b in zip(times[theirs], times[ours], strict=True))
+            rows.append(row)
+            print(line_of(row), flush=True)
+    if args.json is not None:
+        settings = {"model": args.model, "batch_size": args.batch_size, "rounds": args.rounds}
+        write_results(args.json, machine, settings, {"rows": rows})
+    return 0
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    (f, b), (tf, tb) = row["numpynet"], row["torch"]
+    flops = f"{row['numpynet GFLOP/s']:.0f} / {row['torch GFLOP/s']:.0f}" if row["numpynet GFLOP/s"] else ""
+    gb = f"{row['numpynet GB/s']:.1f} / {row['torch GB/s']:.1f}"
+    return (
+        f"{row['operation']:40}{1e3 * f:9.2f}{1e3 * b:9.2f}{1e3 * tf:9.2f}{1e3 * tb:9.2f}"
+        f"{row['ratio']:16.2f}{flops:>16}{gb:>14}"
+    )
