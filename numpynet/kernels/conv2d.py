@@ -21,11 +21,13 @@ def conv2d(
     """See `numpynet.functional.conv2d`."""
     stride, padding = pair(stride, "conv2d: stride"), pair(padding, "conv2d: padding", 0)
     dilation = pair(dilation, "conv2d: dilation")
-    if x.ndim != 4 or x.shape[1] != weight.shape[1] or x.dtype != weight.dtype:
+    if (
+        x.ndim != 4
+        or x.shape[1] != weight.shape[1]
+        or x.dtype != weight.dtype
+        or (min((g := geometry_of(x.shape, weight.shape, stride, padding, dilation)).OH, g.OW) < 1)
+    ):
         return functional.conv2d(x, weight, bias, stride, padding, dilation)  # which says what is wrong
-    g = geometry_of(x.shape, weight.shape, stride, padding, dilation)
-    if g.OH < 1 or g.OW < 1:
-        return functional.conv2d(x, weight, bias, stride, padding, dilation)
     x = np.ascontiguousarray(x)
     filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
     out = empty((len(x), len(weight), g.OH * g.OW), x.dtype)

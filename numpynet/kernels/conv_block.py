@@ -19,7 +19,7 @@ from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.conv_block import ConvBlockGradients
 from numpynet.kernels.strips import Geometry, add_rows, geometry_of, gradients, strips_of, unfold_strip
-from numpynet.typing import Array, IntOrPair, pair
+from numpynet.typing import Array, IntOrPair, Pair, pair
 from numpynet.workers import run
 
 CUT = 4
@@ -68,19 +68,11 @@ def conv_block(
     eps: float = 1e-5,
 ) -> tuple[Array, ConvBlockCache | functional.ConvBlockCache]:
     """See `numpynet.functional.conv_block`."""
-    arrays = [a for a in (weight, bias, scale, shift, mean, var) if a is not None]
-    if (
-        x.ndim != 4
-        or x.shape[1] != weight.shape[1]
-        or x.dtype not in (np.float32, np.float64)
-        or any(a.dtype != x.dtype for a in arrays)
-        or (mean is None) != (var is None)
-    ):
+    pads = pair(padding, "conv_block: padding", 0)
+    if not _made_for(x, weight, (bias, scale, shift, mean, var), pads) or (mean is None) != (var is None):
         return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps)  # says what is wrong
-    g = geometry_of(x.shape, weight.shape, (1, 1), pair(padding, "conv_block: padding", 0), (1, 1))
+    g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     N, F, elements = len(x), len(weight), len(x) * g.OH * g.OW
-    if min(g.OH, g.OW) < 2 or elements < 2:
-        return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps)
     x = np.ascontiguousarray(x)
     offset = np.zeros(F, x.dtype) if bias is None else bias
     convolved, strip_means, strip_squares, sizes = _convolve(x, weight.reshape(F, -1), g, mean is None)
@@ -134,10 +126,18 @@ def conv_block_backward(
         return dconvolved
 
     filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    dx, dfilters = gradients(cache.x, filters, g, strips_of(g, F, dout.dtype.itemsize, 2), strip, input_gradient)
+    dx, dfilters = gradients(cache.x, filters, g, strips_of(g, F, dout.dtype.itemsize), strip, input_gradient)
     dweight = dfilters.reshape(cache.weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     dbias = bias_sums.sum(axis=0).astype(dout.dtype) if cache.has_bias else None
     return ConvBlockGradients(dx, dweight, dbias, dscale, dshift)
+
+
+def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: Pair) -> bool:
+    """Whether the kernels can take these: one dtype, at least one image, and a pool that has windows."""
+    if x.ndim != 4 or not len(x) or x.shape[1] != weight.shape[1] or x.dtype not in (np.float32, np.float64):
+        return False
+    g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
+    return min(g.OH, g.OW) >= 2 and all(a is None or a.dtype == x.dtype for a in (weight, *others))
 
 
 def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
@@ -237,7 +237,7 @@ def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
-    """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW); `top` is even.
+    """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW).
 
     That is slope (g - level - x_hat stretch), where g is dout at the winners and zero elsewhere.
     """

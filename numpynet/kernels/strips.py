@@ -72,10 +72,10 @@ def geometry_of(
     return Geometry(C, H, W, KH, KW, *stride, *padding, *dilation, OH, OW)
 
 
-def strips_of(g: Geometry, filters: int, itemsize: int, multiple: int = 1) -> Strips:
-    """Strips of about STRIP bytes or PIXELS pixels, whichever is less, and of a `multiple` of rows."""
-    rows = min(STRIP // ((g.depth + filters) * itemsize), PIXELS) // g.OW // multiple * multiple
-    rows = min(max(multiple, rows), g.OH)
+def strips_of(g: Geometry, filters: int, itemsize: int) -> Strips:
+    """Strips of about STRIP bytes or PIXELS pixels, whichever is less, but of one row at least."""
+    rows = min(STRIP // ((g.depth + filters) * itemsize), PIXELS) // g.OW
+    rows = min(max(1, rows), g.OH)
     return Strips(rows, -(-g.OH // rows), g.OH)
 
 

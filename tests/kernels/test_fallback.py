@@ -35,15 +35,26 @@ def test_conv2d_says_what_is_wrong(arguments, options):
     raises_the_same("conv2d", *arguments, **options)
 
 
-@pytest.mark.parametrize("x", [X[0], X[:, :2], X[:, :, :2], X[..., :2]])
+@pytest.mark.parametrize("x", [X[0], X[:0], X[:, :2], X[:, :, :2], X[..., :2], X[:, :, :3], X[..., :3]])
 def test_conv_block_says_what_is_wrong(x):
     raises_the_same("conv_block", x, WEIGHT, None, None, None)
     raises_the_same("conv_block", X, WEIGHT, None, None, None, np.zeros(4), None)
 
 
+@pytest.mark.parametrize("which", range(3))
+def test_conv_block_of_two_dtypes(which):
+    arguments = [X, WEIGHT, np.ones(4)]
+    arguments[which] = arguments[which].astype(np.float32)
+    (out, cache), (expected, readable) = (f.conv_block(*arguments, None, None) for f in (kernels, functional))
+    np.testing.assert_array_equal(out, expected)
+    got, wanted = kernels.conv_block_backward(out, cache), functional.conv_block_backward(out, readable)
+    for name, gradient in got._asdict().items():
+        np.testing.assert_array_equal(gradient, getattr(wanted, name))
+
+
 def test_conv2d_of_two_dtypes_and_of_no_image():
     x = X.astype(np.float32)
-    assert kernels.conv2d(x, WEIGHT)[0].dtype == np.float64
+    np.testing.assert_array_equal(kernels.conv2d(x, WEIGHT)[0], functional.conv2d(x, WEIGHT)[0])
     out, cache = kernels.conv2d(x, WEIGHT.astype(np.float32))
     assert kernels.conv2d_backward(out.astype(np.float64), cache)[0].dtype == np.float32
     out, cache = kernels.conv2d(X[:0], WEIGHT)
