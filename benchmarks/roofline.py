@@ -20,42 +20,45 @@ from benchmarks.processes import Process, Task, Worker
 from numpynet.models import MODELS
 from numpynet.workers import get_threads, run
 
-MATRIX = 1024
+SHAPES = ((1024, 1024, 1024), (256, 1152, 576), (128, 576, 676))
+"""Of matrix products: a large one, and two as the convolutions have them."""
+
 MEMORY = 128 << 20
-"""Numbers copied: far more than any cache holds."""
+"""Numbers copied or read: far more than any cache holds."""
 
 
-def best(call: Callable[[], object], repeats: int = 7) -> float:
-    """Seconds of the fastest of several calls."""
+def best(call: Callable[[int], object], pieces: int, repeats: int = 15) -> float:
+    """Seconds of the fastest of several runs of `call` on all threads."""
     seconds = []
+
+    def piece(i: int) -> None:
+        call(i)
+
     for _ in range(repeats):
         begin = time.perf_counter()
-        call()
+        run(piece, pieces)
         seconds.append(time.perf_counter() - begin)
     return min(seconds)
 
 
 def rates(line: Any) -> None:
-    """In a process: GFLOP/s of matrix products, one a thread at a time, and GB/s of copying, all threads."""
+    """In a process: GFLOP/s of matrix products, one a thread at a time, and GB/s of memory, all threads."""
     line.recv()
     threadpool_limits(1)
     threads = get_threads()
-    a = [np.random.default_rng(i).random((MATRIX, MATRIX), np.float32) for i in range(threads)]
-    out = [np.empty_like(matrix) for matrix in a]
-
-    def multiply(i: int) -> None:
-        np.matmul(a[i], a[i], out=out[i])
-
-    matrix_seconds = best(lambda: run(multiply, threads))
+    flops = []
+    for m, k, n in SHAPES:
+        a = [np.random.default_rng(i).random((m, k), np.float32) for i in range(threads)]
+        b = [np.random.default_rng(i).random((k, n), np.float32) for i in range(threads)]
+        out = [np.empty((m, n), np.float32) for _ in range(threads)]
+        seconds = best(lambda i, a=a, b=b, out=out: [np.matmul(a[i], b[i], out=out[i]) for _ in range(9)], threads)  # type: ignore[misc]
+        flops.append(2e-9 * threads * 9 * m * k * n / seconds)
     source, target = np.ones(MEMORY, np.float32), np.zeros(MEMORY, np.float32)
     parts = 16 * threads
-    share = MEMORY // parts
-
-    def copy(i: int) -> None:
-        np.copyto(target[i * share : (i + 1) * share], source[i * share : (i + 1) * share])
-
-    memory_seconds = best(lambda: run(copy, parts))
-    line.send((2e-9 * threads * MATRIX**3 / matrix_seconds, 8e-9 * MEMORY / memory_seconds))
+    share = [slice(MEMORY * i // parts, MEMORY * (i + 1) // parts) for i in range(parts)]
+    copying = best(lambda i: np.copyto(target[share[i]], source[share[i]]), parts)
+    reading = best(lambda i: np.dot(source[share[i]], target[share[i]]), parts)
+    line.send((max(flops), 8e-9 * MEMORY / min(copying, reading)))
 
 
 def least(model: str, batch_size: int) -> dict[str, float]:
@@ -89,7 +92,7 @@ def main() -> int:
     print_description(machine)
     with Worker("rates", CONTENDERS[FAST].environment, rates) as worker:
         matrix, memory = worker.ask(None)
-    print(f"matrix products {matrix:.0f} GFLOP/s, copying {memory:.1f} GB/s (read and written)")
+    print(f"matrix products {matrix:.0f} GFLOP/s, memory {memory:.1f} GB/s (copying or reading, the faster)")
     rows = []
     for size in args.batch_size:
         need = least(args.model, size)

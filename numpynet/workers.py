@@ -10,6 +10,7 @@ in, the same place.
 """
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -23,9 +24,15 @@ _inside = threading.local()
 
 def physical_cores() -> int:
     """The cores that this process may use, two threads of one core counting once where Linux tells them apart."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    return _cores(
+        frozenset(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    )
+
+
+@functools.cache
+def _cores(cpus: frozenset[int]) -> int:
     cores = set()
-    for cpu in usable:
+    for cpu in cpus:
         siblings = str(cpu)
         with contextlib.suppress(OSError):
             siblings = (

@@ -103,6 +103,19 @@ def batch_norm(
     return check(rng, F.batch_norm, F.batch_norm_backward, inputs, eps=eps)
 
 
+def conv_block(
+    rng: Rng, *, batch: int = 2, channels: int = 2, filters: int = 3, size: int = 7, kernel: int = 3, padding: int = 1
+) -> list[Finding]:
+    inputs: Inputs = {
+        "x": rng.standard_normal((batch, channels, size, size)),
+        "weight": rng.standard_normal((filters, channels, kernel, kernel)),
+        "bias": None,  # whose gradient is zero: batch norm takes it out again
+        "scale": rng.standard_normal(filters),
+        "shift": rng.standard_normal(filters),
+    }
+    return check(rng, F.conv_block, F.conv_block_backward, inputs, padding=padding)
+
+
 def linear(rng: Rng, *, batch: int = 4, inputs: int = 5, outputs: int = 3) -> list[Finding]:
     arrays: Inputs = {
         "x": rng.standard_normal((batch, inputs)),
@@ -211,6 +224,7 @@ CASES: dict[str, Callable[..., list[Finding]]] = {
     "conv2d": conv2d,
     "max_pool2d": max_pool2d,
     "batch_norm": batch_norm,
+    "conv_block": conv_block,
     "layers": layers,
     "net": net,
 }

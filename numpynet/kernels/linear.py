@@ -80,13 +80,27 @@ def weigh(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
                 weight[q, left:right],
                 weight[r, left:right],
             )
-            for n in range(0, N, 2):
-                m = min(n + 1, N - 1)
-                sums = eight_products(w0, w1, w2, w3, x[n, left:right], x[m, left:right])
+            for n in range(0, N - 1, 2):
+                sums = eight_products(w0, w1, w2, w3, x[n, left:right], x[n + 1, left:right])
                 for j in range(min(4, end - o)):
                     out[n, o + j] += sums[j]
-                    if m > n:
-                        out[m, o + j] += sums[4 + j]
+                    out[n + 1, o + j] += sums[4 + j]
+            if N % 2:
+                rest = four_products(w0, w1, w2, w3, x[N - 1, left:right])
+                for j in range(min(4, end - o)):
+                    out[N - 1, o + j] += rest[j]
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def four_products(w0, w1, w2, w3, x):  # type: ignore[no-untyped-def]
+    """The scalar products of four rows with x."""
+    a0 = a1 = a2 = a3 = x.dtype.type(0)
+    for k in range(x.size):
+        a0 += w0[k] * x[k]
+        a1 += w1[k] * x[k]
+        a2 += w2[k] * x[k]
+        a3 += w3[k] * x[k]
+    return a0, a1, a2, a3
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

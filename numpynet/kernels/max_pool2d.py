@@ -81,17 +81,20 @@ def pool_image(x, out, winner):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
     """Each dout to the place of its window's winner, zero everywhere else."""
-    zero = dx.dtype.type(0)
-    for c in range(dout.shape[0]):
-        for h in range(dout.shape[1]):
-            upper, lower = dx[c, 2 * h], dx[c, 2 * h + 1]
-            g, who = dout[c, h], winner[c, h]
-            for w in range(g.size):
-                upper[2 * w] = g[w] if who[w] == 0 else zero
-                upper[2 * w + 1] = g[w] if who[w] == 1 else zero
-                lower[2 * w] = g[w] if who[w] == 2 else zero
-                lower[2 * w + 1] = g[w] if who[w] == 3 else zero
-            if dx.shape[2] % 2:  # a last column that no window has seen
-                upper[-1] = lower[-1] = zero
-        if dx.shape[1] % 2:
-            dx[c, -1] = zero
+    for c in range(dx.shape[0]):
+        for r in range(dx.shape[1]):
+            target, h = dx[c, r], r // 2
+            windows = dout.shape[2] if h < dout.shape[1] else 0
+            if windows:
+                unpool_row(dout[c, h], winner[c, h], target, np.uint8(r % 2 * 2))
+            for k in range(2 * windows, target.size):  # a last row or column that no window has seen
+                target[k] = 0
+
+
+@njit(nogil=True, cache=True)
+def unpool_row(g, who, target, number):  # type: ignore[no-untyped-def]
+    """One row, whose pixels have the numbers `number` and `number` + 1 in their windows; see conv_block.spread_row."""
+    zero = target.dtype.type(0)
+    for w in range(g.size):
+        target[2 * w] = g[w] if who[w] == number else zero
+        target[2 * w + 1] = g[w] if who[w] == number + 1 else zero

@@ -158,18 +158,46 @@ def test_conv_block(padding, bias, affine, given, dtype):
                 same(got, getattr(wanted, name), dtype)
 
 
+def pixel_by_pixel(x):
+    """Arguments of a block whose convolution and batch norm, with given statistics, change nothing."""
+    one, zero = np.ones(1, x.dtype), np.zeros(1, x.dtype)
+    return x, np.ones((1, 1, 1, 1), x.dtype), None, one, zero, zero, one
+
+
 @dtypes
-def test_conv_block_lets_nan_through_but_no_gradient_at_zero(dtype):
+def test_conv_block_lets_no_gradient_through_at_zero(dtype):
+    x = np.zeros((1, 1, 4, 4), dtype)
+    x[0, 0, 0, 0] = 1
+    out, cache = conv_block.conv_block(*pixel_by_pixel(x))
+    gradients = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache)
+    assert gradients.dshift == 1
+    assert np.count_nonzero(gradients.dx) == 1
+
+
+@dtypes
+def test_conv_block_lets_nan_through(dtype):
     x = np.zeros((2, 1, 4, 4), dtype)
-    x[0, 0, 0, 0] = np.nan
-    arguments = x, np.ones((1, 1, 1, 1), dtype), None, np.ones(1, dtype), np.zeros(1, dtype)
-    statistics = np.zeros(1, dtype), np.ones(1, dtype)
-    out, cache = conv_block.conv_block(*arguments, *statistics)
-    expected, readable = functional.conv_block(*arguments, *statistics)
-    np.testing.assert_array_equal(out, expected)
-    dout = np.ones(out.shape, dtype)
-    got, wanted = conv_block.conv_block_backward(dout, cache), functional.conv_block_backward(dout, readable)
-    np.testing.assert_array_equal(got.dshift, wanted.dshift)
+    x[0, 0, 0, 0] = x[1, 0, 3, 2] = np.nan
+    out, cache = conv_block.conv_block(*pixel_by_pixel(x))
+    np.testing.assert_array_equal(out, functional.conv_block(*pixel_by_pixel(x))[0])
+    assert np.isnan(out).sum() == 2
+    assert conv_block.conv_block_backward(np.ones(out.shape, dtype), cache).dshift == 0
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1, 1e3])
+@pytest.mark.parametrize(("scale", "shift"), [(1e-3, 100), (1, 0.3), (-1e-3, 100), (1e-3, 0.002)])
+def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread):
+    """In float32, 100 + 0.001 x_hat leaves three digits of x_hat: its gradient must not be made of that."""
+    x, weight = random((3, 2, 8, 9), np.float64), random((1, 2, 3, 3), np.float64) * spread
+    arguments = [x, weight, None, np.array([scale]), np.array([float(shift)])]
+    single = [None if a is None else a.astype(np.float32) for a in arguments]
+    exact = [None if a is None else a.astype(np.float64) for a in single]
+    out, cache = conv_block.conv_block(*single, eps=1e-12)
+    _, readable = functional.conv_block(*exact, eps=1e-12)
+    dout = random(out.shape, np.float32)
+    got = conv_block.conv_block_backward(dout, cache)
+    expected = functional.conv_block_backward(dout.astype(np.float64), readable)
+    np.testing.assert_allclose(got.dscale, expected.dscale, rtol=0, atol=2e-5 * np.abs(dout).sum())
 
 
 @dtypes
