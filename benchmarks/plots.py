@@ -40,9 +40,13 @@ def plot_layers(results: dict[str, Any], path: Path) -> Path | None:
     rows = results["layers-net-10"]["rows"][::-1]
     figure, axes = plt.subplots(figsize=(8, 0.28 * len(rows) + 1), layout="constrained")
     ratios = [row["ratio"] for row in rows]
-    axes.barh([row["operation"] for row in rows], ratios, color=[OURS if r >= 1 else THEIRS for r in ratios])
-    axes.axvline(1, color="black", linewidth=1)
+    colours = [OURS if ratio >= 1 else THEIRS for ratio in ratios]
     axes.set_xscale("log")
+    axes.barh([row["operation"] for row in rows], [ratio - 1 for ratio in ratios], left=1, color=colours)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xticks([0.7, 1, 2, 4, 8], ["0.7", "1", "2", "4", "8"])
+    axes.minorticks_off()
+    axes.margins(y=0.01)
     axes.set_xlabel("PyTorch's time / numpynet's time, forward and backward (log scale)")
     axes.spines[["top", "right"]].set_visible(False)
     return _save(figure, path)

@@ -210,7 +210,7 @@ def main() -> int:
     lines += [f"![{title}](pictures/{path.name})" for title, path in drawn if path is not None]
     for section in SECTIONS:
         lines += section(results)
-    _write(args.docs / "benchmarks.md", "\n".join(lines) + "\n")
+    _write(args.docs / "benchmarks.md", "\n".join(line.rstrip() for line in lines) + "\n")
     text = args.readme.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

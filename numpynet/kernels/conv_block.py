@@ -146,8 +146,7 @@ def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tupl
     convolved = empty((N, F, g.OH * g.OW), x.dtype)
     strips = strips_of(g, F, x.dtype.itemsize)
     count = N * strips.each
-    means, squares = np.zeros((count, F)), np.zeros((count, F))
-    sizes = np.zeros(count)
+    means, squares, sizes = np.empty((count, F)), np.empty((count, F)), np.empty(count)
 
     def strip(i: int) -> None:
         n, top, bottom = strips.where(i)

@@ -164,6 +164,18 @@ def pixel_by_pixel(x):
     return x, np.ones((1, 1, 1, 1), x.dtype), None, one, zero, zero, one
 
 
+def test_conv_block_of_one_window():
+    x, *others = block_arguments(np.float64)
+    x = np.ascontiguousarray(x[..., :4, :4])
+    out, cache = conv_block.conv_block(x, *others)
+    expected, readable = functional.conv_block(x, *others)
+    same(out, expected, np.float64)
+    assert out.shape == (3, 4, 1, 1)
+    dout = random(out.shape, np.float64)
+    dx = conv_block.conv_block_backward(dout, cache).dx
+    same(dx, functional.conv_block_backward(dout, readable).dx, np.float64)
+
+
 @dtypes
 def test_conv_block_lets_no_gradient_through_at_zero(dtype):
     x = np.zeros((1, 1, 4, 4), dtype)
