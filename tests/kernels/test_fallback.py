@@ -69,6 +69,18 @@ def test_linear_says_what_is_wrong():
     raises_the_same("linear", np.zeros((2, 3, 1500)), np.zeros((1000, 1500)))
 
 
+@pytest.mark.parametrize(("images", "dtype"), [(65, np.float64), (3, np.float32)])
+def test_linear_of_many_images_or_with_a_gradient_of_another_dtype(images, dtype):
+    rng = np.random.default_rng(47)
+    x, weight = rng.standard_normal((images, 1025)).astype(dtype), rng.standard_normal((1024, 1025)).astype(dtype)
+    bias, dout = rng.standard_normal(1024).astype(dtype), rng.standard_normal((images, 1024))
+    (out, cache), (expected, readable) = (f.linear(x, weight, bias) for f in (kernels, functional))
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+    dx, dweight, dbias = kernels.linear_backward(dout, cache)
+    for got, want in zip((dx, dweight, dbias), functional.linear_backward(dout, readable), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_linear_of_a_weight_in_another_order():
     weight = np.asfortranarray(np.random.default_rng(43).standard_normal((1024, 1100)))
     x = np.random.default_rng(44).standard_normal((2, 1100))

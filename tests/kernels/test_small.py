@@ -228,7 +228,7 @@ def test_conv_block_takes_the_first_of_equals(place, dtype):
 
 @dtypes
 @pytest.mark.parametrize("images", [1, 2, 5])
-@pytest.mark.parametrize("rows", [3, 11])
+@pytest.mark.parametrize("rows", [3, 9, 10, 11])
 def test_linear(rows, images, dtype):
     x, weight, bias = random((images, 13), dtype), random((rows, 13), dtype), random(rows, dtype)
     for b in (bias, None):
