@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from fkp_app.blas import VARIABLE, WIDE
 from numpynet.typing import Array
 
@@ -28,12 +26,6 @@ class Contender:
     def is_torch(self) -> bool:
         """Whether PyTorch does the work."""
         return self.make is torch_step
-
-
-def batch(side: int, images: int) -> tuple[Array, Array]:
-    """The images (N, 1, side, side) and targets (N, 136) that all train on."""
-    rng = np.random.default_rng(0)
-    return rng.random((images, 1, side, side), np.float32), rng.standard_normal((images, 136), np.float32)
 
 
 def numpynet_step(arguments: dict[str, Any], ops: str, fused: bool) -> Step:

@@ -7,28 +7,14 @@ background. What is reported is the epoch's time and how much of it a step waite
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.contenders import CONTENDERS, COURSE, FAST
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process, Task
-from fkp_app.dataset import load_split
-from fkp_app.recipes import RECIPES, training_transform
-from numpynet.data import DataLoader
+from benchmarks.processes import Process
+from benchmarks.tasks import Task, loader
 from numpynet.models import MODELS
 
 CHUNK = 10
 """Steps that a contender takes before it is the other's turn."""
-
-
-def loader(task: Task, epoch: int) -> DataLoader:
-    """The batches of an epoch, as `fkp train` makes them."""
-    assert task.data is not None
-    recipe = RECIPES[task.model]
-    order, jitter = np.random.default_rng([0, epoch]).spawn(2)
-    dataset = load_split(Path(task.data), "training")
-    dataset = dataset.with_transform(training_transform(recipe.card({}), recipe.jitter, jitter))
-    return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True)
 
 
 def main() -> int:

@@ -6,32 +6,15 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
 from threadpoolctl import threadpool_info
 
-from benchmarks.contenders import CONTENDERS, batch
+from benchmarks.contenders import CONTENDERS
+from benchmarks.tasks import Task, batches
 from fkp_app.backends import limit_threads
-from numpynet.models import MODELS
-from numpynet.typing import Array
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all contenders of a run train on, and with how many threads (what each library chooses where None)."""
-
-    model: str
-    batch_size: int
-    threads: int | None = None
-    size: int | None = None  # of the images; the model's own where None
-    data: str | None = None  # a data set in the published layout; random numbers where None
-
-    def arguments(self) -> dict[str, Any]:
-        """The network's, for KeypointNet and its twin."""
-        return MODELS[self.model] | ({} if self.size is None else {"size": self.size})
 
 
 class Worker:
@@ -86,7 +69,7 @@ class Process(Worker):
 def _serve(line: Connection, name: str, task: Task) -> None:
     """In the process: so many steps for a number, facts for 0."""
     limit_threads("torch" if CONTENDERS[name].is_torch else "numpy", task.threads)
-    step, batches = CONTENDERS[name].make(task.arguments(), **CONTENDERS[name].options), _batches(task)
+    step, endless = CONTENDERS[name].make(task.arguments(), **CONTENDERS[name].options), batches(task)
     while True:
         count = line.recv()
         if not count:
@@ -96,22 +79,10 @@ def _serve(line: Connection, name: str, task: Task) -> None:
         rows = []
         for _ in range(count):
             begin = time.perf_counter()
-            images, targets = next(batches)
+            images, targets = next(endless)
             wait = time.perf_counter() - begin
             rows.append(step(images, targets) | {"wait": wait})
         line.send(rows)
-
-
-def _batches(task: Task) -> Iterator[tuple[Array, Array]]:
-    """One batch again and again; of real data, epoch after epoch as `fkp train` prepares them."""
-    if task.data is None:
-        always = batch(task.arguments()["size"], task.batch_size)
-        while True:
-            yield always
-    from benchmarks.epoch import loader
-
-    for epoch in range(1, 1000):
-        yield from loader(task, epoch)
 
 
 def _peak_memory() -> float:

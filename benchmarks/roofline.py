@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.layers import operations
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process, Task, Worker
+from benchmarks.processes import Process, Worker
+from benchmarks.tasks import Task
 from numpynet.models import MODELS
 from numpynet.workers import get_threads, run
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process, Task
+from benchmarks.processes import Process
+from benchmarks.tasks import Task
 from numpynet.models import MODELS
 from numpynet.workers import physical_cores
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.contenders import batch
 from benchmarks.machine import describe, print_description
+from benchmarks.tasks import batch
 from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
 from numpynet.layers import ConvBlock

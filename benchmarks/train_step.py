@@ -16,9 +16,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES, batch
+from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process, Task
+from benchmarks.processes import Process
+from benchmarks.tasks import Task, batch
 from numpynet import KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.models import MODELS
 from numpynet.typing import Array

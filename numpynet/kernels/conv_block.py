@@ -13,21 +13,14 @@ backward  Only the winners of the pool that ReLU let through have a gradient, so
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.conv_block import ConvBlockGradients
+from numpynet.kernels.conv_block_loops import moments, pool_normalised, spread, sum_winners
 from numpynet.kernels.strips import Geometry, add_rows, geometry_of, gradients, strips_of, unfold_strip
 from numpynet.typing import Array, IntOrPair, Pair, pair
 from numpynet.workers import run
-
-CUT = 4
-"""In place of the winner's number, 0 to 3 in row-major order: ReLU let nothing of this window through."""
-
-
-TRUSTED = 8
-"""How many times as large as its scale a channel's shift may be for x_hat to be taken from the output."""
 
 
 class Statistics(NamedTuple):
@@ -46,7 +39,7 @@ class ConvBlockCache(NamedTuple):
     has_bias: bool
     geometry: Geometry
     convolved: Array  # (N, F, OH, OW), without the bias
-    winner: Array  # uint8, out's shape
+    winner: Array  # uint8, out's shape: see conv_block_loops.CUT
     centre: Array  # (F,): the mean of `convolved`
     inv_std: Array  # (F,)
     slope: Array  # (F,): scale inv_std
@@ -158,108 +151,3 @@ def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tupl
 
     run(strip, count)
     return convolved.reshape(N, F, g.OH, g.OW), means, squares, sizes
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
-    """Of pixels begin .. end of each channel: the mean, and the sum of the squared distances from it, in float64."""
-    for f in range(len(image)):
-        row = image[f, begin:end]
-        total = 0.0
-        for k in range(row.size):
-            total += row[k]
-        mean = total / row.size
-        square = 0.0
-        for k in range(row.size):
-            distance = row[k] - mean
-            square += distance * distance
-        means[f], squares[f] = mean, square
-
-
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-untyped-def]
-    """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
-    for f in range(out.shape[0]):
-        c, s, b = centre[f], slope[f], level[f]
-        for h in range(out.shape[1]):
-            upper, lower = x[f, 2 * h], x[f, 2 * h + 1]
-            target, who = out[f, h], winner[f, h]
-            for w in range(target.size):
-                best, number = (upper[2 * w] - c) * s + b, np.uint8(0)
-                y1, y2, y3 = (upper[2 * w + 1] - c) * s + b, (lower[2 * w] - c) * s + b, (lower[2 * w + 1] - c) * s + b
-                if y1 > best or y1 != y1:
-                    best, number = y1, np.uint8(1)
-                if y2 > best or y2 != y2:
-                    best, number = y2, np.uint8(2)
-                if y3 > best or y3 != y3:
-                    best, number = y3, np.uint8(3)
-                who[w] = number if best > 0 else np.uint8(CUT)
-                target[w] = best if not best <= 0 else best * 0
-
-
-@njit(nogil=True, cache=True)
-def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
-    """For one image: sums[0] = sum(dout) and sums[1] = sum(dout x_hat) of each channel, where ReLU let it through.
-
-    x_hat is taken from out = x_hat scale + shift, a quarter as much to read as the convolution's result. Only where
-    the shift is so much larger than the scale that this would cost digits is it made of the latter.
-    """
-    for f in range(len(out)):
-        total, along = 0.0, 0.0
-        if abs(level[f]) * inv_std[f] <= TRUSTED * abs(slope[f]):
-            for h in range(out.shape[1]):
-                a, b = sums_of_row(dout[f, h], out[f, h], level[f])
-                total, along = total + a, along + b
-            along /= slope[f]
-        else:
-            for h in range(out.shape[1]):
-                for w in range(out.shape[2]):
-                    number = winner[f, h, w]
-                    if number != CUT:
-                        total += dout[f, h, w]
-                        distance = x[f, 2 * h + (number >> 1), 2 * w + (number & 1)] - centre[f]
-                        along += np.float64(dout[f, h, w]) * distance
-        sums[0, f], sums[1, f] = total, along * inv_std[f]
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
-    """sum(g) and sum(g (y - level)) where y is positive, in float64."""
-    total, along = 0.0, 0.0
-    none = g.dtype.type(0)
-    for w in range(g.size):
-        through = g[w] if y[w] > 0 else none
-        total += through
-        along += np.float64(through) * np.float64(y[w] - level)
-    return total, along
-
-
-@njit(nogil=True, cache=True)
-def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
-    """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW).
-
-    That is slope (g - level - x_hat stretch), where g is dout at the winners and zero elsewhere.
-    """
-    OW = x.shape[2]
-    for f in range(len(x)):
-        c, b, a, s = centre[f], base[f], lean[f], slope[f]
-        for r in range(top, bottom):
-            target, h = dx[f, (r - top) * OW : (r - top + 1) * OW], r // 2
-            windows = dout.shape[2] if h < dout.shape[1] else 0
-            if windows:
-                spread_row(x[f, r], target, dout[f, h], winner[f, h], np.uint8(r % 2 * 2), c, b, a, s)
-            for k in range(2 * windows, OW):  # a last row or column that no window has seen
-                target[k] = b - a * (x[f, r, k] - c)
-
-
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untyped-def]
-    """One row; its pixels have the numbers `number` and `number` + 1 in their windows.
-
-    A function of its own, with few arrays: else the compiler cannot tell whether they overlap, and does not vectorise.
-    """
-    zero = target.dtype.type(0)
-    for w in range(g.size):
-        value, x0, x1 = s * g[w], x[2 * w], x[2 * w + 1]
-        target[2 * w] = b - a * (x0 - c) + (value if who[w] == number else zero)
-        target[2 * w + 1] = b - a * (x1 - c) + (value if who[w] == number + 1 else zero)

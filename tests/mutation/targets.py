@@ -72,6 +72,7 @@ TARGETS = [
     _kernel("strips", "conv or strips"),
     _kernel("conv2d"),
     _kernel("conv_block"),
+    _kernel("conv_block_loops", "conv_block"),
     _kernel("linear"),
     _kernel("rows", "linear or adam"),
     _kernel("adam"),
