@@ -93,7 +93,7 @@ def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def unpool_row(g, who, target, number):  # type: ignore[no-untyped-def]
-    """One row, whose pixels are numbered `number` and `number` + 1 in their windows; see conv_block_loops.spread_row."""
+    """One row; its pixels are numbered `number` and `number` + 1 in their windows. See conv_block_loops.spread_row."""
     zero = target.dtype.type(0)
     for w in range(g.size):
         target[2 * w] = g[w] if who[w] == number else zero

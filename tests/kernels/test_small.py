@@ -260,7 +260,7 @@ def test_adam(dtype):
 
 
 @dtypes
-@pytest.mark.parametrize("images", [1, 4, 6])
+@pytest.mark.parametrize("images", [1, 4, 6, 9])
 def test_adam_of_factors(images, dtype):
     """Seven rows, the last of which has no partner, and columns of several tiles."""
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
@@ -292,6 +292,18 @@ def test_batch_norm(affine, given, dtype):
     gradients = unchanged((dout, x), lambda: batch_norm.batch_norm_backward(dout, cache))
     for got, want in zip(gradients, functional.batch_norm_backward(dout, readable), strict=True):
         same(got, want, dtype)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1), (1, 5, 2), (3, 2, 4), (2, 1, 1, 1)], ids=str)
+def test_batch_norm_of_other_shapes(shape):
+    """Three dimensions, and no more than two numbers a channel."""
+    x, dout = random(shape, np.float64), random(shape, np.float64)
+    out, cache = batch_norm.batch_norm(x, eps=0.3)
+    expected, readable = functional.batch_norm(x, eps=0.3)
+    same(out, expected, np.float64)
+    gradients = batch_norm.batch_norm_backward(dout, cache)
+    for got, want in zip(gradients, functional.batch_norm_backward(dout, readable), strict=True):
+        same(got, want, np.float64)
 
 
 @dtypes
