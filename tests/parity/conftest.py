@@ -19,6 +19,14 @@ def _record_tolerances(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     monkeypatch.setattr(helper, "record", request.node.user_properties.append)
 
 
+@pytest.fixture(autouse=True)
+def _same_weights_every_time() -> None:
+    """PyTorch's layers draw their first weights from its global generator."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One row for each operation, dtype and kind: comparisons, the largest difference, the tolerance, the share."""
     if not HAVE_TORCH:
