@@ -30,4 +30,29 @@ class SmoothL1Loss:
         return float(loss), ops().smooth_l1_loss_backward(1.0, cache)
 
 
-Criterion = MSELoss | SmoothL1Loss
+class L1Loss(SmoothL1Loss):
+    """Mean absolute error (torch.nn.L1Loss), which is SmoothL1 with nothing smoothed; `reduction` as in MSELoss."""
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction, beta=0.0)
+
+
+class WingLoss:
+    """Logarithmic below `w`, absolute above (Feng et al. 2018); `reduction` as in MSELoss.
+
+    `eps` bends the logarithm: the slope goes from w / eps at zero to w / (eps + w) at w. `functional.wing_loss` tells
+    for which units the defaults are.
+    """
+
+    def __init__(self, reduction: Reduction = "mean", w: float = 0.2, eps: float = 0.05) -> None:
+        self.reduction = reduction
+        self.w = w
+        self.eps = eps
+
+    def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
+        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
+        loss, cache = ops().wing_loss(out, target, self.reduction, self.w, self.eps)
+        return float(loss), ops().wing_loss_backward(1.0, cache)
+
+
+Criterion = MSELoss | SmoothL1Loss | WingLoss

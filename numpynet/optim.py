@@ -67,6 +67,8 @@ class Optimizer(abc.ABC):
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) as torch.optim.Adam has it; the rule stands in `functional.adam_update`."""
 
+    decoupled = False
+
     def __init__(
         self,
         params: Iterable[Parameter],
@@ -77,7 +79,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr)
         if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"Adam: betas must lie in 0 .. 1 (1 excluded), got {betas}")
+            raise ValueError(f"{type(self).__name__}: betas must lie in 0 .. 1 (1 excluded), got {betas}")
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
@@ -99,8 +101,28 @@ class Adam(Optimizer):
             state |= {name: lasting(param.shape, param.dtype) for name in ("exp_avg", "exp_avg_sq")}
             state["exp_avg"][...] = state["exp_avg_sq"][...] = 0
         state["step"] += 1
-        rule = (int(state["step"]), self.lr, self.betas, self.eps, self.weight_decay)
+        rule = (int(state["step"]), self.lr, self.betas, self.eps, self.weight_decay, self.decoupled)
         return state["exp_avg"], state["exp_avg_sq"], rule
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW.
+
+    Each step first shortens the weights by lr * weight_decay of their length. In Adam the decay is part of the gradient
+    and divided by its size: weights with large gradients hardly decay there.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
 
 
 class SGD(Optimizer):

@@ -3,6 +3,7 @@
 The loop over epochs is `numpynet.training.fit`: it knows nothing of either side but `train_step` and `train`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -10,23 +11,60 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
+from numpynet.schedules import Schedule
 from numpynet.typing import AnyArray, Array
-from reference.models import Net, as_arrays, as_tensors
+from reference.models import ARCHITECTURES, as_arrays, as_tensors
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Such as torch.nn.SmoothL1Loss(): outputs and targets in, the loss out."""
 
-CRITERIA: dict[str, type[nn.Module]] = {"smooth_l1": nn.SmoothL1Loss, "mse": nn.MSELoss}
+
+class WingLoss(nn.Module):
+    """The twin of `numpynet.WingLoss`: autograd has the derivative."""
+
+    def __init__(self, w: float = 0.2, eps: float = 0.05) -> None:
+        super().__init__()
+        self.w = w
+        self.eps = eps
+
+    def forward(self, out: Tensor, target: Tensor) -> Tensor:
+        size = (out - target).abs()
+        gap = self.w - self.w * math.log(1 + self.w / self.eps)
+        return torch.where(size < self.w, self.w * torch.log1p(size / self.eps), size - gap).mean()
+
+
+CRITERIA: dict[str, type[nn.Module]] = {
+    "smooth_l1": nn.SmoothL1Loss,
+    "mse": nn.MSELoss,
+    "l1": nn.L1Loss,
+    "wing": WingLoss,
+}
 
 
 class Trainer:
     """A network, its criterion and its optimizer: the twin of `numpynet.training.Trainer`, with its methods."""
 
-    def __init__(self, net: nn.Module, criterion: Criterion, optimizer: Optimizer) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        criterion: Criterion,
+        optimizer: Optimizer,
+        schedule: Schedule | None = None,
+        average: AveragedModel | None = None,
+    ) -> None:
         self.net = net
         self.criterion = criterion
         self.optimizer = optimizer
+        self.schedule = schedule
+        self.average = average
+        self.step = 0
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"]) if self.schedule is None else self.schedule(self.step)
 
     def train_step(self, images: Array, targets: Array) -> float:
         """One step of learning: forward, loss, backward, update. Returns the loss before the update.
@@ -37,7 +75,13 @@ class Trainer:
         outputs = self.net(torch.from_numpy(images))
         loss = self.criterion(outputs, torch.from_numpy(targets))
         loss.backward()
+        if self.schedule is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr
         self.optimizer.step()
+        self.step += 1
+        if self.average is not None:
+            self.average.update_parameters(self.net)
         return loss.item()
 
     def train(self, mode: bool = True) -> None:
@@ -46,30 +90,42 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, images: Array) -> Array:
-        """Outputs (N, 136) of images (N, 1, size, size), in whichever mode the network is."""
-        outputs: Array = self.net(torch.from_numpy(images)).numpy()
+        """Outputs (N, 136) of images (N, 1, size, size), in whichever mode the network is.
+
+        In evaluation they are those of the averaged weights, if there is an average.
+        """
+        net = self.net if self.average is None or self.net.training else self.average
+        outputs: Array = net(torch.from_numpy(images)).numpy()
         return outputs
 
     def weights(self) -> dict[str, AnyArray]:
-        """The network's state dict as arrays, which share the network's memory."""
-        return as_arrays(self.net.state_dict())
+        """The network's state dict, averaged if there is an average, as arrays that share the network's memory."""
+        return as_arrays((self.net if self.average is None else self.average.module).state_dict())
 
     def state(self) -> dict[str, AnyArray]:
-        """Everything that training changes: weights, what the optimizer remembers, the generator of the dropout."""
-        state = {f"net.{key}": array for key, array in self.weights().items()}
+        """Everything that training changes: weights, what the optimizer remembers, the generator of the dropout.
+
+        And the average of the weights, and how many steps are done.
+        """
+        state = {f"net.{key}": array for key, array in as_arrays(self.net.state_dict()).items()}
         state |= {f"optimizer.{key}": array for key, array in optimizer_state(self.optimizer).items()}
-        return state | {"rng.torch": torch.get_rng_state().numpy()}
+        if self.average is not None:
+            state |= {f"average.net.{key}": array for key, array in self.weights().items()}
+            state["average.updates"] = self.average.n_averaged.numpy()
+        return state | {"step": np.array(self.step, np.int64), "rng.torch": torch.get_rng_state().numpy()}
 
     def load_state(self, state: Mapping[str, AnyArray]) -> None:
         """Go on from a `state`, this twin's or numpynet's (whose random numbers PyTorch cannot continue).
 
-        ValueError where it belongs to another network or optimizer.
+        ValueError where it belongs to another network or optimizer. Where it holds no average, that begins anew with
+        the weights; where it holds no step, at 0.
         """
-        try:
-            self.net.load_state_dict(as_tensors(_below("net.", state), share=True))
-        except RuntimeError as error:
-            raise ValueError(" ".join(str(error).split())) from None
+        _load(self.net, _below("net.", state))
         load_optimizer_state(self.optimizer, _below("optimizer.", state))
+        if self.average is not None:
+            _load(self.average.module, _below("average.net.", state) or as_arrays(self.net.state_dict()))
+            self.average.n_averaged.fill_(int(state.get("average.updates", 0)))
+        self.step = int(state.get("step", 0))
         if "rng.torch" in state:
             torch.set_rng_state(torch.tensor(state["rng.torch"]))
 
@@ -77,17 +133,42 @@ class Trainer:
 def make_trainer(
     state: Mapping[str, AnyArray],
     arguments: Mapping[str, Any],
-    loss: Literal["smooth_l1", "mse"],
+    loss: Literal["smooth_l1", "mse", "l1", "wing"],
     lr: float,
     seed: int,
+    *,
+    architecture: str = "KeypointNet",
+    loss_arguments: Mapping[str, Any] | None = None,
+    weight_decay: float = 0.0,
+    schedule: Schedule | None = None,
+    average_decay: float | None = None,
 ) -> Trainer:
-    """A Net of these constructor `arguments` with copies of the weights `state`, its loss, and Adam.
+    """The twin of an `architecture` of these `arguments` with copies of the weights `state`, its loss, and Adam.
 
     seed: of PyTorch's global generator, from which dropout draws.
+    weight_decay: decoupled (AdamW). schedule: in place of the rate `lr`. average_decay: of the weights' average.
     """
-    net = Net.from_state(state, arguments)
+    net = ARCHITECTURES[architecture].from_state(state, arguments)
     torch.manual_seed(seed)
-    return Trainer(net, CRITERIA[loss](), torch.optim.Adam(net.parameters(), lr=lr))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)  # Adam, where nothing decays
+    average = None if average_decay is None else weight_average(net, average_decay)
+    return Trainer(net, CRITERIA[loss](**(loss_arguments or {})), optimizer, schedule, average)
+
+
+def weight_average(net: nn.Module, decay: float = 0.999, warmup: bool = True) -> AveragedModel:
+    """The twin of `numpynet.WeightAverage`: with the warm-up of its decay, and counts that are copied."""
+
+    @torch.no_grad()
+    def approach(averages: Any, weights: Any, updates: Any) -> None:
+        keep = min(decay, (1 + int(updates)) / (10 + int(updates))) if warmup else decay
+        for average, weight in zip(averages, weights, strict=True):
+            if average.is_floating_point():
+                average.lerp_(weight, 1 - keep)
+            else:
+                average.copy_(weight)
+
+    average = AveragedModel(net, multi_avg_fn=approach, use_buffers=True)
+    return average.eval()
 
 
 def optimizer_state(optimizer: Optimizer) -> dict[str, AnyArray]:
@@ -123,6 +204,13 @@ def load_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) ->
         loaded.setdefault(parameter, {})[name] = torch.tensor(array, dtype=dtype)
     optimizer.state.clear()
     optimizer.state.update(loaded)
+
+
+def _load(net: nn.Module, state: Mapping[str, AnyArray]) -> None:
+    try:
+        net.load_state_dict(as_tensors(state, share=True))
+    except RuntimeError as error:
+        raise ValueError(" ".join(str(error).split())) from None
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

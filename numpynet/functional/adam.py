@@ -21,6 +21,7 @@ def adam_update(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
+    decoupled: bool = False,
 ) -> None:
     """One step of Adam (Kingma and Ba 2015, algorithm 1), element by element, t = `step` counting from 1::
 
@@ -30,15 +31,21 @@ def adam_update(
         param = param - lr m_hat / (sqrt(v_hat) + eps),
                 m_hat = m / (1 - beta1^t), v_hat = v / (1 - beta2^t)
 
+    With `decoupled` decay (AdamW: Loshchilov and Hutter 2019, algorithm 2) g is the gradient alone, and before all
+    else param = param - lr weight_decay param. As part of g the decay is divided by sqrt(v_hat) like the rest of it:
+    where gradients are large, weights hardly decay. Decoupled, all decay at the one rate.
+
     m and v begin at 0 and are too small at first by just the factors that the hats divide by: after one step
     m_hat = g and v_hat = g^2, so the first step is lr sign(g), however large g is.
 
     Shapes: all arrays alike. `param`, `exp_avg` and `exp_avg_sq` are changed in place; `grad` is not.
 
-    As torch.optim.Adam: eps is added outside the root, after the correction; the decay is part of the gradient.
+    As torch.optim.Adam, and AdamW where decoupled: eps is added outside the root, after the correction.
     """
     beta1, beta2 = betas
-    if weight_decay:
+    if decoupled:
+        param *= 1 - lr * weight_decay
+    elif weight_decay:
         grad = grad + weight_decay * param
     exp_avg *= beta1
     exp_avg += (1 - beta1) * grad
@@ -59,6 +66,7 @@ def adam_update_factored(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
+    decoupled: bool = False,
 ) -> None:
     """`adam_update` for the gradient left^T right, of which only a few rows exist at a time.
 
@@ -68,4 +76,5 @@ def adam_update_factored(
     for begin in range(0, len(param), rows):
         part = slice(begin, begin + rows)
         grad = Factors(factors.left[:, part], factors.right).product()  # (rows, I)
-        adam_update(param[part], grad, exp_avg[part], exp_avg_sq[part], step, lr, betas, eps, weight_decay)
+        arrays = (param[part], grad, exp_avg[part], exp_avg_sq[part])
+        adam_update(*arrays, step, lr, betas, eps, weight_decay, decoupled)

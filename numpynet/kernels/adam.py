@@ -39,14 +39,15 @@ def adam_update(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
+    decoupled: bool = False,
 ) -> None:
     """See `numpynet.functional.adam_update`."""
     arrays = (param, grad, exp_avg, exp_avg_sq)
     if not _made_for(*arrays):
-        functional.adam_update(*arrays, step, lr, betas, eps, weight_decay)
+        functional.adam_update(*arrays, step, lr, betas, eps, weight_decay, decoupled)
         return
     p, g, m, v = (a.reshape(-1) for a in arrays)
-    constants = _constants(param, step, lr, betas, eps, weight_decay)
+    constants = _constants(param, step, lr, betas, eps, weight_decay, decoupled)
 
     def block(i: int) -> None:
         part = slice(i * BLOCK, (i + 1) * BLOCK)
@@ -65,14 +66,16 @@ def adam_update_factored(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
+    decoupled: bool = False,
 ) -> None:
     """See `numpynet.functional.adam_update_factored`."""
     arrays = (param, exp_avg, exp_avg_sq)
     if not _made_for(*arrays, *factors):
-        functional.adam_update_factored(param, factors, exp_avg, exp_avg_sq, step, lr, betas, eps, weight_decay)
+        moments = (exp_avg, exp_avg_sq)
+        functional.adam_update_factored(param, factors, *moments, step, lr, betas, eps, weight_decay, decoupled)
         return
     left = np.ascontiguousarray(factors.left.T)  # (N, O) -> (O, N)
-    constants = _constants(param, step, lr, betas, eps, weight_decay)
+    constants = _constants(param, step, lr, betas, eps, weight_decay, decoupled)
 
     def block(i: int) -> None:
         part = slice(i * ROWS, (i + 1) * ROWS)
@@ -89,28 +92,30 @@ def _made_for(param: Array, *others: Array) -> bool:
 
 
 def _constants(
-    param: Array, step: int, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+    param: Array, step: int, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, decoupled: bool
 ) -> list[np.floating]:
-    """What `move` multiplies with, in the parameter's dtype."""
+    """What `move` multiplies with, in the parameter's dtype. Of the two kinds of decay one is always none at all."""
     beta1, beta2 = betas
-    factors = (beta1, 1 - beta1, beta2, 1 - beta2, 1 / (1 - beta1**step), 1 / (1 - beta2**step), lr, eps, weight_decay)
+    decay, shrink = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
+    mends = (1 / (1 - beta1**step), 1 / (1 - beta2**step))
+    factors = (beta1, 1 - beta1, beta2, 1 - beta2, *mends, lr, eps, decay, shrink)
     return [param.dtype.type(factor) for factor in factors]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def move(p, g, m, v, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay):  # type: ignore[no-untyped-def]
+def move(p, g, m, v, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink):  # type: ignore[no-untyped-def]
     """One block of numbers, in place."""
     for k in range(p.size):
         slope = g[k] + decay * p[k]
         mean = keep1 * m[k] + add1 * slope
         square = keep2 * v[k] + add2 * (slope * slope)
         m[k], v[k] = mean, square
-        p[k] -= lr * (mean * mend1) / (np.sqrt(square * mend2) + eps)
+        p[k] = shrink * p[k] - lr * (mean * mend1) / (np.sqrt(square * mend2) + eps)
 
 
 @njit(nogil=True, cache=True)
 def move_rows(  # type: ignore[no-untyped-def]
-    left, right, p, m, v, tile, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay
+    left, right, p, m, v, tile, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink
 ):
     """The rows of p, m and v, in place, for the gradient left right: left (rows, N), right (N, I)."""
     rows, size = p.shape
@@ -132,7 +137,7 @@ def move_rows(  # type: ignore[no-untyped-def]
                     grad[k] += a * row[k]
                     other[k] += b * row[k]
             move(p[o, begin:end], grad, m[o, begin:end], v[o, begin:end],
-                 keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay)  # fmt: skip
+                 keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink)  # fmt: skip
             if q > o:
                 move(p[q, begin:end], other, m[q, begin:end], v[q, begin:end],
-                     keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay)  # fmt: skip
+                     keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink)  # fmt: skip

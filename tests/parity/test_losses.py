@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from numpynet import MSELoss, SmoothL1Loss
+from numpynet import L1Loss, MSELoss, SmoothL1Loss, WingLoss
+from numpynet import functional as F
 from numpynet.functional import mse_loss, mse_loss_backward, smooth_l1_loss, smooth_l1_loss_backward
+from reference.training import WingLoss as TorchWingLoss
 from tests.parity.helper import both_dtypes, check, compare, seeded
 
 SHAPES = [(4, 136), (1, 136), (1, 1), (2, 3, 4, 5)]
@@ -49,9 +51,48 @@ def test_smooth_l1_at_the_kink_and_beside_it(beta, dtype):
     check("smooth_l1_loss", *functions, inputs, dtype, constants=1, beta=beta)
 
 
+WINGS = [(0.2, 0.05), (2.0, 0.3), (0.5, 4.0)]
+
+
+@both_dtypes
+@pytest.mark.parametrize(("w", "eps"), WINGS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_wing(shape, w, eps, dtype):
+    def composed(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return TorchWingLoss(w, eps)(x, target)
+
+    def ours(x, target):
+        return F.wing_loss(x, target, w=w, eps=eps)
+
+    check("wing_loss", ours, F.wing_loss_backward, composed, arrays(shape), dtype, constants=1)
+
+
+@both_dtypes
+@pytest.mark.parametrize(("w", "eps"), WINGS)
+def test_wing_at_zero_and_beside_the_kink(w, eps, dtype):
+    """Not on it: its slope jumps there, and |d| < w is decided by rounding."""
+    difference = w * np.array([[-2, -1 - 1e-5, -1 + 1e-5, -0.5, -1e-20, 0, 1e-20, 0.5, 1 - 1e-5, 1 + 1e-5, 2]])
+    tensor = torch.tensor(difference.astype(dtype), requires_grad=True)
+    expected = TorchWingLoss(w, eps)(tensor, torch.zeros_like(tensor))
+    expected.backward()
+    loss, dout = WingLoss(w=w, eps=eps)(tensor.detach().numpy(), np.zeros_like(difference, dtype))
+    compare("wing_loss", "output", "loss", np.asarray(loss, dtype), expected.detach().numpy())
+    assert tensor.grad is not None
+    compare("wing_loss", "gradient", "dout", dout, tensor.grad.numpy())
+
+
+def summed(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return TorchWingLoss()(x, target) * x.numel()
+
+
 CRITERIA: dict[str, tuple[Any, ...]] = {
     "MSELoss": (MSELoss, nn.MSELoss, {}),
     "MSELoss, sum": (MSELoss, nn.MSELoss, {"reduction": "sum"}),
+    "L1Loss": (L1Loss, nn.L1Loss, {}),
+    "L1Loss, sum": (L1Loss, nn.L1Loss, {"reduction": "sum"}),
+    "WingLoss": (WingLoss, TorchWingLoss, {}),
+    "WingLoss, w, eps": (WingLoss, TorchWingLoss, {"w": 0.7, "eps": 0.4}),
+    "WingLoss, sum": (WingLoss, lambda reduction: summed, {"reduction": "sum"}),
     "SmoothL1Loss": (SmoothL1Loss, nn.SmoothL1Loss, {}),
     "SmoothL1Loss, sum, beta": (SmoothL1Loss, nn.SmoothL1Loss, {"reduction": "sum", "beta": 0.3}),
 }

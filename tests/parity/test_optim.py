@@ -1,4 +1,4 @@
-"""Adam and SGD beside PyTorch, step by step, on gradients that neither computed; and their states exchanged."""
+"""Adam, AdamW and SGD beside PyTorch, step by step, on gradients that neither computed; and their states exchanged."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet import SGD, Adam, Parameter
+from numpynet import SGD, Adam, AdamW, Parameter
+from numpynet.schedules import one_cycle
 from reference.training import load_optimizer_state, optimizer_state
 from tests.parity.helper import both_dtypes, compare, seeded
 
@@ -21,6 +22,10 @@ CASES: dict[str, tuple[Any, ...]] = {
     "Adam, weight decay": (Adam, torch.optim.Adam, {"weight_decay": 0.3}),
     "Adam, eps that matters": (Adam, torch.optim.Adam, {"eps": 0.5}),
     "Adam, everything": (Adam, torch.optim.Adam, {"lr": 0.02, "betas": (0.8, 0.9), "eps": 0.1, "weight_decay": 0.2}),
+    "AdamW": (AdamW, torch.optim.AdamW, {}),
+    "AdamW, weight decay": (AdamW, torch.optim.AdamW, {"lr": 0.1, "weight_decay": 0.3}),
+    "AdamW, no decay": (AdamW, torch.optim.AdamW, {"weight_decay": 0.0}),
+    "AdamW, everything": (AdamW, torch.optim.AdamW, {"lr": 0.02, "betas": (0.8, 0.9), "eps": 0.1, "weight_decay": 2.0}),
     "SGD": (SGD, torch.optim.SGD, {"lr": 0.1}),
     "SGD, weight decay": (SGD, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.3}),
     "SGD, momentum": (SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
@@ -44,9 +49,11 @@ def make(case, dtype):
     return params, ours(params, **options), tensors, theirs(tensors, **options), rng
 
 
-def steps(count, params, optimizer, tensors, torch_optimizer, rng, scale=1.0):
+def steps(count, params, optimizer, tensors, torch_optimizer, rng, scale=1.0, schedule=None):
     """Move both sides by the same random gradients, comparing parameters and states after every step."""
-    for _ in range(count):
+    for i in range(count):
+        if schedule is not None:
+            optimizer.lr = torch_optimizer.param_groups[0]["lr"] = schedule(i)
         for parameter, tensor in zip(params, tensors, strict=True):
             grad = (scale * rng.standard_normal(parameter.data.shape)).astype(parameter.data.dtype)
             parameter.zero_grad()
@@ -69,6 +76,12 @@ def steps(count, params, optimizer, tensors, torch_optimizer, rng, scale=1.0):
 @cases
 def test_steps(case, dtype):
     steps(STEPS, *make(case, dtype))
+
+
+@both_dtypes
+@pytest.mark.parametrize("case", ["Adam, weight decay", "AdamW", "AdamW, weight decay", "AdamW, everything"])
+def test_many_steps_at_a_rate_that_changes(case, dtype):
+    steps(80, *make(case, dtype), schedule=one_cycle(0.1, 80))
 
 
 @both_dtypes

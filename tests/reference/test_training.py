@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet import Adam, AdamW, KeypointNet, SmoothL1Loss, WeightAverage
 from numpynet.checkpoint import load_tensors, save_tensors
+from numpynet.schedules import one_cycle
 from numpynet.training import EpochEvent, StepEvent, fit
 from numpynet.training import Trainer as NumpyTrainer
 from reference.training import Trainer, make_trainer
@@ -25,6 +26,13 @@ def batches(epoch):
 def trainer(seed: int = 0, dropout: float = 0.3, loss: Any = "smooth_l1") -> Trainer:
     arguments = ARGUMENTS | {"dropout": dropout}
     return make_trainer(KeypointNet(**arguments, rng=seed).state_dict(), arguments, loss, 1e-2, seed)
+
+
+def recipe(seed: int = 0, dropout: float = 0.3) -> Trainer:
+    """With decay, schedule and average."""
+    arguments = ARGUMENTS | {"dropout": dropout}
+    options: dict[str, Any] = {"weight_decay": 0.1, "schedule": one_cycle(1e-2, 12), "average_decay": 0.8}
+    return make_trainer(KeypointNet(**arguments, rng=seed).state_dict(), arguments, "l1", 1.0, seed, **options)
 
 
 def test_the_loop_learns_and_tells():
@@ -59,7 +67,8 @@ def test_predict_in_evaluation_leaves_everything_as_it_was():
     assert all(np.array_equal(after[key], array) for key, array in before.items())
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+@pytest.mark.parametrize("trainer", [trainer, recipe])
+def test_interrupted_and_resumed_equals_uninterrupted(trainer, tmp_path):
     """Through a file, with dropout, Adam's memory and running statistics: bit for bit."""
     whole = trainer()
     list(fit(whole, batches, epochs=4))
@@ -93,6 +102,63 @@ def test_a_checkpoint_of_numpynet_goes_on_in_the_twin_and_back():
     back.load_state({key: array.copy() for key, array in twin.state().items()})
     images, targets = next(batches(4))
     assert back.train_step(images, targets) == pytest.approx(twin.train_step(images, targets), rel=1e-5)
+
+
+def test_with_decay_schedule_and_average_the_twin_does_what_numpynet_does():
+    """Rates, weights and averages, in float64, and one goes on from the other's state."""
+    arguments = ARGUMENTS | {"dropout": 0.0}
+    net = KeypointNet(**arguments, rng=0).astype(np.float64)
+    schedule = one_cycle(1e-2, 12)
+    ours = NumpyTrainer(
+        net, SmoothL1Loss(), AdamW(net.parameters(), weight_decay=0.1), schedule, WeightAverage(net, 0.8)
+    )
+    options = {"weight_decay": 0.1, "schedule": schedule, "average_decay": 0.8}
+    twin = make_trainer(net.state_dict(), arguments, "smooth_l1", 1.0, 0, **options)
+    other = make_trainer(net.state_dict(), arguments, "smooth_l1", 1.0, 0, **options)
+    whole_batches = [(images.astype(np.float64), targets.astype(np.float64)) for images, targets in batches(1)]
+    for step in range(6):
+        if step == 3:
+            other.load_state({key: array.copy() for key, array in ours.state().items()})
+        images, targets = whole_batches[step % 3]
+        assert ours.lr == twin.lr == schedule(step)
+        loss = ours.train_step(images, targets)
+        assert loss == pytest.approx(twin.train_step(images, targets), rel=1e-8)
+        if step >= 3:
+            assert loss == pytest.approx(other.train_step(images, targets), rel=1e-8)
+    assert ours.state().keys() == twin.state().keys() ^ {"rng.torch", "rng.0"}
+    for key in (
+        "net.fc2.weight",
+        "average.net.fc2.weight",
+        "average.net.fc1_bn.running_var",
+        "average.updates",
+        "step",
+    ):
+        for theirs in (twin, other):
+            np.testing.assert_allclose(ours.state()[key], theirs.state()[key], rtol=1e-7, atol=1e-9, err_msg=key)
+    for trainer in (ours, twin, other):
+        trainer.train(False)
+    np.testing.assert_allclose(ours.predict(images), twin.predict(images), rtol=1e-7, atol=1e-9)
+    assert not np.allclose(twin.weights()["fc2.weight"], twin.state()["net.fc2.weight"], atol=1e-5)
+
+
+def test_a_state_without_step_and_average_begins_them_anew():
+    """As states were saved before there were any."""
+    twin = recipe()
+    list(fit(twin, batches, epochs=1))
+    old = trainer()
+    list(fit(old, batches, epochs=1))
+    state = {key: array.copy() for key, array in old.state().items() if key != "step"}
+    twin.load_state(state)
+    assert (twin.step, twin.state()["average.updates"]) == (0, 0)
+    assert all(np.array_equal(array, state[f"net.{key}"]) for key, array in twin.weights().items())
+    twin.train_step(*next(batches(1)))
+    assert all(np.array_equal(array, twin.state()[f"net.{key}"]) for key, array in twin.weights().items())
+
+
+def test_an_average_of_another_network_is_refused():
+    twin = recipe()
+    with pytest.raises(ValueError, match=r"fc1\.weight"):
+        twin.load_state(twin.state() | {"average.net.fc1.weight": np.zeros((3, 3), np.float32)})
 
 
 def test_a_state_of_another_network_is_refused():

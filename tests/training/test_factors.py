@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet import SGD, Adam, Linear, Parameter, use
+from numpynet import SGD, Adam, AdamW, Linear, Parameter, use
 from numpynet.factors import Factors
 from numpynet.kernels.linear import LEAST
 
@@ -71,10 +71,11 @@ def test_factors_that_do_not_fit_are_refused():
 @both
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("images", [1, 4, 10, 13])
-def test_adam_moves_by_factors_as_by_their_product(ops, dtype, images):
+@pytest.mark.parametrize("rule", [Adam, AdamW])
+def test_adam_moves_by_factors_as_by_their_product(rule, images, dtype, ops):
     """Three steps; an odd number of rows, columns of more than one tile, images that are no multiple of four."""
     whole, factored = parameter(dtype), parameter(dtype)
-    optimizers = [Adam([p], lr=0.05, weight_decay=0.01) for p in (whole, factored)]
+    optimizers = [rule([p], lr=0.05, weight_decay=0.01) for p in (whole, factored)]
     with use(ops):
         for step in range(3):
             pair = factors(images, step, dtype=dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet import SGD, Adam, Parameter
+from numpynet import SGD, Adam, AdamW, Parameter
 from numpynet.functional import ADAM_BLOCK
 
 RNG = np.random.default_rng(40)
@@ -24,6 +24,7 @@ def minimise(optimizer_of, steps=300):
     "optimizer_of",
     [
         lambda params: Adam(params, lr=0.1),
+        lambda params: AdamW(params, lr=0.1),
         lambda params: SGD(params, lr=0.04),
         lambda params: SGD(params, lr=0.02, momentum=0.8),
         lambda params: SGD(params, lr=0.02, momentum=0.8, nesterov=True),
@@ -53,7 +54,7 @@ def test_a_parameter_without_gradient_stays():
     assert set(optimizer.state_dict()) == {"step.0", "exp_avg.0", "exp_avg_sq.0"}
 
 
-@pytest.mark.parametrize("optimizer_of", [Adam, SGD])
+@pytest.mark.parametrize("optimizer_of", [Adam, AdamW, SGD])
 def test_a_rate_of_zero_is_allowed_and_moves_nothing(optimizer_of):
     parameter = Parameter(np.ones(3))
     parameter.add_grad(np.ones(3))
@@ -85,6 +86,7 @@ def test_state_dict_goes_on_where_it_stopped():
         (lambda p: Adam([]), "Adam: no parameters given"),
         (lambda p: Adam(p, lr=-1.0), "Adam: lr must not be negative"),
         (lambda p: Adam(p, betas=(0.9, 1.0)), "Adam: betas must lie in 0 .. 1"),
+        (lambda p: AdamW(p, betas=(1.0, 0.9)), "AdamW: betas must lie in 0 .. 1"),
         (lambda p: SGD(p, nesterov=True), "SGD: nesterov needs a momentum"),
         (lambda p: Adam(p).load_state_dict({"exp_avg.1": np.ones(3)}), "exp_avg.1 belongs to no parameter"),
         (lambda p: Adam(p).load_state_dict({"exp_avg.0": np.ones(2)}), r"exp_avg.0 must have shape \(3,\), got \(2,\)"),

@@ -1,0 +1,110 @@
+"""The moving average of weights: what it is after each update, and what it leaves alone."""
+
+import numpy as np
+import pytest
+
+from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, averaging, fuse
+
+RNG = np.random.default_rng(60)
+
+
+def net():
+    return Sequential(Linear(4, 3, rng=0), BatchNorm1d(3)).eval()
+
+
+def move(network):
+    """Other weights and statistics, and one more batch counted, as after a step."""
+    for array in network.state_dict().values():
+        if array.dtype == np.int64:
+            array += 1
+        else:
+            array[...] = RNG.standard_normal(array.shape)
+    return {key: array.copy() for key, array in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("block", [5, 1 << 15])
+@pytest.mark.parametrize("warmup", [False, True])
+def test_each_update_by_the_formula(warmup, block, monkeypatch):
+    monkeypatch.setattr(averaging, "BLOCK", block)
+    network = net()
+    average = WeightAverage(network, 0.4, warmup)
+    wanted = {}
+    for t in range(8):
+        weights = move(network)
+        keep = 0 if t == 0 else min(0.4, (1 + t) / (10 + t)) if warmup else 0.4
+        wanted = {key: keep * wanted[key] + (1 - keep) * weights[key] if t else weights[key] for key in weights}
+        average.update()
+        assert list(average.state_dict()) == list(weights)
+        for key, array in average.state_dict().items():
+            if array.dtype == np.int64:
+                assert array == t + 1, "counts are copied"
+            else:
+                assert array.dtype == weights[key].dtype
+                np.testing.assert_allclose(array, wanted[key], rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(network.state_dict()[key], weights[key])
+
+
+def test_the_arrays_stay_where_they_are():
+    network = net()
+    average = WeightAverage(network)
+    before = average.state_dict()
+    for _ in range(3):
+        move(network)
+        average.update()
+    assert all(array is before[key] for key, array in average.state_dict().items())
+    assert not any(np.shares_memory(array, network.state_dict()[key]) for key, array in before.items())
+
+
+def test_a_fused_network_is_averaged_and_its_average_evaluates():
+    plain = KeypointNet(16, (2,), (4,), padding=1, rng=0)
+    learning = fuse(plain)
+    average = WeightAverage(learning, 0.5, warmup=False)
+    images = RNG.random((3, 1, 16, 16), np.float32)
+    for _ in range(3):
+        learning(images)  # in training: the running statistics move
+        plain.fc1.weight.data += 1
+        average.update()
+    assert learning.training
+    assert not average.net.training
+    twin = KeypointNet(16, (2,), (4,), padding=1, rng=1).eval()
+    twin.load_state_dict(average.state_dict())
+    np.testing.assert_allclose(average.net(images), twin(images), rtol=1e-5, atol=1e-5)
+    assert not np.allclose(average.net(images), plain.eval()(images), atol=1e-3)
+
+
+def test_it_goes_on_where_it_stopped():
+    network = net()
+    average = WeightAverage(network)
+    move(network)
+    average.update()
+    state = {key: array.copy() for key, array in average.state_dict().items()}
+    other = WeightAverage(network)
+    other.load_state_dict(state, average.updates)
+    for _ in range(3):
+        move(network)
+        average.update()
+        other.update()
+    assert average.updates == other.updates == 4
+    for key, array in average.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[key], array)
+
+
+def test_begun_anew_it_copies_first():
+    network = net()
+    average = WeightAverage(network)
+    for _ in range(3):
+        move(network)
+        average.update()
+    average.load_state_dict({key: array.copy() for key, array in network.state_dict().items()}, 0)
+    weights = move(network)
+    average.update()
+    for key, array in average.state_dict().items():
+        np.testing.assert_array_equal(array, weights[key])
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, np.nan])
+def test_errors(decay):
+    with pytest.raises(ValueError, match=r"WeightAverage: decay must lie in 0 \.\. 1"):
+        WeightAverage(net(), decay)
+    with pytest.raises(ValueError, match=r"load_state_dict: missing"):
+        WeightAverage(net()).load_state_dict({}, 1)

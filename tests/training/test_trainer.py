@@ -1,0 +1,132 @@
+"""The trainer with a schedule and an average: what it does at which step, and that a resumed run is the same run."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from numpynet import AdamW, KeypointNet, SmoothL1Loss, WeightAverage, fuse
+from numpynet.checkpoint import load_tensors, save_tensors
+from numpynet.schedules import one_cycle
+from numpynet.training import StepEvent, Trainer, fit
+
+SCHEDULE = one_cycle(1e-2, 12)
+
+
+def batches(epoch):
+    """Three batches, the same in every epoch."""
+    rng = np.random.default_rng(7)
+    for _ in range(3):
+        yield rng.random((4, 1, 20, 20), np.float32), rng.standard_normal((4, 136), np.float32)
+
+
+def trainer(seed=0, fused=False, schedule=SCHEDULE, decay=0.8):
+    net = KeypointNet(20, (3, 4), (12,), padding=1, dropout=0.3, rng=seed)
+    trained = fuse(net, input_gradient=False) if fused else net
+    average = None if decay is None else WeightAverage(trained, decay)
+    return Trainer(trained, SmoothL1Loss(), AdamW(net.parameters(), weight_decay=0.1), schedule, average)
+
+
+def copied(state):
+    return {key: array.copy() for key, array in state.items()}
+
+
+def same(got, wanted):
+    assert got.keys() == wanted.keys()
+    for key, array in got.items():
+        np.testing.assert_array_equal(array, wanted[key], err_msg=key)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_interrupted_and_resumed_equals_uninterrupted(fused, tmp_path):
+    """In the middle of the schedule, through a file, with dropout: bit for bit, what is predicted as well."""
+    whole = trainer(fused=fused)
+    list(fit(whole, batches, epochs=4))
+
+    first = trainer(fused=fused)
+    list(fit(first, batches, epochs=2, validate=lambda: float(first.predict(next(batches(1))[0]).sum())))
+    save_tensors(tmp_path / "state.safetensors", first.state(), {})
+    second = trainer(seed=5, fused=fused)
+    second.load_state(load_tensors(tmp_path / "state.safetensors")[0])
+    assert second.lr == SCHEDULE(6)
+    list(fit(second, batches, epochs=4, start_epoch=2))
+
+    same(second.state(), whole.state())
+    for side in (second, whole):
+        side.train(False)
+    images, _ = next(batches(1))
+    np.testing.assert_array_equal(second.predict(images), whole.predict(images))
+
+
+def test_every_event_tells_the_rate_of_its_step():
+    learner = trainer()
+    steps = (event for event in fit(learner, batches, epochs=5) if isinstance(event, StepEvent))
+    for i, event in enumerate(steps):
+        assert event.lr == learner.optimizer.lr == SCHEDULE(i)
+        assert learner.step == i + 1
+        assert learner.lr == SCHEDULE(i + 1)
+
+
+def test_without_a_schedule_the_rate_is_the_optimizers():
+    learner = trainer(schedule=None)
+    for event in itertools.islice(fit(learner, batches, epochs=1), 2):
+        assert event.lr == learner.lr == 1e-3
+        assert learner.optimizer.lr == 1e-3
+    learner.optimizer.lr = 0.5
+    assert learner.lr == 0.5
+
+
+def test_the_schedule_is_what_the_steps_obey():
+    """A rate of zero from the second step on: nothing moves any more."""
+    learner = trainer(schedule=lambda step: 1e-2 if step == 0 else 0.0, decay=None)
+    before = learner.net.fc1.weight.data.copy()
+    learner.train_step(*next(batches(1)))
+    after = learner.net.fc1.weight.data.copy()
+    assert not np.array_equal(before, after)
+    learner.train_step(*next(batches(1)))
+    np.testing.assert_array_equal(learner.net.fc1.weight.data, after)
+
+
+def test_evaluated_and_handed_out_are_the_averaged_weights():
+    learner = trainer()
+    list(fit(learner, batches, epochs=2))
+    images, _ = next(batches(1))
+    averaged = KeypointNet(20, (3, 4), (12,), padding=1, rng=1).eval()
+    averaged.load_state_dict(learner.weights())
+    assert not np.allclose(averaged.fc2.weight.data, learner.net.fc2.weight.data, atol=1e-5)
+    before = copied(learner.state())
+    learner.train(False)
+    np.testing.assert_array_equal(learner.predict(images), averaged(images))
+    same(learner.state(), before)
+    learner.train()
+    assert not np.allclose(learner.predict(images), averaged(images), atol=1e-3)
+
+
+def test_without_an_average_they_are_the_networks():
+    learner = trainer(decay=None)
+    list(fit(learner, batches, epochs=1))
+    same(learner.weights(), learner.net.state_dict())
+    learner.train(False)
+    images, _ = next(batches(1))
+    np.testing.assert_array_equal(learner.predict(images), learner.net(images))
+    assert not [key for key in learner.state() if key.startswith("average")]
+
+
+def test_a_state_without_step_and_average_begins_them_anew():
+    """As states were saved before there were any."""
+    old, learner = trainer(decay=None), trainer(seed=3)
+    list(fit(old, batches, epochs=1))
+    list(fit(learner, batches, epochs=1))
+    state = {key: array for key, array in copied(old.state()).items() if key != "step"}
+    learner.load_state(state)
+    assert (learner.step, learner.average.updates) == (0, 0)
+    same(learner.weights(), old.weights())
+    learner.train_step(*next(batches(1)))
+    same(learner.weights(), learner.net.state_dict())  # the first update copies
+
+
+def test_a_state_with_an_average_loads_where_there_is_none():
+    learner, plain = trainer(), trainer(seed=3, decay=None)
+    list(fit(learner, batches, epochs=1))
+    plain.load_state(learner.state())
+    same(plain.weights(), learner.net.state_dict())
