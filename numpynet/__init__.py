@@ -11,14 +11,26 @@ dimages = net.backward(dout, cache)         # adds to every parameter's .grad
 optimizer.step(); optimizer.zero_grad()
 """
 
+from numpynet.averaging import WeightAverage
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
 from numpynet.dispatch import use
 from numpynet.fuse import fuse
-from numpynet.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
-from numpynet.losses import MSELoss, SmoothL1Loss
-from numpynet.models import KeypointNet
-from numpynet.module import Chain, Module, Sequential
-from numpynet.optim import SGD, Adam
+from numpynet.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    SoftArgmax2d,
+    Upsample,
+)
+from numpynet.losses import L1Loss, MSELoss, SmoothL1Loss, WingLoss
+from numpynet.models import HourglassNet, KeypointNet
+from numpynet.module import Chain, Module, Residual, Sequential
+from numpynet.optim import SGD, Adam, AdamW
 from numpynet.parameter import Parameter
 
 __version__ = "0.1.0"
@@ -26,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "BatchNorm1d",
     "BatchNorm2d",
     "Chain",
@@ -33,16 +46,23 @@ __all__ = [
     "Conv2d",
     "Dropout",
     "Flatten",
+    "HourglassNet",
     "KeypointNet",
+    "L1Loss",
     "Linear",
     "MSELoss",
     "MaxPool2d",
     "Module",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
     "SmoothL1Loss",
+    "SoftArgmax2d",
+    "Upsample",
+    "WeightAverage",
     "WeightsCard",
+    "WingLoss",
     "fuse",
     "load_net",
     "load_weights",

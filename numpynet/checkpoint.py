@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from numpynet.files import atomic
 from numpynet.init import no_init
-from numpynet.models import KeypointNet
+from numpynet.models import ARCHITECTURES, HourglassNet, KeypointNet, build
 from numpynet.typing import AnyArray
 
 FORMAT_VERSION = 1
@@ -100,19 +100,19 @@ def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:
     return tensors, WeightsCard.from_metadata(metadata, Path(path))
 
 
-def load_net(path: str | Path) -> tuple[KeypointNet, WeightsCard]:
+def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]:
     """The network that a weights file describes, with its weights, in evaluation mode; and the card.
 
     CheckpointError where the file cannot be used or its tensors do not fit the network it names.
     """
     state, card = load_weights(path)
-    if card.architecture != "KeypointNet":
+    if card.architecture not in ARCHITECTURES:
         raise CheckpointError(
             f"{path}: holds a {card.architecture}, which this numpynet does not know; update numpynet"
         )
     try:
         with no_init():
-            net = KeypointNet(**card.arguments)
+            net = build(card.architecture, card.arguments)
         net.load_state_dict(state)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit the network it describes ({error})") from None

@@ -1,12 +1,23 @@
-"""The facial-keypoint network and its compact sibling."""
+"""The networks: the course project's with its compact sibling, and the hourglass that is shipped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from numpynet.functional.windows import output_size
 from numpynet.init import spawn
-from numpynet.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
-from numpynet.module import Chain, Module
+from numpynet.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    SoftArgmax2d,
+    Upsample,
+)
+from numpynet.module import Chain, Module, Residual
 from numpynet.typing import Seed
 
 KEYPOINTS = 68
@@ -93,6 +104,90 @@ class KeypointNet(Chain):
 
     def __repr__(self) -> str:
         return super().__repr__().replace(type(self).__name__, "Net", 1)  # the name in the course project
+
+
+HOURGLASS: dict[str, Any] = {"size": 96, "stem": (16, 32), "levels": (48, 96, 192)}
+"""The network that is shipped: 0.8 million weights."""
+
+
+class HourglassNet(Chain):
+    """A grayscale face in, (N, 1, size, size), 68 points out, (N, 136): x and y in turn, the crop's edges at -1 and 1.
+
+    The stem halves the picture once for each of its entries: 3 x 3 convolution, batch norm, ReLU, 2 x 2 max pooling.
+    Then an hourglass (Newell et al. 2016) of as many `levels`, each with so many filters: a level is two convolutions;
+    a pool to half the size, the next level there, and back up, which is added to what went down; and a convolution. So
+    every pixel of the first level has seen the whole face, and its own surroundings sharply. The head turns each into a
+    score for every point, and a soft argmax turns a point's 68 maps of scores into positions.
+
+    rng: a seed or generator, from which initialisation draws.
+
+    ValueError where the images cannot be halved so often.
+    """
+
+    def __init__(
+        self,
+        size: int = HOURGLASS["size"],
+        stem: Sequence[int] = HOURGLASS["stem"],
+        levels: Sequence[int] = HOURGLASS["levels"],
+        *,
+        rng: Seed = None,
+    ) -> None:
+        self.arguments: dict[str, Any] = {"size": size, "stem": list(stem), "levels": list(levels)}
+        halvings = len(stem) + len(levels) - 1
+        if not levels or size < 1 or size % 2**halvings:
+            raise ValueError(
+                f"HourglassNet: size {size} must be a multiple of {2**halvings}, to be halved {halvings} times"
+            )
+        (init_rng,) = spawn(rng, 1)
+        width = 1
+        for i, filters in enumerate(stem, 1):
+            width = self._add_block(f"stem{i}", width, filters, init_rng)
+        for i, filters in enumerate(levels, 1):
+            width = self._add_block(f"down{i}a", width, filters, init_rng)
+            width = self._add_block(f"down{i}b", width, filters, init_rng)
+        for i in range(len(levels) - 1, 0, -1):
+            setattr(self, f"back{i}", Conv2d(levels[i], levels[i - 1], 1, bias=False, rng=init_rng))
+            self._add_block(f"up{i}", levels[i - 1], levels[i - 1], init_rng)
+        self.head = Conv2d(levels[0], KEYPOINTS, 1, bias=False, rng=init_rng)  # softmax would not see a bias
+        self.pool = MaxPool2d(2)
+        self.upsample = Upsample(2)
+        self.soft_argmax = SoftArgmax2d()
+
+    def path(self) -> list[Module]:
+        layers: list[Module] = []
+        for i in range(1, len(self.arguments["stem"]) + 1):
+            layers += [*self._block(f"stem{i}"), self.pool]
+        return [*layers, *self._level(1), self.head, self.soft_argmax]
+
+    def _level(self, i: int) -> list[Module]:
+        """The layers of level i, with those of all deeper levels inside."""
+        down = [*self._block(f"down{i}a"), *self._block(f"down{i}b")]
+        if i == len(self.arguments["levels"]):
+            return down
+        deeper = Residual(self.pool, *self._level(i + 1), getattr(self, f"back{i}"), self.upsample)
+        return [*down, deeper, *self._block(f"up{i}")]
+
+    def _add_block(self, name: str, width: int, filters: int, rng: Seed) -> int:
+        setattr(self, name, Conv2d(width, filters, 3, padding=1, bias=False, rng=rng))
+        setattr(self, f"{name}_bn", BatchNorm2d(filters))
+        return filters
+
+    def _block(self, name: str) -> list[Module]:
+        return [getattr(self, name), getattr(self, f"{name}_bn"), ReLU()]
+
+
+ARCHITECTURES: dict[str, type[KeypointNet | HourglassNet]] = {"KeypointNet": KeypointNet, "HourglassNet": HourglassNet}
+"""The networks that weights files and recipes know by name."""
+
+
+def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> KeypointNet | HourglassNet:
+    """A network by the name of its class and the class's arguments.
+
+    ValueError for another name, TypeError or ValueError where the arguments do not fit.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture}")
+    return ARCHITECTURES[architecture](**arguments, rng=rng)
 
 
 MODELS = {"net": NET, "compact": COMPACT}

@@ -165,6 +165,26 @@ class Sequential(Chain):
         return [layer for _, layer in self.children()]
 
 
+class Residual(Sequential):
+    """x + body(x), the body being its layers one after the other (He et al. 2016). The shapes of the two must agree."""
+
+    def forward(self, x: Array) -> tuple[Array, list[Any]]:
+        out, caches = super().forward(x)
+        return self._add(x, out), caches
+
+    def backward(self, dout: Array, cache: list[Any]) -> Array:
+        """x reaches the output on two ways, and its gradient is the sum of both."""
+        return dout + super().backward(dout, cache)
+
+    def __call__(self, x: Array) -> Array:
+        return self._add(x, super().__call__(x))
+
+    def _add(self, x: Array, out: Array) -> Array:
+        if out.shape != x.shape:
+            raise ValueError(f"Residual: the body must keep x's shape {x.shape}, made {out.shape} of it")
+        return x + out
+
+
 def _some(keys: set[str]) -> str:
     """The first few keys, for an error message."""
     names = sorted(keys)

@@ -8,7 +8,7 @@ import torch
 
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_weights
 from numpynet.typing import AnyArray, Array
-from reference.models import Net
+from reference.models import ARCHITECTURES
 
 
 class TorchPredictor:
@@ -23,12 +23,13 @@ class TorchPredictor:
         from_file = not isinstance(weights, tuple)
         where = str(weights) if from_file else "the weights"
         state, self.card = load_weights(weights) if not isinstance(weights, tuple) else weights
-        if self.card.architecture != "KeypointNet":
+        if self.card.architecture not in ARCHITECTURES:
             raise CheckpointError(
                 f"{where}: holds a {self.card.architecture}, which this numpynet does not know; update numpynet"
             )
         try:
-            self.net = Net.from_state(state, self.card.arguments, share=from_file).eval()
+            twin = ARCHITECTURES[self.card.architecture]
+            self.net = twin.from_state(state, self.card.arguments, share=from_file).eval()
         except (RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"{where}: does not fit the network it describes ({reason})") from None

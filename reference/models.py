@@ -1,4 +1,4 @@
-"""KeypointNet in PyTorch: same arguments, same parameter names, same printed form."""
+"""The networks in PyTorch: same arguments, same parameter names, same printed form."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -8,13 +8,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from numpynet.models import COMPACT, NET
+from numpynet.models import COMPACT, HOURGLASS, NET
 from numpynet.typing import AnyArray
 
 OUTPUTS = 136  # x and y of 68 keypoints
 
 
-class Net(nn.Module):
+class Twin(nn.Module):
+    """What the networks share: how they are made of arrays, and how they print."""
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, AnyArray], arguments: Mapping[str, Any], *, share: bool = False) -> Self:
+        """A net of these constructor `arguments` and the weights `state`, without drawing weights in vain.
+
+        share: use the arrays' own memory instead of a copy of it. What changes one side then changes the other:
+        for prediction only. RuntimeError where names or shapes do not fit.
+        """
+        with torch.device("meta"):  # tensors without memory: nothing is drawn, nothing is allocated
+            net = cls(**arguments)
+        net.load_state_dict(as_tensors(state, share=share), assign=True)
+        return net
+
+    def __repr__(self) -> str:
+        # From 2.13 on PyTorch prints one more argument of batch norm; the printed form stays what it was before.
+        return super().__repr__().replace("affine=True, bias=True", "affine=True")
+
+
+class Net(Twin):
     """The twin of `numpynet.KeypointNet`: images (N, 1, size, size) -> (N, 136).
 
     size: height and width of the images in pixels; channels: filters of each convolution; hidden: outputs of each
@@ -52,22 +72,6 @@ class Net(nn.Module):
         """The compact sibling, with the defaults of `numpynet.KeypointNet.compact`."""
         return cls(**{**COMPACT, **arguments})
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, AnyArray], arguments: Mapping[str, Any], *, share: bool = False) -> Self:
-        """A net of these constructor `arguments` and the weights `state`, without drawing weights in vain.
-
-        share: use the arrays' own memory instead of a copy of it. What changes one side then changes the other:
-        for prediction only. RuntimeError where names or shapes do not fit.
-        """
-        with torch.device("meta"):  # tensors without memory: nothing is drawn, nothing is allocated
-            net = cls(**arguments)
-        net.load_state_dict(as_tensors(state, share=share), assign=True)
-        return net
-
-    def __repr__(self) -> str:
-        # From 2.13 on PyTorch prints one more argument of batch norm; the printed form stays what it was before.
-        return super().__repr__().replace("affine=True, bias=True", "affine=True")
-
     def forward(self, x: Tensor) -> Tensor:
         for i in range(1, self.blocks + 1):
             conv, bn = self.get_submodule(f"conv{i}"), self.get_submodule(f"conv{i}_bn")
@@ -77,6 +81,73 @@ class Net(nn.Module):
             fc, bn = self.get_submodule(f"fc{i}"), self.get_submodule(f"fc{i}_bn")
             x = self.dropout(F.relu(bn(fc(x))))
         return self.get_submodule(f"fc{self.hidden_layers + 1}")(x)
+
+
+class HourglassNet(Twin):
+    """The twin of `numpynet.HourglassNet`: images (N, 1, size, size) -> (N, 136).
+
+    size: height and width of the images in pixels; stem: filters of each convolution that is followed by a pool;
+    levels: filters of each level of the hourglass.
+    """
+
+    def __init__(
+        self,
+        size: int = HOURGLASS["size"],
+        stem: Sequence[int] = HOURGLASS["stem"],
+        levels: Sequence[int] = HOURGLASS["levels"],
+    ) -> None:
+        super().__init__()
+        self.stem, self.levels = len(stem), len(levels)
+        maps = [1, *stem, *levels]
+        for i, filters in enumerate(stem, 1):
+            self._add_block(f"stem{i}", maps[i - 1], filters)
+        for i, filters in enumerate(levels, 1):
+            self._add_block(f"down{i}a", maps[len(stem) + i - 1], filters)
+            self._add_block(f"down{i}b", filters, filters)
+        for i in range(len(levels) - 1, 0, -1):
+            self.add_module(f"back{i}", nn.Conv2d(levels[i], levels[i - 1], 1, bias=False))
+            self._add_block(f"up{i}", levels[i - 1], levels[i - 1])
+        self.head = nn.Conv2d(levels[0], OUTPUTS // 2, 1, bias=False)
+        self.pool = nn.MaxPool2d(2)
+        self.upsample = nn.Upsample(scale_factor=2)
+        self.soft_argmax = SoftArgmax2d()
+
+    def _add_block(self, name: str, maps: int, filters: int) -> None:
+        self.add_module(name, nn.Conv2d(maps, filters, 3, padding=1, bias=False))
+        self.add_module(f"{name}_bn", nn.BatchNorm2d(filters))
+
+    def _block(self, name: str, x: Tensor) -> Tensor:
+        return F.relu(self.get_submodule(f"{name}_bn")(self.get_submodule(name)(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i in range(1, self.stem + 1):
+            x = self.pool(self._block(f"stem{i}", x))
+        skipped = []
+        for i in range(1, self.levels + 1):
+            x = self._block(f"down{i}b", self._block(f"down{i}a", x if i == 1 else self.pool(x)))
+            skipped.append(x)
+        for i in range(self.levels - 1, 0, -1):
+            x = self._block(f"up{i}", skipped[i - 1] + self.upsample(self.get_submodule(f"back{i}")(x)))
+        return self.soft_argmax(self.head(x))
+
+
+class SoftArgmax2d(nn.Module):
+    """The twin of `numpynet.SoftArgmax2d`: autograd has the derivative."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = torch.softmax(x.flatten(2), dim=2).view_as(x)
+        columns = torch.einsum("nkhw,w->nk", share, self._places(x, 3))
+        rows = torch.einsum("nkhw,h->nk", share, self._places(x, 2))
+        return torch.stack([columns, rows], dim=2).flatten(1)
+
+    @staticmethod
+    def _places(x: Tensor, axis: int) -> Tensor:
+        half = 1 / x.shape[axis]
+        return torch.linspace(half - 1, 1 - half, x.shape[axis], dtype=x.dtype)
+
+
+ARCHITECTURES: dict[str, type[Twin]] = {"KeypointNet": Net, "HourglassNet": HourglassNet}
+"""By the names that weights files and recipes have for them."""
 
 
 def as_tensors(state: Mapping[str, AnyArray], *, share: bool = False) -> dict[str, Tensor]:

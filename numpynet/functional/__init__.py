@@ -12,7 +12,8 @@ changes an argument, except `adam_update` and `sgd_update`, whose purpose it is;
 Symbols, everywhere: N images in the batch, C channels, H and W height and width, F filters, KH and KW the
 kernel's height and width, OH and OW the output's.
 
-A reading order: linear, relu, losses, conv2d, max_pool2d, batch_norm, dropout, flatten, adam.
+A reading order: linear, relu, losses, conv2d, max_pool2d, batch_norm, dropout, flatten, adam;
+then upsample_nearest2d and soft_argmax2d, of the hourglass.
 `conv_block` is four of them in a row.
 """
 
@@ -28,6 +29,13 @@ from numpynet.functional.mse_loss import mse_loss, mse_loss_backward
 from numpynet.functional.relu import ReLUCache, relu, relu_backward
 from numpynet.functional.sgd import sgd_update
 from numpynet.functional.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
+from numpynet.functional.soft_argmax2d import SoftArgmax2dCache, soft_argmax2d, soft_argmax2d_backward
+from numpynet.functional.upsample_nearest2d import (
+    UpsampleNearest2dCache,
+    upsample_nearest2d,
+    upsample_nearest2d_backward,
+)
+from numpynet.functional.wing_loss import wing_loss, wing_loss_backward
 
 __all__ = [
     "ADAM_BLOCK",
@@ -39,6 +47,8 @@ __all__ = [
     "LinearCache",
     "MaxPool2dCache",
     "ReLUCache",
+    "SoftArgmax2dCache",
+    "UpsampleNearest2dCache",
     "adam_update",
     "adam_update_factored",
     "batch_norm",
@@ -63,4 +73,10 @@ __all__ = [
     "sgd_update",
     "smooth_l1_loss",
     "smooth_l1_loss_backward",
+    "soft_argmax2d",
+    "soft_argmax2d_backward",
+    "upsample_nearest2d",
+    "upsample_nearest2d_backward",
+    "wing_loss",
+    "wing_loss_backward",
 ]

@@ -9,9 +9,20 @@ from numpynet import functional as F
 from numpynet.functional.windows import output_size, window_slices
 from numpynet.gradcheck.diagnosis import Finding, examine
 from numpynet.gradcheck.numeric import directional_derivative, numerical_gradient
-from numpynet.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
-from numpynet.models import KeypointNet
-from numpynet.module import Module
+from numpynet.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    SoftArgmax2d,
+    Upsample,
+)
+from numpynet.models import HourglassNet, KeypointNet
+from numpynet.module import Module, Residual
 from numpynet.typing import AnyArray, Array
 
 Rng = np.random.Generator
@@ -133,6 +144,18 @@ def flatten(rng: Rng, *, batch: int = 3, channels: int = 2, size: int = 4) -> li
     return check(rng, F.flatten, F.flatten_backward, {"x": rng.standard_normal((batch, channels, size, size))})
 
 
+def upsample_nearest2d(
+    rng: Rng, *, batch: int = 2, channels: int = 2, size: int = 3, factor: int = 2
+) -> list[Finding]:
+    inputs: Inputs = {"x": rng.standard_normal((batch, channels, size, size + 1))}
+    return check(rng, F.upsample_nearest2d, F.upsample_nearest2d_backward, inputs, factor=factor)
+
+
+def soft_argmax2d(rng: Rng, *, batch: int = 2, maps: int = 3, size: int = 4) -> list[Finding]:
+    inputs: Inputs = {"x": rng.standard_normal((batch, maps, size, size + 1))}
+    return check(rng, F.soft_argmax2d, F.soft_argmax2d_backward, inputs)
+
+
 def dropout(rng: Rng, *, batch: int = 4, size: int = 6, p: float = 0.4) -> list[Finding]:
     mask = rng.random((batch, size)) >= p
     return check(rng, F.dropout, F.dropout_backward, {"x": rng.standard_normal((batch, size))}, p=p, mask=mask)
@@ -151,6 +174,14 @@ def smooth_l1_loss(
     return check(rng, F.smooth_l1_loss, F.smooth_l1_loss_backward, inputs, reduction=reduction, beta=beta)
 
 
+def wing_loss(
+    rng: Rng, *, batch: int = 3, size: int = 6, reduction: str = "mean", w: float = 0.9, eps: float = 0.2
+) -> list[Finding]:
+    target = rng.standard_normal((batch, size))
+    inputs: Inputs = {"x": target + apart(rng, batch, size), "target": target}
+    return check(rng, F.wing_loss, F.wing_loss_backward, inputs, reduction=reduction, w=w, eps=eps)
+
+
 def layers(rng: Rng) -> list[Finding]:
     """Every layer: its input's gradient and every parameter's, element by element."""
     image, row = (2, 3, 6, 6), (4, 5)
@@ -164,6 +195,9 @@ def layers(rng: Rng) -> list[Finding]:
         (ReLU(), row),
         (Dropout(0.4), row),
         (Flatten(), image),
+        (Upsample(2), image),
+        (SoftArgmax2d(), image),
+        (Residual(Conv2d(3, 2, 3, padding=1, rng=rng), ReLU(), Conv2d(2, 3, 1, rng=rng)), image),
     ]
     findings = []
     for layer, shape in cases:
@@ -185,7 +219,12 @@ def layers(rng: Rng) -> list[Finding]:
 def net(rng: Rng, *, size: int = 24, batch: int = 3, dropout: float = 0.3, directions: int = 3) -> list[Finding]:
     """A whole network: along random directions in its input and in each parameter, two evaluations each."""
     network = KeypointNet(size, (3, 4), (8, 6), padding=1, dropout=dropout, rng=rng).astype(np.float64)
-    images = rng.standard_normal((batch, 1, size, size))
+    return _along_directions(rng, network, (batch, 1, size, size), directions)
+
+
+def _along_directions(rng: Rng, network: Module, shape: tuple[int, ...], directions: int) -> list[Finding]:
+    """What `net` does, for any network and images of this shape."""
+    images = rng.standard_normal(shape)
     out, cache = _forward(network, images)
     dout = rng.standard_normal(out.shape)
     tensors: dict[str, tuple[Array, Array]] = {"x": (images, network.backward(dout, cache))}
@@ -206,6 +245,12 @@ def net(rng: Rng, *, size: int = 24, batch: int = 3, dropout: float = 0.3, direc
     return findings
 
 
+def hourglass(rng: Rng, *, size: int = 16, batch: int = 3, directions: int = 3) -> list[Finding]:
+    """The shipped architecture, small: along random directions as `net`."""
+    network = HourglassNet(size, (3,), (4, 5, 6), rng=rng).astype(np.float64)
+    return _along_directions(rng, network, (batch, 1, size, size), directions)
+
+
 def _forward(module: Module, x: Array) -> tuple[Array, Any]:
     """Forward with the same dropout masks each time."""
     for part in module.modules():
@@ -221,10 +266,14 @@ CASES: dict[str, Callable[..., list[Finding]]] = {
     "dropout": dropout,
     "mse_loss": mse_loss,
     "smooth_l1_loss": smooth_l1_loss,
+    "wing_loss": wing_loss,
+    "upsample_nearest2d": upsample_nearest2d,
+    "soft_argmax2d": soft_argmax2d,
     "conv2d": conv2d,
     "max_pool2d": max_pool2d,
     "batch_norm": batch_norm,
     "conv_block": conv_block,
     "layers": layers,
     "net": net,
+    "hourglass": hourglass,
 }

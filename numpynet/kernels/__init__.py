@@ -15,6 +15,10 @@ from numpynet.functional import (
     mse_loss_backward,
     running_update,
     sgd_update,
+    upsample_nearest2d,
+    upsample_nearest2d_backward,
+    wing_loss,
+    wing_loss_backward,
 )
 from numpynet.kernels.adam import ADAM_BLOCK, adam_update, adam_update_factored
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
@@ -24,6 +28,7 @@ from numpynet.kernels.linear import linear, linear_backward
 from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.relu import relu, relu_backward
 from numpynet.kernels.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
+from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 
 __all__ = [
     "ADAM_BLOCK",
@@ -51,6 +56,12 @@ __all__ = [
     "sgd_update",
     "smooth_l1_loss",
     "smooth_l1_loss_backward",
+    "soft_argmax2d",
+    "soft_argmax2d_backward",
+    "upsample_nearest2d",
+    "upsample_nearest2d_backward",
+    "wing_loss",
+    "wing_loss_backward",
 ]
 
 _limits: threadpool_limits | None = None

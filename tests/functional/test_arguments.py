@@ -26,10 +26,13 @@ def cases(dtype):
         "batch_norm without affine": (F.batch_norm, F.batch_norm_backward, (x,)),
         "linear": (F.linear, F.linear_backward, (flat, matrix, row)),
         "relu": (F.relu, F.relu_backward, (x,)),
+        "upsample_nearest2d": (F.upsample_nearest2d, F.upsample_nearest2d_backward, (x, 3)),
+        "soft_argmax2d": (F.soft_argmax2d, F.soft_argmax2d_backward, (x,)),
         "flatten": (F.flatten, F.flatten_backward, (x,)),
         "dropout": (F.dropout, F.dropout_backward, (x, 0.3, 0)),
         "mse_loss": (F.mse_loss, F.mse_loss_backward, (x, x + 1)),
         "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, (x, 2 * x)),
+        "wing_loss": (F.wing_loss, F.wing_loss_backward, (x, 1.2 * x)),
     }
 
 
@@ -81,6 +84,9 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
             "mse_loss: reduction must be 'mean' or 'sum', got 'none'",
         ),
         (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), "smooth_l1_loss: beta must not be negative"),
+        (lambda: F.wing_loss(ONES, ONES, w=0.0), "wing_loss: w and eps must be above 0, got 0.0 and 0.05"),
+        (lambda: F.wing_loss(ONES, ONES, eps=-1.0), "wing_loss: w and eps must be above 0, got 0.2 and -1.0"),
+        (lambda: F.wing_loss(ONES, ONES[0]), r"wing_loss: target must have the input's shape"),
         (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from numpynet.dispatch import ops
+from numpynet.factors import Factors
 
 F = ops()
 RNG = np.random.default_rng(20)
@@ -165,6 +166,20 @@ def test_smooth_l1_loss():
     np.testing.assert_allclose(F.smooth_l1_loss_backward(1.0, cache), [0.25, 1.0, -1.0, -0.05])
 
 
+def test_wing_loss():
+    x, w, eps = np.array([0.5, 3.0, -2.0, -0.1, 0.0]), 2.0, 0.5
+    loss, cache = F.wing_loss(x, np.zeros(5), "sum", w, eps)
+    gap = 2 - 2 * np.log(1 + 2 / 0.5)
+    assert loss == pytest.approx(2 * np.log(1 + 1) + (3 - gap) + (2 - gap) + 2 * np.log(1 + 0.1 / 0.5))
+    np.testing.assert_allclose(F.wing_loss_backward(3.0, cache), [3 * 2 / 1, 3, -3, -3 * 2 / 0.6, 0])
+
+
+def test_wing_loss_has_one_value_where_its_branches_meet():
+    inside, outside = (F.wing_loss(np.array([0.2 + d]), np.zeros(1))[0] for d in (-1e-12, 1e-12))
+    assert inside == pytest.approx(outside, rel=1e-10)
+    assert outside == pytest.approx(0.2 * np.log(5), rel=1e-10)
+
+
 def test_mse_loss():
     loss, cache = F.mse_loss(np.array([[1.0, 2.0]]), np.array([[4.0, 0.0]]))
     assert loss == pytest.approx((9 + 4) / 2)
@@ -176,6 +191,25 @@ def test_adam_first_step_has_length_lr_whatever_the_gradient():
         param = np.array([2.0])
         F.adam_update(param, np.array([grad]), np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), 1e-12, 0.0)
         assert param[0] == pytest.approx(2.0 - 0.1 * np.sign(grad))
+
+
+def test_adam_with_decoupled_decay_shortens_weights_by_one_share_whatever_the_gradient():
+    for grad in (0.0, 1e-3, -1.0, 1e4):
+        param = np.array([2.0])
+        F.adam_update(param, np.array([grad]), np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), 1e-12, 0.3, True)
+        assert param[0] == pytest.approx(2.0 * (1 - 0.1 * 0.3) - 0.1 * np.sign(grad))
+
+
+def test_adam_of_factors_is_adam_of_their_product(monkeypatch):
+    monkeypatch.setattr("numpynet.functional.adam.ADAM_BLOCK", 11)  # two rows at a time, the last one alone
+    rng = np.random.default_rng(70)
+    factors = Factors(rng.standard_normal((3, 5)), rng.standard_normal((3, 4)))
+    factored, whole = ([np.arange(20.0).reshape(5, 4), np.ones((5, 4)), np.ones((5, 4))] for _ in range(2))
+    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2, True)
+    F.adam_update_factored(factored[0], factors, *factored[1:], *rule)
+    F.adam_update(whole[0], factors.left.T @ factors.right, *whole[1:], *rule)
+    for got, want in zip(factored, whole, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
 
 def test_adam_eps_stands_outside_the_root_after_the_correction():
@@ -203,3 +237,43 @@ def test_sgd_without_momentum_is_one_step_down():
     param = np.array([1.0, -2.0])
     assert F.sgd_update(param, np.array([0.5, -1.0]), None, 0.1, 0.0, 0.0, 0.0, False) is None
     np.testing.assert_allclose(param, [0.95, -1.9])
+
+
+def test_upsample_nearest2d():
+    x = RNG.standard_normal((2, 3, 2, 4))
+    out, _ = F.upsample_nearest2d(x, 3)
+    assert out.shape == (2, 3, 6, 12)
+    for h, w in itertools.product(range(6), range(12)):
+        np.testing.assert_array_equal(out[:, :, h, w], x[:, :, h // 3, w // 3])
+
+
+def test_upsample_nearest2d_backward_adds_up_each_square():
+    dout = RNG.standard_normal((2, 3, 4, 6))
+    dx = F.upsample_nearest2d_backward(dout, F.upsample_nearest2d(np.zeros((2, 3, 2, 3)), 2)[1])
+    for h, w in itertools.product(range(2), range(3)):
+        np.testing.assert_allclose(dx[:, :, h, w], dout[:, :, 2 * h : 2 * h + 2, 2 * w : 2 * w + 2].sum(axis=(2, 3)))
+
+
+def test_soft_argmax2d():
+    x = 3 * RNG.standard_normal((2, 3, 4, 5))
+    out, _ = F.soft_argmax2d(x)
+    assert out.shape == (2, 6)
+    for n, k in itertools.product(range(2), range(3)):
+        total, column, row = 0.0, 0.0, 0.0
+        for h, w in itertools.product(range(4), range(5)):
+            weight = np.exp(x[n, k, h, w])
+            total += weight
+            column += weight * ((w + 0.5) * 2 / 5 - 1)
+            row += weight * ((h + 0.5) * 2 / 4 - 1)
+        assert out[n, 2 * k] == pytest.approx(column / total, abs=1e-12)
+        assert out[n, 2 * k + 1] == pytest.approx(row / total, abs=1e-12)
+
+
+def test_soft_argmax2d_of_one_high_peak_is_its_place_however_high():
+    x = np.zeros((1, 1, 4, 8), np.float32)
+    x[0, 0, 3, 0] = 1e6
+    np.testing.assert_allclose(F.soft_argmax2d(x)[0], [[-7 / 8, 3 / 4]], rtol=1e-6)
+
+
+def test_soft_argmax2d_of_a_flat_map_is_the_middle():
+    np.testing.assert_allclose(F.soft_argmax2d(np.full((2, 1, 3, 6), 7.0))[0], np.zeros((2, 2)), atol=1e-15)

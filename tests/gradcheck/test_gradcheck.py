@@ -37,6 +37,7 @@ def test_every_geometry(name, geometry):
         ("batch_norm", {"batch": 2, "channels": 1, "size": 2, "eps": 0.3}),
         ("smooth_l1_loss", {"beta": 0.3, "reduction": "sum"}),
         ("smooth_l1_loss", {"beta": 0.0}),
+        ("wing_loss", {"reduction": "sum", "w": 0.4, "eps": 0.7}),
         ("mse_loss", {"reduction": "sum"}),
         ("conv2d", {"batch": 1, "channels": 1, "filters": 1}),
     ],

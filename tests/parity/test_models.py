@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet import Adam, HourglassNet, KeypointNet, SmoothL1Loss, fuse
 from numpynet.init import no_init
-from reference import comparison
+from reference import comparison, models
 from reference.models import Net
 from tests.parity.helper import both_dtypes, compare, compare_gradients, compare_state, randomise, seeded
 
@@ -95,6 +95,42 @@ def test_outputs_gradients_and_statistics(variant, dtype):
     net.eval()
     twin.eval()
     compare("KeypointNet", "output", "out in eval", net(images), twin(torch.from_numpy(images)).detach().numpy())
+
+
+SMALL_HOURGLASSES = [{"size": 24, "stem": (3,), "levels": (4, 6, 5)}, {"size": 8, "stem": (), "levels": (5,)}]
+HOURGLASSES = [
+    ({}, "float64"),  # in float32 one of its half a million ReLUs and pools is always within rounding of a tie
+    *((variant, dtype) for variant in SMALL_HOURGLASSES for dtype in ("float64", "float32")),
+]
+
+
+@pytest.mark.parametrize(("variant", "dtype"), HOURGLASSES, ids=str)
+def test_the_hourglass(variant, dtype):
+    """Printed form and keys; three forward and backward passes with random gamma and beta; then eval."""
+    net = HourglassNet(**variant, rng=0).astype(dtype)
+    twin = models.HourglassNet.from_state(net.state_dict(), net.arguments)
+    randomise(twin, rng := seeded(variant))
+    net.load_state_dict({key: tensor.numpy() for key, tensor in twin.state_dict().items()})
+    assert str(net) == str(twin)
+    size = net.arguments["size"]
+    for _ in range(STEPS):
+        net.zero_grad()
+        twin.zero_grad()
+        images, dout = rng.random((4, 1, size, size)).astype(dtype), rng.standard_normal((4, 136)).astype(dtype)
+        out, cache = net.forward(images)
+        x = torch.tensor(images, requires_grad=True)
+        expected = twin(x)
+        expected.backward(torch.from_numpy(dout))
+        compare("HourglassNet", "output", "out", out, expected.detach().numpy())
+        assert x.grad is not None
+        compare("HourglassNet", "gradient", "gradient of images", net.backward(dout, cache), x.grad.numpy())
+        compare_gradients("HourglassNet", net, twin)
+        compare_state("HourglassNet", net.state_dict(), twin)
+    net.eval()
+    twin.eval()
+    expected = twin(torch.from_numpy(images)).detach()
+    compare("HourglassNet", "output", "out in eval", net(images), expected.numpy())
+    compare("HourglassNet", "output", "out of the fused net in eval", fuse(net)(images), expected.numpy())
 
 
 @pytest.mark.parametrize("variant", [{"size": 64}, VARIANTS[1]], ids=str)

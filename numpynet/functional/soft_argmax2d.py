@@ -1,0 +1,65 @@
+"""Soft argmax: where the mass of each map lies, as a position that a gradient can pass through."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from numpynet.typing import Array
+
+
+class SoftArgmax2dCache(NamedTuple):
+    """What `soft_argmax2d_backward` needs."""
+
+    share: Array  # (N, K, H, W): the softmax of each map
+    position: Array  # (N, K, 2): the output, x and y
+
+
+def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
+    """The mean position of each map, every pixel weighted by its share of a softmax over the whole map::
+
+        share[n, k, h, w] = exp(x[n, k, h, w]) / sum_{h', w'} exp(x[n, k, h', w'])
+        out[n, 2 k]     = sum_{h, w} share[n, k, h, w] place(w, W)
+        out[n, 2 k + 1] = sum_{h, w} share[n, k, h, w] place(h, H),    place(i, I) = (2 i + 1) / I - 1
+
+    so that the map's edges lie at -1 and 1 and its pixels' centres between them. The place of the largest number, the
+    argmax, has no gradient; this mean has one, and it need not fall on a pixel.
+
+    Shapes: x (N, K, H, W); out (N, 2 K), x and y of each map in turn.
+
+    Backward: of one map, with s its share and p either of its two positions, the softmax's derivative
+    ds_i / dx_j = s_i ((i = j) - s_j) gives::
+
+        dp / dx_j = sum_i place_i s_i ((i = j) - s_j) = s_j (place_j - p)
+
+    so dx = share (dout_x (place_x - p_x) + dout_y (place_y - p_y)): a pixel is raised if it lies where the position
+    should go, as seen from where it is.
+
+    The cache holds the shares and the positions. The largest number of each map is subtracted before exp, which changes
+    nothing but that it cannot overflow. Sun et al., Integral Human Pose Regression, 2018; Nibali et al., Numerical
+    Coordinate Regression with Convolutional Neural Networks, 2018, whose places these are. PyTorch has no such
+    function; torch.softmax over the flattened map and two sums are its twin. ValueError where x has other than four axes.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"soft_argmax2d: x must have shape (N, K, H, W), got {x.shape}")
+    N, K, H, W = x.shape
+    share = np.exp(x - x.max(axis=(2, 3), keepdims=True))  # (N, K, H, W) - (N, K, 1, 1)
+    share /= share.sum(axis=(2, 3), keepdims=True)
+    columns = share.sum(axis=2) @ places(W, x.dtype.type)  # (N, K, W) @ (W,) -> (N, K)
+    rows = share.sum(axis=3) @ places(H, x.dtype.type)  # (N, K, H) @ (H,) -> (N, K)
+    position = np.stack([columns, rows], axis=2)  # (N, K, 2)
+    return position.reshape(N, 2 * K), SoftArgmax2dCache(share, position)  # (N, K, 2) -> (N, 2 K)
+
+
+def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
+    """Gradient of `soft_argmax2d`: dx (N, K, H, W), for dout (N, 2 K)."""
+    N, K, H, W = cache.share.shape
+    dposition = dout.reshape(N, K, 2)  # (N, 2 K) -> (N, K, 2)
+    offset_x = places(W, dout.dtype.type) - cache.position[:, :, :1]  # (W,) - (N, K, 1) -> (N, K, W)
+    offset_y = places(H, dout.dtype.type) - cache.position[:, :, 1:]  # (H,) - (N, K, 1) -> (N, K, H)
+    pull_x, pull_y = dposition[:, :, :1] * offset_x, dposition[:, :, 1:] * offset_y  # (N, K, W), (N, K, H)
+    return cache.share * (pull_x[:, :, None, :] + pull_y[:, :, :, None])  # (N, K, 1, W) + (N, K, H, 1)
+
+
+def places(count: int, number: type) -> Array:
+    """Where the centres of `count` pixels lie between the edges -1 and 1: (count,)."""
+    return ((2 * np.arange(count) + 1) / count - 1).astype(number)

@@ -1,0 +1,39 @@
+"""Upsampling: every pixel becomes a square of pixels alike."""
+
+from typing import NamedTuple
+
+from numpynet.typing import Array
+
+
+class UpsampleNearest2dCache(NamedTuple):
+    """What `upsample_nearest2d_backward` needs."""
+
+    factor: int
+
+
+def upsample_nearest2d(x: Array, factor: int = 2) -> tuple[Array, UpsampleNearest2dCache]:
+    """Each pixel `factor` times in each direction::
+
+        out[n, c, h, w] = x[n, c, h // factor, w // factor]
+
+    Shapes: x (N, C, H, W); out (N, C, factor H, factor W).
+
+    Backward: x[n, c, h, w] stands in factor^2 places of the output, and its gradient is the sum of theirs::
+
+        dx[n, c, h, w] = sum_{i, j < factor} dout[n, c, factor h + i, factor w + j]
+
+    The cache holds the factor. torch.nn.functional.interpolate(x, scale_factor=factor, mode="nearest"), which takes
+    fractions, too. ValueError where x has other than four axes or the factor is not 1 or more.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"upsample_nearest2d: x must have shape (N, C, H, W), got {x.shape}")
+    if factor < 1:
+        raise ValueError(f"upsample_nearest2d: factor must be at least 1, got {factor}")
+    return x.repeat(factor, axis=2).repeat(factor, axis=3), UpsampleNearest2dCache(factor)
+
+
+def upsample_nearest2d_backward(dout: Array, cache: UpsampleNearest2dCache) -> Array:
+    """Gradient of `upsample_nearest2d`: dx (N, C, H, W), for dout (N, C, factor H, factor W)."""
+    N, C, H, W = dout.shape
+    squares = dout.reshape(N, C, H // cache.factor, cache.factor, W // cache.factor, cache.factor)
+    return squares.sum(axis=(3, 5))  # (N, C, H / factor, factor, W / factor, factor) -> (N, C, H / factor, W / factor)

@@ -1,0 +1,35 @@
+"""Soft argmax image by image, on all threads; the mathematics stands in numpynet/functional/soft_argmax2d.py."""
+
+from numpynet import functional
+from numpynet.buffers import empty
+from numpynet.functional.soft_argmax2d import SoftArgmax2dCache
+from numpynet.typing import Array
+from numpynet.workers import run
+
+
+def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
+    """See `numpynet.functional.soft_argmax2d`."""
+    if x.ndim != 4:
+        return functional.soft_argmax2d(x)  # says what is wrong
+    N, K = x.shape[:2]
+    share, position = empty(x.shape, x.dtype), empty((N, K, 2), x.dtype)
+
+    def image(n: int) -> None:
+        _, cache = functional.soft_argmax2d(x[n : n + 1])
+        share[n], position[n] = cache.share[0], cache.position[0]
+
+    run(image, N)
+    return position.reshape(N, 2 * K), SoftArgmax2dCache(share, position)  # (N, K, 2) -> (N, 2 K)
+
+
+def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
+    """See `numpynet.functional.soft_argmax2d_backward`."""
+    dx = empty(cache.share.shape, dout.dtype)
+
+    def image(n: int) -> None:
+        part = slice(n, n + 1)
+        one = SoftArgmax2dCache(cache.share[part], cache.position[part])
+        dx[part] = functional.soft_argmax2d_backward(dout[part], one)
+
+    run(image, len(dx))
+    return dx
