@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fkp_app.dataset import load_split
-from fkp_app.recipes import RECIPES, training_transform
+from fkp_app.recipes import load_recipe, training_transform
 from numpynet.data import DataLoader
 from numpynet.models import MODELS
 from numpynet.typing import Array
@@ -38,10 +38,9 @@ def batch(side: int, images: int) -> tuple[Array, Array]:
 def loader(task: Task, epoch: int) -> DataLoader:
     """The batches of an epoch, as `fkp train` makes them."""
     assert task.data is not None
-    recipe = RECIPES[task.model]
     order, jitter = np.random.default_rng([0, epoch]).spawn(2)
     dataset = load_split(Path(task.data), "training")
-    dataset = dataset.with_transform(training_transform(recipe.card({}), recipe.jitter, jitter))
+    dataset = dataset.with_transform(training_transform(load_recipe(task.model), jitter))
     return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True)
 
 

@@ -1,7 +1,7 @@
 """NumPy or PyTorch: the one place where the two meet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -17,10 +17,13 @@ from numpynet.workers import set_threads
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from fkp_app.recipes import Network, Training
+    from fkp_app.recipes.learning import Loss
+    from numpynet.losses import Criterion
+    from numpynet.schedules import Schedule
+
 BackendName = Literal["numpy", "torch"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
-
-LossName = Literal["smooth_l1", "mse"]
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 
@@ -43,6 +46,9 @@ class Predictor:
 
 class Trainer(Protocol):
     """What training needs of a backend: `numpynet.training.Trainer` or its twin `reference.training.Trainer`."""
+
+    @property
+    def lr(self) -> float: ...
 
     def train_step(self, images: Array, targets: Array) -> float: ...
 
@@ -89,25 +95,61 @@ def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: 
 
 
 def get_trainer(
-    backend: str, arguments: dict[str, Any], loss: LossName, lr: float, seed: int, fused: bool = False
+    backend: str, network: "Network", training: "Training", *, steps: int, seed: int, fused: bool = False
 ) -> Trainer:
-    """A KeypointNet of these constructor `arguments` with fresh weights, its loss and Adam.
+    """A network with fresh weights, and all that a recipe says of how it learns.
 
-    Both backends begin with the same weights: numpynet draws them. fused: whether numpynet fuses the network's layers.
-    UsageError as in `get_predictor`.
+    Both backends begin with the same weights: numpynet draws them. steps: how many the whole training will have, for
+    the schedule. fused: whether numpynet fuses the network's layers. UsageError as in `get_predictor`.
     """
-    from numpynet.losses import MSELoss, SmoothL1Loss
-    from numpynet.models import KeypointNet
-    from numpynet.optim import Adam
+    from numpynet.averaging import WeightAverage
+    from numpynet.models import build
+    from numpynet.optim import Adam, AdamW
     from numpynet.training import Trainer as NumpyTrainer
 
-    net = KeypointNet(**arguments, rng=seed)
+    net = build(network.architecture, network.arguments, rng=seed)
+    schedule, rule = _schedule(training, steps), _arguments(training.optimizer)
     if check_backend(backend) == "torch":
-        torch_trainer: Trainer = _reference("training").make_trainer(net.state_dict(), arguments, loss, lr, seed)
+        torch_trainer: Trainer = _reference("training").make_trainer(
+            net.state_dict(),
+            network.arguments,
+            training.loss.name,
+            seed=seed,
+            architecture=network.architecture,
+            loss_arguments=_arguments(training.loss),
+            schedule=schedule,
+            average_decay=training.average or None,
+            **rule,
+        )
         return torch_trainer
-    criterion = SmoothL1Loss() if loss == "smooth_l1" else MSELoss()
     trained = fuse(net, input_gradient=False) if fused else net
-    return NumpyTrainer(trained, criterion, Adam(net.parameters(), lr=lr))
+    optimizer = (Adam if training.optimizer.name == "adam" else AdamW)(net.parameters(), **rule)
+    average = WeightAverage(trained, training.average) if training.average else None
+    return NumpyTrainer(trained, get_criterion(training.loss), optimizer, schedule, average)
+
+
+def get_criterion(loss: "Loss") -> "Criterion":
+    """What a recipe's loss is in numpynet."""
+    from numpynet.losses import L1Loss, MSELoss, SmoothL1Loss, WingLoss
+
+    criteria: dict[str, Callable[..., Criterion]]
+    criteria = {"smooth_l1": SmoothL1Loss, "l1": L1Loss, "mse": MSELoss, "wing": WingLoss}
+    return criteria[loss.name](**_arguments(loss))
+
+
+def _schedule(training: "Training", steps: int) -> "Schedule":
+    """The learning rate of each of so many steps."""
+    from numpynet.schedules import constant, cosine, one_cycle
+
+    lr, arguments = training.optimizer.lr, _arguments(training.schedule)
+    if training.schedule.name == "constant":
+        return constant(lr)
+    return (one_cycle if training.schedule.name == "one_cycle" else cosine)(lr, steps, **arguments)
+
+
+def _arguments(choice: Any) -> dict[str, Any]:
+    """What a recipe gives beside the name of a loss, an optimizer or a schedule."""
+    return {name: value for name, value in asdict(choice).items() if name != "name"}
 
 
 def check_backend(backend: str) -> str:

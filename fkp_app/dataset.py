@@ -14,7 +14,8 @@ from fkp_app.images import read_image
 from fkp_app.transforms import Sample, Transform
 from numpynet.typing import Array
 
-Split = Literal["training", "validation", "test"]
+Split = Literal["training", "validation", "report", "test"]
+"""See `load_split`."""
 
 
 class DatasetError(FkpError):
@@ -73,9 +74,10 @@ class FacialKeypointsDataset:
 def load_split(data_dir: str | Path, split: Split, transform: Transform | None = None) -> FacialKeypointsDataset:
     """A split of the published layout: DIR/training/, DIR/test/ and their CSV files.
 
-    training and validation divide the training file by person, and the test frames of validation people are validation,
-    too. test is the whole test file; all its people are in the training file as well. DatasetError as above, ValueError
-    for another split.
+    Three divide the people: training holds the training frames of about eight in ten; validation, on which everything
+    is chosen, and report, which is for figures and nothing else, hold all frames, from both files, of one in ten each.
+    test is the published test file, whole. It leaks: all its people, and all its videos, are in the published training
+    file as well. DatasetError as above, ValueError for another split.
     """
     if split not in get_args(Split):
         raise ValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
@@ -86,10 +88,8 @@ def load_split(data_dir: str | Path, split: Split, transform: Transform | None =
     if split == "test":
         return test
     labelled = FacialKeypointsDataset(data_dir / "training_frames_keypoints.csv", data_dir / "training", transform)
-    if split == "training":
-        return labelled.subset([i for i, name in enumerate(labelled.names) if not is_validation(person(name))])
-    both = labelled + test
-    return both.subset([i for i, name in enumerate(both.names) if is_validation(person(name))])
+    frames = labelled if split == "training" else labelled + test
+    return frames.subset([i for i, name in enumerate(frames.names) if split_of(person(name)) == split])
 
 
 def person(name: str) -> str:
@@ -97,9 +97,10 @@ def person(name: str) -> str:
     return name.rpartition("_")[0] or Path(name).stem
 
 
-def is_validation(name: str) -> bool:
-    """Whether a person belongs to validation: about one in ten, by a hash of the name that never changes."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10 == 0
+def split_of(name: str) -> Literal["training", "validation", "report"]:
+    """A person's side, by a hash of the name that never changes: one in ten is validation, one in ten report."""
+    share = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10
+    return "validation" if share == 0 else "report" if share == 1 else "training"
 
 
 def _read_labels(csv_file: Path) -> tuple[list[str], Array]:

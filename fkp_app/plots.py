@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from numpynet.files import atomic
@@ -14,28 +15,46 @@ COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 
 
 def plot_losses(runs: Mapping[str, Path], path: Path) -> None:
-    """Draw the losses of one or more run directories, by label, into one picture (PNG, PDF or SVG).
+    """Draw the curves of one or more run directories, by label, into one picture (PNG, PDF or SVG).
 
-    Thin: each step's loss; thick: its running mean; dots: the validation loss after each epoch. OSError where a
-    file cannot be read or written.
+    Losses: thin, each step's; thick, its running mean; dots, the validation loss. Beside them the validation NME, if
+    any run has one, with a ring at the best epoch. OSError where a file cannot be read or written.
     """
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for (label, directory), colour in zip(runs.items(), COLOURS * len(runs), strict=False):
-        steps = _columns(directory / "steps.csv")
-        epochs = _columns(directory / "metrics.csv")
-        loss = steps["loss"]
-        per_epoch = len(loss) / max(1, len(epochs["epoch"]))
-        at = np.arange(1, len(loss) + 1) / per_epoch
-        axes.plot(at, loss, color=colour, alpha=0.25, linewidth=0.7)
-        axes.plot(at, _running_mean(loss), color=colour, linewidth=1.8, label=f"{label}: training")
-        if np.isfinite(epochs["validation_loss"]).any():
-            axes.plot(epochs["epoch"], epochs["validation_loss"], "o--", color=colour, label=f"{label}: validation")
-    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
-    axes.grid(which="both", alpha=0.2)
-    axes.legend()
+    curves = {label: (_columns(run / "steps.csv"), _columns(run / "metrics.csv")) for label, run in runs.items()}
+    validated = any(np.isfinite(epochs["validation_nme"]).any() for _, epochs in curves.values())
+    figure = Figure(figsize=(13, 4.5) if validated else (8, 4.5), layout="constrained")
+    grid = figure.subplots(1, 1 + validated, squeeze=False)[0]
+    for (label, (steps, epochs)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+        _draw_losses(grid[0], label, steps, epochs, colour)
+        if validated:
+            _draw_nme(grid[1], label, epochs, colour)
+    for axes, what in zip(grid, ("loss", "validation NME (%)"), strict=False):
+        axes.set(xlabel="epoch", ylabel=what, yscale="log")
+        axes.grid(which="both", alpha=0.2)
+        axes.legend()
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+def _draw_losses(axes: Axes, label: str, steps: dict[str, Array], epochs: dict[str, Array], colour: str) -> None:
+    loss = steps["loss"]
+    at: Array = np.arange(1, len(loss) + 1) * max(1, len(epochs["epoch"])) / len(loss)
+    axes.plot(at, loss, color=colour, alpha=0.25, linewidth=0.7)
+    axes.plot(at, _running_mean(loss), color=colour, linewidth=1.8, label=f"{label}: training")
+    seen = np.isfinite(epochs["validation_loss"])
+    if seen.any():
+        at, loss = epochs["epoch"][seen], epochs["validation_loss"][seen]
+        axes.plot(at, loss, "o--", color=colour, label=f"{label}: validation")
+
+
+def _draw_nme(axes: Axes, label: str, epochs: dict[str, Array], colour: str) -> None:
+    seen = np.isfinite(epochs["validation_nme"])
+    if not seen.any():
+        return
+    at, nme = epochs["epoch"][seen], epochs["validation_nme"][seen]
+    best = int(np.argmin(nme))
+    axes.plot(at, nme, "o-", markersize=3, color=colour, label=f"{label}: {nme[best]:.2f} % after epoch {at[best]:.0f}")
+    axes.plot(at[best], nme[best], "o", markersize=9, markerfacecolor="none", color=colour)
 
 
 def _columns(path: Path) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """From a labelled picture to what a network takes: the course project's four transforms, and the face crop.
 
-A sample is {"image": array, "keypoints": (68, 2) float32}; the image is RGB uint8 (H, W, 3) until Normalize, keypoints
-are in its pixels. A transform returns a new sample and leaves the given one as it was.
+A sample is {"image": array, "keypoints": (68, 2) float32}; the image is uint8, RGB (H, W, 3) or gray (H, W), until
+Normalize; keypoints are in its pixels. A transform returns a new sample and leaves the given one as it was.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from fkp_app.framing import Framing, apply, crop_matrix, face_square, to_gray, warp
 from fkp_app.keypoint_layout import FLIP_ORDER
-from numpynet.typing import AnyArray, Seed
+from numpynet.typing import Seed
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Sample]
@@ -89,11 +89,10 @@ class CenterCrop(_Crop):
 
 
 class FaceCrop:
-    """The face, framed as the application frames it; with an `rng`, jittered.
+    """The face, framed as the application frames it; with an `rng`, jittered. The image may be gray.
 
-    rotate: by up to so many degrees either way; scale: by a factor within 1 ± scale; shift: by up to this share of the
-    crop's side each way; flip: mirror every second one; light: contrast by a factor within 1 ± light, gamma within
-    exp(± light), brightness within ± light / 2.
+    rotate: by up to so many degrees either way; scale: a crop larger by a factor within exp(± scale); shift: by up to
+    this share of the crop's side each way; flip: mirror every second one.
     """
 
     def __init__(
@@ -104,11 +103,10 @@ class FaceCrop:
         scale: float = 0.0,
         shift: float = 0.0,
         flip: bool = False,
-        light: float = 0.0,
     ) -> None:
         self.framing = framing
         self.rng = None if rng is None else np.random.default_rng(rng)
-        self.rotate, self.scale, self.shift, self.flip, self.light = rotate, scale, shift, flip, light
+        self.rotate, self.scale, self.shift, self.flip = rotate, scale, shift, flip
 
     def __call__(self, sample: Sample) -> Sample:
         keypoints = sample["keypoints"]
@@ -118,15 +116,21 @@ class FaceCrop:
             matrix = crop_matrix(square, self.framing)
         else:
             draw = self.rng.uniform
-            angle, scale = draw(-self.rotate, self.rotate), draw(1 - self.scale, 1 + self.scale)
+            angle, scale = draw(-self.rotate, self.rotate), float(np.exp(draw(-self.scale, self.scale)))
             shift = (draw(-self.shift, self.shift), draw(-self.shift, self.shift))
             flip = self.flip and self.rng.random() < 0.5
             matrix = crop_matrix(square, self.framing, angle, scale, shift, flip)
         image = warp(sample["image"], matrix, self.framing.size)
-        if self.rng is not None and self.light:
-            image = relight(image, self.light, self.rng)
         moved = apply(matrix, keypoints.astype(np.float64)).astype(np.float32)
         return {**sample, "image": image, "keypoints": moved[FLIP_ORDER] if flip else moved}
+
+
+class Gray:
+    """RGB as gray, still uint8: what follows has a third to do. A gray image stays as it is."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        image = sample["image"]
+        return {**sample, "image": image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)}
 
 
 class Normalize:
@@ -151,10 +155,3 @@ class ToTensor:
             "image": np.ascontiguousarray(channels_first, np.float32),
             "keypoints": np.ascontiguousarray(sample["keypoints"], np.float32),
         }
-
-
-def relight(image: AnyArray, light: float, rng: np.random.Generator) -> AnyArray:
-    """A uint8 image under another gamma, contrast and brightness, drawn from `rng`."""
-    levels = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-light, light))
-    levels = levels * rng.uniform(1 - light, 1 + light) + rng.uniform(-light, light) / 2
-    return cv2.LUT(image, np.round(255 * np.clip(levels, 0, 1)).astype(np.uint8))

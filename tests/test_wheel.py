@@ -37,6 +37,10 @@ def test_contents(wheel):
     for name in (
         "weights/compact.safetensors",
         "weights/README.md",
+        "recipes/compact.toml",
+        "recipes/hourglass.toml",
+        "recipes/net.toml",
+        "recipes/net-good.toml",
         "assets/sunglasses.png",
         "assets/ytf68_manifest.csv.gz",
     ):

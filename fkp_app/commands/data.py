@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -32,11 +32,11 @@ def show(
 ) -> None:
     """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
     from fkp_app.data_pictures import draw_sheet, statistics
-    from fkp_app.dataset import load_split
+    from fkp_app.dataset import Split, load_split
 
     if not 1 <= count <= 100:
         raise UsageError(f"--count must lie in 1 .. 100, got {count}")
-    splits = {name: load_split(directory, name) for name in ("training", "validation", "test")}
+    splits = {name: load_split(directory, name) for name in get_args(Split)}
     facts = statistics(splits)
     typer.echo(facts)
     try:

@@ -12,8 +12,6 @@ from fkp_app.errors import FkpError, UsageError
 if TYPE_CHECKING:
     from fkp_app.training_run import TrainingRun
 
-MODELS = ("net", "compact")
-LOSSES = ("smooth_l1", "mse")
 BACKENDS = ("numpy", "torch")
 OPS = ("readable", "fast")
 
@@ -21,14 +19,16 @@ OPS = ("readable", "fast")
 def train(
     data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
-    model: Annotated[str | None, typer.Option(help="net (152 M weights) or compact.", show_default="compact")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="compact, hourglass, net, net-good, or a TOML file.", show_default="hourglass")
+    ] = None,
     backend: Annotated[str | None, typer.Option(help="numpy or torch.", show_default="numpy")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="In all, resumed ones included.", show_default="the model's")
+        int | None, typer.Option(help="In all, resumed ones included.", show_default="the recipe's")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.", show_default="the model's")] = None,
-    lr: Annotated[float | None, typer.Option(help="Adam's learning rate.", show_default="0.001")] = None,
-    loss: Annotated[str | None, typer.Option(help="smooth_l1 or mse.", show_default="smooth_l1")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.", show_default="the recipe's")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the recipe's")] = None,
+    loss: Annotated[str | None, typer.Option(help="smooth_l1, l1, mse or wing.", show_default="the recipe's")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.", show_default="0")] = None,
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     ops: Annotated[
@@ -38,22 +38,26 @@ def train(
 ) -> None:
     """Train a network on labelled faces.
 
-    RUN receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (for the other
-    commands' --weights) and checkpoint.safetensors (for --resume). With --resume, settings are those of the run;
-    --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
+    A recipe says what network, on what crops, varied how, and how it learns; options given here go before it. RUN
+    receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (the epoch of the
+    least validation NME, for the other commands' --weights) and checkpoint.safetensors (for --resume). With --resume,
+    settings are those of the run; --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
     """
     from fkp_app.backends import limit_threads
-    from fkp_app.recipes import RECIPES
+    from fkp_app.recipes import LOSSES, load_recipe
     from fkp_app.training_run import Settings, TrainingRun
     from numpynet import use
 
-    given: dict[str, Any] = {
-        "model": _one_of("--model", model, MODELS),
-        "backend": _one_of("--backend", backend, BACKENDS),
+    options: dict[str, Any] = {
         "epochs": _at_least("--epochs", epochs),
         "batch_size": _at_least("--batch-size", batch_size, 2),  # batch norm needs two
         "lr": lr,
-        "loss": _one_of("--loss", loss, LOSSES),
+        "loss": _one_of("--loss", loss, tuple(LOSSES)),
+    }
+    settings: dict[str, Any] = {
+        "data": str(data),
+        "recipe": recipe,
+        "backend": _one_of("--backend", backend, BACKENDS),
         "seed": seed,
         "threads": _at_least("--threads", threads),
         "ops": _one_of("--ops", ops, OPS),
@@ -62,26 +66,19 @@ def train(
         raise UsageError(f"--lr must be a number above 0, got {lr}")
     if seed is not None and seed < 0:
         raise UsageError(f"--seed must not be negative, got {seed}")
-    given = {"data": str(data)} | {name: value for name, value in given.items() if value is not None}
+    options, settings = _given(options), _given(settings)
     if resume:
-        run = TrainingRun.resume(out, given)
+        run = TrainingRun.resume(out, settings, options)
     else:
-        recipe = RECIPES[given.get("model", "compact")]
-        defaults: dict[str, Any] = {
-            "model": "compact",
-            "backend": "numpy",
-            "epochs": recipe.epochs,
-            "batch_size": recipe.batch_size,
-            "lr": 1e-3,
-            "loss": "smooth_l1",
-            "seed": 0,
-            "threads": None,
-            "ops": "fast",
-        }
-        run = TrainingRun.start(Settings(**(defaults | given)), out)
+        defaults: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
+        chosen = Settings(**(defaults | settings))
+        run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     limit_threads(run.settings.backend, run.settings.threads)
-    if run.epochs_done >= run.settings.epochs:
-        raise UsageError(f"{out} has {run.epochs_done} epochs already; give more with --epochs")
+    done = run.history.epochs_done
+    if run.out_of_patience:
+        raise UsageError(f"{out} has ended: after {done} epochs the best is still {run.history.best_epoch}")
+    if done >= run.recipe.training.epochs:
+        raise UsageError(f"{out} has {done} epochs already; give more with --epochs")
     with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
         _show(run)
 
@@ -100,12 +97,12 @@ def _show(run: "TrainingRun") -> None:
         TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} images/s"),
         TimeRemainingColumn(),
     )
-    steps = run.steps_per_epoch()
+    steps, history, epochs = run.steps_per_epoch(), run.history, run.recipe.training.epochs
+    done = history.epochs_done
     try:
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            total = steps * (run.settings.epochs - run.epochs_done)
             task: TaskID = progress.add_task(
-                "", total=total, epoch=run.epochs_done + 1, epochs=run.settings.epochs, loss=float("nan"), rate=0.0
+                "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
                 if hint is not None:  # now that the data are known to be readable
@@ -118,20 +115,26 @@ def _show(run: "TrainingRun") -> None:
                 line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  {event.seconds:.0f} s"
                 if (scores := run.validation_scores) is not None:
                     line += f"  validation loss {event.validation_loss:.5f}  NME {scores.nme:.2f} %"
-                console.print(line, highlight=False)
+                    line += "  the best so far" if history.best_epoch == event.epoch else ""
+                console.print(line, highlight=False, soft_wrap=True)
     except FloatingPointError as error:
         raise FkpError(f"training stopped: {error}") from None
     except OSError as error:
         raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
     except KeyboardInterrupt:
-        console.print(f"stopped; {run.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
+        console.print(f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
         raise
-    console.print(f"weights: {run.directory / 'weights.safetensors'}", highlight=False)
+    weights = run.directory / "weights.safetensors"
+    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> str | None:
     if value is not None and value not in choices:
-        raise UsageError(f"{option} must be {' or '.join(choices)}, got {value}")
+        raise UsageError(f"{option} must be {', '.join(choices[:-1])} or {choices[-1]}, got {value}")
     return value
 
 

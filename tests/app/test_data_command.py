@@ -42,7 +42,8 @@ def test_show_writes_the_picture_and_prints_statistics(drawn_data, tmp_path, mon
     rows = {line.split()[0]: line.split()[1:3] for line in result.output.splitlines()}
     assert rows["training"] == ["18", "3"]
     assert rows["validation"] == ["10", "1"]
-    assert rows["test"] == ["16", "4"]
+    assert rows["report"] == ["10", "1"]
+    assert rows["test"] == ["20", "5"]
     with Image.open(tmp_path / "data.png") as picture:
         assert picture.format == "PNG"
         assert picture.width > 1000
@@ -203,7 +204,7 @@ def test_help_says_what_each_does():
 def test_show_of_real_frames(real_data, tmp_path):
     result = data("show", real_data, "--out", tmp_path / "a.png", "--count", 2)
     assert result.exit_code == 0, result.output
-    rows = {line.split()[0]: [int(v) for v in line.split()[1:3]] for line in result.output.splitlines()[1:4]}
+    rows = {line.split()[0]: [int(v) for v in line.split()[1:3]] for line in result.output.splitlines()[1:5]}
     assert rows["test"] == [693, 312]
-    assert rows["training"][1] + rows["validation"][1] == 312
+    assert rows["training"][1] + rows["validation"][1] + rows["report"][1] == 312
     assert (tmp_path / "a.png").stat().st_size > 10_000

@@ -3,14 +3,23 @@
 import csv
 import re
 import warnings
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fkp_app.dataset import DatasetError, FacialKeypointsDataset, is_validation, load_split, person
+from fkp_app.dataset import DatasetError, FacialKeypointsDataset, Split, load_split, person, split_of
 from fkp_app.images import list_images, read_image
-from tests.drawn import TRAINING_PEOPLE, VALIDATION_PEOPLE, draw_face, write_dataset, write_frame, write_labels
+from tests.drawn import (
+    REPORT_PEOPLE,
+    TRAINING_PEOPLE,
+    VALIDATION_PEOPLE,
+    draw_face,
+    write_dataset,
+    write_frame,
+    write_labels,
+)
 
 
 def people(dataset):
@@ -76,23 +85,29 @@ def test_person(name, expected):
 
 
 def test_the_hash_of_a_name_decides_its_split():
-    # `printf %s NAME | sha256sum` begins with c44187ea and e2313bb8, the numbers 3292628970 and 3794877368.
-    assert is_validation("Gus_Cube")
-    assert not is_validation("Ada_Circle")
-    assert all(map(is_validation, VALIDATION_PEOPLE))
-    assert not any(map(is_validation, TRAINING_PEOPLE))
-    assert 80 < sum(is_validation(f"Person_{i}") for i in range(1000)) < 120
+    # `printf %s NAME | sha256sum` begins with c44187ea, 17e409b5 and e2313bb8: 3292628970, 400820661 and 3794877368.
+    assert [split_of(name) for name in ("Gus_Cube", "Jan_Sphere", "Ada_Circle")] == ["validation", "report", "training"]
+    assert set(map(split_of, TRAINING_PEOPLE)) == {"training"}
+    assert set(map(split_of, VALIDATION_PEOPLE)) == {"validation"}
+    assert set(map(split_of, REPORT_PEOPLE)) == {"report"}
+    sides = [split_of(f"Person_{i}") for i in range(1000)]
+    assert 80 < sides.count("validation") < 120
+    assert 80 < sides.count("report") < 120
 
 
 def test_splits_divide_people(drawn_data):
-    training, validation, test = (load_split(drawn_data, split) for split in ("training", "validation", "test"))
+    splits = {split: load_split(drawn_data, split) for split in get_args(Split)}
+    training, validation, report, test = splits.values()
+    assert list(splits) == ["training", "validation", "report", "test"]
     assert people(training) == set(TRAINING_PEOPLE[:3])
     assert people(validation) == {VALIDATION_PEOPLE[0]}
-    assert people(test) == people(training) | people(validation)
-    assert (len(training), len(validation), len(test)) == (3 * 2 * 3, 2 * 3 + 2 * 2, 4 * 2 * 2)
-    folders = [path.parent.name for path in validation.paths]
-    assert (folders.count("training"), folders.count("test")) == (6, 4)
-    assert not any("_99" in name for dataset in (training, validation, test) for name in dataset.names)
+    assert people(report) == {REPORT_PEOPLE[0]}
+    assert people(test) == people(training) | people(validation) | people(report)
+    assert [len(split) for split in splits.values()] == [3 * 2 * 3, 2 * 3 + 2 * 2, 2 * 3 + 2 * 2, 5 * 2 * 2]
+    for seen_by_nobody in (validation, report):
+        folders = [path.parent.name for path in seen_by_nobody.paths]
+        assert (folders.count("training"), folders.count("test")) == (6, 4)
+    assert not any("_99" in name for dataset in splits.values() for name in dataset.names)
 
 
 def test_frames_of_one_name_in_two_folders_stay_apart(drawn_data):
@@ -215,20 +230,22 @@ def test_directories_that_are_no_data_set(tmp_path):
 
 
 def test_an_unknown_split(drawn_data):
-    with pytest.raises(ValueError, match="split must be one of training, validation, test, got 'val'"):
+    with pytest.raises(ValueError, match="split must be one of training, validation, report, test, got 'val'"):
         load_split(drawn_data, "val")
 
 
 def test_real_splits(real_data):
-    training, validation, test = (load_split(real_data, split) for split in ("training", "validation", "test"))
+    splits = {split: load_split(real_data, split) for split in get_args(Split)}
+    training, validation, report, test = splits.values()
     frames = FacialKeypointsDataset(real_data / "training_frames_keypoints.csv", real_data / "training")
     assert (len(frames), len(test)) == (3114, 693)
-    assert not people(training) & people(validation)
-    assert people(training) | people(validation) == people(frames)
-    assert people(validation) <= people(test)
-    from_test = sum(path.parent.name == "test" for path in validation.paths)
-    assert len(training) + len(validation) - from_test == len(frames)
-    assert 0.05 < len(people(validation)) / len(people(frames)) < 0.15
+    sides = [people(training), people(validation), people(report)]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == len(people(frames))
+    assert set.union(*sides) == people(frames)
+    assert sides[1] | sides[2] <= people(test)
+    from_test = sum(path.parent.name == "test" for split in (validation, report) for path in split.paths)
+    assert len(training) + len(validation) + len(report) - from_test == len(frames)
+    assert all(0.05 < len(side) / len(people(frames)) < 0.15 for side in sides[1:])
     for i in range(0, len(training), 400):
         sample = training[i]
         height, width = sample["image"].shape[:2]

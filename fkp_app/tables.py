@@ -1,0 +1,121 @@
+"""Dataclasses from the tables of a TOML or JSON file, strictly: a slip is one line that names file, key and remedy.
+
+A field is bool, int, float, str, a Literal, a Range, a dict (taken as it is), a dataclass (a table), or a choice of
+dataclasses (a table whose `name` says which). Fields with a default may be left out.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from fkp_app.errors import FkpError
+
+T = TypeVar("T")
+
+Range = tuple[float, float]
+"""The least and the greatest value; in a file [low, high]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """In an Annotated type: the number, or both of a range's, must lie in low .. high."""
+
+    low: float
+    high: float = math.inf
+
+
+Share = Annotated[float, Within(0, 1)]
+
+
+def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
+    """The dataclass `cls` from a table of `file`; `key` is where in the file the table stands.
+
+    FkpError where a key is unknown or missing, or a value has the wrong type or lies outside its field's range.
+    """
+    if not isinstance(table, Mapping):
+        raise FkpError(f"{file}: {key} must be a table, got {table!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name in table:
+        if name not in fields:
+            raise FkpError(f"{file}: {_join(key, name)} is no key of a recipe; expected {', '.join(fields)}")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    values = {}
+    for name, field in fields.items():
+        where = _join(key, name)
+        if name in table:
+            values[name] = _read_value(hints[name], table[name], file, where)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise FkpError(f"{file}: {where} is missing; expected {_words(hints[name])}")
+    return cls(**values)
+
+
+def _read_value(hint: Any, value: object, file: object, key: str) -> Any:
+    if typing.get_origin(hint) is types.UnionType:
+        return _read_choice(typing.get_args(hint), value, file, key)
+    if dataclasses.is_dataclass(hint):
+        return read_table(typing.cast(type, hint), value, file, key)
+    plain, limits = _parts(hint)
+    converted = _convert(plain, value)
+    numbers = converted if isinstance(converted, tuple) else (converted,)
+    if converted is None or (limits and not all(limits.low <= number <= limits.high for number in numbers)):
+        raise FkpError(f"{file}: {key} must be {_words(hint)}, got {_shown(value)}")
+    return converted
+
+
+def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str) -> Any:
+    """The dataclass among `classes` whose `name` is the table's."""
+    by_name = {cls.name: cls for cls in classes}
+    name = value.get("name") if isinstance(value, Mapping) else None
+    if name not in by_name:
+        got = _shown(value) if name is None else _shown(name)
+        raise FkpError(f"{file}: {key}.name must be one of {', '.join(by_name)}, got {got}")
+    return read_table(by_name[name], value, file, key)
+
+
+def _convert(hint: Any, value: object) -> Any:
+    """`value` as the type that the field has; None where it is another."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if typing.get_origin(hint) is typing.Literal:
+        return value if value in typing.get_args(hint) else None
+    if hint == Range:
+        pair = [_convert(float, part) for part in value] if isinstance(value, list | tuple) else []
+        return tuple(pair) if len(pair) == 2 and None not in pair and pair[0] <= pair[1] else None
+    if hint is float:
+        return float(typing.cast(float, value)) if number else None
+    if hint is int:
+        return value if number and isinstance(value, int) else None
+    return value if isinstance(value, typing.get_origin(hint) or hint) else None
+
+
+def _parts(hint: Any) -> tuple[Any, Within | None]:
+    """The type itself and its limits."""
+    if typing.get_origin(hint) is Annotated:
+        plain, limits = typing.get_args(hint)
+        return plain, limits
+    return hint, None
+
+
+def _words(hint: Any) -> str:
+    """What a field takes."""
+    plain, limits = _parts(hint)
+    if typing.get_origin(plain) is typing.Literal:
+        return " or ".join(str(choice) for choice in typing.get_args(plain))
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Range: "[low, high]"}
+    what = names.get(plain, "a table")
+    if limits is None:
+        return what
+    return (
+        f"{what} in {limits.low:g} .. {limits.high:g}" if limits.high < math.inf else f"{what}, at least {limits.low:g}"
+    )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
