@@ -17,26 +17,33 @@ import numpy as np
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Worker
-from numpynet.models import MODELS
+from numpynet.models import HOURGLASS, MODELS
+
+NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items()} | {
+    "hourglass": ("HourglassNet", HOURGLASS)
+}
+"""Architecture and arguments, by the name that the results have for it."""
 
 SIDES = {"numpynet, readable": ("numpy", "readable"), "numpynet, fast": ("numpy", "fast"), "torch": ("torch", "")}
 
 
-def network(model: str, backend: str, ops: str) -> Callable[[], object]:
+def network(name: str, backend: str, ops: str) -> Callable[[], object]:
     """The network of one face, in evaluation, as detection runs it."""
-    from numpynet import KeypointNet, fuse, use
+    from numpynet import fuse, use
+    from numpynet.models import build
 
-    image = np.random.default_rng(0).random((1, 1, MODELS[model]["size"], MODELS[model]["size"]), np.float32)
-    net = KeypointNet(**MODELS[model], rng=0).eval()
+    architecture, arguments = NETWORKS[name]
+    image = np.random.default_rng(0).random((1, 1, arguments["size"], arguments["size"]), np.float32)
+    net = build(architecture, arguments, rng=0).eval()
     if backend == "numpy":
         use(ops)
         fused = fuse(net)
         return lambda: fused(image)
     import torch
 
-    from reference.models import Net
+    from reference.models import ARCHITECTURES
 
-    twin, tensor = Net.from_state(net.state_dict(), net.arguments).eval(), torch.from_numpy(image)
+    twin, tensor = ARCHITECTURES[architecture].from_state(net.state_dict(), arguments).eval(), torch.from_numpy(image)
 
     def forward() -> object:
         with torch.inference_mode():
@@ -114,7 +121,7 @@ def main() -> int:
     machine = describe()
     print_description(machine)
     results: dict[str, Any] = {}
-    for what in ("image", *MODELS):
+    for what in ("image", *NETWORKS):
         results[what] = warm(what, args.rounds)
         title = "photo to keypoints" if what == "image" else f"{what}, one face"
         print(f"{title:20}" + "".join(f"  {name} {1e3 * s:.2f} ms" for name, s in results[what].items()), flush=True)

@@ -148,7 +148,12 @@ def latency(results: dict[str, Any]) -> Iterator[str]:
     yield "`python -m benchmarks latency`; milliseconds, medians.\n"
     yield "| | numpynet, readable | numpynet, fast | PyTorch |"
     yield "|---|---:|---:|---:|"
-    titles = {"image": "decoded photo to keypoints", "net": "full network alone", "compact": "compact network alone"}
+    titles = {
+        "image": "decoded photo to keypoints",
+        "net": "full network alone",
+        "compact": "compact network alone",
+        "hourglass": "hourglass alone",
+    }
     for what, title in titles.items():
         yield f"| {title} | " + " | ".join(f"{1e3 * s:.1f}" for s in found[what].values()) + " |"
     cold = found["cold"]

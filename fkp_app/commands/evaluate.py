@@ -2,66 +2,150 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from fkp_app.errors import UsageError
+from fkp_app.errors import FkpError, UsageError
 
 if TYPE_CHECKING:
-    from fkp_app.evaluation import Scores
-    from numpynet.data import Batch, DataLoader
+    from fkp_app.dataset import FacialKeypointsDataset
+    from fkp_app.protocols import Result
 
-SPLITS = ("training", "validation", "test")
+Item = TypeVar("Item")
+
+SPLITS = ("training", "validation", "report", "test")
 
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
-    split: Annotated[str, typer.Option(help="training, validation or test.", show_default=False)],
-    weights: Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")] = None,
+    split: Annotated[str, typer.Option(help="training, validation, report or test.", show_default=False)],
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="A .safetensors file; several --weights stand in one table.", show_default="the shipped one"),
+    ] = None,
     backend: Annotated[str, typer.Option(help="numpy or torch.")] = "numpy",
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
+    rolled: Annotated[bool, typer.Option("--rolled", help="Also on frames rotated by up to 45 degrees.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there; - for stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables, results.json and pictures.")] = None,
 ) -> None:
-    """Measure a network on labelled faces, beside the mean face of the training split.
+    """Measure networks on labelled faces, beside the mean face of the training split.
 
-    Loss figures are in the network's normalised units; NME is the mean distance between predicted and labelled
-    points over the distance of the outer eye corners, in percent. `validation` is people the shipped weights never
-    saw; all people of `test` are in the training file, too.
+    NME is the mean distance between predicted and labelled points over the distance of the outer eye corners, in
+    percent, with a 95 % interval (bootstrap over people); AUC is the area under the CED curve up to 10 %, as a share
+    of 1; MSE and SmoothL1 are in the network's units. Rows: *crop*, the labelled face framed as `fkp detect` frames
+    it; *course crop*, the course project's window; *end to end*, whole frames through the face detector, errors of the
+    faces it found. OUT receives table.md, results.json, ced.png, errors.png and sheet.png: the sheet shows frames of
+    people who were not asked, so keep it out of what you publish. `validation` is for choosing and `report` for
+    figures, both of people whom training leaves out; the people of `test` are in training, too.
     """
-    from typing import cast
-
     from fkp_app.backends import get_predictor
-    from fkp_app.dataset import Split
-    from fkp_app.evaluation import evaluate as measure
+    from fkp_app.dataset import Split, load_split
+    from fkp_app.detector import FaceDetector
+    from fkp_app.outputs import check_file, make_folder
+    from fkp_app.protocols import run_all
     from fkp_app.results import write_text
+    from fkp_app.summary import tables
 
     if split not in SPLITS:
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
-    predictor = get_predictor(backend, weights, threads)
-    scores = measure(predictor, data, cast(Split, split), _with_bar)
-    if json_file is None or str(json_file) != "-":
-        _print(scores, f"{split}: {scores['model'].images} faces, backend {backend}")
+    check_file("--json", json_file)
+    files = _by_name(weights or [None])
+    predictors = {name: get_predictor(backend, path, threads) for name, path in files.items()}
+    dataset = load_split(data, cast(Split, split))
+    if not len(dataset):
+        raise FkpError(f"{data}: its {split} split is empty; choose another --split")
+    if out is not None:
+        make_folder(out)
+    rows = run_all(predictors, data, dataset, FaceDetector(), rolled, _with_bar)
+    title = f"{split}: {len(dataset)} faces of {len(set(rows[0].people))} people, backend {backend}"
+    text = f"{title}\n\n{tables(rows)}\n{_caution(data, split, rows[0].people)}\n"
+    if str(json_file) != "-":
+        sys.stdout.write(text)
+    report = _report(split, backend, files, rows, dataset)
     if json_file is not None:
-        report = {"split": split, "backend": backend, "weights": str(weights) if weights else "shipped"}
-        figures = {name: asdict(figure) for name, figure in scores.items()}
-        write_text(json_file, json.dumps(report | figures, indent=2) + "\n")
+        write_text(json_file, report)
+    if out is not None:
+        write_text(out / "results.json", report)
+        write_text(out / "table.md", text)
+        _draw(rows, dataset, out)
 
 
-def _with_bar(loader: "DataLoader") -> "Iterable[Batch]":
+def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
+    """The files by their names in the table: stems, with the folder's name before them where stems are the same."""
+    from fkp_app.backends import SHIPPED_WEIGHTS
+
+    paths = [path or SHIPPED_WEIGHTS for path in weights]
+    stems = [path.stem for path in paths]
+    names = [
+        stem if stems.count(stem) == 1 else f"{path.resolve().parent.name}/{stem}"
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--weights: two files would both be called {name} in the table; rename one")
+    return dict(zip(names, weights, strict=True))
+
+
+def _caution(data: Path, split: str, people: "Sequence[str]") -> str:
+    """A line that says how far the split can be believed."""
+    from fkp_app.dataset import load_split, person
+
+    trained = {person(name) for name in load_split(data, "training").names}
+    shared, everyone = len(trained & set(people)), len(set(people))
+    if split == "training":
+        return "Training: the very frames that networks learn from; no measure of how good they are on others."
+    if shared:
+        return f"Leak: {shared} of these {everyone} people are in the training split too, perhaps in other frames."
+    use = "everything is chosen on them" if split == "validation" else "nothing should be chosen on them"
+    return f"No leak: none of these {everyone} people is in the training split; {use}."
+
+
+def _report(
+    split: str,
+    backend: str,
+    files: "dict[str, Path | None]",
+    rows: "Sequence[Result]",
+    dataset: "FacialKeypointsDataset",
+) -> str:
+    """All figures as JSON; under "model" and "mean_face" the scores of the first model's crops and of the baseline."""
+    from fkp_app.metrics import LIMIT
+    from fkp_app.protocols import MEAN_FACE
+    from fkp_app.summary import LEVELS, to_dict
+
+    baseline = next(row for row in rows if (row.model, row.protocol) == (MEAN_FACE, "crop"))
+    assert rows[0].scores is not None
+    assert baseline.scores is not None
+    report: dict[str, Any] = {
+        "split": split,
+        "backend": backend,
+        "weights": {name: str(path) if path else "shipped" for name, path in files.items()},
+        "model": asdict(rows[0].scores),
+        "mean_face": asdict(baseline.scores),
+        "failure_limit": LIMIT,
+        "ced_levels": LEVELS.tolist(),
+        "rows": to_dict(rows, dataset),
+    }
+    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+
+
+def _draw(rows: "Sequence[Result]", dataset: "FacialKeypointsDataset", out: Path) -> None:
+    from fkp_app.evaluation_pictures import draw_sheet, plot_ced, plot_errors
+
+    try:
+        plot_ced(rows, out / "ced.png")
+        plot_errors(rows, out / "errors.png")
+        draw_sheet(rows[0], dataset, out / "sheet.png")
+    except OSError as error:
+        raise FkpError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def _with_bar(items: Sequence[Item], label: str) -> Iterable[Item]:
     console = Console(stderr=True)
-    return track(loader, description="evaluating", console=console, transient=True, disable=not console.is_terminal)
-
-
-def _print(scores: "dict[str, Scores]", title: str) -> None:
-    table = Table("", "MSE", "SmoothL1", "NME mean", "NME median", title=title)
-    for name, figure in scores.items():
-        losses = (f"{figure.mse:.5f}", f"{figure.smooth_l1:.5f}")
-        table.add_row(name.replace("_", " "), *losses, f"{figure.nme:.3f} %", f"{figure.nme_median:.3f} %")
-    Console(file=sys.stdout, highlight=False).print(table)
+    return track(items, description=label, console=console, transient=True, disable=not console.is_terminal)
