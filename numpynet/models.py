@@ -134,7 +134,9 @@ class HourglassNet(Chain):
     ) -> None:
         self.arguments: dict[str, Any] = {"size": size, "stem": list(stem), "levels": list(levels)}
         halvings = len(stem) + len(levels) - 1
-        if not levels or size < 1 or size % 2**halvings:
+        if not levels:
+            raise ValueError("HourglassNet: levels must hold one number of filters at least")
+        if size < 1 or size % 2**halvings:
             raise ValueError(
                 f"HourglassNet: size {size} must be a multiple of {2**halvings}, to be halved {halvings} times"
             )

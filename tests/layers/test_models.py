@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import numpynet
-from numpynet import Adam, KeypointNet, SmoothL1Loss
+from numpynet import Adam, HourglassNet, KeypointNet, SmoothL1Loss
 from numpynet.init import no_init
-from numpynet.layers import Dropout
+from numpynet.layers import Conv2d, Dropout
+from numpynet.models import build
+from numpynet.module import Residual
 
 PRINTED = """Net(
   (conv1): Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1))
@@ -79,6 +81,75 @@ def test_weights_do_not_depend_on_the_dropout_stream():
 def test_images_too_small_for_the_poolings_are_refused():
     with pytest.raises(ValueError, match="images of size 12 are too small for 4 poolings"):
         KeypointNet(size=12)
+
+
+HOURGLASS = """HourglassNet(
+  (stem1): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (stem1_bn): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (down1a): Conv2d(2, 3, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (down1a_bn): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (down1b): Conv2d(3, 3, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (down1b_bn): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (down2a): Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (down2a_bn): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (down2b): Conv2d(4, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (down2b_bn): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (back1): Conv2d(4, 3, kernel_size=(1, 1), stride=(1, 1), bias=False)
+  (up1): Conv2d(3, 3, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (up1_bn): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (head): Conv2d(3, 68, kernel_size=(1, 1), stride=(1, 1), bias=False)
+  (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+  (upsample): Upsample(scale_factor=2.0, mode='nearest')
+  (soft_argmax): SoftArgmax2d()
+)"""
+
+
+def test_the_hourglass_prints_every_part_and_learns():
+    net = build("HourglassNet", {"size": 12, "stem": [2], "levels": [3, 4]}, rng=0)
+    assert repr(net) == HOURGLASS
+    rng = np.random.default_rng(0)
+    images = rng.random((4, 1, 12, 12), np.float32)
+    targets = np.broadcast_to(rng.uniform(-0.5, 0.5, 136).astype(np.float32), (4, 136))
+    optimizer, losses = Adam(net.parameters(), lr=2e-2), []
+    for _ in range(30):
+        out, cache = net.forward(images)
+        loss, dout = SmoothL1Loss(beta=0.1)(out, targets)
+        assert net.backward(dout, cache).shape == images.shape
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss)
+    assert losses[-1] < 0.6 * losses[0]
+    assert np.abs(net.eval()(images)).max() <= 1  # within the crop's edges
+
+
+def test_the_shipped_hourglass_takes_its_images_and_fits_a_small_file():
+    net = HourglassNet(rng=0)
+    size = net.arguments["size"]
+    assert net(np.zeros((2, 1, size, size), np.float32)).shape == (2, 136)
+    assert sum(array.nbytes for array in net.state_dict().values()) < 10e6
+
+
+def test_the_hourglass_needs_what_it_can_halve():
+    with pytest.raises(ValueError, match="size 40 must be a multiple of 16, to be halved 4 times"):
+        HourglassNet(size=40)
+    with pytest.raises(ValueError, match="levels"):
+        HourglassNet(size=40, levels=())
+
+
+def test_build_knows_the_architectures():
+    assert isinstance(build("KeypointNet", TINY), KeypointNet)
+    with pytest.raises(ValueError, match="architecture must be one of KeypointNet, HourglassNet, got ResNet"):
+        build("ResNet", {})
+
+
+def test_a_residual_adds_its_body_and_keeps_the_shape():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
+    conv = Conv2d(3, 3, 3, padding=1, rng=0).astype(np.float64)
+    np.testing.assert_allclose(Residual(conv)(x), x + conv(x))
+    np.testing.assert_array_equal(Residual(conv)(x), Residual(conv).forward(x)[0])
+    assert list(Residual(conv).state_dict()) == ["0.weight", "0.bias"]
+    with pytest.raises(ValueError, match=r"Residual: the body must keep x's shape \(2, 3, 4, 4\), made \(2, 5, 4, 4\)"):
+        Residual(Conv2d(3, 5, 3, padding=1).astype(np.float64))(x)
 
 
 def test_version_is_a_string():
