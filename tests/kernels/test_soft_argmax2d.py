@@ -1,12 +1,15 @@
 """The soft argmax kernel beside the readable function: every image in its place, on several threads."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 from numpynet import functional
-from numpynet.kernels import soft_argmax2d as kernel
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 from numpynet.workers import set_threads
+
+kernel = importlib.import_module("numpynet.kernels.soft_argmax2d")
 
 
 @pytest.fixture(autouse=True)
