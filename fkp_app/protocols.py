@@ -1,28 +1,28 @@
 """Networks run on a labelled split, under several protocols: where they put the points, and where these belong.
 
 Protocols: "crop", the labelled face framed as the application frames a face it has found, which is the headline;
-"course crop", the course project's window in the middle of the rescaled frame; "rotated", the first with the frame
-rotated about the face; "end to end", the whole frame through the application's detector. `summary` makes figures of it.
+"second look", the same, framed anew and turned upright by the points that the network has put there, as the application
+does; "course crop", the course project's window in the middle of the rescaled frame; "rotated", the first two with the
+frame rotated about the face; "end to end", the whole frame through the application's detector. `summary` makes figures
+of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from fkp_app.backends import Predictor, to_keypoints
 from fkp_app.dataset import FacialKeypointsDataset, person
 from fkp_app.detector import Box, square_from_box
 from fkp_app.evaluation import Scores, mean_face, score
-from fkp_app.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
-from fkp_app.keypoints import Detector, Face, find_faces
+from fkp_app.framing import Framing, Square, apply, face_square, invert
+from fkp_app.keypoints import Detector, Face, find_faces, find_keypoints
 from fkp_app.metrics import nme
-from fkp_app.recipes import COURSE_RESCALE, COURSE_SIZE
-from fkp_app.transforms import CenterCrop, Compose, Rescale
+from fkp_app.views import Viewer, course_view, face_view, rotated_frame
 from numpynet.checkpoint import WeightsCard
 from numpynet.typing import AnyArray, Array
 
@@ -78,39 +78,6 @@ class Result:
         return nme(self.predicted, self.truth)
 
 
-class View(NamedTuple):
-    """What a network is shown of a face: the crop (1, S, S), the map (2, 3) from frame to crop, the points (68, 2) that
-    the (perhaps rotated) frame has by its labels."""
-
-    crop: Array
-    matrix: Array
-    truth: Array
-
-
-Viewer = Callable[[AnyArray, Array, Framing], View]
-
-
-def face_view(image: AnyArray, keypoints: Array, framing: Framing, angle: float = 0.0) -> View:
-    """The face, framed by its labels as the application frames it by a box; first rotated about its centre."""
-    cx, cy, _ = face_square(keypoints)
-    turn: Array = cv2.getRotationMatrix2D((cx, cy), -angle, 1.0).astype(np.float64)  # OpenCV's run counter-clockwise
-    truth = apply(turn, keypoints.astype(np.float64))
-    matrix = crop_matrix(face_square(truth), framing)
-    both = np.column_stack([matrix[:, :2] @ turn[:, :2], apply(matrix, turn[:, 2])])
-    return View(to_input(warp(image, both, framing.size)), matrix, truth)
-
-
-def course_view(image: AnyArray, keypoints: Array, framing: Framing) -> View:
-    """The course project's window, as large as the network wants it: of a frame whose shorter side is 250, the 224 in
-    the middle."""
-    transform = Compose([Rescale(round(framing.size * COURSE_RESCALE / COURSE_SIZE)), CenterCrop(framing.size)])
-    corners = np.array([[0, 0], [1000, 0], [0, 1000]], np.float32)  # seen moved, they tell the map
-    shown = transform({"image": image, "keypoints": corners})
-    origin, right, down = shown["keypoints"].astype(np.float64)
-    matrix = np.column_stack([(right - origin) / 1000, (down - origin) / 1000, origin])
-    return View(to_input(shown["image"]), matrix, keypoints.astype(np.float64))
-
-
 def run_crops(
     model: str,
     protocol: str,
@@ -135,6 +102,26 @@ def run_crops(
     people = [person(name) for name in dataset.names]
     frames = list(range(len(dataset)))
     return Result(model, protocol, frames, people, np.stack(predicted), np.stack(truths), scores)
+
+
+def run_second_look(
+    model: str,
+    protocol: str,
+    predictor: Predictor,
+    dataset: FacialKeypointsDataset,
+    angle: float = 0.0,
+    progress: Progress = no_progress,
+) -> Result:
+    """All faces of an untransformed data set, rotated by `angle` and framed by their labels, looked at twice."""
+    predicted, truths = [], []
+    for i in progress(range(len(dataset)), f"{model}: {protocol}"):
+        sample = dataset[i]
+        image, truth = rotated_frame(sample["image"], sample["keypoints"], angle)
+        points = find_keypoints(image, [face_square(truth)], predictor, refinements=1)
+        predicted.append(points[0].astype(np.float64))
+        truths.append(truth)
+    people = [person(name) for name in dataset.names]
+    return Result(model, protocol, list(range(len(dataset))), people, np.stack(predicted), np.stack(truths))
 
 
 def run_end_to_end(
@@ -190,14 +177,16 @@ def run_all(
     dataset: the frames, untransformed. rotated: with rows of rotated frames. FkpError where the data cannot be used.
     """
     views: dict[str, Viewer] = {"crop": face_view, "course crop": course_view}
-    turns = {f"rotated {angle:+d}°": partial(face_view, angle=angle) for angle in ANGLES} if rotated else {}
     rows = []
     for name, predictor in predictors.items():
         rows += [run_crops(name, protocol, predictor, dataset, view, progress) for protocol, view in views.items()]
-        # A protocol to come, such as points refined by a second look, is one more Result here.
+        rows.append(run_second_look(name, "second look", predictor, dataset, progress=progress))
         find = partial(find_faces, detector=detector, predictor=predictor)
         rows.append(run_end_to_end(name, find, dataset, progress=progress))
-        rows += [run_crops(name, protocol, predictor, dataset, view, progress) for protocol, view in turns.items()]
+        for angle in ANGLES if rotated else ():
+            title, view = f"rotated {angle:+d}°", partial(face_view, angle=angle)
+            rows.append(run_crops(name, title, predictor, dataset, view, progress))
+            rows.append(run_second_look(name, f"{title}, second look", predictor, dataset, angle, progress))
     card = next(iter(predictors.values())).card
     for protocol, kind in (("crop", "face"), ("course crop", "frame")):
         baseline = mean_predictor(data_dir, replace(card, framing=card.framing | {"kind": kind}))

@@ -70,8 +70,8 @@ def train(
     if resume:
         run = TrainingRun.resume(out, settings, options)
     else:
-        defaults: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
-        chosen = Settings(**(defaults | settings))
+        defaults: dict[str, Any] = {"backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
+        chosen = Settings(**({"recipe": "hourglass"} | defaults | settings))
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done

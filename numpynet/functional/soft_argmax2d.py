@@ -37,7 +37,9 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
     The cache holds the shares and the positions. The largest number of each map is subtracted before exp, which changes
     nothing but that it cannot overflow. Sun et al., Integral Human Pose Regression, 2018; Nibali et al., Numerical
     Coordinate Regression with Convolutional Neural Networks, 2018, whose places these are. PyTorch has no such
-    function; torch.softmax over the flattened map and two sums are its twin. ValueError where x has other than four axes.
+    function; torch.softmax over the flattened map and two sums are its twin.
+
+    ValueError where x has other than four axes.
     """
     if x.ndim != 4:
         raise ValueError(f"soft_argmax2d: x must have shape (N, K, H, W), got {x.shape}")

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from fkp_app.backends import Predictor, get_predictor, to_keypoints
 from fkp_app.dataset import load_split
 from fkp_app.detector import FaceDetector
 from fkp_app.evaluation import mean_face, predict_all, score
-from fkp_app.framing import Framing, apply, face_square, to_gray
+from fkp_app.framing import Framing, apply, crop_matrix, face_square, to_gray
 from fkp_app.keypoints import Face
 from fkp_app.metrics import nme
-from fkp_app.protocols import Result, course_view, face_view, overlap, run_all, run_crops, run_end_to_end
+from fkp_app.protocols import Result, overlap, run_all, run_crops, run_end_to_end, run_second_look
 from fkp_app.recipes import evaluation_transform
 from fkp_app.summary import ROLLS, SIZES, binned, summarise, tables, to_dict
 from fkp_app.transforms import CenterCrop, Compose, FaceCrop, Rescale
+from fkp_app.views import course_view, face_view, rotated_frame
 from numpynet.checkpoint import WeightsCard
 from tests.drawn import draw_face
 
@@ -128,6 +130,55 @@ def test_points_come_back_in_pixels_of_the_frame(view, drawn_data, monkeypatch):
     assert off.scores.mse == pytest.approx(0.01, rel=1e-3)
 
 
+def test_a_rotated_frame_turns_whole_with_its_labels():
+    image = np.zeros((260, 300, 3), np.uint8)
+    points = 60 + draw_face(np.random.default_rng(1), size=(120, 140), roll=0)[1]  # far from every edge
+    x, y = np.round(points[10]).astype(int)
+    points[10] = x, y
+    image[y - 1 : y + 2, x - 1 : x + 2] = 255
+    turned, truth = rotated_frame(image, points, 20)
+    assert turned.shape == image.shape
+    np.testing.assert_allclose(np.argwhere(turned[..., 0] > 127).mean(axis=0)[::-1], truth[10], atol=0.6)
+    np.testing.assert_allclose(truth, face_view(image, points, Framing.from_dict(FACE.framing), 20).truth)
+
+
+def test_a_second_look_is_framed_by_the_points_of_the_first():
+    """The network answers the same in any crop: the two looks differ by how the second is framed, and by that alone."""
+    frame = FrameOfOneFace()
+    inside = apply(frame.matrix(), frame.points)  # what a first look, framed by the labels, should answer
+    seen: list[np.ndarray] = []
+
+    def forward(crops):
+        seen.append(crops)
+        shape = inside if len(seen) % 2 else inside + np.array([3.0, 0.0])
+        return ((shape.reshape(1, 136) - 43.0) / 21.0).astype(np.float32)
+
+    row = run_second_look("a", "b", Predictor("numpy", FACE, forward), frame)
+    assert len(seen) == 2
+    zoom = np.sqrt(np.linalg.det(frame.matrix()[:, :2]))
+    np.testing.assert_allclose(row.predicted[0] - row.truth[0], np.tile([3.0 / zoom, 0.0], (68, 1)), atol=0.02)
+    assert (row.frames, row.people, row.model, row.protocol) == ([0], ["Ada"], "a", "b")
+
+
+class FrameOfOneFace:
+    """A data set of one frame; its face's eyes are level, so that a second look need not turn it."""
+
+    names: ClassVar = ["Ada_00.jpg"]
+
+    def __init__(self):
+        self.image, self.points = draw_face(np.random.default_rng(4), size=(150, 160), roll=0)
+        self.points[45, 1] = self.points[36, 1]
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return {"image": self.image, "keypoints": self.points}
+
+    def matrix(self):
+        return crop_matrix(face_square(self.points), Framing.from_dict(FACE.framing))
+
+
 class Frames:
     """A data set of five black frames, each with one face whose square is (50, 50, 40)."""
 
@@ -225,7 +276,7 @@ def test_all_rows_of_a_network_and_the_mean_face(card, drawn_data):
     dataset = load_split(drawn_data, "test")
     middle = Predictor("numpy", card, lambda crops: np.zeros((len(crops), 136), np.float32))
     rows = run_all({"a": middle, "b": middle}, drawn_data, dataset, FaceDetector())
-    expected = [(name, protocol) for name in "ab" for protocol in ("crop", "course crop", "end to end")]
+    expected = [(name, protocol) for name in "ab" for protocol in ("crop", "course crop", "second look", "end to end")]
     expected += [("mean face", "crop"), ("mean face", "course crop")]
     assert [(row.model, row.protocol) for row in rows] == expected
 
@@ -242,7 +293,9 @@ def test_rotated_rows_come_on_demand(drawn_data):
     rows = run_all({"a": get_predictor(threads=1)}, drawn_data, dataset, FaceDetector(), rotated=True)
     found = {row.protocol: row for row in rows if row.model == "a"}
     angles = ("-45", "-30", "-15", "+0", "+15", "+30", "+45")
-    assert list(found) == ["crop", "course crop", "end to end", *(f"rotated {angle}°" for angle in angles)]
+    rotated = [f"rotated {angle}°{look}" for angle in angles for look in ("", ", second look")]
+    assert list(found) == ["crop", "course crop", "second look", "end to end", *rotated]
+    np.testing.assert_allclose(found["rotated +0°, second look"].errors, found["second look"].errors, rtol=1e-6)
     np.testing.assert_allclose(found["rotated +0°"].errors, found["crop"].errors, rtol=1e-6)
     assert found["rotated +45°"].scores.nme > found["crop"].scores.nme
 
@@ -250,8 +303,9 @@ def test_rotated_rows_come_on_demand(drawn_data):
 def test_shipped_weights_on_real_frames(real_data):
     dataset = load_split(real_data, "validation")
     dataset = dataset.subset(range(0, len(dataset), 8))
-    crop, _, whole, mean, _ = run_all({"shipped": get_predictor(threads=1)}, real_data, dataset, FaceDetector())
+    crop, _, second, whole, mean, _ = run_all({"shipped": get_predictor(threads=1)}, real_data, dataset, FaceDetector())
     assert crop.scores.nme < mean.scores.nme / 2
     assert crop.scores.nme < 9
+    assert summarise(second).nme < 1.1 * crop.scores.nme
     assert np.mean(whole.detections.found) > 0.95
     assert summarise(whole).nme < 1.25 * crop.scores.nme

@@ -173,7 +173,7 @@ def test_a_slip_is_one_line(slip, small):
 
 def test_a_recipe_that_is_not_there(tmp_path):
     for name in ("resnet", str(tmp_path), str(tmp_path / "none.toml"), ""):
-        with pytest.raises(UsageError, match=r"--recipe must be compact, hourglass, net, net-good or a TOML file, got "):
+        with pytest.raises(UsageError, match="--recipe must be compact, hourglass, net, net-good or a TOML file"):
             load_recipe(name)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FkpError, match=r"binary\.toml: cannot be read as TOML"):
