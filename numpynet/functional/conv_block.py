@@ -1,4 +1,4 @@
-"""Conv block: convolution, batch norm, ReLU and 2 x 2 max pooling as one operation."""
+"""Conv block: convolution, batch norm, ReLU and, if wanted, 2 x 2 max pooling as one operation."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from numpynet.typing import Array, IntOrPair
 
 
 class ConvBlockCache(NamedTuple):
-    """The four caches; `running_update` reads `statistics`."""
+    """The operations' caches; `running_update` reads `statistics`."""
 
     conv2d: Conv2dCache
     statistics: BatchNormCache
     relu: ReLUCache
-    max_pool2d: MaxPool2dCache
+    max_pool2d: MaxPool2dCache | None  # None where there is no pool
 
 
 class ConvBlockGradients(NamedTuple):
@@ -38,26 +38,31 @@ def conv_block(
     var: Array | None = None,
     padding: IntOrPair = 0,
     eps: float = 1e-5,
+    pool: bool = True,
 ) -> tuple[Array, ConvBlockCache]:
-    """out = max_pool2d(relu(batch_norm(conv2d(x)))), with windows of 2 x 2 that do not overlap.
+    """out = max_pool2d(relu(batch_norm(conv2d(x)))), with windows of 2 x 2 that do not overlap; or without `pool`,
+    out = relu(batch_norm(conv2d(x))).
 
     This composition is what the fused kernel of the same name must equal; nothing is derived here but the order.
 
     Shapes: x (N, C, H, W); weight (F, C, KH, KW) and bias (F,) or None, of the convolution, whose stride and dilation
-    are 1; scale, shift, mean and var (F,) or None, of the batch norm; out (N, F, OH // 2, OW // 2).
+    are 1; scale, shift, mean and var (F,) or None, of the batch norm; out (N, F, OH // 2, OW // 2), without `pool`
+    (N, F, OH, OW).
 
-    Backward: the chain rule, from the pool to the convolution.
+    Backward: the chain rule, from the last operation to the first.
     """
     convolved, conv2d_cache = conv2d(x, weight, bias, padding=padding)
     normalised, statistics = batch_norm(convolved, scale, shift, mean, var, eps)
-    positive, relu_cache = relu(normalised)
-    out, max_pool2d_cache = max_pool2d(positive, 2)
+    out, relu_cache = relu(normalised)
+    max_pool2d_cache = None
+    if pool:
+        out, max_pool2d_cache = max_pool2d(out, 2)
     return out, ConvBlockCache(conv2d_cache, statistics, relu_cache, max_pool2d_cache)
 
 
 def conv_block_backward(dout: Array, cache: ConvBlockCache, input_gradient: bool = True) -> ConvBlockGradients:
-    """Gradients of `conv_block` for dout (N, F, OH // 2, OW // 2); dx is None unless there is `input_gradient`."""
-    dpositive = max_pool2d_backward(dout, cache.max_pool2d)
+    """Gradients of `conv_block` for dout of out's shape; dx is None unless there is `input_gradient`."""
+    dpositive = dout if cache.max_pool2d is None else max_pool2d_backward(dout, cache.max_pool2d)
     dnormalised = relu_backward(dpositive, cache.relu)
     dconvolved, dscale, dshift = batch_norm_backward(dnormalised, cache.statistics)
     dx, dweight, dbias = conv2d_backward(dconvolved, cache.conv2d)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from numpynet import functional
-from numpynet.buffers import empty
 from numpynet.functional.conv2d import Conv2dCache
-from numpynet.kernels.strips import add_rows, geometry_of, gradients, strips_of, unfold_strip
+from numpynet.kernels.strips import convolve, geometry_of, gradients, side_by_side, strips_of
+from numpynet.kernels.strips_loops import add_rows
 from numpynet.typing import Array, IntOrPair, pair
 from numpynet.workers import run
 
@@ -30,17 +30,12 @@ def conv2d(
         return functional.conv2d(x, weight, bias, stride, padding, dilation)  # which says what is wrong
     x = np.ascontiguousarray(x)
     filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    out = empty((len(x), len(weight), g.OH * g.OW), x.dtype)
-    strips = strips_of(g, len(weight), x.dtype.itemsize)
 
-    def strip(i: int) -> None:
-        n, top, bottom = strips.where(i)
-        part = out[n, :, top * g.OW : bottom * g.OW]
-        np.matmul(filters, unfold_strip(x[n], top, bottom, g), out=part)
+    def finish(i: int, rows: Array, begin: int, end: int) -> None:
         if bias is not None:
-            part += bias[:, None]
+            rows[:, begin:end] += bias[:, None]  # (F, 1)
 
-    run(strip, len(x) * strips.each)
+    out = convolve(x, filters, g, strips_of(g, len(x), len(weight), x.dtype.itemsize), finish)
     cache = Conv2dCache(x, weight, bias is not None, stride, padding, dilation)
     return out.reshape(len(x), len(weight), g.OH, g.OW), cache  # (N, F, OH OW) -> (N, F, OH, OW)
 
@@ -54,10 +49,8 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
     rows = np.ascontiguousarray(dout).reshape(*dout.shape[:2], -1)  # (N, F, OH, OW) -> (N, F, OH OW)
 
-    def part(n: int, top: int, bottom: int) -> Array:
-        return rows[n, :, top * g.OW : bottom * g.OW]
-
-    dx, dfilters = gradients(x, filters, g, strips_of(g, len(weight), x.dtype.itemsize), part)
+    strips = strips_of(g, len(x), len(weight), x.dtype.itemsize)
+    dx, dfilters = gradients(x, filters, g, strips, lambda i, strip: side_by_side(rows, strip, g))
     assert dx is not None
     dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     if not cache.has_bias:

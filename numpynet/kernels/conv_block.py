@@ -1,4 +1,4 @@
-"""Convolution, batch norm, ReLU and 2 x 2 max pooling in as few passes over the activations as there can be.
+"""Convolution, batch norm, ReLU and perhaps 2 x 2 max pooling in as few passes over the activations as there can be.
 
 What it computes stands in numpynet/functional/conv_block.py. Apart, the four operations write and read seven arrays of
 the convolution's size forward, and as many backward. Together:
@@ -8,6 +8,9 @@ forward   The convolution writes its result a strip at a time; mean and variance
           pools, and writes a quarter as many numbers. The bias never enters: batch norm would subtract it again.
 backward  Only the winners of the pool that ReLU let through have a gradient, so batch norm's two sums need these alone.
           Then dL/dconvolved is made a strip at a time, just before the convolution's backward pass consumes it.
+
+Without the pool the last pass writes as many numbers as it reads, and every number is its own winner: whether ReLU let
+it through is found out again from the convolution's result, by the same arithmetic.
 """
 
 from typing import NamedTuple
@@ -17,9 +20,18 @@ import numpy as np
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.conv_block import ConvBlockGradients
-from numpynet.kernels.conv_block_loops import moments, pool_normalised, spread, sum_winners
-from numpynet.kernels.strips import Geometry, add_rows, geometry_of, gradients, strips_of, unfold_strip
-from numpynet.typing import Array, IntOrPair, Pair, pair
+from numpynet.kernels.conv_block_loops import (
+    cut_normalised,
+    moments,
+    pool_normalised,
+    spread_passed,
+    spread_winners,
+    sum_passed,
+    sum_winners,
+)
+from numpynet.kernels.strips import Strip, convolve, geometry_of, gradients, strips_of
+from numpynet.kernels.strips_loops import Geometry, add_rows
+from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
 from numpynet.workers import run
 
 
@@ -31,6 +43,13 @@ class Statistics(NamedTuple):
     elements: int
 
 
+class Pooled(NamedTuple):
+    """What the pool leaves behind."""
+
+    out: Array  # (N, F, OH // 2, OW // 2)
+    winner: AnyArray  # uint8, out's shape: see conv_block_loops.CUT
+
+
 class ConvBlockCache(NamedTuple):
     """What `conv_block_backward` needs."""
 
@@ -38,13 +57,12 @@ class ConvBlockCache(NamedTuple):
     weight: Array  # (F, C, KH, KW)
     has_bias: bool
     geometry: Geometry
-    convolved: Array  # (N, F, OH, OW), without the bias
-    winner: Array  # uint8, out's shape: see conv_block_loops.CUT
+    convolved: Array  # (N, F, OH OW), without the bias
     centre: Array  # (F,): the mean of `convolved`
     inv_std: Array  # (F,)
     slope: Array  # (F,): scale inv_std
     level: Array  # (F,): shift
-    out: Array  # (N, F, OH // 2, OW // 2)
+    pooled: Pooled | None  # None where there is no pool
     from_batch: bool
     statistics: Statistics
 
@@ -59,11 +77,12 @@ def conv_block(
     var: Array | None = None,
     padding: IntOrPair = 0,
     eps: float = 1e-5,
+    pool: bool = True,
 ) -> tuple[Array, ConvBlockCache | functional.ConvBlockCache]:
     """See `numpynet.functional.conv_block`."""
     pads = pair(padding, "conv_block: padding", 0)
-    if not _made_for(x, weight, (bias, scale, shift, mean, var), pads) or (mean is None) != (var is None):
-        return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps)  # says what is wrong
+    if not _made_for(x, weight, (bias, scale, shift, mean, var), pads, pool) or (mean is None) != (var is None):
+        return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps, pool)  # says what is wrong
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     N, F, elements = len(x), len(weight), len(x) * g.OH * g.OW
     x = np.ascontiguousarray(x)
@@ -80,12 +99,18 @@ def conv_block(
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
     slope = inv_std if scale is None else inv_std * scale
     level = np.zeros(F, x.dtype) if shift is None else shift
-    out = empty((N, F, g.OH // 2, g.OW // 2), x.dtype)
-    winner = empty(out.shape, np.uint8)
-    run(lambda n: pool_normalised(convolved[n], centre, slope, level, out[n], winner[n]), N)
+    about = centre, slope, level
+    if pool:
+        out, planes = empty((N, F, g.OH // 2, g.OW // 2), x.dtype), convolved.reshape(N, F, g.OH, g.OW)
+        pooled = Pooled(out, winner := empty(out.shape, np.uint8))
+        run(lambda n: pool_normalised(planes[n], *about, out[n], winner[n]), N)
+    else:
+        out, pooled = empty((N, F, g.OH, g.OW), x.dtype), None
+        rows = out.reshape(convolved.shape)
+        run(lambda n: cut_normalised(convolved[n], *about, rows[n]), N)
     statistics = Statistics(mean, var, elements)
     return out, ConvBlockCache(
-        x, weight, bias is not None, g, convolved, winner, centre, inv_std, slope, level, out, from_batch, statistics
+        x, weight, bias is not None, g, convolved, centre, inv_std, slope, level, pooled, from_batch, statistics
     )
 
 
@@ -97,57 +122,76 @@ def conv_block_backward(
         return functional.conv_block_backward(dout, cache, input_gradient)
     g, F = cache.geometry, len(cache.weight)
     dout = np.ascontiguousarray(dout)
-    sums = np.empty((len(dout), 2, F))
-    about = cache.centre, cache.inv_std, cache.slope, cache.level
-
-    def image(n: int) -> None:
-        sum_winners(dout[n], cache.out[n], cache.winner[n], cache.convolved[n], *about, sums[n])
-
-    run(image, len(dout))
-    dshift, dscale = sums.sum(axis=0).astype(dout.dtype)
+    dshift, dscale = _sums(dout, cache).astype(dout.dtype)
     share = dout.dtype.type(cache.from_batch / cache.statistics.elements)  # constant statistics send nothing back
     base, lean = -cache.slope * dshift * share, cache.slope * cache.inv_std * dscale * share
+    strips = strips_of(g, len(dout), F, dout.dtype.itemsize)
+    bias_sums = np.zeros((strips.total, F))
 
-    bias_sums = np.zeros((len(dout), F))
-
-    def strip(n: int, top: int, bottom: int) -> Array:
-        dconvolved = empty((F, (bottom - top) * g.OW), dout.dtype)
-        spread(
-            dout[n], cache.winner[n], cache.convolved[n], dconvolved, top, bottom, cache.centre, cache.slope, base, lean
-        )
-        add_rows(dconvolved, bias_sums[n])
-        return dconvolved
+    def dconvolved(i: int, strip: Strip) -> Array:
+        rows = _spread(dout, cache, strip, base, lean)
+        if cache.has_bias:
+            add_rows(rows, bias_sums[i])
+        return rows
 
     filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    dx, dfilters = gradients(cache.x, filters, g, strips_of(g, F, dout.dtype.itemsize), strip, input_gradient)
+    dx, dfilters = gradients(cache.x, filters, g, strips, dconvolved, input_gradient)
     dweight = dfilters.reshape(cache.weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     dbias = bias_sums.sum(axis=0).astype(dout.dtype) if cache.has_bias else None
     return ConvBlockGradients(dx, dweight, dbias, dscale, dshift)
 
 
-def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: Pair) -> bool:
-    """Whether the kernels can take these: one dtype, at least one image, and a pool that has windows."""
-    if x.ndim != 4 or not len(x) or x.shape[1] != weight.shape[1] or x.dtype not in (np.float32, np.float64):
+def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: Pair, pool: bool) -> bool:
+    """Whether the kernels can take these: one dtype, numbers enough for statistics, and a pool that has windows."""
+    if x.ndim != 4 or x.shape[1] != weight.shape[1] or x.dtype not in (np.float32, np.float64):
         return False
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
-    return min(g.OH, g.OW) >= 2 and all(a is None or a.dtype == x.dtype for a in (weight, *others))
+    if min(g.OH, g.OW) < 1 + pool or len(x) * g.OH * g.OW < 2:
+        return False
+    return all(a is None or a.dtype == x.dtype for a in (weight, *others))
 
 
 def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
-    """The convolution without bias, (N, F, OH, OW), and of each strip: means, centred squares, elements."""
-    N, F = len(x), len(filters)
-    convolved = empty((N, F, g.OH * g.OW), x.dtype)
-    strips = strips_of(g, F, x.dtype.itemsize)
-    count = N * strips.each
-    means, squares, sizes = np.empty((count, F)), np.empty((count, F)), np.empty(count)
+    """The convolution without bias, (N, F, OH OW), and of each strip: means, centred squares, elements."""
+    strips = strips_of(g, len(x), len(filters), x.dtype.itemsize)
+    means, squares = np.empty((2, strips.total, len(filters)))
+    sizes = np.empty(strips.total)
 
-    def strip(i: int) -> None:
-        n, top, bottom = strips.where(i)
-        part = convolved[n, :, top * g.OW : bottom * g.OW]
-        np.matmul(filters, unfold_strip(x[n], top, bottom, g), out=part)
+    def finish(i: int, rows: Array, begin: int, end: int) -> None:
         if with_moments:
-            moments(convolved[n], top * g.OW, bottom * g.OW, means[i], squares[i])
-            sizes[i] = part.shape[1]
+            moments(rows, begin, end, means[i], squares[i])
+            sizes[i] = end - begin
 
-    run(strip, count)
-    return convolved.reshape(N, F, g.OH, g.OW), means, squares, sizes
+    return convolve(x, filters, g, strips, finish), means, squares, sizes
+
+
+def _sums(dout: Array, cache: ConvBlockCache) -> Array:
+    """dL/dshift and dL/dscale in float64, (2, F)."""
+    g, pooled, convolved = cache.geometry, cache.pooled, cache.convolved
+    N, F, _ = convolved.shape
+    sums = np.empty((N, 2, F))
+    about = cache.centre, cache.inv_std, cache.slope, cache.level
+    if pooled is None:
+        rows = dout.reshape(convolved.shape)  # (N, F, OH, OW) -> (N, F, OH OW)
+        run(lambda n: sum_passed(rows[n], convolved[n], *about, sums[n]), N)
+    else:
+        planes = convolved.reshape(N, F, g.OH, g.OW)  # (N, F, OH OW) -> (N, F, OH, OW)
+        run(lambda n: sum_winners(dout[n], pooled.out[n], pooled.winner[n], planes[n], *about, sums[n]), N)
+    return sums.sum(axis=0)  # (N, 2, F) -> (2, F)
+
+
+def _spread(dout: Array, cache: ConvBlockCache, strip: Strip, base: Array, lean: Array) -> Array:
+    """dL/dconvolved of a strip, (F, .)."""
+    g, part = cache.geometry, cache.convolved[strip.images]
+    n, F, _ = part.shape
+    rows = empty((F, n * (strip.bottom - strip.top) * g.OW), dout.dtype)
+    about = cache.centre, cache.slope
+    if cache.pooled is None:
+        passed = dout[strip.images].reshape(part.shape)  # (n, F, OH, OW) -> (n, F, OH OW)
+        begin, end = strip.top * g.OW, strip.bottom * g.OW
+        spread_passed(passed, part, rows, begin, end, *about, cache.level, base, lean)
+    else:
+        planes = part.reshape(n, F, g.OH, g.OW)  # (n, F, OH OW) -> (n, F, OH, OW)
+        winner = cache.pooled.winner[strip.images]
+        spread_winners(dout[strip.images], winner, planes, rows, strip.top, strip.bottom, *about, base, lean)
+    return rows

@@ -57,7 +57,7 @@ def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # t
     """
     for f in range(len(out)):
         total, along = 0.0, 0.0
-        if abs(level[f]) * inv_std[f] <= TRUSTED * abs(slope[f]):
+        if abs(level[f]) * inv_std[f] < TRUSTED * abs(slope[f]):
             for h in range(out.shape[1]):
                 a, b = sums_of_row(dout[f, h], out[f, h], level[f])
                 total, along = total + a, along + b
@@ -86,21 +86,24 @@ def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def spread(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
-    """dL/dconvolved for rows top .. bottom of one image, into dx (F, rows OW).
+def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
+    """dL/dconvolved for rows top .. bottom of images x (n, F, OH, OW), side by side into dx (F, n rows OW).
 
-    That is slope (g - level - x_hat stretch), where g is dout at the winners and zero elsewhere.
+    That is slope (g - mean of g - x_hat mean of g x_hat) = slope g + base - lean (x - centre), where g is dout at the
+    winners and zero elsewhere.
     """
-    OW = x.shape[2]
-    for f in range(len(x)):
-        c, b, a, s = centre[f], base[f], lean[f], slope[f]
-        for r in range(top, bottom):
-            target, h = dx[f, (r - top) * OW : (r - top + 1) * OW], r // 2
-            windows = dout.shape[2] if h < dout.shape[1] else 0
-            if windows:
-                spread_row(x[f, r], target, dout[f, h], winner[f, h], np.uint8(r % 2 * 2), c, b, a, s)
-            for k in range(2 * windows, OW):  # a last row or column that no window has seen
-                target[k] = b - a * (x[f, r, k] - c)
+    OW = x.shape[3]
+    for n in range(len(x)):
+        for f in range(x.shape[1]):
+            c, b, a, s = centre[f], base[f], lean[f], slope[f]
+            for r in range(top, bottom):
+                begin, h = (n * (bottom - top) + r - top) * OW, r // 2
+                target = dx[f, begin : begin + OW]
+                windows = dout.shape[3] if h < dout.shape[2] else 0
+                if windows:
+                    spread_row(x[n, f, r], target, dout[n, f, h], winner[n, f, h], np.uint8(r % 2 * 2), c, b, a, s)
+                for k in range(2 * windows, OW):  # a last row or column that no window has seen
+                    target[k] = b - a * (x[n, f, r, k] - c)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -114,3 +117,60 @@ def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untype
         value, x0, x1 = s * g[w], x[2 * w], x[2 * w + 1]
         target[2 * w] = b - a * (x0 - c) + (value if who[w] == number else zero)
         target[2 * w + 1] = b - a * (x1 - c) + (value if who[w] == number + 1 else zero)
+
+
+@njit(nogil=True, cache=True)
+def normal(x, c, s, b):  # type: ignore[no-untyped-def]
+    """Batch norm. Without "contract", so that forward and backward agree to the bit on what is positive."""
+    return (x - c) * s + b
+
+
+@njit(nogil=True, cache=True)
+def cut_normalised(x, centre, slope, level, out):  # type: ignore[no-untyped-def]
+    """For one image x (F, OH OW): batch norm, and zero in place of what is negative."""
+    for f in range(len(x)):
+        row, target, c, s, b = x[f], out[f], centre[f], slope[f], level[f]
+        zero = target.dtype.type(0)
+        for k in range(target.size):
+            y = normal(row[k], c, s, b)
+            target[k] = zero if y <= 0 else y
+
+
+@njit(nogil=True, cache=True)
+def sum_passed(dout, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
+    """As sum_winners, for one image without a pool: dout and x (F, OH OW)."""
+    for f in range(len(x)):
+        total, along = sums_of_passed(dout[f], x[f], centre[f], slope[f], level[f])
+        sums[0, f], sums[1, f] = total, along * inv_std[f]
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc"})
+def sums_of_passed(g, x, c, s, b):  # type: ignore[no-untyped-def]
+    """sum(g) and sum(g (x - c)) where batch norm makes x positive, in float64."""
+    total, along = 0.0, 0.0
+    none = g.dtype.type(0)
+    for k in range(g.size):
+        through = g[k] if normal(x[k], c, s, b) > 0 else none
+        total += through
+        along += np.float64(through) * np.float64(x[k] - c)
+    return total, along
+
+
+@njit(nogil=True, cache=True)
+def spread_passed(dout, x, dx, begin, end, centre, slope, level, base, lean):  # type: ignore[no-untyped-def]
+    """As spread_winners, without a pool: pixels begin .. end of images x (n, F, OH OW), side by side into dx (F, .)."""
+    size = end - begin
+    for n in range(len(x)):
+        for f in range(x.shape[1]):
+            target = dx[f, n * size : (n + 1) * size]
+            spread_row_passed(
+                dout[n, f, begin:end], x[n, f, begin:end], target, centre[f], slope[f], level[f], base[f], lean[f]
+            )
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def spread_row_passed(g, x, target, c, s, level, b, a):  # type: ignore[no-untyped-def]
+    """One row, in a function of its own for the same reason as spread_row."""
+    zero = target.dtype.type(0)
+    for k in range(target.size):
+        target[k] = b - a * (x[k] - c) + (s * g[k] if normal(x[k], c, s, level) > 0 else zero)

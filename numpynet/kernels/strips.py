@@ -1,17 +1,18 @@
-"""What the convolutions share: an image is unfolded a strip of output rows at a time.
+"""What the convolutions share: the output is made, and its gradient used, a strip at a time.
 
 The readable convolution unfolds a whole image, up to 14 MB in the keypoint network, writes that to memory and reads it
-back. A strip is small enough to stay in the processor's caches while it is multiplied.
+back. A strip is small enough to stay in the processor's caches while it is multiplied. It is some rows of one image;
+or, where an image has so few pixels that its product would be thin, several images side by side.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from numpynet.buffers import empty, zeros
+from numpynet.buffers import empty
 from numpynet.functional.windows import output_size
+from numpynet.kernels.strips_loops import Geometry, fold_rows, unfold_rows
 from numpynet.typing import Array, Pair
 from numpynet.workers import run
 
@@ -21,45 +22,49 @@ STRIP = 1 << 21
 PIXELS = 3 << 10
 """How many pixels of the output at most: a first layer's windows are so small that its strips would be too long."""
 
+WIDE = 256
+"""From how many pixels on a strip needs no further image: a matrix product gains nothing from more columns."""
+
+SHARES = 8
+"""Into how many strips, at least, the images are divided if there are as many: threads must have something to take."""
+
 GROUPS = 16
-"""Into how many groups, at most, the images are divided that add up their filters' gradients."""
+"""Into how many groups, at most, the strips are divided that add up their filters' gradients."""
 
 
-class Geometry(NamedTuple):
-    """How the windows of a convolution lie on its images; integers alone, since compiled loops read it, too."""
+class Strip(NamedTuple):
+    """Output rows top .. bottom of the images first .. last: all rows, or a single image."""
 
-    C: int
-    H: int
-    W: int
-    KH: int
-    KW: int
-    SH: int
-    SW: int
-    PH: int
-    PW: int
-    DH: int
-    DW: int
-    OH: int
-    OW: int
+    first: int
+    last: int
+    top: int
+    bottom: int
 
     @property
-    def depth(self) -> int:
-        """Numbers in a window."""
-        return self.C * self.KH * self.KW
+    def images(self) -> slice:
+        """For an array (N, ...)."""
+        return slice(self.first, self.last)
 
 
 class Strips(NamedTuple):
-    """The output rows of each image, `rows` at a time: strip i has rows top .. bottom of image n."""
+    """How the output of a convolution is cut."""
 
-    rows: int
-    each: int  # strips an image
+    images: int  # in a strip
+    rows: int  # of an image, in a strip
+    each: int  # strips of an image; 1 where a strip has several
+    all_images: int
     height: int
 
-    def where(self, i: int) -> tuple[int, int, int]:
-        """n, top and bottom."""
-        n, number = divmod(i, self.each)
-        top = number * self.rows
-        return n, top, min(self.height, top + self.rows)
+    @property
+    def total(self) -> int:
+        """How many strips there are."""
+        return -(-self.all_images // self.images) * self.each
+
+    def where(self, i: int) -> Strip:
+        """What strip i is made of."""
+        number, part = divmod(i, self.each)
+        first, top = number * self.images, part * self.rows
+        return Strip(first, min(self.all_images, first + self.images), top, min(self.height, top + self.rows))
 
 
 def geometry_of(
@@ -72,18 +77,66 @@ def geometry_of(
     return Geometry(C, H, W, KH, KW, *stride, *padding, *dilation, OH, OW)
 
 
-def strips_of(g: Geometry, filters: int, itemsize: int) -> Strips:
+def strips_of(g: Geometry, images: int, filters: int, itemsize: int) -> Strips:
     """Strips of about STRIP bytes or PIXELS pixels, whichever is less, but of one row at least."""
-    rows = min(STRIP // ((g.depth + filters) * itemsize), PIXELS) // g.OW
-    rows = min(max(1, rows), g.OH)
-    return Strips(rows, -(-g.OH // rows), g.OH)
+    pixels, size = min(STRIP // ((g.depth + filters) * itemsize), PIXELS), g.OH * g.OW
+    rows = min(max(1, pixels // g.OW), g.OH)
+    side_by_side = max(1, min(pixels // size, -(-WIDE // size), -(-images // SHARES)))
+    return Strips(side_by_side, rows, -(-g.OH // rows), images, g.OH)
 
 
-def unfold_strip(image: Array, top: int, bottom: int, g: Geometry) -> Array:
-    """The windows of output rows top .. bottom of one image (C, H, W), as columns (C KH KW, .)."""
-    cols = empty((g.depth, (bottom - top) * g.OW), image.dtype)
-    unfold_rows(image, cols, top, bottom, g)
+def unfold(x: Array, strip: Strip, g: Geometry) -> Array:
+    """The windows of the strip as columns (C KH KW, .), for x (N, C, H W)."""
+    if (pixels := _unfolded_already(x, strip, g)) is not None:
+        return pixels
+    cols = empty((g.depth, (strip.last - strip.first) * (strip.bottom - strip.top) * g.OW), x.dtype)
+    unfold_rows(x[strip.images], cols, strip.top, strip.bottom, g)
     return cols
+
+
+def _unfolded_already(x: Array, strip: Strip, g: Geometry) -> Array | None:
+    """The pixels themselves (C, .), no copy, where each is a window of its own and all are of one image."""
+    if g.is_pointwise and strip.last - strip.first == 1:
+        return x[strip.first][:, strip.top * g.W : strip.bottom * g.W]
+    return None
+
+
+def side_by_side(rows: Array, strip: Strip, g: Geometry) -> Array:
+    """The strip of rows (N, F, OH OW), as (F, .)."""
+    if strip.last - strip.first == 1:
+        return rows[strip.first][:, strip.top * g.OW : strip.bottom * g.OW]
+    part = rows[strip.images]
+    together = empty((part.shape[1], len(part) * part.shape[2]), rows.dtype)
+    together.reshape(len(together), len(part), -1)[...] = part.transpose(1, 0, 2)  # (n, F, OH OW) -> (F, n, OH OW)
+    return together
+
+
+def convolve(
+    x: Array, filters: Array, g: Geometry, strips: Strips, finish: Callable[[int, Array, int, int], None]
+) -> Array:
+    """The convolution (N, F, OH OW) of x (N, C, H, W) with filters (F, C KH KW).
+
+    finish(i, rows, begin, end): called when columns begin .. end of the contiguous rows (F, .) hold strip i, while it
+    is in the cache; it may change them.
+    """
+    x = x.reshape(len(x), g.C, g.H * g.W)  # (N, C, H, W) -> (N, C, H W)
+    out = empty((len(x), len(filters), g.OH * g.OW), x.dtype)
+
+    def make(i: int) -> None:
+        strip = strips.where(i)
+        cols = unfold(x, strip, g)
+        if strip.last - strip.first == 1:
+            rows, begin, end = out[strip.first], strip.top * g.OW, strip.bottom * g.OW
+            np.matmul(filters, cols, out=rows[:, begin:end])
+            finish(i, rows, begin, end)
+        else:
+            rows = np.matmul(filters, cols, out=empty((len(filters), cols.shape[1]), x.dtype))
+            finish(i, rows, 0, rows.shape[1])
+            apart = rows.reshape(len(rows), -1, out.shape[2])  # (F, n OH OW) -> (F, n, OH OW)
+            out[strip.images] = apart.transpose(1, 0, 2)  # (F, n, OH OW) -> (n, F, OH OW)
+
+    run(make, strips.total)
+    return out
 
 
 def gradients(
@@ -91,110 +144,57 @@ def gradients(
     filters: Array,
     g: Geometry,
     strips: Strips,
-    dout_of: Callable[[int, int, int], Array],
+    dout_of: Callable[[int, Strip], Array],
     input_gradient: bool = True,
 ) -> tuple[Array | None, Array]:
     """dx of x's shape (None unless asked for) and dfilters (F, C KH KW).
 
-    filters (F, C KH KW); dout_of(n, top, bottom) gives dL/dout of these output rows, (F, rows OW).
+    filters (F, C KH KW); dout_of(i, strip) gives dL/dout of strip i, (F, .).
 
-    Threads take a group of images each. A strip is unfolded once for dfilters, and dcols of the same strip are folded
+    Threads take a group of strips each. A strip is unfolded once for dfilters, and dcols of the same strip are folded
     while they are still in the cache. Each group has its own dfilters, which are added up in the order of the groups:
     the sum does not depend on which thread was faster, nor on how many there are.
     """
-    N, F = len(x), len(filters)
-    groups = min(N, GROUPS)
+    shape, x = x.shape, x.reshape(len(x), g.C, g.H * g.W)  # (N, C, H, W) -> (N, C, H W)
+    parts = strips.total // strips.each  # no two of which share an image
+    groups = min(parts, GROUPS)
     dx = empty(x.shape, x.dtype) if input_gradient else None
-    partial = zeros((groups, *filters.shape), x.dtype)
-    transposed = np.ascontiguousarray(filters.T)  # (F, C KH KW) -> (C KH KW, F)
+    partial = empty((groups, *filters.shape), x.dtype)
 
     def group(number: int) -> None:
+        partial[number] = 0
         share = empty(filters.shape, x.dtype)
-        begin, end = N * number // groups, N * (number + 1) // groups
-        if dx is not None:
-            dx[begin:end] = 0
-        for i in range(begin * strips.each, end * strips.each):
-            n, top, bottom = strips.where(i)
-            dout = dout_of(n, top, bottom)
-            cols = unfold_strip(x[n], top, bottom, g)
-            partial[number] += np.matmul(dout, cols.T, out=share)
+        begin, end = (parts * k // groups * strips.each for k in (number, number + 1))
+        for i in range(begin, end):
+            strip = strips.where(i)
+            dout, cols = dout_of(i, strip), unfold(x, strip, g)
+            partial[number] += np.matmul(dout, cols.T, out=share)  # (F, .) @ (., C KH KW)
             if dx is not None:
-                fold_rows(np.matmul(transposed, dout, out=cols), dx[n], top, bottom, g)
+                _send_back(filters, dout, cols, dx, strip, g)
 
     run(group, groups)
-    dfilters = np.empty_like(filters)
-    run(lambda f: np.sum(partial[:, f], axis=0, out=dfilters[f]), F)
-    return dx, dfilters
+    return None if dx is None else dx.reshape(shape), _sum(partial)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def add_rows(dout, sums):  # type: ignore[no-untyped-def]
-    """Add the sum of each row of a contiguous dout (F, .), taken in float64."""
-    for f in range(len(dout)):
-        row = dout[f]
-        total = 0.0
-        for k in range(row.size):
-            total += row[k]
-        sums[f] += total
+def _send_back(filters: Array, dout: Array, cols: Array, dx: Array, strip: Strip, g: Geometry) -> None:
+    """dx of what the strip saw, (n, C, H W), in a fresh dx; the columns, no longer needed, give the memory."""
+    if (pixels := _unfolded_already(dx, strip, g)) is not None:
+        np.matmul(filters.T, dout, out=pixels)  # (C, F) @ (F, .)
+        return
+    if strip.top == 0:
+        dx[strip.images] = 0
+    dcols = np.matmul(filters.T, dout, out=cols)  # (C KH KW, F) @ (F, .)
+    fold_rows(dcols, dx[strip.images], strip.top, strip.bottom, g)
 
 
-@njit(nogil=True, cache=True)
-def unfold_rows(image, cols, top, bottom, g):  # type: ignore[no-untyped-def]
-    """Copy each window of the output rows into a column; see `numpynet.functional.conv2d.unfold`."""
-    j = 0
-    for c in range(g.C):
-        for kh in range(g.KH):
-            for kw in range(g.KW):
-                first, last = inside(kw * g.DW - g.PW, g)
-                begin, end = first * g.SW + kw * g.DW - g.PW, last * g.SW + kw * g.DW - g.PW
-                for r in range(top, bottom):
-                    h = r * g.SH + kh * g.DH - g.PH
-                    target = cols[j, (r - top) * g.OW : (r - top + 1) * g.OW]
-                    if h < 0 or h >= g.H:
-                        for w in range(g.OW):
-                            target[w] = 0
-                        continue
-                    for w in range(first):
-                        target[w] = 0
-                    for w in range(last, g.OW):
-                        target[w] = 0
-                    source, seen = image[c, h, begin:end], target[first:last]
-                    if g.SW == 1:  # apart, since only this loop can be vectorised
-                        for w in range(seen.size):
-                            seen[w] = source[w]
-                    else:
-                        for w in range(seen.size):
-                            seen[w] = source[w * g.SW]
-                j += 1
+def _sum(partial: Array) -> Array:
+    """Over the groups, in their order: (groups, F, C KH KW) -> (F, C KH KW)."""
+    total = np.empty_like(partial[0])
+    blocks = min(len(total), GROUPS)
 
+    def block(number: int) -> None:
+        rows = slice(*(len(total) * k // blocks for k in (number, number + 1)))
+        np.sum(partial[:, rows], axis=0, out=total[rows])
 
-@njit(nogil=True, cache=True)
-def fold_rows(dcols, dimage, top, bottom, g):  # type: ignore[no-untyped-def]
-    """Add each column to the pixels that it was copied from; see `numpynet.functional.conv2d.fold`."""
-    j = 0
-    for c in range(g.C):
-        for kh in range(g.KH):
-            for kw in range(g.KW):
-                first, last = inside(kw * g.DW - g.PW, g)
-                begin, end = first * g.SW + kw * g.DW - g.PW, last * g.SW + kw * g.DW - g.PW
-                for r in range(top, bottom):
-                    h = r * g.SH + kh * g.DH - g.PH
-                    if h < 0 or h >= g.H:
-                        continue
-                    source = dcols[j, (r - top) * g.OW + first : (r - top) * g.OW + last]
-                    target = dimage[c, h, begin:end]
-                    if g.SW == 1:
-                        for w in range(source.size):
-                            target[w] += source[w]
-                    else:
-                        for w in range(source.size):
-                            target[w * g.SW] += source[w]
-                j += 1
-
-
-@njit(nogil=True, cache=True)
-def inside(offset, g):  # type: ignore[no-untyped-def]
-    """The outputs w, first .. last, whose pixel w SW + offset is not in the padding."""
-    first = max(0, -(offset // g.SW))
-    last = max(first, min(g.OW, (g.W - 1 - offset) // g.SW + 1))
-    return min(first, g.OW), min(last, g.OW)
+    run(block, blocks)
+    return total

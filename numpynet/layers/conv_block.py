@@ -1,4 +1,4 @@
-"""The ConvBlock layer: a convolution, its batch norm, ReLU and pool as one. `numpynet.fuse` makes them."""
+"""The ConvBlock layer: a convolution, its batch norm, ReLU and perhaps a pool as one. `numpynet.fuse` makes them."""
 
 import numpy as np
 
@@ -15,23 +15,26 @@ class ConvBlock(Module):
 
     It owns no parameters: they stay with the two layers that it is made of.
 
+    pool: where False, there is no pool, and the output is (N, F, OH, OW).
+
     input_gradient: where False, `backward` does not compute dx and returns None; for a network's first layer.
 
     ValueError where the convolution has a stride or a dilation.
     """
 
-    def __init__(self, conv: Conv2d, bn: BatchNorm2d, input_gradient: bool = True) -> None:
+    def __init__(self, conv: Conv2d, bn: BatchNorm2d, input_gradient: bool = True, pool: bool = True) -> None:
         if conv.stride != (1, 1) or conv.dilation != (1, 1) or conv.out_channels != bn.num_features:
             raise ValueError(f"ConvBlock: {conv} and {bn} cannot be fused")
         self.conv = conv
         self.bn = bn
         self.input_gradient = input_gradient
+        self.pool = pool
 
     def forward(self, x: Array) -> tuple[Array, ConvBlockCache]:
         self.conv.check(x)
         mean, var = (None, None) if self.bn.uses_batch() else (self.bn.running_mean, self.bn.running_var)
         out, cache = ops().conv_block(
-            x, *self._of_conv(), *self._of_bn(), mean, var, padding=self.conv.padding, eps=self.bn.eps
+            x, *self._of_conv(), *self._of_bn(), mean, var, padding=self.conv.padding, eps=self.bn.eps, pool=self.pool
         )
         if self.bn.training:
             self.bn.remember(cache.statistics)
@@ -61,11 +64,12 @@ class ConvBlock(Module):
         offset = -mean * slope if bias is None else (bias - mean) * slope
         if shift is not None:
             offset = offset + shift
-        x, _ = ops().conv2d(x, weight * slope[:, None, None, None], padding=self.conv.padding)
-        PH, PW = x.shape[2] // 2, x.shape[3] // 2
-        rows = np.maximum(x[:, :, 0 : 2 * PH : 2], x[:, :, 1 : 2 * PH : 2])  # (N, F, PH, OW)
-        out = np.maximum(rows[..., 0 : 2 * PW : 2], rows[..., 1 : 2 * PW : 2])  # (N, F, PH, PW)
-        out += offset[:, None, None]  # after the pool, and ReLU after that: a quarter as many numbers
+        weight = weight * slope[:, None, None, None]  # (F, 1, 1, 1)
+        if self.pool:  # the offset comes after it, on a quarter as many numbers
+            out = _pool(ops().conv2d(x, weight, padding=self.conv.padding)[0])
+            out += offset[:, None, None]  # (F, 1, 1)
+        else:
+            out, _ = ops().conv2d(x, weight, offset, padding=self.conv.padding)
         return np.maximum(out, 0, out=out)
 
     def _of_conv(self) -> tuple[Array, Array | None]:
@@ -75,3 +79,10 @@ class ConvBlock(Module):
         if self.bn.weight is None or self.bn.bias is None:
             return None, None
         return self.bn.weight.data, self.bn.bias.data
+
+
+def _pool(x: Array) -> Array:
+    """The largest of each 2 x 2 window: (N, F, OH, OW) -> (N, F, OH // 2, OW // 2)."""
+    PH, PW = x.shape[2] // 2, x.shape[3] // 2
+    rows = np.maximum(x[:, :, 0 : 2 * PH : 2], x[:, :, 1 : 2 * PH : 2])  # (N, F, PH, OW)
+    return np.maximum(rows[..., 0 : 2 * PW : 2], rows[..., 1 : 2 * PW : 2])  # (N, F, PH, PW)

@@ -42,11 +42,20 @@ def test_conv_block_says_what_is_wrong(x):
     raises_the_same("conv_block", X, WEIGHT, None, None, None, np.zeros(4), None)
 
 
+@pytest.mark.parametrize("x", [X[0], X[:0], X[:, :2], X[:, :, :2], X[..., :2], X[:1, :, :3, :3]])
+def test_conv_block_without_a_pool_says_what_is_wrong(x):
+    raises_the_same("conv_block", x, WEIGHT, None, None, None, pool=False)
+    raises_the_same("conv_block", X, WEIGHT, None, None, None, None, np.zeros(4), pool=False)
+
+
+@pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize("which", range(3))
-def test_conv_block_of_two_dtypes(which):
+def test_conv_block_of_two_dtypes(which, pool):
     arguments = [X, WEIGHT, np.ones(4)]
     arguments[which] = arguments[which].astype(np.float32)
-    (out, cache), (expected, readable) = (f.conv_block(*arguments, None, None) for f in (kernels, functional))
+    (out, cache), (expected, readable) = (
+        f.conv_block(*arguments, None, None, pool=pool) for f in (kernels, functional)
+    )
     np.testing.assert_array_equal(out, expected)
     got, wanted = kernels.conv_block_backward(out, cache), functional.conv_block_backward(out, readable)
     for name, gradient in got._asdict().items():
@@ -155,7 +164,7 @@ def test_adam_of_arrays_in_another_order(which):
     arrays = [np.random.default_rng(46 + i).random((4, 6)) for i in range(4)]
     arrays[which] = np.asfortranarray(arrays[which])
     expected = [a.copy() for a in arrays]
-    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
+    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2, True)
     kernels.adam_update(*arrays, *rule)
     functional.adam_update(*expected, *rule)
     for got, want in zip(arrays, expected, strict=True):
@@ -168,7 +177,7 @@ def test_adam_of_factors_and_arrays_in_another_order(which):
     arrays[which] = np.asfortranarray(arrays[which])
     factors = Factors(np.random.default_rng(53).random((2, 4)), np.random.default_rng(54).random((2, 6)))
     expected = [a.copy() for a in arrays]
-    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
+    rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2, True)
     kernels.adam_update_factored(arrays[0], factors, *arrays[1:], *rule)
     functional.adam_update_factored(expected[0], factors, *expected[1:], *rule)
     for got, want in zip(arrays, expected, strict=True):

@@ -51,10 +51,10 @@ def poisoned(shape, dtype):
 def small_pieces(monkeypatch):
     for module in (conv2d, conv_block, linear, adam, batch_norm, max_pool2d, smooth_l1_loss):
         monkeypatch.setattr(module, "functional", Nothing())
-    for module in (conv2d, conv_block, strips, linear, batch_norm, relu, max_pool2d):
+    for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
         monkeypatch.setattr(module, "empty", poisoned)  # what is never written shows
-    monkeypatch.setattr(strips, "PIXELS", 20)
-    monkeypatch.setattr(strips, "GROUPS", 2)
+    for name, value in {"PIXELS": 20, "SHARES": 2, "GROUPS": 2}.items():
+        monkeypatch.setattr(strips, name, value)
     for name, value in {"LEAST": 1, "TILE": 5, "ROWS": 8}.items():
         monkeypatch.setattr(linear, name, value)
     for name, value in {"BLOCK": 7, "TILE": 5, "ROWS": 4}.items():
@@ -63,6 +63,14 @@ def small_pieces(monkeypatch):
     set_threads(2)
     yield
     set_threads(None)
+
+
+@pytest.fixture(params=["rows", "images"])
+def cut(request, monkeypatch):
+    """Convolutions in strips of few rows, or of two images, the last of which remains alone."""
+    if request.param == "images":
+        for name in ("PIXELS", "WIDE"):
+            monkeypatch.setattr(strips, name, 10**9)
 
 
 def random(shape, dtype):
@@ -90,10 +98,15 @@ def unchanged(arrays, call):
 GEOMETRIES = [
     (1, 0, 1, (3, 3)), (2, 1, 1, (3, 2)), ((1, 3), (0, 2), (2, 1), (2, 3)), (3, (2, 0), (1, 2), (1, 2)),
     (1, 5, 1, (2, 2)), (1, 1, (1, 3), (2, 3)), (2, 0, (1, 2), (1, 3)), (1, 0, 1, (7, 8)),
+    (1, 0, 1, (1, 1)), (2, 0, 1, (1, 1)), ((2, 1), 0, 1, (1, 1)), (1, 1, 1, (1, 1)), (1, (0, 1), 1, (1, 1)),
+    # As wide as the image; then with windows whose outer columns or rows see nothing but padding.
+    (1, 1, 1, (3, 3)), (1, (2, 4), 2, (1, 5)), (1, (0, 1), 1, (2, 3)), ((2, 1), 1, 1, (3, 3)),
+    ((1, 2), (0, 4), 1, (1, 1)), (1, (0, 9), (1, 9), (1, 3)), (1, (9, 0), 1, (2, 1)), (1, (9, 1), (9, 1), (3, 3)),
 ]  # fmt: skip
 
 
 @dtypes
+@pytest.mark.usefixtures("cut")
 @pytest.mark.parametrize(("stride", "padding", "dilation", "kernel"), GEOMETRIES, ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_conv2d(stride, padding, dilation, kernel, bias, dtype):
@@ -113,32 +126,60 @@ def test_conv2d(stride, padding, dilation, kernel, bias, dtype):
 
 @pytest.mark.parametrize("limit", ["STRIP", "PIXELS"])
 def test_an_image_is_cut_into_strips_that_fit(monkeypatch, limit):
-    g = strips.geometry_of((1, 3, 30, 12), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
+    g = strips.geometry_of((2, 3, 30, 12), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
     monkeypatch.setattr(strips, "PIXELS", 10**9)
     monkeypatch.setattr(strips, limit, {"STRIP": 4 * (27 + 20) * 10 * 5, "PIXELS": 10 * 5}[limit])
-    assert strips.strips_of(g, 20, 4) == (5, 6, 28)
-    assert [strips.strips_of(g, 20, 4).where(i) for i in (0, 5, 7)] == [(0, 0, 5), (0, 25, 28), (1, 5, 10)]
+    cut = strips.strips_of(g, 2, 20, 4)
+    assert (cut, cut.total) == ((1, 5, 6, 2, 28), 12)
+    assert [cut.where(i) for i in (0, 5, 7)] == [(0, 1, 0, 5), (0, 1, 25, 28), (1, 2, 5, 10)]
     monkeypatch.setattr(strips, limit, 1)
-    assert strips.strips_of(g, 20, 4).rows == 1
+    assert strips.strips_of(g, 2, 20, 4).rows == 1
     monkeypatch.setattr(strips, limit, 10**9)
-    assert strips.strips_of(g, 20, 4).each == 1
+    assert strips.strips_of(g, 2, 20, 4).each == 1
 
 
-def block_arguments(dtype, bias=True, affine=True):
+@pytest.mark.parametrize("limit", ["STRIP", "PIXELS", "WIDE", "SHARES"])
+def test_small_images_come_several_to_a_strip(monkeypatch, limit):
+    """Three of ten, whichever limit it is that allows no more."""
+    g = strips.geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
+    for name, value in {"STRIP": 10**9, "PIXELS": 10**9, "WIDE": 10**9, "SHARES": 1}.items():
+        monkeypatch.setattr(strips, name, value)
+    value = {"STRIP": 4 * (27 + 20) * (4 * 12 - 1), "PIXELS": 4 * 12 - 1, "WIDE": 2 * 12 + 1, "SHARES": 4}[limit]
+    monkeypatch.setattr(strips, limit, value)
+    cut = strips.strips_of(g, 10, 20, 4)
+    assert (cut, cut.total) == ((3, 4, 1, 10, 4), 4)
+    assert [cut.where(i) for i in (0, 2, 3)] == [(0, 3, 0, 4), (6, 9, 0, 4), (9, 10, 0, 4)]
+
+
+@pytest.mark.usefixtures("cut")
+def test_a_pointwise_convolution_reads_and_writes_the_image_itself(monkeypatch):
+    monkeypatch.setattr(strips, "unfold_rows", None)
+    monkeypatch.setattr(strips, "fold_rows", None)
+    x, weight = random((1, 2, 7, 8), np.float64), random((4, 2, 1, 1), np.float64)
+    out, cache = conv2d.conv2d(x, weight)
+    conv2d.conv2d_backward(out, cache)
+
+
+def block_arguments(dtype, bias=True, affine=True, kernel=3):
     """x, weight, bias, scale and shift. Some scales are negative, one shift is far larger than its scale."""
-    x, weight = random((3, 2, 7, 9), dtype), random((4, 2, 3, 3), dtype)
+    x, weight = random((3, 2, 7, 9), dtype), random((4, 2, kernel, kernel), dtype)
     scale, shift = np.array([1.2, -0.7, 0.4, 0.02], dtype), np.array([0.1, 0.5, -0.2, 0.9], dtype)
     return x, weight, random(4, dtype) if bias else None, *((scale, shift) if affine else (None, None))
 
 
+pools = pytest.mark.parametrize("pool", [True, False], ids=["pool", "no pool"])
+
+
 @dtypes
+@pools
+@pytest.mark.usefixtures("cut")
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize(("bias", "affine"), [(True, True), (False, True), (True, False)])
-@pytest.mark.parametrize("padding", [0, 1, (0, 2)], ids=str)
-def test_conv_block(padding, bias, affine, given, dtype):
-    arguments = block_arguments(dtype, bias, affine)
+@pytest.mark.parametrize(("padding", "kernel"), [(0, 3), (1, 3), ((0, 2), 3), ((2, 0), 3), (0, 1)], ids=str)
+def test_conv_block(padding, kernel, bias, affine, given, pool, dtype):
+    arguments = block_arguments(dtype, bias, affine, kernel)
     statistics = (random(4, dtype), RNG.uniform(0.5, 2, 4).astype(dtype)) if given else (None, None)
-    options = {"padding": padding, "eps": 0.03}
+    options = {"padding": padding, "eps": 0.03, "pool": pool}
     arrays = [a for a in (*arguments, *statistics) if a is not None]
     out, cache = unchanged(arrays, lambda: conv_block.conv_block(*arguments, *statistics, **options))
     expected, readable = functional.conv_block(*arguments, *statistics, **options)
@@ -164,11 +205,13 @@ def pixel_by_pixel(x):
     return x, np.ones((1, 1, 1, 1), x.dtype), None, one, zero, zero, one
 
 
-def test_conv_block_of_one_window():
+@pools
+def test_conv_block_of_one_window(pool):
     x, *others = block_arguments(np.float64)
-    x = np.ascontiguousarray(x[..., :4, :4])
-    out, cache = conv_block.conv_block(x, *others)
-    expected, readable = functional.conv_block(x, *others)
+    size = 4 if pool else 3
+    x = np.ascontiguousarray(x[..., :size, :size])
+    out, cache = conv_block.conv_block(x, *others, pool=pool)
+    expected, readable = functional.conv_block(x, *others, pool=pool)
     same(out, expected, np.float64)
     assert out.shape == (3, 4, 1, 1)
     dout = random(out.shape, np.float64)
@@ -176,36 +219,66 @@ def test_conv_block_of_one_window():
     same(dx, functional.conv_block_backward(dout, readable).dx, np.float64)
 
 
+@pools
+def test_conv_block_of_two_numbers(pool):
+    """As few as statistics can be made of."""
+    x, weight, *others = block_arguments(np.float64)
+    x = np.ascontiguousarray(x[:1, :, :4, :4] if pool else x[:1, :, :3, :4])
+    out, cache = conv_block.conv_block(x, weight, *others, pool=pool)
+    expected, readable = functional.conv_block(x, weight, *others, pool=pool)
+    same(out, expected, np.float64)
+    dout = random(out.shape, np.float64)
+    wanted = functional.conv_block_backward(dout, readable)
+    same(conv_block.conv_block_backward(dout, cache).dweight, wanted.dweight, np.float64)
+
+
 @dtypes
-def test_conv_block_lets_no_gradient_through_at_zero(dtype):
+@pools
+def test_conv_block_lets_no_gradient_through_at_zero(pool, dtype):
     x = np.zeros((1, 1, 4, 4), dtype)
     x[0, 0, 0, 0] = 1
-    out, cache = conv_block.conv_block(*pixel_by_pixel(x))
+    out, cache = conv_block.conv_block(*pixel_by_pixel(x), pool=pool)
     gradients = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache)
     assert gradients.dshift == 1
     assert np.count_nonzero(gradients.dx) == 1
 
 
 @dtypes
-def test_conv_block_lets_nan_through(dtype):
+@pools
+def test_conv_block_lets_nan_through(pool, dtype):
     x = np.zeros((2, 1, 4, 4), dtype)
     x[0, 0, 0, 0] = x[1, 0, 3, 2] = np.nan
-    out, cache = conv_block.conv_block(*pixel_by_pixel(x))
-    np.testing.assert_array_equal(out, functional.conv_block(*pixel_by_pixel(x))[0])
+    out, cache = conv_block.conv_block(*pixel_by_pixel(x), pool=pool)
+    np.testing.assert_array_equal(out, functional.conv_block(*pixel_by_pixel(x), pool=pool)[0])
     assert np.isnan(out).sum() == 2
     assert conv_block.conv_block_backward(np.ones(out.shape, dtype), cache).dshift == 0
 
 
+@pools
+@pytest.mark.parametrize("shift", [0, 0.5])
+def test_conv_block_of_a_scale_of_zero(shift, pool):
+    """As the last batch norm of a residual body may begin."""
+    x, weight, bias, _, _ = block_arguments(np.float64)
+    arguments = x, weight, bias, np.zeros(4), np.full(4, float(shift))
+    out, cache = conv_block.conv_block(*arguments, pool=pool)
+    _, readable = functional.conv_block(*arguments, pool=pool)
+    dout = random(out.shape, np.float64)
+    wanted = functional.conv_block_backward(dout, readable)
+    for got, want in zip(conv_block.conv_block_backward(dout, cache), wanted, strict=True):
+        same(got, want, np.float64)
+
+
+@pools
 @pytest.mark.parametrize("spread", [1e-3, 1, 1e3])
 @pytest.mark.parametrize(("scale", "shift"), [(1e-3, 100), (1, 0.3), (-1e-3, 100), (1e-3, 0.002)])
-def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread):
+def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread, pool):
     """In float32, 100 + 0.001 x_hat leaves three digits of x_hat: its gradient must not be made of that."""
     x, weight = random((3, 2, 8, 9), np.float64), random((1, 2, 3, 3), np.float64) * spread
     arguments = [x, weight, None, np.array([scale]), np.array([float(shift)])]
     single = [None if a is None else a.astype(np.float32) for a in arguments]
     exact = [None if a is None else a.astype(np.float64) for a in single]
-    out, cache = conv_block.conv_block(*single, eps=1e-12)
-    _, readable = functional.conv_block(*exact, eps=1e-12)
+    out, cache = conv_block.conv_block(*single, eps=1e-12, pool=pool)
+    _, readable = functional.conv_block(*exact, eps=1e-12, pool=pool)
     dout = random(out.shape, np.float32)
     got = conv_block.conv_block_backward(dout, cache)
     expected = functional.conv_block_backward(dout.astype(np.float64), readable)
@@ -221,7 +294,7 @@ def test_conv_block_takes_the_first_of_equals(place, dtype):
     x = np.tile(window.reshape(1, 1, 2, 2), (1, 1, 2, 2))
     arguments = x, np.ones((1, 1, 1, 1), dtype), None, None, None, np.zeros(1, dtype), np.ones(1, dtype)
     out, cache = conv_block.conv_block(*arguments)
-    assert (cache.winner == place).all()
+    assert (cache.pooled.winner == place).all()
     dx = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache).dx
     np.testing.assert_allclose(dx[0, 0, :2, :2].reshape(-1), np.eye(4)[place], atol=1e-4)
 
@@ -247,27 +320,30 @@ def test_linear(rows, images, dtype):
 
 
 RULE = (3, 0.1, (0.8, 0.95), 0.01, 0.3)  # step, lr, betas, eps, weight_decay; none of them small enough to hide
+decays = pytest.mark.parametrize("decoupled", [False, True])
 
 
 @dtypes
-def test_adam(dtype):
+@decays
+def test_adam(decoupled, dtype):
     arrays = [random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype) ** 2]
     expected = [a.copy() for a in arrays]
-    adam.adam_update(*arrays, *RULE)
-    functional.adam_update(*expected, *RULE)
+    adam.adam_update(*arrays, *RULE, decoupled)
+    functional.adam_update(*expected, *RULE, decoupled)
     for got, want in zip(arrays, expected, strict=True):
         same(got, want, dtype)
 
 
 @dtypes
+@decays
 @pytest.mark.parametrize("images", [1, 4, 6, 9])
-def test_adam_of_factors(images, dtype):
+def test_adam_of_factors(images, decoupled, dtype):
     """Seven rows, the last of which has no partner, and columns of several tiles."""
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
     factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
     expected = [a.copy() for a in (param, exp_avg, exp_avg_sq)]
-    unchanged(factors, lambda: adam.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *RULE))
-    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE)
+    unchanged(factors, lambda: adam.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled))
+    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE, decoupled)
     for got, want in zip((param, exp_avg, exp_avg_sq), expected, strict=True):
         same(got, want, dtype)
 

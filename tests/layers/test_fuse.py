@@ -7,6 +7,7 @@ import pytest
 
 from numpynet import Adam, BatchNorm2d, Conv2d, Flatten, KeypointNet, Linear, MaxPool2d, ReLU, Sequential, fuse, use
 from numpynet.layers import ConvBlock
+from numpynet.module import Residual
 
 both = pytest.mark.parametrize("ops", ["readable", "fast"])
 
@@ -26,6 +27,25 @@ def small(padding=1, size=29):
         if key.startswith("conv") and key.endswith("_bn.bias"):
             array[1] = 30
     return net
+
+
+def nested():
+    """Blocks with and without a pool, some of them inside of Residuals, and a convolution with nothing behind it."""
+
+    def block(width, filters, bias=False):
+        return [Conv2d(width, filters, 3, padding=1, bias=bias, rng=filters), BatchNorm2d(filters), ReLU()]
+
+    deeper = Residual(Conv2d(4, 4, 1, rng=1), *block(4, 4))
+    body = Residual(*block(6, 4), deeper, *block(4, 6, bias=True))
+    return Sequential(*block(1, 6), MaxPool2d(2), *block(6, 6), body, Conv2d(6, 3, 1, rng=2)).astype(np.float64)
+
+
+def names(layers):
+    """The kinds of the layers, those of a Residual in a list."""
+    return [
+        names(x.path()) if isinstance(x, Residual) else type(x).__name__ + "-pool" * getattr(x, "pool", False)
+        for x in layers
+    ]
 
 
 def run(net, images, dout):
@@ -59,6 +79,44 @@ def test_it_computes_what_the_plain_network_does(ops, training, padding, size):
         assert np.abs(got[name] - array).max() <= 1e-10 * scale, name
 
 
+def test_blocks_inside_of_residuals_are_found():
+    net = nested()
+    expected = ["ConvBlock-pool", "ConvBlock", ["ConvBlock", ["Conv2d", "ConvBlock"], "ConvBlock"], "Conv2d"]
+    assert names(fuse(net).path()) == expected
+    assert names(net.path())[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]  # which is as it was
+
+
+@both
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("input_gradient", [True, False])
+def test_residuals_and_blocks_without_pool_compute_what_the_plain_network_does(ops, training, input_gradient):
+    rng = np.random.default_rng(9)
+    images, dout = rng.random((5, 1, 12, 10)), rng.standard_normal((5, 3, 6, 5))
+    plain = nested()
+    plain.forward(images)  # so that the running statistics are not at their initial values
+    plain.train(training)
+    fused = fuse(copy.deepcopy(plain), input_gradient)
+    with use("readable"):
+        expected = run(plain, images, dout)
+    with use(ops):
+        got = run(fused, images, dout)
+        np.testing.assert_allclose(fused(images), plain(images), rtol=1e-10, atol=1e-10)
+    if not input_gradient:
+        assert got.pop("dx") is None
+        del expected["dx"]
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(got[name], array, rtol=0, atol=1e-10 * max(1, np.abs(array).max()), err_msg=name)
+
+
+def test_a_residual_in_front_keeps_its_input_gradient():
+    layers = [Conv2d(1, 1, 3, padding=1), BatchNorm2d(1), ReLU()]
+    fused = fuse(Sequential(Residual(*layers), Conv2d(1, 2, 3)), input_gradient=False)
+    x = np.random.default_rng(10).random((2, 1, 8, 8), np.float32)
+    out, cache = fused.forward(x)
+    assert fused.backward(np.ones_like(out), cache).shape == x.shape
+
+
 @both
 def test_the_output_alone_is_the_same(ops):
     """In evaluation batch norm goes into the filters."""
@@ -69,13 +127,18 @@ def test_the_output_alone_is_the_same(ops):
         np.testing.assert_allclose(fuse(net)(images), net.forward(images)[0], rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("options", [{"affine": False}, {"track_running_stats": False}])
-def test_the_output_alone_without_what_batch_norm_may_lack(options):
+@both
+@pytest.mark.parametrize("pool", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}])
+def test_the_output_alone_without_what_the_layers_may_lack(options, bias, pool, ops):
     images = np.random.default_rng(5).random((3, 2, 9, 9))
-    plain = Sequential(Conv2d(2, 4, 3, bias=False, rng=0), BatchNorm2d(4, **options), ReLU(), MaxPool2d(2))
+    layers = [Conv2d(2, 4, 3, bias=bias, rng=0), BatchNorm2d(4, **options), ReLU(), MaxPool2d(2)]
+    plain = Sequential(*layers[: 3 + pool])
     plain.astype(np.float64).forward(images)  # so that the running statistics are not at their initial values
     plain.eval()
-    np.testing.assert_allclose(fuse(plain)(images), plain(images), rtol=1e-11, atol=1e-11)
+    with use(ops):
+        np.testing.assert_allclose(fuse(plain)(images), plain(images), rtol=1e-11, atol=1e-11)
 
 
 def test_parameters_state_and_mode_are_the_plain_networks():
@@ -124,11 +187,7 @@ def layers(conv=None, bn=None, between=None, pool=None):
         layers(conv=Conv2d(1, 4, 3, stride=2)),
         layers(conv=Conv2d(1, 4, 3, dilation=2)),
         layers(between=Flatten()),
-        layers(pool=MaxPool2d(3)),
-        layers(pool=MaxPool2d(2, stride=1)),
-        layers(pool=MaxPool2d(2, padding=1)),
-        layers(pool=MaxPool2d(2, ceil_mode=True)),
-        layers()[:3],
+        layers()[:2],
         layers()[1:],
         [Linear(3, 4)],
     ],
@@ -136,6 +195,25 @@ def layers(conv=None, bn=None, between=None, pool=None):
 )
 def test_what_is_no_block_stays_as_it_is(path):
     assert fuse(Sequential(*path)).path() == path
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        MaxPool2d(3),
+        MaxPool2d((3, 2)),
+        MaxPool2d(2, stride=1),
+        MaxPool2d(2, padding=1),
+        MaxPool2d(2, dilation=2),
+        MaxPool2d(2, ceil_mode=True),
+        Flatten(),
+    ],
+    ids=str,
+)
+def test_another_layer_behind_a_block_stays_as_it_is(behind):
+    fused = fuse(Sequential(*layers(pool=behind))).path()
+    assert names(fused) == ["ConvBlock", type(behind).__name__]
+    assert fused[1] is behind
 
 
 def test_a_block_inside_is_found():

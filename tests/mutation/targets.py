@@ -75,6 +75,7 @@ TARGETS = [
     _layer("soft_argmax2d", "test_hourglass_layers"),
     _layer("batch_norm", "test_batch_norm"),
     _kernel("strips", "conv or strips"),
+    _kernel("strips_loops", "conv or strips"),
     _kernel("conv2d"),
     _kernel("conv_block"),
     _kernel("conv_block_loops", "conv_block"),
