@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from numpynet.schedules import Schedule
 from numpynet.typing import AnyArray, Array
 from reference.models import ARCHITECTURES, as_arrays, as_tensors
+from reference.optimizers import load_optimizer_state, optimizer_state
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Such as torch.nn.SmoothL1Loss(): outputs and targets in, the loss out."""
@@ -145,7 +146,7 @@ def make_trainer(
 ) -> Trainer:
     """The twin of an `architecture` of these `arguments` with copies of the weights `state`, its loss, and Adam.
 
-    seed: of PyTorch's global generator, from which dropout draws.
+    seed: of PyTorch's global generator, from which dropout draws. loss_arguments: of the loss's constructor.
     weight_decay: decoupled (AdamW). schedule: in place of the rate `lr`. average_decay: of the weights' average.
     """
     net = ARCHITECTURES[architecture].from_state(state, arguments)
@@ -171,50 +172,11 @@ def weight_average(net: nn.Module, decay: float = 0.999, warmup: bool = True) ->
     return average.eval()
 
 
-def optimizer_state(optimizer: Optimizer) -> dict[str, AnyArray]:
-    """What the optimizer remembers, named as in numpynet's `state_dict`: "exp_avg.3" for the parameter number 3.
-
-    Memory is shared with the optimizer but for the step counts (PyTorch: float32, numpynet: int64). What is saved
-    from here loads into numpynet's Adam or SGD, and the other way round.
-    """
-    return {
-        f"{name}.{i}": value.numpy().astype(np.int64) if name == "step" else value.numpy()
-        for i, parameter in enumerate(_parameters(optimizer))
-        for name, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
-    }
-
-
-def load_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) -> None:
-    """Take over copies of an `optimizer_state`, PyTorch's or numpynet's.
-
-    ValueError, with nothing changed, where it is of other parameters.
-    """
-    parameters = _parameters(optimizer)
-    loaded: dict[Tensor, dict[str, Tensor]] = {}
-    for key, array in state.items():
-        name, _, index = key.rpartition(".")
-        if not index.isdecimal() or int(index) >= len(parameters):
-            raise ValueError(f"load_optimizer_state: {key} belongs to no parameter of this optimizer")
-        parameter = parameters[int(index)]
-        expected = () if name == "step" else tuple(parameter.shape)
-        if array.shape != expected:
-            raise ValueError(f"load_optimizer_state: {key} must have shape {expected}, got {array.shape}")
-        dtype = torch.float32 if name == "step" else parameter.dtype
-        loaded.setdefault(parameter, {})[name] = torch.tensor(array, dtype=dtype)
-    optimizer.state.clear()
-    optimizer.state.update(loaded)
-
-
 def _load(net: nn.Module, state: Mapping[str, AnyArray]) -> None:
     try:
         net.load_state_dict(as_tensors(state, share=True))
     except RuntimeError as error:
         raise ValueError(" ".join(str(error).split())) from None
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:

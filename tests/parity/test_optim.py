@@ -8,7 +8,7 @@ import torch
 
 from numpynet import SGD, Adam, AdamW, Parameter
 from numpynet.schedules import one_cycle
-from reference.training import load_optimizer_state, optimizer_state
+from reference.optimizers import load_optimizer_state, optimizer_state
 from tests.parity.helper import both_dtypes, compare, seeded
 
 STEPS = 6
