@@ -15,6 +15,9 @@ COMMANDS = {
     "profile": ("step_profile", "where a training step of numpynet spends its time, layer by layer"),
     "curves": ("curves", "the losses of several training runs in one picture"),
     "haar-calibration": ("haar_calibration", "how the Haar cascade's boxes lie to the labelled faces"),
+    "haar-search": ("haar_search", "what each choice of the Haar step finds, and its false faces"),
+    "haar-confidence": ("haar_confidence", "the constants of a face's confidence, fitted, and what thresholds do"),
+    "landmarks": ("landmarks", "dlib's 68-point predictor and the shipped weights on the same frames"),
 }
 
 

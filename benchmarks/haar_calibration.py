@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fkp_app.dataset import load_split
-from fkp_app.detector import FaceDetector
-from fkp_app.framing import face_square
+from fkp_app.detector import FaceDetector, square_from_box
+from fkp_app.framing import Square, face_square
 from numpynet.typing import AnyArray
 
 
@@ -32,14 +32,19 @@ def measure(data: Path, every: int = 1) -> None:
         cx, cy, side = face_square(sample["keypoints"])
         course.append(min(sample["image"].shape[:2]) * 224 / 250 / side)
         boxes = detector.detect(sample["image"])
-        around = [((cx - x - (w - 1) / 2) / w, (cy - y - (h - 1) / 2) / w, side / w) for x, y, w, h in boxes]
-        hits = [(dx, dy, ratio) for dx, dy, ratio in around if max(abs(dx), abs(dy)) < 0.4 and 0.4 < ratio < 1.6]
-        relations += hits[:1]
-        extra += len(around) - len(hits[:1])
+        hits = [box for box in boxes if is_right(square_from_box(box), (cx, cy, side))]
+        relations += [((cx - x - (w - 1) / 2) / w, (cy - y - (h - 1) / 2) / w, side / w) for x, y, w, h in hits[:1]]
+        extra += len(boxes) - len(hits[:1])
     share, rate = 100 * len(relations) / len(frames), extra / len(frames)
     print(f"{len(frames)} frames: {share:.1f} % found, {rate:.3f} false a frame")
     print(f"course project's crop over face square: median {np.median(course):.3f}")
     report(np.array(relations))
+
+
+def is_right(square: Square, labelled: Square) -> bool:
+    """Whether a face square is about where, and about as large as, the labelled one."""
+    strayed = max(abs(square[0] - labelled[0]), abs(square[1] - labelled[1]))
+    return strayed < 0.4 * labelled[2] and 0.4 < square[2] / labelled[2] < 1.6
 
 
 def report(relations: AnyArray) -> None:

@@ -53,18 +53,18 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
 
 
 def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
-    """From the decoded photo to keypoints, with the shipped weights: the cascade, the crop, the network."""
+    """From the decoded photo to keypoints, with the shipped weights: the cascades, and the network twice."""
     from fkp_app.backends import get_predictor
     from fkp_app.commands.demo import sample_photo
     from fkp_app.detector import FaceDetector
     from fkp_app.images import read_image
-    from fkp_app.keypoints import find_keypoints
+    from fkp_app.keypoints import find_faces
     from numpynet import use
 
     if ops:
         use(ops)
     predictor, detector, image = get_predictor(backend), FaceDetector(), read_image(sample_photo())
-    return lambda: find_keypoints(image, detector.detect(image), predictor)
+    return lambda: find_faces(image, detector, predictor)
 
 
 def serve(line: Connection, what: str, backend: str, ops: str) -> None:

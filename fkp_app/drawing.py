@@ -13,6 +13,8 @@ POINT_COLOUR = (64, 255, 96)
 EDGE_COLOUR = (0, 0, 0)
 SHIFT = 4  # OpenCV draws at coordinates of 1 / 2^SHIFT pixel
 SMOOTHING = 0.63  # by so many pixels LINE_AA grows a filled polygon
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT_HEIGHT = 22  # in pixels, at scale 1
 CIRCLE = np.column_stack([trig(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for trig in (np.cos, np.sin)])
 
 LEFT_NUMBERS = (48, 64)
@@ -29,10 +31,13 @@ def draw_faces(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
 
 
 def draw_box(canvas: AnyArray, face: Face) -> None:
-    """The detector's box, onto `canvas`."""
+    """The detector's box and, in its upper left corner, how sure the face is, onto `canvas`."""
     x, y, w, h = face.box
     thickness = max(1, round(w / 100))
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), BOX_COLOUR, thickness, cv2.LINE_AA)
+    if face.confidence is not None:
+        size = max(8.0, w / 16)
+        _letters(canvas, f"{face.confidence:.2f}", (round(x + size / 2), round(y + 3 * size / 2)), size)
 
 
 def draw_points(canvas: AnyArray, keypoints: Array, radius: float) -> None:
@@ -45,14 +50,17 @@ def draw_points(canvas: AnyArray, keypoints: Array, radius: float) -> None:
 
 def draw_numbers(canvas: AnyArray, keypoints: Array, size: float) -> None:
     """Each point's number, 0 to 67, beside it, in letters about `size` pixels high, onto `canvas`."""
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, size / 22  # the font is 22 pixels high at scale 1
     for number, (x, y) in enumerate(keypoints):
         aside = size / 4
         if number in LEFT_NUMBERS:
-            aside = -aside - cv2.getTextSize(str(number), font, scale, 1)[0][0]
-        at = (round(float(x) + aside), round(float(y) - size / 4))
-        for colour, width in ((EDGE_COLOUR, 3), ((255, 255, 255), 1)):
-            cv2.putText(canvas, str(number), at, font, scale, colour, width, cv2.LINE_AA)
+            aside = -aside - cv2.getTextSize(str(number), FONT, size / FONT_HEIGHT, 1)[0][0]
+        _letters(canvas, str(number), (round(float(x) + aside), round(float(y) - size / 4)), size)
+
+
+def _letters(canvas: AnyArray, text: str, at: tuple[int, int], size: float) -> None:
+    """White letters with a dark rim, about `size` pixels high, that begin at their lower left corner `at`."""
+    for colour, width in ((EDGE_COLOUR, 3), ((255, 255, 255), 1)):
+        cv2.putText(canvas, text, at, FONT, size / FONT_HEIGHT, colour, width, cv2.LINE_AA)
 
 
 def _dot(canvas: AnyArray, point: Array, radius: float, colour: tuple[int, int, int]) -> None:

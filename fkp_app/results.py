@@ -43,7 +43,7 @@ def to_json(results: Sequence[ImageResult]) -> str:
             "faces": [
                 {
                     "box": list(face.box),
-                    "confidence": face.confidence,
+                    "confidence": None if face.confidence is None else _short(face.confidence),
                     "keypoints": [[_short(x), _short(y)] for x, y in face.keypoints.tolist()],
                 }
                 for face in result.faces
@@ -61,7 +61,7 @@ def to_csv(results: Sequence[ImageResult]) -> str:
     writer.writerow(CSV_COLUMNS)
     for result in results:
         for i, face in enumerate(result.faces):
-            confidence = "" if face.confidence is None else face.confidence
+            confidence = "" if face.confidence is None else _short(face.confidence)
             numbers = [_short(number) for number in face.keypoints.reshape(-1).tolist()]  # (68, 2) -> x0, y0, x1, ...
             writer.writerow([result.image, i, *face.box, confidence, *numbers])
     return text.getvalue()
@@ -80,5 +80,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _short(number: float) -> float:
-    """To a thousandth of a pixel, far below what any network can tell."""
+    """To a thousandth, of a pixel or of certainty: far below what any network can tell."""
     return round(number, 3)

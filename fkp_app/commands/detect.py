@@ -35,6 +35,9 @@ def detect(
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures with boxes and points; made if missing.")
     ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out faces less sure than this, 0 to 1.", show_default="0.5")
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Find faces and place 68 keypoints on each.
@@ -51,9 +54,13 @@ def detect(
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise UsageError(f"--min-confidence must be between 0 and 1, got {min_confidence}")
     check_file("--json", json_file)
     check_file("--csv", csv_file)
-    results, failed = _process(sources, backend, weights, threads, out, draw_faces, quiet=bool(to_stdout))
+    results, failed = _process(
+        sources, backend, weights, threads, out, draw_faces, quiet=bool(to_stdout), min_confidence=min_confidence
+    )
     if results and json_file is not None:
         write_text(json_file, to_json(results))
     if results and csv_file is not None:
@@ -93,11 +100,13 @@ def _process(
     out: Path | None,
     draw: "Draw",
     quiet: bool = False,
+    min_confidence: float | None = None,
 ) -> "tuple[list[ImageResult], int]":
     """Results of all images that could be read, in order, and how many could not; pictures go to `out`."""
     import cv2
 
     from fkp_app.backends import get_predictor
+    from fkp_app.confidence import MIN_CONFIDENCE
     from fkp_app.detector import FaceDetector
     from fkp_app.images import read_image, write_image
     from fkp_app.keypoints import find_faces
@@ -105,6 +114,7 @@ def _process(
     from fkp_app.results import ImageResult
 
     predictor, detector = get_predictor(backend, weights, threads), FaceDetector()
+    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
     if threads is not None:
         cv2.setNumThreads(threads)
     if out is not None:
@@ -119,7 +129,7 @@ def _process(
             _report(error)
             failed += 1
             continue
-        faces = find_faces(image, detector, predictor)
+        faces = find_faces(image, detector, predictor, min_confidence=least)
         name = os.fsencode(source).decode(errors="backslashreplace")  # a name need not be UTF-8, JSON must
         result = ImageResult(name, image.shape[1], image.shape[0], faces)
         results.append(result)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fkp_app.backends import SHIPPED_WEIGHTS
+from fkp_app.confidence import MIN_CONFIDENCE
 from fkp_app.images import read_image, write_image
 from fkp_app.results import CSV_COLUMNS
 from numpynet.checkpoint import load_weights, save_weights
@@ -63,7 +64,7 @@ def test_every_kind_of_image(name, portrait, tmp_path, fkp):
     assert (ended.code, ended.err) == (0, "")
     result = one_face(ended.out, points)
     assert (result["image"], result["width"], result["height"]) == (str(tmp_path / name), 300, 300)
-    assert result["faces"][0]["confidence"] is None
+    assert 0.5 < result["faces"][0]["confidence"] <= 1
 
 
 def test_a_png_called_jpg(portrait, tmp_path, fkp):
@@ -164,7 +165,7 @@ def test_everyone_in_a_group_as_json_csv_and_picture(backend, tmp_path, fkp):
     for i, (row, face) in enumerate(zip(rows, result["faces"], strict=True)):
         assert row[:2] == [str(tmp_path / "group.png"), str(i)]
         assert [int(v) for v in row[2:6]] == face["box"]
-        assert row[6] == ""
+        assert 0.5 <= float(row[6]) == face["confidence"] <= 1
         np.testing.assert_array_equal(np.array(row[7:], float).reshape(68, 2), face["keypoints"])
     marked = read_image(tmp_path / "marked" / "group.png.png")
     for face in result["faces"]:
@@ -172,6 +173,22 @@ def test_everyone_in_a_group_as_json_csv_and_picture(backend, tmp_path, fkp):
         assert (marked[y : y + h, x] != image[y : y + h, x]).any()
         x, y = np.rint(face["keypoints"][30]).astype(int)
         assert marked[y, x, 1] > 150  # the tip of the nose bears a green point
+
+
+def test_how_sure_faces_must_be(tmp_path, fkp):
+    write_image(tmp_path / "group.png", group_picture()[0])
+
+    def sure(*options):
+        (result,) = json.loads(fkp("detect", tmp_path / "group.png", "--json", "-", *options).out)
+        return [face["confidence"] for face in result["faces"]]
+
+    everything, usual = sure("--min-confidence", 0), sure()
+    assert [number for number in everything if number >= MIN_CONFIDENCE] == usual
+    least = min(usual)
+    assert least < max(usual)
+    assert sure("--min-confidence", least + 0.001) == [number for number in usual if number > least + 0.001]
+    help_text = " ".join(fkp("detect", "--help").out.replace("│", " ").split())
+    assert f"[default: ({MIN_CONFIDENCE})]" in help_text
 
 
 def test_a_folder_with_bad_and_unlabelled_files_goes_on(portrait, tmp_path, fkp):
@@ -307,6 +324,8 @@ def test_bad_weights_are_one_line(kind, command, backend, portrait, drawn_data, 
         (["detect", "a.png", "--backend", "jax"], "--backend must be one of numpy, torch, got jax"),
         (["detect", "a.png", "--threads", "0"], "--threads must be at least 1, got 0"),
         (["detect", "a.png", "--threads", "two"], "--threads"),
+        (["detect", "a.png", "--min-confidence", "1.5"], "--min-confidence must be between 0 and 1, got 1.5"),
+        (["detect", "a.png", "--min-confidence", "nan"], "--min-confidence must be between 0 and 1, got nan"),
         (["detect", "a.png", "--json", "-", "--csv", "-"], "cannot both write to standard output"),
         (["detect", "a.png", "--json", "nowhere/a.json"], "--json nowhere/a.json: there is no folder nowhere"),
         (["detect", "a.png", "--csv", "."], "--csv .: is a folder; name a file"),

@@ -1,12 +1,13 @@
 """The Haar cascade on photos whose faces are known, and how its boxes become the squares that the network sees."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from fkp_app.detector import CASCADE, FaceDetector, square_from_box
+from fkp_app.detector import CASCADE, SECOND_CASCADE, SURE, FaceDetector, square_from_box
 from fkp_app.errors import FkpError
 from fkp_app.framing import face_square
 from tests.free_pictures import group_picture, hopper
@@ -66,13 +67,15 @@ def test_a_very_large_image_is_searched_at_a_bounded_size_and_boxes_come_back_in
 
     def search(gray, *arguments, **options):
         searched.append(gray.shape)
-        return detector._cascade.detectMultiScale(gray, *arguments, **options)
+        return detector._first.detectMultiScale3(gray, *arguments, **options)
 
     spy = FaceDetector()
-    monkeypatch.setattr(spy, "_cascade", SimpleNamespace(detectMultiScale=search))
+    monkeypatch.setattr(spy, "_first", SimpleNamespace(detectMultiScale3=search))
     (box,) = spy.detect(image)
     assert max(searched[0]) <= 1280
-    np.testing.assert_allclose(np.array(box) / 8, (155, 105, 222, 222), atol=12)
+    (small,) = detector.detect(hopper())
+    np.testing.assert_allclose(small, (150, 102, 231, 231), atol=16)
+    np.testing.assert_allclose(np.array(box) / 8, small, atol=12)
     x, y, w, h = box
     assert x + w <= image.shape[1]
     assert y + h <= image.shape[0]
@@ -90,9 +93,56 @@ def test_a_face_that_touches_the_edge_is_found(detector):
         assert 0 <= y < y + h <= part.shape[0]
 
 
+def turned(image, angle):
+    """A picture turned clockwise about its middle, at the same size, and the map."""
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -angle, 1.0)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+@pytest.mark.parametrize("zoom", [1, 5])
+@pytest.mark.parametrize("angle", [-35, 35])
+def test_a_face_found_in_the_image_turned_lies_where_it_is_in_the_image(detector, angle, zoom):
+    (straight,) = (one for one in detector.candidates(hopper()) if one.weight >= SURE)
+    image, matrix = turned(hopper(), -angle)
+    image = cv2.resize(image, None, fx=zoom, fy=zoom)  # at zoom 5 it is searched at a smaller size
+    best = max(detector.candidates(image, angle), key=lambda one: one.weight)
+    assert best.weight >= SURE
+    assert best.angle == angle
+    cx, cy, side = best.square
+    expected = matrix[:, :2] @ straight.square[:2] + matrix[:, 2]
+    np.testing.assert_allclose(np.array([cx, cy]) / zoom, expected, atol=0.08 * straight.square[2])
+    assert side / zoom == pytest.approx(straight.square[2], rel=0.12)
+    x, y, w, h = best.box
+    middle = matrix[:, :2] @ (np.array(straight.box[:2]) + straight.box[2] / 2) + matrix[:, 2]
+    np.testing.assert_allclose(np.array([x + w / 2, y + h / 2]) / zoom, middle, atol=0.08 * straight.box[2])
+
+
+def test_candidates_know_more_than_boxes_and_faces_outweigh_the_rest(detector, group):
+    image, faces = group
+    candidates = detector.candidates(image)
+    assert [one.weight for one in candidates] == sorted((one.weight for one in candidates), reverse=True)
+    boxes = sorted((one.box for one in candidates if one.weight >= SURE), key=lambda box: -box[2] * box[3])
+    assert boxes == detector.detect(image)
+    assert len(boxes) == len(faces)
+    assert all(one.seconded >= 3 for one in candidates if one.weight >= SURE)  # the second cascade agrees
+    for one in candidates[: len(faces)]:
+        assert one.square == pytest.approx(square_from_box(one.box), abs=1.5)
+    assert candidates == FaceDetector().candidates(image)  # the same every time
+
+
+def test_noise_has_no_face(detector):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    assert detector.detect(cv2.GaussianBlur(noise, (0, 0), 3)) == []
+
+
 def test_an_opencv_without_the_cascade_is_named(monkeypatch, tmp_path):
+    real = Path(cv2.data.haarcascades)
     monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
     with pytest.raises(FkpError, match=rf"{CASCADE}: cannot be loaded.*install opencv-python again"):
+        FaceDetector()
+    (tmp_path / CASCADE).write_text((real / CASCADE).read_text())
+    with pytest.raises(FkpError, match=rf"{SECOND_CASCADE}: cannot be loaded"):
         FaceDetector()
     monkeypatch.delattr(cv2, "CascadeClassifier")
     with pytest.raises(FkpError, match="no Haar cascades: pip install"):
@@ -137,3 +187,19 @@ def test_the_calibration_fits_people_it_was_not_measured_on(detector, real_data)
     assert len(errors) > 40
     middle = np.abs(np.median(errors, axis=0))
     assert (middle < [0.05, 0.03, 0.05]).all(), middle
+
+
+def test_the_right_face_is_found_in_people_nothing_was_fitted_to(detector, real_data):
+    from fkp_app.dataset import load_split
+
+    frames = load_split(real_data, "validation")
+    found = false = 0
+    tried = range(0, len(frames), max(1, len(frames) // 60))
+    for i in tried:
+        cx, cy, side = face_square(frames[i]["keypoints"])
+        squares = [square_from_box(box) for box in detector.detect(frames[i]["image"])]
+        right = [max(abs(x - cx), abs(y - cy)) < 0.4 * side and 0.4 < s / side < 1.6 for x, y, s in squares]
+        found += any(right)
+        false += not all(right)
+    assert found >= 0.97 * len(tried)
+    assert false <= 0.03 * len(tried)

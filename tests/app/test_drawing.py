@@ -53,6 +53,21 @@ def test_points_are_round(radius):
     np.testing.assert_array_equal(light, light.T)
 
 
+@pytest.mark.parametrize("size", [60, 300])
+def test_how_sure_a_face_is_stands_in_its_box(size):
+    image = np.full((400, 400, 3), 120, np.uint8)
+    unknown = face(size)
+    without = draw_faces(image, [unknown])
+    drawn = {sure: draw_faces(image, [Face(unknown.box, sure, unknown.keypoints)]) for sure in (0.51, 1.0)}
+    for picture in drawn.values():
+        (top, left), (bottom, right) = (
+            pick(np.argwhere((picture != without).any(axis=2)), 0) for pick in (np.min, np.max)
+        )
+        assert 30 <= top < bottom < 30 + max(16, size // 5)
+        assert 20 <= left < right < 20 + max(45, size // 2)
+    assert (drawn[0.51] != drawn[1.0]).any()
+
+
 def test_every_face_is_drawn():
     image = np.zeros((400, 400, 3), np.uint8)
     drawn = draw_faces(image, [face(100), face(100, at=(200, 250))])

@@ -2,14 +2,15 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from fkp_app import detect
 from fkp_app.backends import get_predictor
-from fkp_app.detector import FaceDetector, square_from_box
-from fkp_app.framing import Framing
-from fkp_app.keypoints import find_faces, find_keypoints
+from fkp_app.detector import Candidate, FaceDetector, square_from_box
+from fkp_app.framing import Framing, face_square
+from fkp_app.keypoints import distinct_faces, find_faces, find_keypoints, sights, upright
 from tests.free_pictures import group_picture, hopper
 
 FRAMING = Framing("face", 64, 1.3)
@@ -29,13 +30,55 @@ class Fake:
 
 
 class Boxes:
-    """A detector that knows."""
+    """A detector that knows boxes, in the image upright or only in the image turned by an angle."""
 
-    def __init__(self, *boxes):
-        self.boxes = list(boxes)
+    def __init__(self, *boxes, angle=0.0, weight=1e9):
+        self.boxes, self.angle, self.weight = list(boxes), angle, weight
+        self.asked = []
 
-    def detect(self, image):
-        return self.boxes
+    def candidates(self, image, angle=0.0):
+        self.asked.append(angle)
+        boxes = self.boxes if angle == self.angle else []
+        return [Candidate(box, square_from_box(box), angle, self.weight, 1000) for box in boxes]
+
+
+SHAPE = np.random.default_rng(5).uniform(0, 1, (68, 2))
+SHAPE[[0, 1, 36, 45]] = (0, 0), (1, 1), (0.2, 0.3), (0.8, 0.3)  # it fills the unit square, and its eyes are level
+
+
+def placed(middle, side, angle):
+    """SHAPE about a middle, so large, turned clockwise."""
+    turn = np.deg2rad(angle)
+    return side * (SHAPE - 0.5) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + middle
+
+
+def two_eyes(*faces):
+    """A picture (400, 500) with bright discs for the right eyes and dim ones for the left eyes of faces (68, 2)."""
+    image = np.zeros((400, 500, 3), np.uint8)
+    for points in faces:
+        radius = np.linalg.norm(points[45] - points[36]) / 8
+        for point, level in ((points[36], 255), (points[45], 140)):
+            centre = tuple(round(float(number) * 16) for number in point)
+            cv2.circle(image, centre, round(radius * 16), (level,) * 3, -1, cv2.LINE_AA, 4)
+    return image
+
+
+def eyes_in(crop):
+    """The middles of the bright and of the dim disc."""
+    count, labels = cv2.connectedComponents((crop > 0.25).astype(np.uint8))
+    assert count == 3
+    discs = [labels == 1, labels == 2]
+    discs.sort(key=lambda disc: -crop[disc].max())
+    return [np.argwhere(disc)[:, ::-1].mean(axis=0) for disc in discs]
+
+
+def by_the_eyes(crop, inwards=0.0):
+    """SHAPE hung on the eyes that a crop shows, all drawn to the crop's middle by a share."""
+    right, left = (complex(*eye) for eye in eyes_in(crop))
+    shape = SHAPE[:, 0] + 1j * SHAPE[:, 1]
+    points = right + (left - right) * (shape - shape[36]) / (shape[45] - shape[36])
+    points += inwards * ((len(crop) - 1) / 2 * (1 + 1j) - points)
+    return np.column_stack([points.real, points.imag])
 
 
 def brightest(crop):
@@ -53,33 +96,133 @@ def test_a_point_seen_in_the_crop_lands_where_it_is_in_the_image(side, size):
     light = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (side / 15) ** 2))
     image = np.repeat(light.astype(np.uint8)[:, :, None], 3, axis=2)
     predictor = Fake(brightest, Framing("face", size, 1.3))
-    (points,) = find_keypoints(image, [(415 - side // 2, 330 - side // 2, side, side)], predictor)
+    square = square_from_box((415 - side // 2, 330 - side // 2, side, side))
+    (points,) = find_keypoints(image, [square], predictor)
     assert points.dtype == np.float32
     np.testing.assert_allclose(points, np.tile([x, y], (68, 1)), atol=0.01 * side)
 
 
 @pytest.mark.parametrize(("kind", "scale"), [("face", 1.3), ("frame", 2.04)])
 def test_the_middle_of_the_crop_is_the_middle_of_the_face_square(kind, scale):
-    box = (50, 40, 120, 120)
+    cx, cy, side = 110.0, 120.0, 105.0
     predictor = Fake(lambda crop: [[31.5, 31.5]] * 67 + [[-0.5, -0.5]], Framing(kind, 64, scale))
-    (points,) = find_keypoints(np.zeros((300, 300, 3), np.uint8), [box], predictor)
-    cx, cy, side = square_from_box(box)
+    (points,) = find_keypoints(np.zeros((300, 300, 3), np.uint8), [(cx, cy, side)], predictor, refinements=0)
     np.testing.assert_allclose(points[0], [cx, cy], atol=1e-4)
     np.testing.assert_allclose(points[67], [cx - side * scale / 2, cy - side * scale / 2], atol=1e-3)
 
 
-def test_all_faces_of_an_image_are_one_batch_in_the_detectors_order():
-    boxes = [(100, 100, 90, 90), (10, 10, 40, 40), (250, 30, 30, 30)]
-    predictor = Fake(lambda crop: np.full((68, 2), 31.5))
-    faces = find_faces(np.zeros((300, 300, 3), np.uint8), Boxes(*boxes), predictor)
-    assert [face.box for face in faces] == boxes
-    assert [face.confidence for face in faces] == [None] * 3
-    (batch,) = predictor.batches
-    assert batch.shape == (3, 1, 64, 64)
-    assert batch.dtype == np.float32
-    for face in faces:
-        assert face.keypoints.shape == (68, 2)
-        np.testing.assert_allclose(face.keypoints[0], square_from_box(face.box)[:2], atol=1e-3)
+@pytest.mark.parametrize("angle", [0, 20, -35])
+def test_a_second_look_is_upright_centred_and_as_large_as_in_training(angle):
+    truth = placed((240, 190), 120, angle)
+    predictor = Fake(by_the_eyes)
+    first, second = sights(two_eyes(truth), [(252.0, 178.0, 140.0)], [0.0], predictor, 1)
+    np.testing.assert_allclose(first[0], truth, atol=2)
+    np.testing.assert_allclose(second[0], truth, atol=2)
+    slopes = []
+    for batch in predictor.batches:
+        right, left = eyes_in(batch[0, 0])
+        slopes.append(np.degrees(np.arctan2(*(left - right)[::-1])))
+    assert slopes == pytest.approx([angle, 0], abs=2)
+    side = 64 / FRAMING.scale
+    np.testing.assert_allclose(left, 31.5 + side * (SHAPE[45] - 0.5), atol=0.7)
+    np.testing.assert_allclose(right, 31.5 + side * (SHAPE[36] - 0.5), atol=0.7)
+
+
+def test_an_angle_turns_the_first_look():
+    truth = placed((240, 190), 120, -30)
+    predictor = Fake(by_the_eyes)
+    (points,) = find_keypoints(two_eyes(truth), [(240.0, 190.0, 120.0)], predictor, 0, angles=[30.0])
+    np.testing.assert_allclose(points, truth, atol=2)
+    right, left = eyes_in(predictor.batches[0][0, 0])
+    assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)
+
+
+def test_refining_repairs_what_a_misplaced_box_costs():
+    """Of a network that errs towards the middle of its crop, as networks do."""
+    truth = placed((240, 190), 120, 0)
+    predictor = Fake(lambda crop: by_the_eyes(crop, inwards=0.15))
+    square = (258.0, 178.0, 110.0)
+    seen = sights(two_eyes(truth), [square], [0.0], predictor, 2)
+    middles = [np.linalg.norm(np.array(face_square(points[0])[:2]) - (240, 190)) for points in seen]
+    assert middles[0] > 2.5 > 0.8 > middles[1]
+    for refinements in (0, 1, 2):
+        (points,) = find_keypoints(two_eyes(truth), [square], predictor, refinements)
+        np.testing.assert_array_equal(points, seen[refinements][0].astype(np.float32))
+
+
+@pytest.mark.parametrize("answer", [31.5, np.nan, 1e7])
+def test_points_that_make_no_face_are_not_followed(answer):
+    predictor = Fake(lambda crop: np.full((68, 2), answer) + 5e6 * (answer > 1e6) * SHAPE)
+    image = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    find_keypoints(image, [(40.0, 50.0, 30.0)], predictor, 1)
+    first, second = predictor.batches
+    np.testing.assert_array_equal(first, second)
+
+
+def test_upright_undoes_a_turn():
+    square, angle = upright(placed((50, 80), 30, 25), before=(50, 80, 30))
+    assert angle == pytest.approx(-25)
+    assert square == pytest.approx((50, 80, 30))
+
+
+def test_all_faces_of_an_image_are_one_batch_a_look():
+    truth = [placed((100, 100), 60, 0), placed((350, 250), 150, 10), placed((380, 60), 70, -5)]
+    boxes = [(60, 50, 80, 80), (260, 150, 180, 180), (335, 10, 90, 90)]
+    predictor = Fake(by_the_eyes)
+    faces = find_faces(two_eyes(*truth), Boxes(*boxes), predictor)
+    assert [batch.shape for batch in predictor.batches] == [(3, 1, 64, 64)] * 2
+    assert predictor.batches[0].dtype == np.float32
+    assert [face.box for face in faces] == [boxes[1], boxes[2], boxes[0]]  # the largest first
+    for face, points in zip(faces, [truth[1], truth[2], truth[0]], strict=True):
+        np.testing.assert_allclose(face.keypoints, points, atol=3)
+        assert face.keypoints.dtype == np.float32
+        assert 0.5 < face.confidence <= 1
+
+
+def test_two_boxes_on_one_face_are_one_face():
+    truth = placed((240, 190), 120, 0)
+    predictor = Fake(by_the_eyes)
+    (face,) = find_faces(two_eyes(truth), Boxes((170, 110, 140, 140), (200, 120, 120, 120)), predictor)
+    np.testing.assert_allclose(face.keypoints, truth, atol=3)
+    side_by_side = np.stack([placed((100, 100), 50, 0), placed((130, 100), 50, 0), placed((140, 100), 50, 0)])
+    # The second shares 0.4 of the first, the third only 0.2.
+    assert distinct_faces(side_by_side, np.array([0.9, 0.8, 0.7])) == [0, 2]
+    assert distinct_faces(side_by_side, np.array([0.7, 0.8, 0.9])) == [2, 0]
+
+
+@pytest.mark.parametrize("refinements", [0, 1, 2])
+def test_unsure_faces_are_left_out(refinements):
+    image, predictor = two_eyes(placed((240, 190), 120, 0)), Fake(by_the_eyes)
+    doubtful = Boxes((170, 110, 140, 140), weight=1e-3)
+    assert find_faces(image, doubtful, predictor, refinements, min_confidence=0.9999) == []
+    (face,) = find_faces(image, doubtful, predictor, refinements, min_confidence=0)
+    sure = find_faces(image, Boxes((170, 110, 140, 140)), predictor, refinements)[0]
+    assert face.confidence < sure.confidence
+    assert len(find_faces(image, doubtful, predictor, refinements, min_confidence=face.confidence)) == 1
+
+
+def test_where_upright_no_face_is_found_the_image_is_turned():
+    image, predictor = two_eyes(placed((240, 190), 120, -35)), Fake(by_the_eyes)
+    detector = Boxes((170, 110, 140, 140), angle=35.0)
+    (face,) = find_faces(image, detector, predictor)
+    np.testing.assert_allclose(face.keypoints, placed((240, 190), 120, -35), atol=3)
+    right, left = eyes_in(predictor.batches[0][0, 0])
+    assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)  # even the first look is upright
+    assert detector.asked == [0.0, -35.0, 35.0]
+    upright_one = Boxes((170, 110, 140, 140))
+    find_faces(image, upright_one, predictor)
+    assert upright_one.asked == [0.0]
+
+
+@pytest.mark.parametrize("angle", [-45, -30, 30, 45])
+def test_the_shipped_network_follows_a_head_far_to_the_side(angle):
+    picture = hopper()
+    matrix = cv2.getRotationMatrix2D((265, 215), -angle, 1.0)
+    turned = cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    (face,) = find_faces(turned, FaceDetector(), get_predictor())
+    eyes = np.stack([face.keypoints[36:42].mean(axis=0), face.keypoints[42:48].mean(axis=0)])
+    expected = np.array([(226, 196), (308, 192)]) @ matrix[:, :2].T + matrix[:, 2]
+    assert np.abs(eyes - expected).max() < 0.2 * 82
 
 
 def test_without_a_face_nothing_is_predicted():
@@ -92,7 +235,7 @@ def test_without_a_face_nothing_is_predicted():
 def test_a_face_at_the_edge_sees_the_edge_continued(box):
     image = np.full((110, 120, 3), 51, np.uint8)
     predictor = Fake(lambda crop: np.full((68, 2), 5.0))
-    (points,) = find_keypoints(image, [box], predictor)
+    (points,) = find_keypoints(image, [square_from_box(box)], predictor)
     np.testing.assert_allclose(predictor.batches[0], np.float32(0.2), atol=1e-6)
     assert np.isfinite(points).all()
 

@@ -60,6 +60,13 @@ def test_numbers_keep_a_thousandth_of_a_pixel():
     assert result["faces"][0]["keypoints"][0] == [1234.568, 1234.568]
 
 
+def test_confidence_is_written_to_a_thousandth():
+    results = [ImageResult("x", 1, 1, [face(confidence=0.98765)])]
+    (result,) = json.loads(to_json(results))
+    assert result["faces"][0]["confidence"] == 0.988
+    assert to_csv(results).splitlines()[1].split(",")[6] == "0.988"
+
+
 def test_a_file_is_written_in_utf_8(tmp_path):
     write_text(tmp_path / "größe.json", "é\n")
     assert (tmp_path / "größe.json").read_bytes() == b"\xc3\xa9\n"

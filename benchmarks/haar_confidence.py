@@ -1,0 +1,110 @@
+"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.confidence`, fitted to the training people, and
+what thresholds on the confidence find, and bring of false faces, on the validation people.
+
+Run it again whenever the shipped weights or the Haar step change. A second real face in a frame counts as false: only
+one is labelled.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.haar_calibration import is_right
+from fkp_app.backends import Predictor, get_predictor
+from fkp_app.confidence import COEFFICIENTS, FEATURES, INTERCEPT, features
+from fkp_app.dataset import FacialKeypointsDataset, load_split
+from fkp_app.detector import FaceDetector
+from fkp_app.framing import face_square
+from fkp_app.keypoints import distinct_faces, sights
+from fkp_app.metrics import nme
+from numpynet.typing import AnyArray, Array
+
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+RIDGE = 1e-3
+"""Keeps the fit finite where the faces can be told apart without error."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The candidates of a frame, by falling weight: their features (F, 4), keypoints (F, 68, 2) after a refinement,
+    which are the right face (F), and each one's NME (looks, F) after 0, 1, 2 refinements."""
+
+    values: Array
+    keypoints: Array
+    right: AnyArray
+    errors: Array
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data set")
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth frame of the training people")
+    parser.add_argument("--weights", type=Path, help="a .safetensors file; the shipped one where left out")
+    options = parser.parse_args()
+    predictor = get_predictor("numpy", options.weights)
+    training = judge(load_split(options.data, "training"), predictor, options.every)
+    validation = judge(load_split(options.data, "validation"), predictor)
+    intercept, coefficients = fit(training)
+    print(f"INTERCEPT = {intercept:.2f}\nCOEFFICIENTS = ({', '.join(f'{number:.2f}' for number in coefficients)})")
+    print(f"# of {', '.join(FEATURES)}; candidates of {len(training)} frames of the training people")
+    report("validation, as fitted now", validation, intercept, coefficients)
+    report("validation, as in the code", validation, INTERCEPT, np.array(COEFFICIENTS))
+    report("training, as fitted now", training, intercept, coefficients)
+    errors = np.concatenate([frame.errors[:, frame.right][:, :1] for frame in validation], axis=1)
+    print(f"validation, NME after 0, 1, 2 refinements: {', '.join(f'{each:.2f}' for each in errors.mean(axis=1))} %")
+
+
+def judge(dataset: FacialKeypointsDataset, predictor: Predictor, every: int = 1) -> list[Judged]:
+    """What the detector and the network make of every so manieth frame."""
+    detector = FaceDetector()
+    frames = []
+    for i in range(0, len(dataset), every):
+        sample = dataset[i]
+        candidates = detector.candidates(sample["image"])
+        seen = sights(sample["image"], [one.square for one in candidates], [0.0] * len(candidates), predictor, 2)
+        values = [features(*each) for each in zip(candidates, seen[0], seen[1], strict=True)]
+        labelled = face_square(sample["keypoints"])
+        right = [is_right(face_square(points), labelled) for points in seen[1]]
+        truth = np.broadcast_to(sample["keypoints"], seen[1].shape)
+        errors = np.stack([nme(points, truth) for points in seen])
+        frames.append(Judged(np.array(values).reshape(-1, 4), seen[1], np.array(right, bool), errors))
+    return frames
+
+
+def fit(frames: list[Judged], steps: int = 50) -> tuple[float, Array]:
+    """Intercept and coefficients (4) of the logistic regression of right on features, by Newton's method.
+
+    Of candidates that became one face only the one with the most weight takes part.
+    """
+    kept = [distinct_faces(frame.keypoints, -np.arange(len(frame.right), dtype=np.float64)) for frame in frames]
+    values = np.concatenate([frame.values[chosen] for frame, chosen in zip(frames, kept, strict=True)])
+    right = np.concatenate([frame.right[chosen] for frame, chosen in zip(frames, kept, strict=True)])
+    middle, spread = values.mean(axis=0), values.std(axis=0)
+    inputs = np.column_stack([np.ones(len(values)), (values - middle) / spread])
+    penalty = RIDGE * len(values) * np.diag([0.0, *np.ones(values.shape[1])])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(steps):
+        chance = 1 / (1 + np.exp(-inputs @ weights))
+        slope = inputs.T @ (right - chance) - penalty @ weights
+        curvature = (inputs.T * (chance * (1 - chance))) @ inputs + penalty
+        weights = weights + np.linalg.solve(curvature, slope)
+    return float(weights[0] - weights[1:] @ (middle / spread)), weights[1:] / spread
+
+
+def report(title: str, frames: list[Judged], intercept: float, coefficients: Array) -> None:
+    """Print what each threshold finds, and how many false faces it lets pass."""
+    best, false = [], []
+    for frame in frames:
+        sure = 1 / (1 + np.exp(-(intercept + frame.values @ coefficients)))
+        kept = distinct_faces(frame.keypoints, sure)
+        right = sure[kept][frame.right[kept]]
+        best.append(right.max(initial=-1))
+        false.append([*sure[kept][~frame.right[kept]], *right[1:]])
+    print(f"{title}, {len(frames)} frames\nthreshold   found   frames with false   false a frame")
+    for level in THRESHOLDS:
+        passed = np.array([sum(one >= level for one in frame) for frame in false])
+        found = 100 * np.mean(np.array(best) >= level)
+        print(f"{level:9.2f}  {found:6.2f} %   {100 * np.mean(passed > 0):13.2f} %   {passed.mean():13.4f}")
