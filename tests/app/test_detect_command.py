@@ -282,7 +282,7 @@ def weights(kind, path):
         path.mkdir()
     elif kind == "another shape":
         state, card = load_weights(SHIPPED_WEIGHTS)
-        save_weights(path, state | {"fc1.weight": state["fc1.weight"][:, 1:]}, card)
+        save_weights(path, state | {"head.weight": state["head.weight"][:, 1:]}, card)
 
 
 BAD_WEIGHTS = {
@@ -293,7 +293,7 @@ BAD_WEIGHTS = {
     "pickle": "is a pickle, which may run any code and is never opened here; save it as .safetensors",
     "text": "is not a .safetensors file",
     "folder": "is a directory; name a .safetensors file",
-    "another shape": "fc1.weight",
+    "another shape": "head.weight",
 }
 
 

@@ -35,11 +35,11 @@ def test_a_folder_receives_tables_figures_and_pictures(drawn_data, tmp_path, fkp
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50  # something is drawn
 
     figures = json.loads(report.read_text("utf-8"))
-    assert (figures["split"], figures["backend"], figures["weights"]) == ("test", "numpy", {"compact": "shipped"})
+    assert (figures["split"], figures["backend"], figures["weights"]) == ("test", "numpy", {"hourglass": "shipped"})
     names = load_split(drawn_data, "test").names
     rows = {(row["model"], row["protocol"]): row for row in figures["rows"]}
-    assert len(rows) == 12
-    crop = rows["compact", "crop"]
+    assert len(rows) == 20
+    crop = rows["hourglass", "crop"]
     assert crop["nme"] == pytest.approx(figures["model"]["nme"], rel=1e-4)
     assert crop["failures"] == pytest.approx(figures["model"]["failures"])
     assert rows["mean face", "crop"]["nme"] == pytest.approx(figures["mean_face"]["nme"], rel=1e-4)
@@ -48,7 +48,7 @@ def test_a_folder_receives_tables_figures_and_pictures(drawn_data, tmp_path, fkp
     assert len(crop["ced"]) == len(figures["ced_levels"])
     assert next(iter(crop["worst"].values())) == max(crop["worst"].values())
     assert all(name.startswith("test/") for name in crop["worst"])
-    assert rows["compact", "end to end"]["detection"]["frames"] == len(names)
+    assert rows["hourglass", "end to end"]["detection"]["frames"] == len(names)
     for row in rows.values():
         assert sum(count for count, _ in row["rolls"].values()) == row["faces"]
         assert f"| {row['model']}: {row['protocol']} " in ended.out
