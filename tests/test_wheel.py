@@ -35,7 +35,7 @@ def test_contents(wheel):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     for name in (
-        "weights/compact.safetensors",
+        "weights/hourglass.safetensors",
         "weights/README.md",
         "recipes/compact.toml",
         "recipes/hourglass.toml",

@@ -12,6 +12,13 @@ WIDE = "flags\t\t: fpu avx2 avx512f avx512dq avx512bw avx512vl avx512cd\n"
 NARROW = "flags\t\t: fpu avx2\n"
 
 
+@pytest.fixture
+def unset(monkeypatch):
+    """The variable is not set, and whatever a test makes of it is undone: another process may lack the kernels."""
+    monkeypatch.setenv(blas.VARIABLE, "")  # first, since pytest undoes only what it has changed
+    monkeypatch.delenv(blas.VARIABLE)
+
+
 @pytest.mark.parametrize(("text", "wide"), [(WIDE, True), (NARROW, False), ("", False)])
 def test_the_processors_width_is_read(tmp_path, text, wide):
     (tmp_path / "cpuinfo").write_text("processor\t: 0\n" + text)
@@ -26,10 +33,8 @@ def test_a_system_that_does_not_tell_is_taken_for_narrow(tmp_path):
     ("wide", "before", "after"),
     [(True, None, "SkylakeX"), (True, "Haswell", "Haswell"), (False, None, None)],
 )
-def test_the_environment_is_respected(monkeypatch, wide, before, after):
-    if before is None:
-        monkeypatch.delenv(blas.VARIABLE, raising=False)
-    else:
+def test_the_environment_is_respected(unset, monkeypatch, wide, before, after):
+    if before is not None:
         monkeypatch.setenv(blas.VARIABLE, before)
     monkeypatch.setattr(blas, "has_wide_vectors", lambda: wide)
     monkeypatch.delitem(sys.modules, "numpy")
@@ -37,8 +42,7 @@ def test_the_environment_is_respected(monkeypatch, wide, before, after):
     assert os.environ.get(blas.VARIABLE) == after
 
 
-def test_nothing_is_set_once_numpy_is_loaded(monkeypatch):
-    monkeypatch.delenv(blas.VARIABLE, raising=False)
+def test_nothing_is_set_once_numpy_is_loaded(unset, monkeypatch):
     monkeypatch.setattr(blas, "has_wide_vectors", lambda: True)
     blas.choose_kernels()
     assert blas.VARIABLE not in os.environ

@@ -277,7 +277,7 @@ def test_resume_keeps_what_a_run_is_made_of(drawn_data, tmp_path, fkp):
     assert "--loss is smooth_l1 in" in err
     code, _, err = fkp("train", *options, "--resume", "--recipe", "net", "--epochs", 2)
     assert code == 2
-    assert "--recipe is compact in" in err
+    assert "--recipe is hourglass in" in err
     code, _, err = fkp("train", *options, "--resume")
     assert code == 2
     assert "has 1 epochs already; give more with --epochs" in err

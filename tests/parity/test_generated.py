@@ -58,7 +58,8 @@ def test_max_pool2d(window, ceil_mode, ties, dtype):
 
 
 @generated
-@given(st.lists(st.integers(1, 5), min_size=2, max_size=4), st.floats(1e-6, 1), st.floats(-20, 20), dtypes)
+# A mean far above the spread costs either side its digits: tests/parity/test_batch_norm.py has that, against float64.
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=4), st.floats(1e-6, 1), st.floats(-5, 5), dtypes)
 def test_batch_norm(shape, eps, mean, dtype):
     assume(np.prod(shape) // shape[1] > 2)  # two numbers always become -1 and 1
     rng = seeded("batch_norm", shape, eps)

@@ -24,7 +24,7 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
     # Sums of 5000 numbers.
     "linear": {"float64": Tolerance(1e-14, 1e-14), "float32": Tolerance(5e-6, 2e-6)},
     "batch_norm": {"float64": Tolerance(1e-14, 1e-14), "float32": Tolerance(2e-6, 5e-6)},
-    # Means of up to 20 and as few as three numbers a channel: the mean's rounding, over what little is left.
+    # Means of up to 5 and as few as three numbers a channel: the mean's rounding, over what little is left.
     "batch_norm, generated": {"float64": Tolerance(1e-14, 1e-13), "float32": Tolerance(5e-6, 5e-6)},
     # Mean 1000 and deviation 1 in seven digits: against float64, not against PyTorch.
     "batch_norm, far": {"float64": Tolerance(1e-14, 1e-14), "float32": Tolerance(3e-5, 3e-5)},
