@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BackendName = Literal["numpy", "torch"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
-SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "hourglass.safetensors"
 
 
 @dataclass(frozen=True)
