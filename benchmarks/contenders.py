@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fkp_app.blas import VARIABLE, WIDE
+from fkp_app.blas import VARIABLE, WIDE, has_wide_vectors
 from numpynet.typing import Array
 
 PHASES = ("forward", "backward", "optimizer", "step")
@@ -84,14 +84,17 @@ def _torch(fused: bool = True, channels_last: bool = False, compiled: bool = Fal
     return Contender(torch_step, {"fused": fused, "channels_last": channels_last, "compiled": compiled})
 
 
+FULL_WIDTH = {VARIABLE: WIDE} if has_wide_vectors() else {}
+"""Kernels that the processor lacks would end the process."""
+
 FAST = "numpynet, fast"
 COURSE = "torch, as the course writes it"
 
 CONTENDERS = {
-    FAST: Contender(numpynet_step, {"ops": "fast", "fused": True}, {VARIABLE: WIDE}),
-    "numpynet, fast, not fused": Contender(numpynet_step, {"ops": "fast", "fused": False}, {VARIABLE: WIDE}),
+    FAST: Contender(numpynet_step, {"ops": "fast", "fused": True}, FULL_WIDTH),
+    "numpynet, fast, not fused": Contender(numpynet_step, {"ops": "fast", "fused": False}, FULL_WIDTH),
     "numpynet, fast, Haswell's BLAS": Contender(numpynet_step, {"ops": "fast", "fused": True}, {VARIABLE: "Haswell"}),
-    "numpynet, readable": Contender(numpynet_step, {"ops": "readable", "fused": False}, {VARIABLE: WIDE}),
+    "numpynet, readable": Contender(numpynet_step, {"ops": "readable", "fused": False}, FULL_WIDTH),
     COURSE: _torch(fused=False),
     "torch, fused Adam": _torch(),
     "torch, fused, channels_last": _torch(channels_last=True),
