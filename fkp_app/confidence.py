@@ -12,7 +12,7 @@ from fkp_app.keypoint_layout import FLIP_ORDER
 from numpynet.typing import Array
 
 FEATURES = ("weight", "seconded", "wandering", "asymmetry")
-# Fitted to candidates in frames of the training people: `python -m benchmarks haar-confidence --data DIR` prints them.
+# Fitted to candidates in frames of the training people: `python -m benchmarks haar-confidence --data DIR --every 3`.
 # They belong to the shipped weights; other networks give other ones.
 INTERCEPT = -13.01
 COEFFICIENTS = (0.95, 1.65, -2.32, 3.80)

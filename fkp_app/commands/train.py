@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("numpy", "torch")
 OPS = ("readable", "fast")
+DEFAULTS: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
 
 
 def train(
@@ -70,8 +71,7 @@ def train(
     if resume:
         run = TrainingRun.resume(out, settings, options)
     else:
-        defaults: dict[str, Any] = {"backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
-        chosen = Settings(**({"recipe": "hourglass"} | defaults | settings))
+        chosen = Settings(**(DEFAULTS | settings))
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done

@@ -305,7 +305,7 @@ def test_shipped_weights_on_real_frames(real_data):
     dataset = dataset.subset(range(0, len(dataset), 8))
     crop, _, second, whole, mean, _ = run_all({"shipped": get_predictor(threads=1)}, real_data, dataset, FaceDetector())
     assert crop.scores.nme < mean.scores.nme / 2
-    assert crop.scores.nme < 9
+    assert crop.scores.nme < 6
     assert summarise(second).nme < 1.1 * crop.scores.nme
     assert np.mean(whole.detections.found) > 0.95
-    assert summarise(whole).nme < 1.25 * crop.scores.nme
+    assert summarise(whole).nme < 1.15 * crop.scores.nme
