@@ -1,4 +1,4 @@
-"""NumPy or PyTorch: the one place where the two meet."""
+"""NumPy, PyTorch or OpenCV with ONNX: the one place where they meet."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.onnx.card import is_onnx
 from numpynet.checkpoint import WeightsCard, load_net
 from numpynet.fuse import fuse
 from numpynet.typing import AnyArray, Array
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpynet.losses import Criterion
     from numpynet.schedules import Schedule
 
-BackendName = Literal["numpy", "torch"]
+BackendName = Literal["numpy", "torch", "onnx"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "hourglass.safetensors"
@@ -76,17 +77,25 @@ def limit_threads(backend: str, threads: int | None) -> None:
         raise UsageError(f"--threads must be at least 1, got {threads}")
     if backend == "torch":
         _reference("backend").set_threads(threads)
+    if backend == "onnx":
+        _onnx().set_threads(threads)
     threadpool_limits(limits=threads)
     set_threads(threads)
 
 
 def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: int | None = None) -> Predictor:
-    """The network in a weights file (the shipped one where None), run by "numpy" or "torch".
+    """The network in a weights file (the shipped one where None), run by "numpy", "torch" or "onnx" (OpenCV).
 
-    UsageError where the backend is unknown or not installed, numpynet.CheckpointError where the file is bad.
+    UsageError where the backend is unknown, not installed or not for such a file, numpynet.CheckpointError where the
+    file is bad.
     """
     path = SHIPPED_WEIGHTS if weights is None else weights
     limit_threads(check_backend(backend), threads)
+    if backend == "onnx":
+        opencv = _onnx().OnnxPredictor(path)
+        return Predictor("onnx", opencv.card, opencv)
+    if is_onnx(path):
+        raise UsageError(f"{path}: is an ONNX file, which --backend onnx runs; --backend {backend} needs .safetensors")
     if backend == "torch":
         predictor = _reference("backend").TorchPredictor(path)
         return Predictor("torch", predictor.card, predictor)
@@ -107,9 +116,11 @@ def get_trainer(
     from numpynet.optim import Adam, AdamW
     from numpynet.training import Trainer as NumpyTrainer
 
+    if check_backend(backend) == "onnx":
+        raise UsageError("--backend onnx cannot train; use numpy or torch, and `fkp export` afterwards")
     net = build(network.architecture, network.arguments, rng=seed)
     schedule, rule = _schedule(training, steps), _arguments(training.optimizer)
-    if check_backend(backend) == "torch":
+    if backend == "torch":
         torch_trainer: Trainer = _reference("training").make_trainer(
             net.state_dict(),
             network.arguments,
@@ -158,6 +169,13 @@ def check_backend(backend: str) -> str:
         raise UsageError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend}")
     if backend == "torch":
         _reference("backend")
+    return backend
+
+
+def _onnx() -> "ModuleType":
+    """The module that runs ONNX files, and with it OpenCV, imported only now."""
+    from fkp_app.onnx import backend
+
     return backend
 
 

@@ -1,0 +1,58 @@
+"""`fkp export`: the network as a file that other programs run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fkp_app.errors import FkpError, UsageError
+
+
+def export(
+    onnx_file: Annotated[Path, typer.Option("--onnx", help="The file to write, named .onnx.", show_default=False)],
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")] = None,
+) -> None:
+    """Write a network as ONNX, for --backend onnx, OpenCV, ONNX Runtime and others.
+
+    In: "crops", (N, 1, S, S) float32, gray levels 0 to 1. Out: "keypoints", (N, 136), x and y in turn; the file's
+    metadata say what S is and how outputs become pixels, as in a weights file. Before the file gets its name, OpenCV
+    runs it on random crops beside numpynet, and it is thrown away where the two differ.
+    """
+    from fkp_app.backends import SHIPPED_WEIGHTS
+    from fkp_app.onnx.card import is_onnx
+    from fkp_app.onnx.check import LIMIT, largest_difference
+    from fkp_app.onnx.export import import_onnx, to_onnx
+    from fkp_app.outputs import check_file
+    from numpynet.checkpoint import CheckpointError, load_net
+    from numpynet.files import atomic
+
+    path = SHIPPED_WEIGHTS if weights is None else weights
+    if onnx_file.suffix.lower() != ".onnx":
+        raise UsageError(f"--onnx {onnx_file}: end the name in .onnx")
+    check_file("--onnx", onnx_file)
+    if is_onnx(path):
+        raise UsageError(f"--weights {path}: is an ONNX file already; name a .safetensors file")
+    if onnx_file.resolve() == path.resolve():
+        raise UsageError(f"--onnx {onnx_file}: would take the place of --weights; choose another name")
+    import_onnx()
+    net, card = load_net(path)
+    data = to_onnx(net, card)
+    try:
+        with atomic(onnx_file) as temporary:
+            temporary.write_bytes(data)
+            try:
+                difference = largest_difference(temporary, net)
+            except CheckpointError as error:
+                raise FkpError(f"{onnx_file}: not written ({str(error).removeprefix(f'{temporary}: ')})") from None
+            if not difference <= LIMIT:
+                raise FkpError(
+                    f"{onnx_file}: not written, as OpenCV differs from numpynet by {difference:.2g} pixels of the crop "
+                    f"(at most {LIMIT} are allowed); try another version of onnx or OpenCV"
+                )
+    except OSError as error:
+        raise FkpError(f"--onnx {onnx_file}: cannot be written ({error.strerror or error})") from None
+    side, size = card.input_size, len(data) / 1e6
+    typer.echo(
+        f"{onnx_file}: {size:.1f} MB, {card.architecture}, crops (N, 1, {side}, {side}) -> keypoints (N, 136); "
+        f"OpenCV and numpynet differ by at most {difference:.1g} pixels of the crop"
+    )

@@ -1,0 +1,1 @@
+"""A network as an ONNX file, and such a file run by OpenCV."""
