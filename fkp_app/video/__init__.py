@@ -1,0 +1,1 @@
+"""Videos and cameras: frames in, frames out, frames in a window."""

@@ -1,0 +1,46 @@
+"""What a library must do to read videos for us, and what is asked of every file, whichever reads it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fkp_app.errors import FkpError
+from numpynet.typing import AnyArray
+
+MAX_SIDE = 8192
+"""Videos wider or higher are not read."""
+
+
+class VideoError(FkpError):
+    """A file that cannot be read as a video."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a file says of itself. frame_rate: 0 if nothing; frame_count: None if nothing, and often an estimate."""
+
+    frame_rate: float
+    frame_count: int | None
+    has_sound: bool
+    pixel_aspect: float = 1.0
+
+
+class Decoder(Protocol):
+    """A library's way to read a video: `av.AvDecoder` or `opencv.OpenCvDecoder`."""
+
+    claims: Claims
+    problems: list[str]
+    """What was found damaged or missing so far."""
+
+    def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
+        """Each picture, upright, and its time in seconds if that is known."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """VideoError where a video is larger than what is read; before memory is asked for."""
+    if max(width, height) > MAX_SIDE:
+        raise VideoError(f"{path}: has {width} x {height} pixels, more than {MAX_SIDE} x {MAX_SIDE}; make it smaller")

@@ -1,0 +1,129 @@
+"""Videos read and written by OpenCV, which is always there: no sound, and no sure word on damage."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from fkp_app.video.decoder import Claims, VideoError, check_size
+from fkp_app.video.writer import EncodingError
+from numpynet.typing import AnyArray
+
+MARGIN = 0.3
+"""A video may end so many seconds before its claimed end: most counts of frames are estimates."""
+
+
+class OpenCvDecoder:
+    """VideoError as in `video.open_video`."""
+
+    def __init__(self, path: Path) -> None:
+        cv2 = silent_cv2()
+        self.problems: list[str] = []
+        try:
+            self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
+            opened = self._capture.isOpened()
+        except (cv2.error, UnicodeError):
+            opened = False
+        if not opened:
+            raise VideoError(
+                f"{path}: is not a video that can be read; it is damaged, without pictures or of an unknown format"
+            )
+        get, self._time = self._capture.get, cv2.CAP_PROP_POS_MSEC
+        try:
+            check_size(path, int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        except VideoError:
+            self.close()
+            raise
+        rate, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
+        num, den = get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN)
+        self.claims = Claims(
+            rate if math.isfinite(rate) else 0.0,
+            int(count) if 0 < count < 1e9 else None,
+            has_sound=False,
+            pixel_aspect=num / den if num > 0 and den > 0 else 1.0,
+        )
+
+    def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
+        """Each picture, which OpenCV has turned upright, and its time in seconds."""
+        cv2, count, end = silent_cv2(), 0, 0.0
+        while True:
+            try:
+                read, image = self._capture.read()
+                if not read:
+                    break
+                picture = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            except cv2.error:
+                break
+            # By the file's clock, and in frames: many counts are of the frames that fit between time 0 and the end.
+            count, end = count + 1, max(count + 1, self._capture.get(cv2.CAP_PROP_PTS) + 1)
+            yield self._capture.get(self._time) / 1000, picture
+        claimed = self.claims.frame_count or 0
+        if end < claimed - MARGIN * self.claims.frame_rate:
+            self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
+
+
+def silent_cv2() -> ModuleType:
+    """OpenCV, told not to print its own warnings, nor those of the FFmpeg in it."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # which it reads when it first opens a video
+    import cv2
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
+def ffmpeg_or_any(cv2: ModuleType) -> int:
+    """FFmpeg where this OpenCV has it: other ways to read take a file name for a pattern, or keep no times."""
+    there = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
+    return int(cv2.CAP_FFMPEG if there else cv2.CAP_ANY)
+
+
+class OpenCvEncoder:
+    """Writes MPEG-4 to `path`, at a constant frame rate, without sound. EncodingError where that cannot be done."""
+
+    def __init__(self, path: Path, width: int, height: int, frame_rate: float) -> None:
+        cv2 = silent_cv2()
+        self.notes = ["is MPEG-4 without sound; for H.264 and sound: pip install 'numpynet-fkp[video]'"]
+        if width % 2 or height % 2:
+            self.notes.append("lacks its last row or column, as OpenCV writes even sizes alone")
+        self._path, self._frame_rate = path, frame_rate
+        self._written, self._skipped, self._last = 0, 0, None
+        if path.suffix.lower() == ".webm":
+            raise EncodingError(".webm needs PyAV: pip install 'numpynet-fkp[video]'; or choose .mp4")
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(path.absolute()), ffmpeg_or_any(cv2), code, frame_rate, (width, height))
+        if not self._writer.isOpened():
+            raise EncodingError(f"OpenCV cannot write {width} x {height} pixels to {path.suffix} files")
+
+    def write(self, image: AnyArray, time: float) -> None:
+        """Add an RGB frame, shown from `time` on: the one before stands until then, and one too many is left out."""
+        number = round(time * self._frame_rate)
+        if number < self._written:
+            self._skipped += 1
+            return
+        cv2 = silent_cv2()
+        picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        for _ in range(number - self._written):
+            self._writer.write(picture if self._last is None else self._last)
+        self._writer.write(picture)
+        self._written, self._last = number + 1, picture
+
+    def finish(self) -> None:
+        """Close the file and see that it can be read, as OpenCV does not say when it could not write."""
+        self._writer.release()
+        cv2 = silent_cv2()
+        capture = cv2.VideoCapture(str(self._path.absolute()), ffmpeg_or_any(cv2))
+        whole = capture.isOpened() and capture.read()[0]
+        capture.release()
+        if not whole:
+            raise EncodingError("OpenCV failed; is the disk full?")
+        if self._skipped:
+            self.notes.append(f"lacks {self._skipped} of the frames, which came faster than its constant frame rate")
+
+    def abandon(self) -> None:
+        """Close the file."""
+        self._writer.release()

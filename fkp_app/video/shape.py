@@ -1,0 +1,24 @@
+"""The shape of a video's pictures: every one as the first, with square pixels."""
+
+import cv2
+import numpy as np
+
+from numpynet.typing import AnyArray
+
+
+def square_pixels(image: AnyArray, aspect: float) -> AnyArray:
+    """The image as a player shows it, where a pixel is `aspect` times as wide as high."""
+    if abs(aspect - 1) < 0.01:
+        return image
+    height, width = image.shape[:2]
+    return cv2.resize(image, (max(1, round(width * aspect)), height), interpolation=cv2.INTER_AREA)
+
+
+def letterboxed(image: AnyArray, width: int, height: int) -> AnyArray:
+    """The whole image, not distorted, in the middle of a black one of another size."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - w) // 2, (height - h) // 2
+    canvas[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+    return canvas

@@ -1,0 +1,127 @@
+"""Frames -> video files, whole or not there: H.264 with the source's sound by PyAV, else MPEG-4 without by OpenCV."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from fkp_app.errors import FkpError, UsageError
+from fkp_app.video.decoder import MAX_SIDE
+from fkp_app.video.reader import Library, has_av
+from numpynet.files import atomic
+from numpynet.typing import AnyArray
+
+WRITTEN_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+
+
+class EncodingError(Exception):
+    """Why a video cannot be written, in a few words."""
+
+
+class Encoder(Protocol):
+    """A library's way to write a video: `encoder.AvEncoder` or `opencv.OpenCvEncoder`."""
+
+    notes: list[str]
+
+    def write(self, image: AnyArray, time: float) -> None: ...
+
+    def finish(self) -> None:
+        """Write what is still held back, and close the file."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the file, which nobody will read."""
+        ...
+
+
+class VideoWriter:
+    """Used by `with`: the file has its name only once that ends without an error; until then it lies hidden beside.
+
+    path: ends in one of WRITTEN_SUFFIXES, UsageError otherwise; width, height: of every frame, and kept, odd ones too,
+    where PyAV writes; frame_rate: frames a second, the average where frames bring their own times; sound_from: a video
+    whose sound goes with the pictures, copied where the new file can hold it as it is; library: PyAV where None and
+    installed, else OpenCV. notes: what one should know, a line each, complete after `with`.
+
+    FkpError where nothing can be written there, the disk is full, or no frame came.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        frame_rate: float,
+        sound_from: str | Path | None = None,
+        library: Library | None = None,
+    ) -> None:
+        self.path, self.width, self.height, self.frame_rate = Path(path), width, height, frame_rate
+        if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
+            raise UsageError(f"{self.path}: end the name in one of {', '.join(WRITTEN_SUFFIXES)}")
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and frame_rate >= 0.01):
+            raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames a second")
+        self.notes: list[str] = []
+        self._sound_from = None if sound_from is None else Path(sound_from)
+        self._library = library
+        self._count, self._last = 0, -1 / frame_rate
+        self._stack = ExitStack()
+        self._encoder: Encoder | None = None
+
+    def write(self, image: AnyArray, time: float | None = None) -> None:
+        """Add a uint8 RGB (height, width, 3) frame, shown from `time` on, in seconds; one frame's time after the last
+        where it is None. ValueError for another size."""
+        if image.shape != (self.height, self.width, 3) or image.dtype != "uint8":
+            raise ValueError(f"frames are uint8 {(self.height, self.width, 3)}, got {image.dtype} {image.shape}")
+        if self._encoder is None:
+            raise ValueError("frames are written inside of `with`")
+        time = self._last + 1 / self.frame_rate if time is None else time
+        try:
+            self._encoder.write(image, time)
+        except EncodingError as error:
+            raise self._failed(str(error)) from None
+        self._count, self._last = self._count + 1, time
+
+    def __enter__(self) -> Self:
+        try:
+            with ExitStack() as stack:
+                temporary = stack.enter_context(atomic(self.path))
+                self._encoder = self._open(temporary)
+                stack.push(self._end)
+                self._stack = stack.pop_all()
+        except EncodingError as error:
+            raise self._failed(str(error)) from None
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self._stack.__exit__(kind, error, at)
+        except EncodingError as failure:
+            raise self._failed(str(failure)) from None
+        except OSError as failure:
+            raise self._failed(failure.strerror or str(failure)) from None
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Before the temporary file gets its name, or is removed where an error is under way or raised here."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        if error is not None or not self._count:
+            encoder.abandon()
+            if error is None:
+                raise EncodingError("no frame came")
+            return
+        encoder.finish()
+        self.notes += [f"{self.path}: {note}" for note in encoder.notes]
+
+    def _open(self, temporary: Path) -> Encoder:
+        if self._library == "av" or (self._library is None and has_av()):
+            from fkp_app.video.encoder import AvEncoder
+
+            return AvEncoder(temporary, self.width, self.height, self.frame_rate, self._sound_from)
+        from fkp_app.video.opencv import OpenCvEncoder
+
+        return OpenCvEncoder(temporary, self.width, self.height, self.frame_rate)
+
+    def _failed(self, why: str) -> FkpError:
+        return FkpError(f"{self.path}: cannot be written ({why})")

@@ -1,0 +1,122 @@
+"""Small videos made for tests: a hand-made AVI, which no video library had a part in, and others by PyAV."""
+
+import io
+import struct
+from fractions import Fraction
+
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 64, 48
+RED, GREEN, BLUE = (220, 30, 30), (30, 180, 40), (40, 40, 210)
+COUNT = 12
+
+
+def pictures(count=COUNT, width=WIDTH, height=HEIGHT):
+    """RGB frames: red, green, blue from upper left to lower left; how grey the lower right is tells the frame."""
+    frames = []
+    for index in range(count):
+        frame = np.empty((height, width, 3), np.uint8)
+        rows, columns = slice(0, height // 2), slice(0, width // 2)
+        frame[:] = 20 + 200 * index // max(count, 12)
+        frame[rows], frame[rows, columns], frame[height // 2 :, columns] = GREEN, RED, BLUE
+        frames.append(frame)
+    return frames
+
+
+def quarters(image):
+    """The colours (4, 3) in the middle of the upper left, upper right, lower left, lower right quarter."""
+    height, width = image.shape[:2]
+    places = [(y, x) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+    return np.array([image[y, x] for y, x in places], dtype=float)
+
+
+def write_avi(path, frames, rate=(25, 1), fourcc=b"MJPG"):
+    """Motion JPEG as RIFF. rate: frames in so many seconds, as claimed."""
+    height, width = frames[0].shape[:2] if frames else (HEIGHT, WIDTH)
+    jpegs = []
+    for frame in frames:
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "JPEG", quality=95, subsampling=0)
+        jpegs.append(file.getvalue())
+    period = round(1e6 * rate[1] / rate[0]) if rate[0] else 0
+    avih = struct.pack("<14I", period, 0, 0, 0x10, len(jpegs), 0, 1, 0, width, height, 0, 0, 0, 0)
+    strh = b"vids" + fourcc + struct.pack("<10I4H", 0, 0, 0, rate[1], rate[0], 0, len(jpegs), 0, 0, 0, 0, 0, 0, 0)
+    strf = struct.pack("<3i2H4s5i", 40, width, height, 1, 24, fourcc, 0, 0, 0, 0, 0)
+    header = _list(b"hdrl", _chunk(b"avih", avih) + _list(b"strl", _chunk(b"strh", strh) + _chunk(b"strf", strf)))
+    data, index = b"", b""
+    for jpeg in jpegs:
+        index += struct.pack("<4s3I", b"00dc", 0x10, 4 + len(data), len(jpeg))
+        data += _chunk(b"00dc", jpeg)
+    body = b"AVI " + header + _list(b"movi", data) + _chunk(b"idx1", index)
+    path.write_bytes(_chunk(b"RIFF", body))
+    return path
+
+
+def _chunk(name, data):
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def _list(name, data):
+    return _chunk(b"LIST", name + data)
+
+
+def write_video(path, frames, times=None, sound=None, late=0.0, codec="mpeg4", aspect=1):
+    """By PyAV, as MPEG-4 without reordered frames. times: in seconds, 25 frames a second where None; sound: a codec,
+    None for none; late: how much later than the pictures it begins; aspect: a pixel's width / height."""
+    import av
+
+    clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
+    with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as file:
+        video = file.add_stream(codec, rate=25, options={"flags": "+qscale", "global_quality": "236", "g": "6"})
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.time_base = video.codec_context.time_base = clock
+        video.codec_context.sample_aspect_ratio = Fraction(aspect)
+        audio = file.add_stream(sound, rate=44100, layout="mono") if sound else None
+        for index, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = index if times is None else round(times[index] * 1000), clock
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+        if audio is not None:
+            samples = _tone(44100 * len(frames) // 25)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 44100, round(44100 * late), Fraction(1, 44100)
+            file.mux(audio.encode(frame))
+            file.mux(audio.encode(None))
+    return path
+
+
+def _tone(count):
+    return (8000 * np.sin(np.arange(count) / 10)).astype(np.int16)[None]
+
+
+def sound_packets(path):
+    """The codec of a file's sound, its packets' bytes, and when the first one is due after the first frame."""
+    import av
+
+    with av.open(str(path)) as file:
+        audio, video = file.streams.audio[0], file.streams.video[0]
+        packets = [packet for packet in file.demux(audio) if packet.size]
+        begin = float(packets[0].pts * packets[0].time_base) - float(video.start_time * video.time_base)
+        return audio.codec_context.name, [bytes(packet) for packet in packets], begin
+
+
+def shown_by(path, matrix):
+    """Has an MP4's first track shown by a matrix (a, b, c, d): a stored point (x, y) appears at (ax + cy, bx + dy)."""
+    a, b, c, d = (round(65536 * value) for value in matrix)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44  # behind name, flags, times, track, duration, layer, group and volume
+    data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def begun_later(path, media_time, duration):
+    """Has an MP4's first track begin at a media time and last so long: an edit list, as phones write when trimming."""
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") + 12  # behind name, flags and the number of entries
+    data[place : place + 8] = struct.pack(">2i", duration, media_time)
+    path.write_bytes(data)
+    return path
