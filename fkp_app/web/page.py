@@ -1,0 +1,153 @@
+"""The page of `fkp web`, made with Gradio: a photo in; faces, keypoints and what they wear out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from fkp_app.errors import FkpError
+from fkp_app.styles import names
+from fkp_app.web.gate import Gate
+from fkp_app.web.limits import MAX_UPLOAD, Kind
+from fkp_app.web.outputs import blank, said, shown, table_of
+from fkp_app.web.photo import NO_STYLE, OVERLAYS, Finder, Wishes, answer
+from fkp_app.web.uploads import add_uploads
+from fkp_app.web.visits import Visits, photo_name
+from numpynet.checkpoint import CheckpointError
+
+KEPT_SECONDS = 3600
+"""Files are deleted after so long even where nobody was seen to leave."""
+VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
+"""What the page sends whenever something was chosen: photo, backend, style, overlays."""
+OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}
+HEADER = "<header><h1>68 points on every face</h1><p>Photos stay on the machine that serves this page.</p></header>"
+START = "Drop a photo, or take one with the camera."
+CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
+# A screen reader says what the line below the picture says, whenever it changes.
+SCRIPT = "() => document.getElementById('status').setAttribute('aria-live', 'polite')"
+
+
+def application(finder: Finder, folder: Path, hosts: frozenset[str] | None) -> Gate:
+    """The whole page as an ASGI application. folder: for visitors' files, the one GRADIO_TEMP_DIR names; hosts: names
+    under which it may be asked for, any where None."""
+    visits = Visits(folder)
+    page = build(finder, visits)
+    server = FastAPI(lifespan=lambda _: sweeping(visits), docs_url=None, redoc_url=None, openapi_url=None)
+    add_uploads(server, visits)
+    gr.mount_gradio_app(
+        server,
+        page,
+        path="/",
+        max_file_size=MAX_UPLOAD,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        theme=gr.themes.Default(
+            primary_hue="teal", neutral_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+        ),
+        css=CSS,
+        js=SCRIPT,
+    )
+    page.has_launched = True  # or Gradio does not check where files lie that it is asked to use
+    events = {number: VALUES for number, event in page.fns.items() if event.name == "look"}
+    return Gate(server, hosts, events, folder)
+
+
+def build(finder: Finder, visits: Visits) -> gr.Blocks:
+    """The page; whatever is chosen on it is done at once."""
+    offered = finder.backends
+
+    # Not preprocessed: a photo is read by our own reader, and values that no page of ours sends are told in one line.
+    def look(photo: Any, backend: Any, style: Any, overlays: Any, request: gr.Request) -> list[Any]:
+        visitor = request.session_hash or ""
+        if photo is None:
+            visits.keep(visitor)
+            return blank(START)
+        path, name = Path(photo["path"]), photo_name(photo.get("orig_name"))
+        if not path.is_file():
+            return blank(f"{name}: is no longer here; choose it again", bad=True)
+        results = visits.new_folder()
+        try:
+            found = answer(path, name, wishes(backend, style, overlays, offered), finder, results)
+        except (FkpError, CheckpointError) as error:
+            visits.keep(visitor, path.parent)
+            return blank(" ".join(str(error).split()), bad=True)
+        visits.keep(visitor, path.parent, results)
+        return shown(found)
+
+    def leave(request: gr.Request) -> None:
+        visits.keep(request.session_hash or "")
+
+    with gr.Blocks(title="fkp: 68 points on every face", analytics_enabled=False) as page:
+        gr.HTML(HEADER)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=280):
+                photo = gr.Image(
+                    type="filepath",
+                    sources=["upload", "webcam", "clipboard"],
+                    label="Photo",
+                    height=320,
+                    placeholder="Drop a photo here,\nor click to choose one",
+                    buttons=[],
+                    webcam_options=gr.WebcamOptions(mirror=False),
+                    elem_id="photo",
+                )
+                style = gr.Dropdown([NO_STYLE, *names()], value=NO_STYLE, label="Wear", elem_id="style")
+                shown_as = [(OVERLAY_LABELS[name], name) for name in OVERLAYS]
+                overlays = gr.CheckboxGroup(shown_as, value=["points"], label="Show", elem_id="overlays")
+                backend = gr.Radio(list(offered), value=offered[0], label="Backend", elem_id="backend")
+            with gr.Column(scale=3, min_width=280):
+                status = gr.HTML(said(START), elem_id="status")
+                picture = gr.Image(label="Result", interactive=False, buttons=["fullscreen"], elem_id="result")
+                with gr.Row():
+                    small: dict[str, Any] = {"size": "md", "min_width": 120, "interactive": False}
+                    png = gr.DownloadButton("Download picture", elem_id="png", **small)
+                    numbers = gr.DownloadButton("Download JSON", elem_id="json", **small)
+                with gr.Accordion("Keypoints", open=False, elem_id="keypoints"):
+                    table = gr.HTML(table_of(None))
+        gr.on(
+            [photo.change, backend.input, style.select, overlays.input],
+            look,
+            inputs=[photo, backend, style, overlays],
+            outputs=[picture, status, png, numbers, table],
+            preprocess=False,
+            show_progress_on=picture,
+            show_progress="minimal",
+            trigger_mode="always_last",
+            concurrency_limit=2,
+            api_visibility="private",
+        )
+        page.unload(leave)
+    return page.queue(max_size=32, api_open=False)
+
+
+@asynccontextmanager
+async def sweeping(visits: Visits) -> AsyncIterator[None]:
+    """While the server runs, delete old files every minute."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(60)
+            await asyncio.to_thread(visits.sweep, KEPT_SECONDS)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def wishes(backend: object, style: object, overlays: object, offered: tuple[str, ...]) -> Wishes:
+    """What was chosen. FkpError where a value is none that the page offers; offered: its backends."""
+    if backend not in offered or style not in (NO_STYLE, *names()):
+        raise FkpError("this page has no such backend or style; load it again")
+    if not isinstance(overlays, list) or not set(overlays) <= set(OVERLAYS):
+        raise FkpError("this page has no such overlay; load it again")
+    return Wishes(str(backend), str(style), overlays)

@@ -1,0 +1,133 @@
+"""What the page does with a photo: find its faces, draw, and put the results where the visitor can fetch them."""
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image
+
+from fkp_app.backends import BACKENDS, Predictor, get_predictor
+from fkp_app.detector import FaceDetector
+from fkp_app.drawing import draw_box, draw_numbers, draw_points
+from fkp_app.errors import FkpError
+from fkp_app.filters import wear
+from fkp_app.images import ImageError, read_image
+from fkp_app.keypoints import Face, find_faces
+from fkp_app.onnx.card import is_onnx
+from fkp_app.results import ImageResult, to_json
+from fkp_app.styles import load_style
+from numpynet.typing import AnyArray
+
+MAX_PIXELS = 50_000_000
+"""Of a photo; smaller than what a file may have, since a page serves several people at once."""
+PREVIEW_SIDE = 1600
+"""In pixels: a larger picture is shown shrunk. The one to download is whole."""
+NO_STYLE = "none"
+OVERLAYS = ("points", "numbers", "boxes")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a visitor chose; overlays: some of OVERLAYS."""
+
+    backend: str
+    style: str
+    overlays: Collection[str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, remarks on the photo, and the files: the picture, a smaller one to show, the JSON."""
+
+    result: ImageResult
+    notes: list[str]
+    picture: Path
+    preview: Path
+    numbers: Path
+
+
+def backends_for(weights: Path | None) -> tuple[str, ...]:
+    """The backends that can run a weights file here; none is imported to see it."""
+    if weights is not None and is_onnx(weights):
+        return ("onnx",)
+    needed = {"torch": "torch", "onnx": "onnx"}
+    return tuple(name for name in BACKENDS if name not in needed or find_spec(needed[name]) is not None)
+
+
+class Finder:
+    """The networks and the cascades, for all visitors. They take turns: neither the cascades nor OpenCV's networks bear
+    two threads at once, and one search keeps all cores busy anyway."""
+
+    def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
+        """Loads the first backend, so that bad weights are an error here; the others when first asked for."""
+        self.backends = backends_for(weights)
+        self._weights, self._threads = weights, threads
+        self._turn = threading.Lock()
+        self._detector = FaceDetector()
+        self._predictors: dict[str, Predictor] = {}
+        self._predictor(self.backends[0])
+
+    def faces(self, image: AnyArray, backend: str) -> list[Face]:
+        """Every face in an RGB image (H, W, 3). FkpError where the backend cannot be used."""
+        with self._turn:
+            return find_faces(image, self._detector, self._predictor(backend))
+
+    def _predictor(self, backend: str) -> Predictor:
+        if backend not in self._predictors:
+            self._predictors[backend] = get_predictor(backend, self._weights, self._threads)
+        return self._predictors[backend]
+
+
+def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, folder: Path) -> Answer:
+    """Look at a photo that the visitor calls `name`, and write the results into `folder`, which is made.
+
+    FkpError, in one line with that name, where the photo cannot be read or has more than MAX_PIXELS.
+    """
+    notes: list[str] = []
+    try:
+        check_pixels(photo)
+        image = read_image(photo, notes)
+    except FkpError as error:
+        raise FkpError(str(error).replace(str(photo), name)) from None
+    faces = finder.faces(image, wishes.backend)
+    result = ImageResult(name, image.shape[1], image.shape[0], faces)
+    picture = Image.fromarray(drawn(image, faces, wishes))
+    stem = f"{Path(name).stem or 'photo'}-keypoints"
+    folder.mkdir(mode=0o700)
+    whole = preview = folder / f"{stem}.png"
+    picture.save(whole, compress_level=1)  # three times as fast as the usual 6, and hardly larger
+    if max(picture.size) > PREVIEW_SIDE:
+        preview = folder / "preview.png"
+        picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        picture.save(preview, compress_level=1)
+    numbers = folder / f"{stem}.json"
+    numbers.write_text(to_json([result]), "utf-8")
+    return Answer(result, [note.replace(str(photo), name) for note in notes], whole, preview, numbers)
+
+
+def check_pixels(photo: Path) -> None:
+    """ImageError where an image claims more than MAX_PIXELS. What else may be wrong, `read_image` says."""
+    try:
+        with Image.open(photo) as picture:
+            width, height = picture.size
+    except Exception:  # Pillow's readers raise all kinds on damaged data
+        return
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{photo}: has {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller"
+        )
+
+
+def drawn(image: AnyArray, faces: list[Face], wishes: Wishes) -> AnyArray:
+    """A copy of an RGB image (H, W, 3) in which the faces wear and show what was wished for."""
+    canvas = image.copy() if wishes.style == NO_STYLE else wear(image, faces, load_style(wishes.style))
+    for face in faces:
+        if "boxes" in wishes.overlays:
+            draw_box(canvas, face)
+        if "points" in wishes.overlays:
+            draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
+        if "numbers" in wishes.overlays:
+            draw_numbers(canvas, face.keypoints, size=max(7.0, face.box[2] / 45))
+    return canvas
