@@ -15,9 +15,10 @@ sys.path.insert(0, str(ROOT))
 
 from fkp_app import detect  # noqa: E402
 from fkp_app.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
-from fkp_app.filters import STYLES, wear  # noqa: E402
+from fkp_app.filters import wear  # noqa: E402
 from fkp_app.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
 from fkp_app.images import write_image  # noqa: E402
+from fkp_app.styles.library import load_style  # noqa: E402
 from tests.free_pictures import group_picture, hopper  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
@@ -27,13 +28,13 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     photo = hopper()
     faces = detect(photo)
-    worn = wear(photo, faces, STYLES["sunglasses"])
+    worn = wear(photo, faces, load_style("sunglasses"))
     write_image(OUT / "grace_hopper.jpg", np.hstack([draw_faces(photo, faces), worn]))
 
     group, _ = group_picture()
     faces = detect(group)
     write_image(OUT / "faces.jpg", draw_faces(group, faces))
-    write_image(OUT / "sunglasses.jpg", wear(group, faces, STYLES["sunglasses"]))
+    write_image(OUT / "sunglasses.jpg", wear(group, faces, load_style("sunglasses")))
 
     (face,) = detect(photo)
     framing = Framing("face", 900, 1.15)

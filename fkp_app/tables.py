@@ -1,7 +1,8 @@
 """Dataclasses from the tables of a TOML or JSON file, strictly: a slip is one line that names file, key and remedy.
 
-A field is bool, int, float, str, a Literal, a Range, a dict (taken as it is), a dataclass (a table), or a choice of
-dataclasses (a table whose `name` says which). Fields with a default may be left out.
+A field is bool, int, float, str, a Literal, a Range, a dict (taken as it is), a dataclass (a table), a choice of
+dataclasses (a table whose `name` says which), or tuple[X, ...] (a list of any of these). Fields with a default may be
+left out.
 """
 
 import dataclasses
@@ -40,7 +41,7 @@ def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
-            raise FkpError(f"{file}: {_join(key, name)} is no key of a recipe; expected {', '.join(fields)}")
+            raise FkpError(f"{file}: {_join(key, name)} is no key here; expected {', '.join(fields)}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values = {}
     for name, field in fields.items():
@@ -57,6 +58,10 @@ def _read_value(hint: Any, value: object, file: object, key: str) -> Any:
         return _read_choice(typing.get_args(hint), value, file, key)
     if dataclasses.is_dataclass(hint):
         return read_table(typing.cast(type, hint), value, file, key)
+    if typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is Ellipsis:
+        if not isinstance(value, list | tuple):
+            raise FkpError(f"{file}: {key} must be a list, got {_shown(value)}")
+        return tuple(_read_value(typing.get_args(hint)[0], part, file, f"{key}[{i}]") for i, part in enumerate(value))
     plain, limits = _parts(hint)
     converted = _convert(plain, value)
     numbers = converted if isinstance(converted, tuple) else (converted,)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fkp_app.commands.detect import Backend
+from fkp_app.commands.options import Backend
 from fkp_app.errors import FkpError
 
 PHOTO = ("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
@@ -20,11 +20,12 @@ def demo(
     from fkp_app.backends import get_predictor
     from fkp_app.detector import FaceDetector
     from fkp_app.drawing import draw_faces
-    from fkp_app.filters import STYLES, wear
+    from fkp_app.filters import wear
     from fkp_app.images import read_image, write_image
     from fkp_app.keypoints import find_faces
     from fkp_app.outputs import make_folder
     from fkp_app.results import ImageResult, to_json, write_text
+    from fkp_app.styles.library import load_style
 
     photo = sample_photo()
     predictor = get_predictor(backend)
@@ -32,7 +33,7 @@ def demo(
     image = read_image(photo)
     faces = find_faces(image, FaceDetector(), predictor)
     write_image(out / "keypoints.png", draw_faces(image, faces))
-    write_image(out / "sunglasses.png", wear(image, faces, STYLES["sunglasses"]))
+    write_image(out / "sunglasses.png", wear(image, faces, load_style("sunglasses")))
     result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)
     write_text(out / "faces.json", to_json([result]))
     typer.echo(f"{result.summary()}; see keypoints.png, sunglasses.png and faces.json in {out}")

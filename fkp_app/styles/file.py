@@ -1,0 +1,100 @@
+"""A style's TOML file and its picture, read strictly: a slip is one line that names the file and what to do."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from fkp_app.errors import FkpError
+from fkp_app.styles.picture import read_bytes
+from fkp_app.styles.placing import Anchor
+from fkp_app.tables import Range, Share, Within, read_table
+from numpynet.typing import Array
+
+MOST_BYTES = 1 << 16
+FLAT = 1e-3
+"""Below this share of the largest singular value, four points or more do not tell one perspective from another."""
+
+
+@dataclass(frozen=True)
+class AnchorTable:
+    """keypoints: numbers whose mean lies `at` [x, y] of the picture, in pixels from its upper left corner."""
+
+    keypoints: tuple[Annotated[int, Within(0, 67)], ...]
+    at: tuple[Annotated[float, Within(-1e5, 1e5)], ...]
+
+
+@dataclass(frozen=True)
+class ShadowTable:
+    """As overlay.Shadow, in units of the distance between the eyes; offset: [to the right, downwards]."""
+
+    offset: tuple[Annotated[float, Within(-0.5, 0.5)], ...] = (0.0, 0.05)
+    blur: Annotated[float, Within(0, 0.25)] = 0.04
+    strength: Share = 0.3
+
+
+@dataclass(frozen=True)
+class StyleTable:
+    """What a style's file holds.
+
+    picture, tint: names of files beside it; warp: how the picture follows the anchors; fades: by how many degrees a
+    face is turned to the side where the picture begins to fade, and where it is gone.
+    """
+
+    description: str
+    picture: str
+    anchors: tuple[AnchorTable, ...]
+    warp: Literal["similarity", "perspective"] = "similarity"
+    tint: str = ""
+    shadow: ShadowTable = field(default_factory=lambda: ShadowTable(strength=0.0))
+    fades: Annotated[Range, Within(0, 90)] = (40.0, 60.0)
+
+
+def read_file(path: Path) -> StyleTable:
+    """The content of a style's file. FkpError where it is missing, no TOML, or not as it should be."""
+    try:
+        tables = tomllib.loads(read_bytes(path, MOST_BYTES).decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise FkpError(f"{path}: is no text in UTF-8; a style is a TOML file") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FkpError(f"{path}: is no valid TOML ({error}); correct it") from None
+    table = read_table(StyleTable, tables, path)
+    if len(table.shadow.offset) != 2:
+        raise FkpError(f"{path}: shadow.offset must be [to the right, downwards], got {list(table.shadow.offset)}")
+    _check_anchors(table, path)
+    return table
+
+
+def anchors_of(table: StyleTable) -> tuple[Anchor, ...]:
+    """The anchors that a checked file names."""
+    return tuple(Anchor(anchor.keypoints, (anchor.at[0], anchor.at[1])) for anchor in table.anchors)
+
+
+def _check_anchors(table: StyleTable, path: Path) -> None:
+    """FkpError where a picture cannot hang on the file's anchors."""
+    for i, anchor in enumerate(table.anchors):
+        if not anchor.keypoints:
+            raise FkpError(f"{path}: anchors[{i}].keypoints is empty; name one or more of 0 .. 67")
+        if len(anchor.at) != 2:
+            raise FkpError(f"{path}: anchors[{i}].at must be [x, y], got {list(anchor.at)}")
+        for k, other in enumerate(table.anchors[:i]):
+            if other.at == anchor.at or set(other.keypoints) == set(anchor.keypoints):
+                raise FkpError(f"{path}: anchors[{k}] and anchors[{i}] coincide; give each its own keypoints and place")
+    least = 4 if table.warp == "perspective" else 2
+    if len(table.anchors) < least:
+        raise FkpError(f"{path}: warp {table.warp} needs at least {least} anchors, got {len(table.anchors)}; add some")
+    if table.warp == "perspective" and _is_flat(np.array([anchor.at for anchor in table.anchors])):
+        raise FkpError(f"{path}: warp perspective needs four anchors no three of which lie on a line; move some")
+
+
+def _is_flat(points: Array) -> bool:
+    """Whether points (N, 2) are too nearly on one line, or all but one are, to tell one perspective from another."""
+    x, y = ((points - points.mean(axis=0)) / points.std()).T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    # The equations that say which perspective leaves the points where they are; eight unknowns must be told apart.
+    rows = [[x, y, one, zero, zero, zero, -x * x, -x * y, -x], [zero, zero, zero, x, y, one, -x * y, -y * y, -y]]
+    equations = np.concatenate([np.stack(row, axis=1) for row in rows])  # (2 N, 9)
+    singular = np.linalg.svd(equations, compute_uv=False)
+    return bool(singular[7] < FLAT * singular[0])

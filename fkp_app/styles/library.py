@@ -1,0 +1,87 @@
+"""Styles: what a face can wear. Each is a picture with alpha and a small TOML file that says where it hangs."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from fkp_app import images  # noqa: F401  Pillow's warnings are silenced there
+from fkp_app.errors import FkpError, UsageError
+from fkp_app.styles.drawn_face import face_keypoints
+from fkp_app.styles.file import anchors_of, read_file
+from fkp_app.styles.overlay import Layer, Shadow, make_layers
+from fkp_app.styles.picture import read_overlay, read_tint
+from fkp_app.styles.placing import Anchor, place
+from fkp_app.tables import Range
+from numpynet.typing import AnyArray
+
+DIRECTORY = Path(__file__).parent.parent / "assets"
+DEFAULT = "sunglasses"
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """A style ready to be worn.
+
+    anchors: where it hangs; perspective: whether it follows them in perspective, or as a similarity; fades: degrees of
+    turn at which it begins to fade and is gone; size: the picture's width and height; layers: see overlay.make_layers.
+    """
+
+    name: str
+    description: str
+    anchors: tuple[Anchor, ...]
+    perspective: bool
+    fades: Range
+    size: tuple[int, int]
+    layers: tuple[Layer, ...]
+
+
+def names() -> tuple[str, ...]:
+    """The styles that come with the program, the default one first."""
+    return tuple(sorted((path.stem for path in DIRECTORY.glob("*.toml")), key=lambda name: (name != DEFAULT, name)))
+
+
+def load_style(name_or_toml: str | Path) -> Style:
+    """The style of this name, or the one that a TOML file describes.
+
+    UsageError where it is neither, FkpError where the file or its picture cannot be used.
+    """
+    if str(name_or_toml) in names():
+        return _built_in(str(name_or_toml))
+    path = Path(name_or_toml)
+    if path.suffix.lower() != ".toml":
+        raise UsageError(f"--style must be one of {', '.join(names())}, or a .toml file of yours; got {name_or_toml}")
+    return read_style(path)
+
+
+@cache
+def _built_in(name: str) -> Style:
+    return read_style(DIRECTORY / f"{name}.toml")
+
+
+def read_style(path: Path) -> Style:
+    """The style that a TOML file describes. FkpError, in one line that names the file, where it cannot be used."""
+    table = read_file(path)
+    anchors = anchors_of(table)
+    rgba = read_overlay(path.parent / table.picture)
+    size = (rgba.shape[1], rgba.shape[0])
+    tint = read_tint(path.parent / table.tint, size) if table.tint else None
+    # The shadow is measured by the distance of the eyes, which only a face has: that of an ordinary one.
+    face = face_keypoints()
+    matrix = place(face, anchors, False, size)
+    if matrix is None:
+        raise FkpError(f"{path}: the anchors' keypoints lie in one place; choose others")
+    eye_distance = float(np.hypot(*(face[42:48].mean(axis=0) - face[36:42].mean(axis=0))) / np.hypot(*matrix[:2, 0]))
+    shadow = Shadow((table.shadow.offset[0], table.shadow.offset[1]), table.shadow.blur, table.shadow.strength)
+    if shadow.reach(eye_distance) > max(size):
+        raise FkpError(f"{path}: the shadow falls farther than the picture is large; lessen its offset or blur")
+    layers = make_layers(rgba, tint, shadow, eye_distance)
+    return Style(path.stem, table.description, anchors, table.warp == "perspective", table.fades, size, layers)
+
+
+def sheet() -> AnyArray:
+    """One RGB picture that shows every style that comes with the program, worn by a drawn face, with its name."""
+    from fkp_app.styles.sheet import draw_sheet
+
+    return draw_sheet([load_style(name) for name in names()])
