@@ -17,21 +17,29 @@ __all__ = ["detect"]
 
 
 def detect(
-    image: "str | Path | AnyArray", *, backend: str = "numpy", weights: "str | Path | None" = None
+    image: "str | Path | AnyArray",
+    *,
+    backend: str = "numpy",
+    weights: "str | Path | None" = None,
+    min_confidence: float | None = None,
 ) -> "list[Face]":
-    """Every face in an image, the largest first, with its box and 68 keypoints in pixels of the image.
+    """Every face in an image, the largest first: box, confidence and 68 keypoints (68, 2), in pixels of the image.
 
-    image: a file, or an RGB uint8 array (H, W, 3). backend: "numpy" or "torch". weights: a .safetensors file, the
-    shipped one where None. errors.FkpError where the image cannot be read or the backend is not installed,
+    image: a file, or an RGB uint8 array (H, W, 3). backend: "numpy", "torch" or "onnx". weights: a .safetensors file
+    (for onnx also an .onnx file), the shipped one where None. min_confidence: 0 .. 1, faces less sure are left out;
+    the command's default where None. errors.FkpError where the image cannot be read or the backend is not installed,
     numpynet.CheckpointError where the weights cannot be used, ValueError where the array is no RGB image.
+
+    Network and cascades are loaded at the first call and kept for the next. May be called from several threads.
     """
-    from fkp_app.backends import get_predictor
-    from fkp_app.detector import FaceDetector
+    from fkp_app.confidence import MIN_CONFIDENCE
     from fkp_app.images import read_image
     from fkp_app.keypoints import find_faces
+    from fkp_app.loaded import detector, predictor
 
     pixels = read_image(image) if isinstance(image, str | Path) else image
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != "uint8" or pixels.size == 0:
         raise ValueError(f"image: must be uint8 RGB (H, W, 3), got {pixels.dtype} {pixels.shape}")
-    predictor = get_predictor(backend, None if weights is None else Path(weights))
-    return find_faces(pixels, FaceDetector(), predictor)
+    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
+    network = predictor(backend, None if weights is None else Path(weights))
+    return find_faces(pixels, detector(), network, min_confidence=least)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -11,13 +12,20 @@ import typer
 from fkp_app.blas import choose_kernels
 from fkp_app.commands.data import data_app
 from fkp_app.commands.demo import demo
-from fkp_app.commands.detect import detect, filter_command
+from fkp_app.commands.detect import detect
+from fkp_app.commands.doctor import doctor
 from fkp_app.commands.evaluate import evaluate
+from fkp_app.commands.export import export
+from fkp_app.commands.filter import filter_command
 from fkp_app.commands.train import train
+from fkp_app.commands.web import web
 from fkp_app.errors import FkpError
 
 # Typer brings click in two ways, by version: as a package of its own or inside. Either way it is BadParameter's base.
 ClickException: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+INTERRUPTED, TERMINATED = 130, 143
+"""What shells expect of a command that Ctrl-C or SIGTERM has ended."""
 
 app = typer.Typer(
     name="fkp",
@@ -30,8 +38,11 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(detect)
 app.command("filter")(filter_command)
+app.command()(web)
+app.command()(export)
 app.command()(train)
 app.command()(evaluate)
+app.command()(doctor)
 app.add_typer(data_app, name="data")
 
 
@@ -55,11 +66,15 @@ def options(
 def main(arguments: list[str] | None = None) -> int:
     """Run `fkp` with these arguments (the process's own where None); returns the exit code."""
     choose_kernels()
+    if arguments is None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that nothing half written stays behind
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks
         result = app(arguments, standalone_mode=False)
         sys.stdout.flush()  # here, where a full disk or a closed pipe is still caught
+        if result == INTERRUPTED:  # Typer has caught a KeyboardInterrupt
+            return _fail("stopped", INTERRUPTED)
         return result if isinstance(result, int) else 0
     except ClickException as error:
         context = getattr(error, "ctx", None)
@@ -69,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             return int(error.exit_code)
         return _fail(f"{message} (see {where} --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped", 130)
+        return _fail("stopped", INTERRUPTED)
     except FkpError as error:
         return _fail(str(error), error.exit_code)
     except ImportError as error:

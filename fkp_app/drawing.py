@@ -1,12 +1,25 @@
 """Boxes, points and numbers drawn on a copy of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from fkp_app.keypoints import Face
 from numpynet.typing import AnyArray, Array
+
+Draw = Callable[[AnyArray, Sequence[Face]], AnyArray]
+"""Draws faces on a copy of an RGB image."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to draw faces, and its name."""
+
+    name: str
+    draw: Draw
+
 
 BOX_COLOUR = (255, 64, 64)
 POINT_COLOUR = (64, 255, 96)
@@ -17,17 +30,37 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 22  # in pixels, at scale 1
 CIRCLE = np.column_stack([trig(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for trig in (np.cos, np.sin)])
 
+READABLE, LONGEST = 600, 4096
+"""How wide the largest face is made for numbers to be read, and how long the picture may get for it, in pixels."""
 LEFT_NUMBERS = (48, 64)
 """Whose numbers stand to the left, since at the mouth's corners two points nearly coincide."""
 
 
-def draw_faces(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
-    """A copy of an RGB image with each face's box and 68 points; marks grow with the face."""
+def draw_faces(image: AnyArray, faces: Sequence[Face], numbers: bool = False) -> AnyArray:
+    """A copy of an RGB image with each face's box and 68 points; marks grow with the face.
+
+    numbers: with each point's number, which can be read where a face is some 600 pixels wide.
+    """
     canvas = np.ascontiguousarray(image).copy()
     for face in faces:
         draw_box(canvas, face)
         draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
+        if numbers:
+            draw_numbers(canvas, face.keypoints, size=max(7.0, face.box[2] / 45))
     return canvas
+
+
+def draw_numbered(image: AnyArray, faces: Sequence[Face]) -> AnyArray:
+    """An RGB image with boxes, points and their numbers, so many times enlarged that these can be read."""
+    longest, widest = max(image.shape[:2]), max((face.box[2] for face in faces), default=READABLE)
+    zoom = max(1, min(-(-READABLE // widest), LONGEST // longest))
+    large = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image
+    # The middle of a pixel lies at a whole number, so what was at x is at zoom (x + 1/2) - 1/2.
+    moved = [
+        replace(face, box=tuple(zoom * side for side in face.box), keypoints=zoom * (face.keypoints + 0.5) - 0.5)
+        for face in faces
+    ]
+    return draw_faces(large, moved, numbers=True)
 
 
 def draw_box(canvas: AnyArray, face: Face) -> None:

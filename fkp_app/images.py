@@ -22,15 +22,21 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
+MAX_PIXELS = 100_000_000
+"""Larger images are not opened: a file of a few kilobytes can claim pixels for gigabytes."""
+ANIMATED = ("GIF", "WEBP", "PNG")
+
+
 class ImageError(FkpError):
     """A file that cannot be read as an image."""
 
 
-def read_image(path: str | Path) -> AnyArray:
+def read_image(path: str | Path, notes: list[str] | None = None) -> AnyArray:
     """The image in a file, uint8 RGB (H, W, 3), EXIF orientation applied, transparency laid on white.
 
     The content decides the format, not the name. 16-bit images are scaled to 8 bits; of an animation it is the first
-    frame. ImageError where the file is missing, empty, truncated, no image or unreadable.
+    frame, which a line appended to `notes` says. ImageError where the file is missing, empty, truncated, no image,
+    unreadable or larger than MAX_PIXELS, which is seen before its pixels are read.
     """
     path = Path(path)
     try:
@@ -39,6 +45,10 @@ def read_image(path: str | Path) -> AnyArray:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: is empty")
         with Image.open(path) as picture:
+            _check_size(path, picture)
+            frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
+            if frames > 1 and notes is not None:
+                notes.append(f"{path}: is an animation of {frames} frames, of which the first is used")
             upright = ImageOps.exif_transpose(picture)  # reads all pixels; OSError where they end early
             return _to_rgb(upright)
     except (FileNotFoundError, NotADirectoryError):
@@ -48,7 +58,7 @@ def read_image(path: str | Path) -> AnyArray:
     except PermissionError:
         raise ImageError(f"{path}: cannot be read (permission denied)") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path}: has too many pixels to be opened safely; make it smaller") from None
+        raise ImageError(f"{path}: has far more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
         # Pillow's decoders raise any of these on damaged data.
         raise ImageError(f"{path}: is truncated or damaged ({_reason(error)})") from None
@@ -66,26 +76,12 @@ def write_image(path: str | Path, image: AnyArray) -> None:
         raise FkpError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
-def list_images(source: str | Path) -> list[Path]:
-    """The file itself, or a folder's images (by their suffix) in the order of their names, hidden ones left out.
-
-    FkpError where a folder has none or cannot be read.
-    """
-    source = Path(source)
-    if not source.is_dir():
-        return [source]
-    try:
-        paths = sorted(
-            path
-            for path in source.iterdir()
-            # Hidden: macOS leaves "._photo.jpg" beside photo.jpg, which is no image.
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _check_size(path: Path, picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: has {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller"
         )
-    except OSError as error:
-        raise FkpError(f"{source}: cannot be read ({error.strerror})") from None
-    if not paths:
-        raise FkpError(f"{source}: holds no images ({', '.join(sorted(SUFFIXES))})")
-    return paths
 
 
 def _to_rgb(picture: Image.Image) -> AnyArray:

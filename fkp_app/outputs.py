@@ -3,20 +3,32 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fkp_app.errors import UsageError
+from fkp_app.errors import FkpError, UsageError
+
+if TYPE_CHECKING:
+    from fkp_app.sources import Source
 
 
-def make_folder(out: Path) -> None:
-    """Make the folder that --out names. UsageError where it is a file or nothing can be written there."""
+def make_folder(out: Path, option: str = "--out") -> None:
+    """Make the folder that `option` names. UsageError where it is a file or nothing can be written there."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"--out {out}: is a file or lies in one; name a folder") from None
+        raise UsageError(f"{option} {out}: is a file or lies in one; name a folder") from None
     except OSError as error:
-        raise UsageError(f"--out {out}: cannot be made ({error.strerror}); choose another place") from None
+        raise UsageError(f"{option} {out}: cannot be made ({error.strerror}); choose another place") from None
     if not os.access(out, os.W_OK | os.X_OK):
-        raise UsageError(f"--out {out}: cannot be written to; choose another place")
+        raise UsageError(f"{option} {out}: cannot be written to; choose another place")
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder that a file is to lie in. FkpError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FkpError(f"{path.parent}: cannot be made ({error.strerror})") from None
 
 
 def check_file(option: str, path: Path | None) -> None:
@@ -31,18 +43,20 @@ def check_file(option: str, path: Path | None) -> None:
         raise UsageError(f"{option} {path}: {path.parent} cannot be written to; choose another place")
 
 
-def picture_paths(out: Path, sources: Sequence[Path]) -> list[Path]:
-    """A file in `out` for the picture of each source: its name with .png put behind, so that a.jpg and a.png differ.
+def target_paths(out: Path, sources: Sequence["Source"]) -> list[Path]:
+    """A file in `out` for what becomes of each source: its name with .png, for a video .mp4, put behind, so that a.jpg
+    and a.png differ; below a folder that was searched, in the same folders.
 
-    A number comes before .png where that file is a source, or the picture of another (two folders, one name).
+    A number comes before the suffix where that file is a source, or another's (two folders, one name).
     """
-    taken = {_same(source) for source in sources}
+    taken = {_same(source.path) for source in sources}
     paths = []
     for source in sources:
-        number, path = 1, out / f"{source.name}.png"
+        suffix = ".png" if source.kind == "image" else ".mp4"
+        number, path = 1, out / f"{source.inside}{suffix}"
         while _same(path) in taken:
             number += 1
-            path = out / f"{source.name}.{number}.png"
+            path = out / f"{source.inside}.{number}{suffix}"
         taken.add(_same(path))
         paths.append(path)
     return paths

@@ -7,15 +7,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fkp_app.errors import FkpError
 from fkp_app.keypoints import Face
 from numpynet.files import atomic
 
+if TYPE_CHECKING:
+    from fkp_app.tracking import TrackedFace
+
 CSV_COLUMNS = (
     *("image", "face", "x", "y", "w", "h", "confidence"),
     *(f"{axis}{i}" for i in range(68) for axis in "xy"),
+    *("frame", "time", "track"),
 )
+
+
+def count_of(number: int, what: str) -> str:
+    """`no faces`, `1 face`, `2 faces`."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -29,42 +39,88 @@ class ImageResult:
 
     def summary(self) -> str:
         """How many faces, in words."""
-        count = len(self.faces)
-        return f"{self.image}: {count or 'no'} face{'' if count == 1 else 's'} found"
+        return f"{self.image}: {count_of(len(self.faces), 'face')} found"
 
 
-def to_json(results: Sequence[ImageResult]) -> str:
-    """A list with one object an image."""
-    objects = [
-        {
-            "image": result.image,
-            "width": result.width,
-            "height": result.height,
-            "faces": [
-                {
-                    "box": list(face.box),
-                    "confidence": None if face.confidence is None else _short(face.confidence),
-                    "keypoints": [[_short(x), _short(y)] for x, y in face.keypoints.tolist()],
-                }
-                for face in result.faces
-            ],
-        }
-        for result in results
-    ]
+@dataclass(frozen=True)
+class FrameResult:
+    """The faces of one frame: its number from 0, and its time in seconds."""
+
+    frame: int
+    time: float
+    faces: "list[TrackedFace]"
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """A video's or camera's frames; frame_rate in frames a second, None where it is not known."""
+
+    video: str
+    width: int
+    height: int
+    frame_rate: float | None
+    frames: list[FrameResult]
+
+
+Result = ImageResult | VideoResult
+
+
+def to_json(results: Sequence[Result]) -> str:
+    """A list with one object an image or video."""
+    objects = [_image(result) if isinstance(result, ImageResult) else _video(result) for result in results]
     return json.dumps(objects, ensure_ascii=False) + "\n"
 
 
-def to_csv(results: Sequence[ImageResult]) -> str:
-    """A header, and a row a face; faces of an image count from 0, an unknown confidence is an empty field."""
+def _image(result: ImageResult) -> dict[str, Any]:
+    faces = [_face(face) for face in result.faces]
+    return {"image": result.image, "width": result.width, "height": result.height, "faces": faces}
+
+
+def _video(result: VideoResult) -> dict[str, Any]:
+    frames = [
+        {
+            "frame": frame.frame,
+            "time": _short(frame.time),
+            "faces": [{"track": face.track} | _face(face) for face in frame.faces],
+        }
+        for frame in result.frames
+    ]
+    return {
+        "video": result.video,
+        "width": result.width,
+        "height": result.height,
+        "frame_rate": None if result.frame_rate is None else _short(result.frame_rate),
+        "frames": frames,
+    }
+
+
+def _face(face: Face) -> dict[str, Any]:
+    return {
+        "box": list(face.box),
+        "confidence": None if face.confidence is None else _short(face.confidence),
+        "keypoints": [[_short(x), _short(y)] for x, y in face.keypoints.tolist()],
+    }
+
+
+def to_csv(results: Sequence[Result]) -> str:
+    """A header, and a row a face; faces of an image count from 0, what is unknown or not of an image is left empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for result in results:
-        for i, face in enumerate(result.faces):
-            confidence = "" if face.confidence is None else _short(face.confidence)
-            numbers = [_short(number) for number in face.keypoints.reshape(-1).tolist()]  # (68, 2) -> x0, y0, x1, ...
-            writer.writerow([result.image, i, *face.box, confidence, *numbers])
+        if isinstance(result, ImageResult):
+            writer.writerows([*_row(result.image, i, face), "", "", ""] for i, face in enumerate(result.faces))
+            continue
+        for frame in result.frames:
+            for i, face in enumerate(frame.faces):
+                writer.writerow([*_row(result.video, i, face), frame.frame, _short(frame.time), face.track])
     return text.getvalue()
+
+
+def _row(name: str, number: int, face: Face) -> list[Any]:
+    confidence = "" if face.confidence is None else _short(face.confidence)
+    points = [_short(coordinate) for coordinate in face.keypoints.reshape(-1).tolist()]  # (68, 2) -> x0, y0, x1, ...
+    return [name, number, *face.box, confidence, *points]
 
 
 def write_text(path: Path, text: str) -> None:

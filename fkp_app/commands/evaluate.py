@@ -27,9 +27,9 @@ def evaluate(
     split: Annotated[str, typer.Option(help="training, validation, report or test.", show_default=False)],
     weights: Annotated[
         list[Path] | None,
-        typer.Option(help="A .safetensors file; several --weights stand in one table.", show_default="the shipped one"),
+        typer.Option(help="A file of weights; several --weights stand in one table.", show_default="the shipped one"),
     ] = None,
-    backend: Annotated[str, typer.Option(help="numpy or torch.")] = "numpy",
+    backend: Annotated[str, typer.Option(help="numpy, torch or onnx.")] = "numpy",
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     rolled: Annotated[bool, typer.Option("--rolled", help="Also on frames rotated by up to 45 degrees.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there; - for stdout.")] = None,

@@ -10,7 +10,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from fkp_app.errors import FkpError
-from fkp_app.styles import names
+from fkp_app.styles.library import names
 from fkp_app.web.gate import Gate
 from fkp_app.web.limits import MAX_UPLOAD, Kind
 from fkp_app.web.outputs import blank, said, shown, table_of

@@ -17,7 +17,7 @@ from fkp_app.images import ImageError, read_image
 from fkp_app.keypoints import Face, find_faces
 from fkp_app.onnx.card import is_onnx
 from fkp_app.results import ImageResult, to_json
-from fkp_app.styles import load_style
+from fkp_app.styles.library import load_style
 from numpynet.typing import AnyArray
 
 MAX_PIXELS = 50_000_000

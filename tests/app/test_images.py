@@ -2,8 +2,10 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,8 @@ import pytest
 from PIL import Image
 
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.images import ImageError, list_images, read_image, write_image
+from fkp_app.images import MAX_PIXELS, ImageError, read_image, write_image
+from fkp_app.sources import expand
 from tests.drawn import draw_face, write_frame
 
 
@@ -128,7 +131,8 @@ def test_names_of_every_script(name, rgb, tmp_path):
     folder = tmp_path / "фото"
     folder.mkdir()
     write_image(folder / name, rgb)
-    assert [path.name for path in list_images(folder)] == [name]
+    (source,), _ = expand([str(folder)])
+    assert source.path.name == name
     assert read_image(folder / name).shape == rgb.shape
 
 
@@ -140,11 +144,43 @@ def test_smallest_and_very_large(width, height, tmp_path):
     np.testing.assert_array_equal(image[-1, -1], [10, 200, 30])
 
 
-def test_a_picture_too_large_to_be_safe_is_refused(rgb, tmp_path, monkeypatch):
-    path = save(tmp_path / "a.png", Image.fromarray(rgb))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 299)  # Pillow refuses from twice this on
-    with pytest.raises(ImageError, match=r"a\.png: has too many pixels"):
+def claim(path, width, height):
+    """A PNG of a few bytes that says it is so large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    return path
+
+
+def test_a_picture_too_large_is_refused_before_its_pixels_are_read(tmp_path):
+    """Files of a hundred bytes that would need 0.3 to 1600 GB."""
+    path = claim(tmp_path / "a.png", 10_001, 10_000)
+    with pytest.raises(ImageError, match=r"a\.png: has 10001 x 10000 pixels, more than 100 million; make it smaller"):
         read_image(path)
+    for side in (15_000, 1_000_000):  # which Pillow refuses by itself
+        path = claim(tmp_path / "b.png", side, side)
+        with pytest.raises(ImageError, match=r"b\.png: has (15000 x 15000|far more than 100 million) "):
+            read_image(path)
+    assert MAX_PIXELS == 100_000_000
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_of_an_animation_the_first_frame_and_a_note(suffix, rgb, tmp_path):
+    first, second = Image.fromarray(rgb), Image.fromarray(255 - rgb)
+    options = {".webp": {"lossless": True}}.get(suffix, {})
+    path = tmp_path / f"a{suffix}"
+    first.save(path, save_all=True, append_images=[second, first], duration=40, **options)
+    notes = []
+    image = read_image(path, notes)
+    assert notes == [f"{path}: is an animation of 3 frames, of which the first is used"]
+    assert np.abs(image.astype(int) - rgb).mean() < (40 if suffix == ".gif" else 1)
+    still = tmp_path / f"b{suffix}"
+    first.save(still)
+    read_image(still, notes)
+    assert len(notes) == 1
 
 
 @pytest.mark.parametrize("png", [False, True])
@@ -297,28 +333,12 @@ def test_where_nothing_can_be_written(rgb, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
-def test_a_folder_gives_its_images_by_name(tmp_path):
-    for name in ("b.jpg", "a.PNG", "c.tiff", "notes.txt", ".hidden.png", "._b.jpg", "jpg"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "folder.png" / "inner.png").write_bytes(b"x")
-    assert [path.name for path in list_images(tmp_path)] == ["a.PNG", "b.jpg", "c.tiff"]
-    assert list_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
-
-
-def test_a_folder_without_images(tmp_path):
-    (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(FkpError, match="holds no images") as error:
-        list_images(tmp_path)
-    assert str(tmp_path) in str(error.value)
-
-
 def test_published_files_are_read(real_data):
     """RGBA PNGs that are called .jpg, as the data set was published."""
     folder = real_data / "raw" / "training"
     if not folder.is_dir():
         pytest.skip(f"{real_data} has no raw/")
-    paths = list_images(folder)
+    paths = [source.path for source in expand([str(folder)])[0]]
     for path in paths:
         with Image.open(path) as picture:
             assert (picture.format, picture.mode) == ("PNG", "RGBA")

@@ -8,7 +8,7 @@ import pytest
 from fkp_app.images import write_image
 from tests.free_pictures import hopper
 
-HEAVY = ("torch", "pandas", "matplotlib", "scipy", "skimage", "numba")
+HEAVY = ("torch", "pandas", "matplotlib", "scipy", "skimage", "numba", "gradio", "av", "onnx")
 
 
 def loaded(program, cwd):

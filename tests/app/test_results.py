@@ -41,13 +41,14 @@ def test_json_is_a_list_with_an_object_an_image():
 def test_csv_has_a_header_and_a_row_a_face():
     header, *rows = csv.reader(to_csv(RESULTS).splitlines())
     assert header[:9] == ["image", "face", "x", "y", "w", "h", "confidence", "x0", "y0"]
-    assert header[-2:] == ["x67", "y67"]
-    assert len(header) == 7 + 136
+    assert header[-5:] == ["x67", "y67", "frame", "time", "track"]
+    assert len(header) == 7 + 136 + 3
     assert [row[:7] for row in rows] == [
         ["a, b.jpg", "0", "3", "4", "50", "60", ""],
         ["a, b.jpg", "1", "1", "2", "30", "30", "0.75"],
     ]
-    numbers = dict(zip(header[7:], map(float, rows[0][7:]), strict=True))
+    assert rows[0][-3:] == ["", "", ""]
+    numbers = dict(zip(header[7:-3], map(float, rows[0][7:-3]), strict=True))
     assert numbers["x0"] == 0.25
     assert numbers["y0"] == 100.0
     assert numbers["x67"] == 67.25

@@ -236,6 +236,7 @@ def test_evaluate_prints_the_figures_beside_the_mean_face(drawn_data, tmp_path, 
         (["--loss", "huber"], 2, "--loss must be smooth_l1, l1, mse or wing, got huber"),
         (["--ops", "slow"], 2, "--ops must be readable or fast, got slow"),
         (["--backend", "jax"], 2, "--backend must be numpy or torch, got jax"),
+        (["--backend", "onnx"], 2, "--backend must be numpy or torch, got onnx"),
         (["--epochs", "0"], 2, "--epochs must be at least 1, got 0"),
         (["--batch-size", "-1"], 2, "--batch-size must be at least 2, got -1"),
         (["--lr", "nan"], 2, "--lr must be a number above 0"),
@@ -302,7 +303,7 @@ def test_a_slip_in_a_recipe_ends_the_command_in_one_line(drawn_data, small, tmp_
     small.write_text(RECIPE.replace("rotate", "rotation"))
     code, out, err = fkp("train", "--data", drawn_data, "--out", tmp_path / "run", "--recipe", small)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert f"{small}: augmentation.rotation is no key of a recipe; expected rotate, " in err
+    assert f"{small}: augmentation.rotation is no key here; expected rotate, " in err
     assert not (tmp_path / "run").exists()
 
 

@@ -1,0 +1,108 @@
+"""`fkp filter`: what faces wear, in photos, folders, videos and before a camera."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fkp_app.commands.options import (
+    Backend,
+    Confidence,
+    Quiet,
+    Record,
+    Recursive,
+    Show,
+    Smooth,
+    Threads,
+    Verbose,
+    Weights,
+    Workers,
+    check_confidence,
+)
+from fkp_app.errors import UsageError
+
+
+def filter_command(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Images, videos, folders, patterns in quotes such as 'trip/*.jpg', or camera:0.",
+            metavar="SOURCE",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures and videos; made if missing; a camera needs none.", show_default=False),
+    ] = None,
+    style: Annotated[
+        str, typer.Option(help="What the faces wear: a name that --list shows, or a TOML file of yours.")
+    ] = "sunglasses",
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Print the styles; with --out FILE.png, draw them all on one sheet.")
+    ] = False,
+    backend: Backend = "numpy",
+    weights: Weights = None,
+    min_confidence: Confidence = None,
+    recursive: Recursive = False,
+    workers: Workers = 1,
+    threads: Threads = None,
+    smooth: Smooth = True,
+    window: Show = False,
+    record: Record = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put sunglasses, or something else, on every face.
+
+    Pictures and videos are named as by `fkp detect --out`; a video keeps its size, frame rate and sound. A picture
+    without a face is written as it is. In a window, n shows the next style.
+    """
+    from fkp_app.commands.work import Work, process
+    from fkp_app.drawing import Look
+    from fkp_app.filters import wear
+    from fkp_app.image_run import Setup
+    from fkp_app.reporter import Reporter
+    from fkp_app.sources import CAMERA
+    from fkp_app.styles.library import load_style, names
+
+    if show_list:
+        _list(out)
+        return
+    if not sources:
+        raise UsageError("name a SOURCE: an image, a video, a folder or camera:0 (see fkp filter --help)")
+    if out is None and not window and not any(source.startswith(CAMERA) for source in sources):
+        raise UsageError("--out is missing: name a folder for the pictures (see fkp filter --help)")
+    chosen = load_style(style)
+    others = [name for name in names() if name != style]
+    looks = [Look(style, partial(wear, style=chosen))]
+    looks += [Look(name, partial(wear, style=load_style(name))) for name in others]
+    setup = Setup(backend, weights, threads, check_confidence(min_confidence), looks[0].draw)
+    work = Work(
+        sources,
+        setup,
+        out=out,
+        recursive=recursive,
+        workers=workers,
+        smooth=smooth,
+        window=window,
+        record=record,
+        looks=looks,
+    )
+    _, well = process(work, Reporter(quiet, verbose))
+    if not well:
+        raise typer.Exit(1)
+
+
+def _list(out: Path | None) -> None:
+    """The styles' names with what they are; drawn onto one picture where `out` names one."""
+    from fkp_app.images import write_image
+    from fkp_app.outputs import check_file
+    from fkp_app.styles.library import load_style, names, sheet
+
+    if out is not None:
+        check_file("--out", out)
+        write_image(out, sheet())
+    for name in names():
+        typer.echo(f"{name:<16} {load_style(name).description}")

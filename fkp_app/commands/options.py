@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fkp_app.errors import UsageError
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="Images, videos, folders, patterns in quotes such as 'trip/*.jpg', or camera:0.",
+        metavar="SOURCE",
+        show_default=False,
+    ),
+]
+Backend = Annotated[str, typer.Option(help="numpy, torch or onnx.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="A .safetensors file, or .onnx for that backend.", show_default="the shipped one")
+]
+Threads = Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")]
+Confidence = Annotated[
+    float | None, typer.Option(help="Leave out faces less sure than this, 0 to 1.", show_default="0.5")
+]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders in folders, too.")]
+Workers = Annotated[int, typer.Option(help="Processes that share out a run's images.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print problems alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print sizes, times and confidences, too.")]
+Smooth = Annotated[bool, typer.Option("--smooth/--no-smooth", help="Steady the points from frame to frame of a video.")]
+Show = Annotated[bool, typer.Option("--window", help="Show a video while it is worked on; a camera always is.")]
+Record = Annotated[
+    Path | None, typer.Option(help="Record what the window shows to this video, from the start.", show_default=False)
+]
+
+
+def check_confidence(value: float | None) -> float | None:
+    """`value`, if it is a probability or None. UsageError otherwise."""
+    if value is not None and not 0 <= value <= 1:
+        raise UsageError(f"--min-confidence must be between 0 and 1, got {value}")
+    return value
+
+
+def check_workers(value: int) -> int:
+    """`value`, if there can be so many. UsageError otherwise."""
+    if not 1 <= value <= 256:
+        raise UsageError(f"--workers must be between 1 and 256, got {value}")
+    return value

@@ -1,0 +1,89 @@
+"""What a command says while it works: lines, problems, and a bar on a terminal."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class Advance(Protocol):
+    """Says that so many more are done."""
+
+    def __call__(self, count: int = 1) -> None: ...
+
+
+class Reporter:
+    """quiet: problems alone. verbose: details, too. lines_to_stdout: False where standard output holds results."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False, lines_to_stdout: bool = True) -> None:
+        self.quiet, self.verbose, self.lines_to_stdout = quiet, verbose, lines_to_stdout
+
+    def line(self, text: str) -> None:
+        """What became of a source."""
+        if not self.quiet and self.lines_to_stdout:
+            typer.echo(text)
+
+    def detail(self, text: str) -> None:
+        """What only --verbose shows."""
+        if self.verbose and not self.quiet:
+            typer.echo(f"  {text}", err=not self.lines_to_stdout)
+
+    def note(self, text: str) -> None:
+        """What one should know, and is no error."""
+        if not self.quiet:
+            typer.echo(f"fkp: {_one_line(text)}", err=True)
+
+    def problem(self, error: object) -> None:
+        """What went wrong, in one line, while the rest goes on."""
+        typer.echo(f"fkp: {_one_line(str(error))}", err=True)
+
+    @contextmanager
+    def bar(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """A bar with count, rate and time left, on a terminal and unless quiet; total: None where it is not known."""
+        console = Console(stderr=True)
+        shown = console.is_terminal and not self.quiet and (total is None or total > 1)
+        # Lines printed meanwhile go above the bar, but never to the terminal in place of a file or pipe.
+        columns = (
+            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+            *(_Rate(unit), TimeRemainingColumn()),
+        )
+        redirect = sys.stdout.isatty()
+        with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=redirect) as bars:
+            task = bars.add_task(label, total=total)
+
+            def advance(count: int = 1) -> None:
+                bars.advance(task, count)
+
+            yield advance
+
+
+class Stopwatch:
+    """Seconds since `with` began."""
+
+    def __enter__(self) -> Self:
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.seconds = time.perf_counter() - self._start
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} {self.unit}/s", style="progress.data.speed")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
