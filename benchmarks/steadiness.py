@@ -1,0 +1,61 @@
+"""How steady points are, and how late: points of a clip against its truth, both (T, 68, 2) in pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fkp_app.keypoint_layout import OUTER_EYES
+from numpynet.typing import Array
+
+LONGEST_LAG = 5.0
+"""In frames."""
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """shake: root mean square of what points move from frame to frame beyond the truth; spread: standard deviation
+    about where they are in the mean; error: mean distance to the truth; all in pixels. error_percent: of the distance
+    of the outer eye corners. lag: frames by which the truth must be delayed to fit best."""
+
+    shake: float
+    spread: float
+    error: float
+    error_percent: float
+    lag: float
+
+
+def steadiness(points: Array, truth: Array, settle: int = 10) -> Steadiness:
+    """Of points and truth (T, 68, 2); the first `settle` frames do not count."""
+    off = (points - truth)[settle:]
+    error = np.linalg.norm(off, axis=-1)  # (T, 68)
+    right, left = OUTER_EYES
+    eyes = np.linalg.norm(truth[settle:, left] - truth[settle:, right], axis=-1)  # (T)
+    return Steadiness(
+        shake=_rms(np.diff(off, axis=0)),
+        spread=_rms(off - off.mean(axis=0)),
+        error=float(error.mean()),
+        error_percent=float(100 * (error / eyes[:, None]).mean()),
+        lag=lag(points, truth, settle),
+    )
+
+
+def lag(points: Array, truth: Array, settle: int = 10) -> float:
+    """By how many frames points (T, 68, 2) come after the truth; not a number where nothing moves."""
+    frames = np.arange(len(truth), dtype=np.float64)
+    whole = np.arange(max(settle, int(LONGEST_LAG) + 1), len(truth) - 2)
+    if _rms(truth[whole] - truth[whole].mean(axis=0)) < 0.5:
+        return float("nan")
+    delays = np.arange(-1.0, LONGEST_LAG, 0.05)
+    misses = []
+    for delay in delays:
+        at = frames[whole] - delay
+        low = np.floor(at).astype(int)
+        share = (at - low)[:, None, None]
+        off = points[whole] - ((1 - share) * truth[low] + share * truth[low + 1])
+        misses.append(_rms(off - off.mean(axis=0)))
+    return float(delays[int(np.argmin(misses))])
+
+
+def _rms(steps: Array) -> float:
+    """Root mean square of the lengths of vectors (..., 2)."""
+    return float(np.sqrt((steps**2).sum(axis=-1).mean()))

@@ -1,0 +1,100 @@
+"""Frames a second of each backend, with one face and with four: the first part of `python -m benchmarks video`."""
+
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from benchmarks.clips import four_faces, one_face
+from benchmarks.contenders import CONTENDERS, FAST
+from benchmarks.processes import Worker
+from fkp_app.backends import get_predictor
+from fkp_app.detector import Candidate, FaceDetector
+from fkp_app.errors import FkpError
+from fkp_app.tracking import FaceTracker
+from numpynet import use
+from numpynet.typing import AnyArray
+
+BACKENDS = {"numpy": "readable", "numpy-fast": "fast", "torch": "", "onnx": ""}
+"""What each calls for in numpynet."""
+
+
+class TimedDetector(FaceDetector):
+    """The detector, and how long it took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def candidates(self, image: AnyArray, angle: float = 0.0) -> list[Candidate]:
+        """As the detector's."""
+        begin = time.perf_counter()
+        try:
+            return super().candidates(image, angle)
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+
+def serve(line: Connection, backend: str, threads: int | None) -> None:
+    """In the process: asked for anything, a line of text that says why the backend cannot be had, empty where it can;
+    then, asked for numbers of faces and frames, seconds of every frame, seconds of the cascades, and faces seen."""
+    import cv2
+
+    line.recv()
+    try:
+        if BACKENDS[backend]:
+            use(BACKENDS[backend])
+        if threads is not None:
+            cv2.setNumThreads(threads)
+        predictor = get_predictor(backend.partition("-")[0], threads=threads)
+    except FkpError as error:
+        line.send(str(error))
+        return
+    line.send("")
+    while True:
+        faces, frames = line.recv()
+        clip = (one_face if faces == 1 else four_faces)("mix", predictor, frames=frames)
+        detector, images = TimedDetector(), list(clip.images())
+        FaceTracker(detector, predictor).update(images[0], 0.0)  # what is only once is not of a frame
+        detector.seconds, tracker = 0.0, FaceTracker(detector, predictor)
+        taken, seen = [], 0
+        for index, image in enumerate(images):
+            begin = time.perf_counter()
+            seen += len(tracker.update(image, clip.time(index)))
+            taken.append(time.perf_counter() - begin)
+        line.send((taken, detector.seconds, seen / frames))
+
+
+def speeds(backend: str, frames: int, threads: int | None) -> dict[str, Any] | str:
+    """Figures of a backend with one face and with four; or why there are none."""
+    environment = CONTENDERS[FAST].environment if BACKENDS[backend] else {}
+    found: dict[str, Any] = {}
+    with Worker(backend, environment, serve, backend, threads) as worker:
+        if reason := worker.ask(None):
+            return str(reason)
+        for faces in (1, 4):
+            taken, cascades, seen = worker.ask((faces, frames))
+            found[str(faces)] = {
+                "frames_per_second": len(taken) / sum(taken),
+                "median_ms": 1e3 * float(np.median(taken)),
+                "slowest_ms": 1e3 * max(taken),
+                "cascades_share": cascades / sum(taken),
+                "faces_seen": seen,
+            }
+    return found
+
+
+def speed_table(results: dict[str, Any]) -> Iterator[str]:
+    """A row a backend and number of faces."""
+    yield f"{'':12}{'faces':>6}{'frames/s':>10}{'median ms':>11}{'slowest ms':>12}{'cascades':>10}{'seen':>7}"
+    for backend, found in results.items():
+        if isinstance(found, str):
+            yield f"{backend:12}skipped: {found}"
+            continue
+        for faces, row in found.items():
+            yield (
+                f"{backend:12}{faces:>6}{row['frames_per_second']:10.1f}{row['median_ms']:11.1f}"
+                f"{row['slowest_ms']:12.1f}{100 * row['cascades_share']:8.0f} %{row['faces_seen']:7.2f}"
+            )
