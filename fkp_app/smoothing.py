@@ -4,8 +4,9 @@ The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) is a low pass whose cu
 coordinate it has little to go by: a point's speed is mostly noise, so either the noise opens the filter or motion is
 slow to. `FaceSmoother` filters a face in two parts. Its pose (place, size, roll) is common to 68 points, in which the
 noise averages out, so that its speed is known well enough to open the filter at once. What remains is the shape, which
-lasts while the head moves and may be filtered strongly; each part of the face by its own speed, so that a mouth can
-speak in a face at rest. All is measured in sides of the face: the same numbers serve at every distance.
+lasts while the head moves and may be filtered strongly; each part of the face by its own speed, though one speed for
+the whole shape measured no worse on the clips at hand. All is measured in sides of the face: the same numbers serve at
+every distance.
 `python -m benchmarks video` compares the two.
 """
 
@@ -28,8 +29,8 @@ class Tuning:
     d_cutoff: float = 1.0
 
 
-# Chosen by hand among some forty pairs tried on the clips of `python -m benchmarks video`: beyond these, shaking at rest
-# rises faster than lag falls. The clips that they are measured on are the same.
+# Chosen by hand among some forty pairs tried on the clips of `python -m benchmarks video`, on which they are measured,
+# too: beyond these, shaking at rest rises faster than lag falls.
 POSE = Tuning(1.0, 100.0)
 SHAPE = Tuning(0.5, 15.0)
 PARTS = np.zeros(68, np.intp)

@@ -99,7 +99,8 @@ def _list(out: Path | None) -> None:
     """The styles' names with what they are; drawn onto one picture where `out` names one."""
     from fkp_app.images import write_image
     from fkp_app.outputs import check_file
-    from fkp_app.styles.library import load_style, names, sheet
+    from fkp_app.styles.library import load_style, names
+    from fkp_app.styles.sheet import sheet
 
     if out is not None:
         check_file("--out", out)

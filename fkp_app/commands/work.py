@@ -11,7 +11,7 @@ from fkp_app.image_run import Finder, Job, Outcome, Setup, run_here, run_in_work
 from fkp_app.outputs import make_folder, target_paths
 from fkp_app.reporter import Reporter, Stopwatch
 from fkp_app.results import ImageResult, Result, count_of
-from fkp_app.sources import Source, expand
+from fkp_app.sources import Kind, Source, expand
 
 
 @dataclass(frozen=True)
@@ -49,33 +49,13 @@ def process(work: Work, reporter: Reporter) -> tuple[list[Result], bool]:
 
         found, well = run_live(shown, finder, work.looks, work.smooth, work.record, work.keep, reporter)
         return found, well and not problems
-    tally = _Tally(failed=len(problems))
-    targets = _targets(work.out, sources)
+    run = _Run(work, sources, finder, reporter, failed=len(problems))
     with Stopwatch() as watch:
-        _images(work, finder, sources, targets, tally, reporter)
-        _videos(work, finder, sources, targets, tally, reporter)
+        run.images()
+        run.videos()
     if len(sources) + len(problems) > 1:
-        reporter.line(tally.summary(watch.seconds))
-    return [tally.results[i] for i in sorted(tally.results)], not tally.failed
-
-
-@dataclass
-class _Tally:
-    """What has been done so far. results: by the source's place among all."""
-
-    failed: int
-    results: dict[int, Result] = field(default_factory=dict)
-
-    def summary(self, seconds: float) -> str:
-        """All of it in a line."""
-        images = [result for result in self.results.values() if isinstance(result, ImageResult)]
-        videos = len(self.results) - len(images)
-        faces, without = sum(len(result.faces) for result in images), sum(not result.faces for result in images)
-        parts = [f"{count_of(len(images), 'image')} with {count_of(faces, 'face')}, {without} of them without any"]
-        parts += [count_of(videos, "video")] if videos else []
-        parts += [f"{count_of(self.failed, 'source')} failed"] if self.failed else []
-        rate = f" ({len(images) / seconds:.1f} images a second)" if not videos and images else ""
-        return f"{'; '.join(parts)}; {seconds:.1f} s{rate}"
+        reporter.line(run.summary(watch.seconds))
+    return [run.results[i] for i in sorted(run.results)], not run.failed
 
 
 def _shown(work: Work, sources: Sequence[Source]) -> Source | None:
@@ -93,35 +73,69 @@ def _shown(work: Work, sources: Sequence[Source]) -> Source | None:
     return sources[0]
 
 
-def _targets(out: Path | None, sources: Sequence[Source]) -> Sequence[Path | None]:
-    return [None] * len(sources) if out is None else target_paths(out, sources)
+@dataclass
+class _Run:
+    """Files on their way, and what has become of them so far. results: by the source's place among all."""
 
+    work: Work
+    sources: Sequence[Source]
+    finder: Finder
+    reporter: Reporter
+    failed: int
+    results: dict[int, Result] = field(default_factory=dict)
 
-def _images(
-    work: Work,
-    finder: Finder,
-    sources: Sequence[Source],
-    targets: Sequence[Path | None],
-    tally: _Tally,
-    reporter: Reporter,
-) -> None:
-    places = [i for i, source in enumerate(sources) if source.kind == "image"]
-    crops = _targets(work.crops, sources)
-    jobs = [Job(sources[i], targets[i], crops[i]) for i in places]
-    workers = min(work.workers, len(jobs))
-    if workers > 1:
-        outcomes = run_in_workers(work.setup.for_workers(threads_each(workers, work.setup.threads)), jobs, workers)
-    else:
-        outcomes = run_here(finder, jobs)
-    with reporter.bar("images", len(jobs), "images") as advance:
-        for i, outcome in zip(places, outcomes, strict=True):
-            advance()
-            if outcome.result is None:
-                reporter.problem(outcome.problem)
-                tally.failed += 1
-            else:
-                tally.results[i] = outcome.result
-                _say(outcome, outcome.result, reporter)
+    def images(self) -> None:
+        """All images, in this process or shared out to several."""
+        setup, places = self.work.setup, self._places("image")
+        pictures, crops = self._targets(self.work.out), self._targets(self.work.crops)
+        jobs = [Job(self.sources[i], pictures[i], crops[i]) for i in places]
+        workers = min(self.work.workers, len(jobs))
+        if workers > 1:
+            outcomes = run_in_workers(setup.for_workers(threads_each(workers, setup.threads)), jobs, workers)
+        else:
+            outcomes = run_here(self.finder, jobs)
+        with self.reporter.bar("images", len(jobs), "images") as advance:
+            for i, outcome in zip(places, outcomes, strict=True):
+                advance()
+                if outcome.result is None:
+                    self.reporter.problem(outcome.problem)
+                    self.failed += 1
+                else:
+                    self.results[i] = outcome.result
+                    _say(outcome, outcome.result, self.reporter)
+
+    def videos(self) -> None:
+        """All videos, one after another."""
+        places, targets = self._places("video"), self._targets(self.work.out)
+        if not places:
+            return
+        from fkp_app.video_run import VideoTask, run_video
+
+        for i in places:
+            task = VideoTask(self.sources[i], targets[i], self.work.looks[0].draw, self.work.smooth, self.work.keep)
+            try:
+                self.results[i], whole = run_video(task, self.finder, self.reporter)
+            except FkpError as error:
+                self.reporter.problem(error)
+                whole = False
+            self.failed += not whole
+
+    def summary(self, seconds: float) -> str:
+        """All of it in a line."""
+        images = [result for result in self.results.values() if isinstance(result, ImageResult)]
+        videos = len(self.results) - len(images)
+        faces, without = sum(len(result.faces) for result in images), sum(not result.faces for result in images)
+        parts = [f"{count_of(len(images), 'image')} with {count_of(faces, 'face')}, {without} of them without any"]
+        parts += [count_of(videos, "video")] if videos else []
+        parts += [f"{count_of(self.failed, 'source')} failed"] if self.failed else []
+        rate = f" ({len(images) / seconds:.1f} images a second)" if not videos and images else ""
+        return f"{'; '.join(parts)}; {seconds:.1f} s{rate}"
+
+    def _places(self, kind: Kind) -> list[int]:
+        return [i for i, source in enumerate(self.sources) if source.kind == kind]
+
+    def _targets(self, folder: Path | None) -> Sequence[Path | None]:
+        return [None] * len(self.sources) if folder is None else target_paths(folder, self.sources)
 
 
 def _say(outcome: Outcome, result: ImageResult, reporter: Reporter) -> None:
@@ -134,29 +148,3 @@ def _say(outcome: Outcome, result: ImageResult, reporter: Reporter) -> None:
     sure = ", ".join(f"{face.confidence:.2f}" for face in result.faces if face.confidence is not None)
     detail = f"{result.width} x {result.height} pixels, {outcome.seconds * 1000:.0f} ms"
     reporter.detail(detail + (f", confidence {sure}" if sure else ""))
-
-
-def _videos(
-    work: Work,
-    finder: Finder,
-    sources: Sequence[Source],
-    targets: Sequence[Path | None],
-    tally: _Tally,
-    reporter: Reporter,
-) -> None:
-    places = [i for i, source in enumerate(sources) if source.kind == "video"]
-    if not places:
-        return
-    from fkp_app.video_run import VideoTask, run_video
-
-    for i in places:
-        source = sources[i]
-        task = VideoTask(source, targets[i], work.looks[0].draw, work.smooth, work.keep)
-        try:
-            result, whole = run_video(task, finder, reporter)
-        except FkpError as error:
-            reporter.problem(error)
-            tally.failed += 1
-            continue
-        tally.results[i] = result
-        tally.failed += not whole

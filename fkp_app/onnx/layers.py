@@ -3,12 +3,9 @@
 Attributes with a value for each direction are (top, left, bottom, right) or (vertical, horizontal), as in ONNX.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
-from fkp_app.errors import FkpError
+from fkp_app.onnx.graph import Graph, Writer, refusal
 from numpynet.functional.soft_argmax2d import places
 from numpynet.layers import (
     BatchNorm1d,
@@ -26,11 +23,8 @@ from numpynet.layers import (
 from numpynet.module import Module, Residual
 from numpynet.typing import pair
 
-if TYPE_CHECKING:
-    from fkp_app.onnx.export import Graph
 
-
-def _conv2d(graph: "Graph", layer: Conv2d, x: str) -> str:
+def _conv2d(graph: Graph, layer: Conv2d, x: str) -> str:
     weights = [graph.weight(layer, "weight")] + ([graph.weight(layer, "bias")] if layer.bias is not None else [])
     return graph.node(
         *("Conv", x, *weights),
@@ -41,7 +35,7 @@ def _conv2d(graph: "Graph", layer: Conv2d, x: str) -> str:
     )
 
 
-def _batch_norm(graph: "Graph", layer: BatchNorm1d | BatchNorm2d, x: str) -> str:
+def _batch_norm(graph: Graph, layer: BatchNorm1d | BatchNorm2d, x: str) -> str:
     if not layer.track_running_stats:
         raise refusal(layer, "in evaluation, too, it normalises by the batch")
     if layer.affine:
@@ -53,11 +47,11 @@ def _batch_norm(graph: "Graph", layer: BatchNorm1d | BatchNorm2d, x: str) -> str
     return graph.node("BatchNormalization", x, scale, shift, *statistics, epsilon=layer.eps)
 
 
-def _relu(graph: "Graph", layer: ReLU, x: str) -> str:
+def _relu(graph: Graph, layer: ReLU, x: str) -> str:
     return graph.node("Relu", x)
 
 
-def _max_pool2d(graph: "Graph", layer: MaxPool2d, x: str) -> str:
+def _max_pool2d(graph: Graph, layer: MaxPool2d, x: str) -> str:
     if layer.ceil_mode:  # which ONNX and PyTorch do not round alike
         raise refusal(layer, "ceil_mode has no exact counterpart")
     return graph.node(
@@ -69,34 +63,34 @@ def _max_pool2d(graph: "Graph", layer: MaxPool2d, x: str) -> str:
     )
 
 
-def _conv_block(graph: "Graph", layer: ConvBlock, x: str) -> str:
+def _conv_block(graph: Graph, layer: ConvBlock, x: str) -> str:
     x = _relu(graph, ReLU(), _batch_norm(graph, layer.bn, _conv2d(graph, layer.conv, x)))
     return _max_pool2d(graph, MaxPool2d(2), x) if layer.pool else x
 
 
-def _flatten(graph: "Graph", layer: Flatten, x: str) -> str:
+def _flatten(graph: Graph, layer: Flatten, x: str) -> str:
     if layer.start_dim != 1:  # where ONNX makes two axes whatever comes
         raise refusal(layer, "start_dim must be 1")
     return graph.node("Flatten", x, axis=1)
 
 
-def _linear(graph: "Graph", layer: Linear, x: str) -> str:
+def _linear(graph: Graph, layer: Linear, x: str) -> str:
     weights = [graph.weight(layer, "weight")] + ([graph.weight(layer, "bias")] if layer.bias is not None else [])
     return graph.node("Gemm", x, *weights, transB=1)
 
 
-def _dropout(graph: "Graph", layer: Dropout, x: str) -> str:
+def _dropout(graph: Graph, layer: Dropout, x: str) -> str:
     return x  # in evaluation it does nothing
 
 
-def _upsample(graph: "Graph", layer: Upsample, x: str) -> str:
+def _upsample(graph: Graph, layer: Upsample, x: str) -> str:
     factor = layer.scale_factor
     scales = graph.constant(f"scales{factor}", np.array([1, 1, factor, factor], np.float32))
     modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.node("Resize", x, "", scales, **modes)
 
 
-def _soft_argmax2d(graph: "Graph", layer: SoftArgmax2d, x: str) -> str:
+def _soft_argmax2d(graph: Graph, layer: SoftArgmax2d, x: str) -> str:
     """Softmax over each map as one row, which a product with every pixel's place turns into the mean place."""
     K, H, W = graph.shape(x)
     rows = graph.node("Reshape", x, graph.constant(f"rows{K}x{H * W}", np.array([-1, K, H * W])))  # (N, K, H W)
@@ -106,19 +100,14 @@ def _soft_argmax2d(graph: "Graph", layer: SoftArgmax2d, x: str) -> str:
     return graph.node("Flatten", positions, axis=1)  # (N, K, 2) -> (N, 2 K)
 
 
-def _residual(graph: "Graph", layer: Residual, x: str) -> str:
+def _residual(graph: Graph, layer: Residual, x: str) -> str:
     out = x
     for part in layer.path():
         out = graph.write(part, out)
     return graph.node("Add", x, out)
 
 
-def refusal(layer: Module, reason: str) -> FkpError:
-    """What to raise for a layer that cannot be written."""
-    return FkpError(f"{' '.join(repr(layer).split())} cannot be written as ONNX: {reason}")
-
-
-WRITERS: dict[type[Module], Callable[["Graph", Any, str], str]] = {
+WRITERS: dict[type[Module], Writer] = {
     BatchNorm1d: _batch_norm,
     BatchNorm2d: _batch_norm,
     Conv2d: _conv2d,

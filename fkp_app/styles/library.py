@@ -14,7 +14,6 @@ from fkp_app.styles.overlay import Layer, Shadow, make_layers
 from fkp_app.styles.picture import read_overlay, read_tint
 from fkp_app.styles.placing import Anchor, place
 from fkp_app.tables import Range
-from numpynet.typing import AnyArray
 
 DIRECTORY = Path(__file__).parent.parent / "assets"
 DEFAULT = "sunglasses"
@@ -78,10 +77,3 @@ def read_style(path: Path) -> Style:
         raise FkpError(f"{path}: the shadow falls farther than the picture is large; lessen its offset or blur")
     layers = make_layers(rgba, tint, shadow, eye_distance)
     return Style(path.stem, table.description, anchors, table.warp == "perspective", table.fades, size, layers)
-
-
-def sheet() -> AnyArray:
-    """One RGB picture that shows every style that comes with the program, worn by a drawn face, with its name."""
-    from fkp_app.styles.sheet import draw_sheet
-
-    return draw_sheet([load_style(name) for name in names()])

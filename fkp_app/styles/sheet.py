@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fkp_app.filters import wear
 from fkp_app.keypoints import Face
 from fkp_app.styles.drawn_face import PEOPLE, draw_person
-from fkp_app.styles.library import Style
+from fkp_app.styles.library import Style, load_style, names
 from numpynet.typing import AnyArray
 
 TILE = (300, 330)  # width, height
@@ -20,20 +20,25 @@ EYE_DISTANCE = 62.0
 MIDDLE = (149.5, 180.0)
 
 
+def sheet() -> AnyArray:
+    """One RGB picture that shows every style that comes with the program, worn by a drawn face, with its name."""
+    return draw_sheet([load_style(name) for name in names()])
+
+
 def draw_sheet(styles: Sequence[Style]) -> AnyArray:
     """An RGB picture with a tile for each style: a face that wears it, its name and its description."""
     columns = min(COLUMNS, len(styles))
     rows = -(-len(styles) // columns)
     step = (TILE[0] + GAP, TILE[1] + CAPTION + GAP)
-    sheet = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), PAPER)
+    paper = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), PAPER)
     for i, style in enumerate(styles):
         left, top = GAP + i % columns * step[0], GAP + i // columns * step[1]
         # Counted anew in each row, so that the same person does not stand below herself.
         person = PEOPLE[(i + i // columns) % len(PEOPLE)]
         image, keypoints = draw_person(person, TILE, EYE_DISTANCE, MIDDLE)
         face = Face((0, 0, *TILE), None, keypoints)
-        sheet.paste(Image.fromarray(wear(image, [face], style)), (left, top))
-        draw = ImageDraw.Draw(sheet)
+        paper.paste(Image.fromarray(wear(image, [face], style)), (left, top))
+        draw = ImageDraw.Draw(paper)
         draw.text((left + 2, top + TILE[1] + 6), style.name, INK, ImageFont.load_default(22))
         draw.text((left + 2, top + TILE[1] + 33), style.description, FAINT, ImageFont.load_default(14))
-    return np.array(sheet)
+    return np.array(paper)

@@ -12,7 +12,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fkp_app.video.decoder import MAX_SIDE, Claims, VideoError, check_size
+from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, check_size
 from numpynet.typing import AnyArray
 
 AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)

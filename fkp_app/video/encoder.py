@@ -12,8 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fkp_app.video.av import AV_ERRORS, HIGH_DEFINITION, reason
+from fkp_app.video.codecs import EncodingError
 from fkp_app.video.sound import Sound, SoundError
-from fkp_app.video.writer import EncodingError
 from numpynet.typing import AnyArray
 
 CLOCK = 90_000

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from fkp_app.video.decoder import Claims, VideoError, check_size
-from fkp_app.video.writer import EncodingError
+from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
 from numpynet.typing import AnyArray
 
 MARGIN = 0.3

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from fkp_app.video.decoder import Decoder, VideoError
+from fkp_app.video.codecs import Decoder, Library, VideoError, has_av
 from numpynet.typing import AnyArray
 
 VIDEO_SUFFIXES = frozenset(
@@ -17,8 +17,6 @@ FRAME_RATE = 25.0
 """Frames a second where a file does not say it, or says nonsense."""
 FRAME_RATES = (0.1, 500.0)
 """What is believed: 1000 stands in files that only say that their times are milliseconds."""
-
-Library = Literal["av", "opencv"]
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,6 @@ def open_video(path: str | Path, library: Library | None = None) -> "VideoReader
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
     return VideoReader(path, _decoder(path, library))
-
-
-def has_av() -> bool:
-    """Whether PyAV is installed and can be loaded."""
-    try:
-        import av  # noqa: F401
-    except (ImportError, OSError):
-        return False
-    return True
 
 
 def _decoder(path: Path, library: Library | None) -> Decoder:

@@ -3,35 +3,14 @@
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.video.decoder import MAX_SIDE
-from fkp_app.video.reader import Library, has_av
+from fkp_app.video.codecs import MAX_SIDE, Encoder, EncodingError, Library, has_av
 from numpynet.files import atomic
 from numpynet.typing import AnyArray
 
 WRITTEN_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-
-
-class EncodingError(Exception):
-    """Why a video cannot be written, in a few words."""
-
-
-class Encoder(Protocol):
-    """A library's way to write a video: `encoder.AvEncoder` or `opencv.OpenCvEncoder`."""
-
-    notes: list[str]
-
-    def write(self, image: AnyArray, time: float) -> None: ...
-
-    def finish(self) -> None:
-        """Write what is still held back, and close the file."""
-        ...
-
-    def abandon(self) -> None:
-        """Close the file, which nobody will read."""
-        ...
 
 
 class VideoWriter:

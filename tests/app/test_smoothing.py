@@ -125,7 +125,7 @@ def test_a_mouth_speaks_in_a_face_at_rest():
     assert PARTS[55] == PARTS[66] != PARTS[36]
 
 
-def test_a_mouth_that_speaks_shakes_nothing_else():
+def test_a_mouth_that_speaks_hardly_shakes_the_eyes():
     points, _ = noisy(still(120), 100)
     speaking = points.copy()
     speaking[:, 48:68, 1] += 3 * np.sin(np.arange(120))[:, None] * np.linspace(-1, 1, 20)

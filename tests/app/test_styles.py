@@ -12,8 +12,9 @@ from fkp_app.filters import wear
 from fkp_app.keypoint_layout import FLIP_ORDER
 from fkp_app.keypoints import Face
 from fkp_app.styles.drawn_face import face_keypoints
-from fkp_app.styles.library import DIRECTORY, load_style, names, sheet
+from fkp_app.styles.library import DIRECTORY, load_style, names
 from fkp_app.styles.placing import place, yaw
+from fkp_app.styles.sheet import sheet
 
 GOOD = """
 description = "A patch"

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from fkp_app.video.decoder import MAX_SIDE, Claims, VideoError
-from fkp_app.video.reader import FRAME_RATE, VideoReader, has_av, open_video
+from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, has_av
+from fkp_app.video.reader import FRAME_RATE, VideoReader, open_video
 from tests.videos import (
     BLUE,
     COUNT,

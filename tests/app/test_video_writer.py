@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.video.reader import has_av, open_video
+from fkp_app.video.codecs import has_av
+from fkp_app.video.reader import open_video
 from fkp_app.video.writer import WRITTEN_SUFFIXES, VideoWriter
 from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters, sound_packets, write_video
 

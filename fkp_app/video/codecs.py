@@ -1,12 +1,14 @@
-"""What a library must do to read videos for us, and what is asked of every file, whichever reads it."""
+"""What a library must do to read or write videos for us, and what is asked of every file, whichever does it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fkp_app.errors import FkpError
 from numpynet.typing import AnyArray
+
+Library = Literal["av", "opencv"]
 
 MAX_SIDE = 8192
 """Videos wider or higher are not read."""
@@ -38,6 +40,35 @@ class Decoder(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class EncodingError(Exception):
+    """Why a video cannot be written, in a few words."""
+
+
+class Encoder(Protocol):
+    """A library's way to write a video: `encoder.AvEncoder` or `opencv.OpenCvEncoder`."""
+
+    notes: list[str]
+
+    def write(self, image: AnyArray, time: float) -> None: ...
+
+    def finish(self) -> None:
+        """Write what is still held back, and close the file."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the file, which nobody will read."""
+        ...
+
+
+def has_av() -> bool:
+    """Whether PyAV is installed and can be loaded."""
+    try:
+        import av  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def check_size(path: Path, width: int, height: int) -> None:
