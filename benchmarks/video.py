@@ -19,14 +19,14 @@ from benchmarks.steadiness import Steadiness, steadiness
 from benchmarks.video_speed import BACKENDS, speed_table, speeds
 from fkp_app.backends import Predictor, get_predictor
 from fkp_app.detector import FaceDetector
-from fkp_app.smoothing import FaceSmoother, PointFilter, Tuning
-from fkp_app.tracking import FaceTracker
+from fkp_app.tracking.smoothing import FaceSmoother, PointFilter, Tuning
+from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use
 from numpynet.typing import Array
 
 POINT = {"One-Euro, usual": Tuning(1.0, 0.007), "One-Euro, tuned": Tuning(0.5, 0.25)}
-"""One-Euro on every coordinate, in pixels: with constants that are often seen, and with those, of forty tried on these
-clips, that shake about as little as pose and shape do after the tracking."""
+"""One-Euro on every coordinate, in pixels: with constants that are often seen, and with those, of some sixty tried on
+these clips, that shake about as little as pose and shape do after the tracking."""
 AFTER, WITHIN = "pose, shape: after", "pose, shape: within"
 """FaceSmoother applied to what was found, as One-Euro is here; and in the tracker, where the next crop is cut by what
 was smoothed, too."""

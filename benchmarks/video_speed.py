@@ -13,7 +13,7 @@ from benchmarks.processes import Worker
 from fkp_app.backends import get_predictor
 from fkp_app.detector import Candidate, FaceDetector
 from fkp_app.errors import FkpError
-from fkp_app.tracking import FaceTracker
+from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use
 from numpynet.typing import AnyArray
 

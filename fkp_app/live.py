@@ -14,7 +14,8 @@ from fkp_app.outputs import check_file
 from fkp_app.reporter import Reporter, Stopwatch
 from fkp_app.results import FrameResult, Result, VideoResult, count_of
 from fkp_app.sources import Source
-from fkp_app.tracking import FaceTracker, TrackedFace
+from fkp_app.tracking.tracker import FaceTracker
+from fkp_app.tracking.tracks import TrackedFace
 from fkp_app.video.camera import Camera, CameraError, open_camera
 from fkp_app.video.reader import Frame, VideoReader, open_video
 from fkp_app.video.window import Window

@@ -14,7 +14,7 @@ from fkp_app.keypoints import Face
 from numpynet.files import atomic
 
 if TYPE_CHECKING:
-    from fkp_app.tracking import TrackedFace
+    from fkp_app.tracking.tracks import TrackedFace
 
 CSV_COLUMNS = (
     *("image", "face", "x", "y", "w", "h", "confidence"),

@@ -10,7 +10,7 @@ from fkp_app.outputs import make_parent
 from fkp_app.reporter import Reporter, Stopwatch
 from fkp_app.results import FrameResult, VideoResult, count_of
 from fkp_app.sources import Source
-from fkp_app.tracking import FaceTracker
+from fkp_app.tracking.tracker import FaceTracker
 from fkp_app.video.reader import open_video
 from fkp_app.video.writer import VideoWriter
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fkp_app.framing import face_square
-from fkp_app.smoothing import PARTS, POSE, FaceSmoother, OneEuro, PointFilter, Tuning, low_pass
+from fkp_app.tracking.smoothing import PARTS, POSE, FaceSmoother, OneEuro, PointFilter, Tuning, low_pass
 from tests.app.test_keypoints import placed
 
 DT = 0.04

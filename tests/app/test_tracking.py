@@ -7,9 +7,9 @@ from benchmarks.clips import camera, one_face
 from fkp_app.backends import get_predictor
 from fkp_app.detector import FaceDetector
 from fkp_app.keypoints import Face
-from fkp_app.searches import TURNED_EVERY, Scene, Search
-from fkp_app.tracking import CHECK_EVERY, DETECT_EVERY, FaceTracker
-from fkp_app.tracks import Track, box_from_square, merged, plausible
+from fkp_app.tracking.searches import TURNED_EVERY, Scene, Search
+from fkp_app.tracking.tracker import CHECK_EVERY, DETECT_EVERY, FaceTracker
+from fkp_app.tracking.tracks import Track, box_from_square, merged, plausible
 from tests.app.moving_faces import HEIGHT, WIDTH, Network, Squares, middle_of, scene
 from tests.app.test_keypoints import placed
 

@@ -13,7 +13,7 @@ import numpy as np
 from fkp_app.detector import Candidate
 from fkp_app.framing import Square
 from fkp_app.keypoints import SAME_FACE, Detector
-from fkp_app.tracks import overlap
+from fkp_app.tracking.tracks import overlap
 from numpynet.typing import AnyArray, Array
 
 SMALL = 320

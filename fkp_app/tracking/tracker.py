@@ -13,11 +13,9 @@ from fkp_app.backends import Predictor
 from fkp_app.confidence import MIN_CONFIDENCE
 from fkp_app.framing import Square
 from fkp_app.keypoints import SAME_FACE, Detector, Face, find_faces, sights
-from fkp_app.searches import Scene, Schedule
-from fkp_app.tracks import WANDERED, Track, TrackedFace, merged, overlap, plausible
+from fkp_app.tracking.searches import Scene, Schedule
+from fkp_app.tracking.tracks import WANDERED, Track, TrackedFace, merged, overlap, plausible
 from numpynet.typing import AnyArray, Array
-
-__all__ = ["FaceTracker", "TrackedFace"]
 
 DETECT_EVERY = 15
 """Frames from one search for new faces to the next."""

@@ -29,8 +29,8 @@ class Tuning:
     d_cutoff: float = 1.0
 
 
-# Chosen by hand among some forty pairs tried on the clips of `python -m benchmarks video`, on which they are measured,
-# too: beyond these, shaking at rest rises faster than lag falls.
+# Chosen by hand among some sixty settings tried on the clips of `python -m benchmarks video`, on which they are
+# measured, too: beyond these, shaking at rest rises faster than lag falls.
 POSE = Tuning(1.0, 100.0)
 SHAPE = Tuning(0.5, 15.0)
 PARTS = np.zeros(68, np.intp)

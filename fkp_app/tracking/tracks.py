@@ -8,7 +8,7 @@ import numpy as np
 from fkp_app.detector import CENTRE_X, CENTRE_Y, SIDE
 from fkp_app.framing import Square, face_square
 from fkp_app.keypoints import Face, upright
-from fkp_app.smoothing import FaceSmoother, low_pass
+from fkp_app.tracking.smoothing import FaceSmoother, low_pass
 from fkp_app.windows import Box, into, shared
 from numpynet.typing import Array
 
