@@ -13,15 +13,23 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.clips import one_face  # noqa: E402
 from fkp_app import detect  # noqa: E402
+from fkp_app.backends import get_predictor  # noqa: E402
+from fkp_app.detector import FaceDetector  # noqa: E402
 from fkp_app.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
 from fkp_app.filters import wear  # noqa: E402
 from fkp_app.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
 from fkp_app.images import write_image  # noqa: E402
 from fkp_app.styles.library import load_style  # noqa: E402
+from fkp_app.styles.sheet import sheet  # noqa: E402
+from fkp_app.tracking.tracker import FaceTracker  # noqa: E402
+from numpynet.typing import AnyArray  # noqa: E402
 from tests.free_pictures import group_picture, hopper  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
+MOMENTS = (0, 20, 40, 60)
+"""Which frames of the clip are shown."""
 
 
 def main() -> None:
@@ -35,7 +43,15 @@ def main() -> None:
     faces = detect(group)
     write_image(OUT / "faces.jpg", draw_faces(group, faces))
     write_image(OUT / "sunglasses.jpg", wear(group, faces, load_style("sunglasses")))
+    write_image(OUT / "numbered.jpg", numbered(photo))
+    write_image(OUT / "styles.png", sheet())
+    write_image(OUT / "rolled.jpg", beside(rolled(photo, 45), "aviator"))
+    write_image(OUT / "edge.jpg", beside(photo[:, 170:].copy(), "hearts"))
+    write_image(OUT / "video.jpg", clip())
 
+
+def numbered(photo: AnyArray) -> AnyArray:
+    """A face close by, its points numbered."""
     (face,) = detect(photo)
     framing = Framing("face", 900, 1.15)
     matrix = crop_matrix(face_square(face.keypoints), framing)
@@ -43,7 +59,33 @@ def main() -> None:
     close = cv2.addWeighted(close, 0.6, np.full_like(close, 255), 0.4, 0)  # paler, for the numbers to stand out
     draw_points(close, points, radius=4)
     draw_numbers(close, points, size=13)
-    write_image(OUT / "numbered.jpg", close)
+    return close
+
+
+def rolled(photo: AnyArray, angle: float) -> AnyArray:
+    """A photo turned clockwise about its middle."""
+    height, width = photo.shape[:2]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -angle, 1.0)
+    turned: AnyArray = cv2.warpAffine(photo, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return turned
+
+
+def beside(image: AnyArray, style: str) -> AnyArray:
+    """What was found in an image, and the same faces wearing something."""
+    faces = detect(image)
+    return np.hstack([draw_faces(image, faces), wear(image, faces, load_style(style))])
+
+
+def clip() -> AnyArray:
+    """Some frames of a clip through the tracker, side by side."""
+    predictor = get_predictor()
+    moving = one_face("mix", predictor, frames=max(MOMENTS) + 1)
+    tracker, shown = FaceTracker(FaceDetector(), predictor), []
+    for index, image in enumerate(moving.images()):
+        faces = tracker.update(image, moving.time(index))
+        if index in MOMENTS:
+            shown.append(wear(draw_faces(image, faces), faces, load_style("round")))
+    return np.hstack([cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in shown])
 
 
 if __name__ == "__main__":
