@@ -17,14 +17,22 @@ import numpy as np
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Worker
+from numpynet.checkpoint import WeightsCard
 from numpynet.models import HOURGLASS, MODELS
+from numpynet.module import Chain
+from numpynet.typing import Array
 
 NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items()} | {
     "hourglass": ("HourglassNet", HOURGLASS)
 }
 """Architecture and arguments, by the name that the results have for it."""
 
-SIDES = {"numpynet, readable": ("numpy", "readable"), "numpynet, fast": ("numpy", "fast"), "torch": ("torch", "")}
+SIDES = {
+    "numpynet, readable": ("numpy", "readable"),
+    "numpynet, fast": ("numpy", "fast"),
+    "torch": ("torch", ""),
+    "OpenCV, from ONNX": ("onnx", ""),
+}
 
 
 def network(name: str, backend: str, ops: str) -> Callable[[], object]:
@@ -39,6 +47,8 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
         use(ops)
         fused = fuse(net)
         return lambda: fused(image)
+    if backend == "onnx":
+        return from_onnx(net, WeightsCard(arguments, arguments["size"], {}, 0.0, 1.0, architecture), image)
     import torch
 
     from reference.models import ARCHITECTURES
@@ -48,6 +58,21 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
     def forward() -> object:
         with torch.inference_mode():
             return twin(tensor)
+
+    return forward
+
+
+def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], object]:
+    """The network as OpenCV runs it, of which nobody else makes use meanwhile."""
+    import cv2
+
+    from fkp_app.onnx.export import to_onnx
+
+    read = cv2.dnn.readNetFromONNX(np.frombuffer(to_onnx(net, card), np.uint8))
+
+    def forward() -> object:
+        read.setInput(image)
+        return read.forward()
 
     return forward
 

@@ -146,8 +146,9 @@ def latency(results: dict[str, Any]) -> Iterator[str]:
     found = results["latency"]
     yield "\n### One face\n"
     yield "`python -m benchmarks latency`; milliseconds, medians.\n"
-    yield "| | numpynet, readable | numpynet, fast | PyTorch |"
-    yield "|---|---:|---:|---:|"
+    sides = ["PyTorch" if side == "torch" else side for side in found["image"]]
+    yield f"| | {' | '.join(sides)} |"
+    yield "|---|" + "---:|" * len(sides)
     titles = {
         "image": "decoded photo to keypoints",
         "net": "full network alone",

@@ -28,11 +28,11 @@ class TimedDetector(FaceDetector):
         super().__init__()
         self.seconds = 0.0
 
-    def candidates(self, image: AnyArray, angle: float = 0.0) -> list[Candidate]:
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
         """As the detector's."""
         begin = time.perf_counter()
         try:
-            return super().candidates(image, angle)
+            return super().candidates(image, angle, margin)
         finally:
             self.seconds += time.perf_counter() - begin
 

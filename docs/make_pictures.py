@@ -46,7 +46,7 @@ def main() -> None:
     write_image(OUT / "numbered.jpg", numbered(photo))
     write_image(OUT / "styles.png", sheet())
     write_image(OUT / "rolled.jpg", beside(rolled(photo, 45), "aviator"))
-    write_image(OUT / "edge.jpg", beside(photo[:, 170:].copy(), "hearts"))
+    write_image(OUT / "edge.jpg", beside(photo[:, 200:].copy(), "hearts"))
     write_image(OUT / "video.jpg", clip())
 
 

@@ -65,8 +65,11 @@ class FaceDetector:
         boxes = [candidate.box for candidate in self.candidates(image) if candidate.weight >= SURE]
         return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
 
-    def candidates(self, image: AnyArray, angle: float = 0.0) -> list[Candidate]:
-        """All that may be a face in an RGB image turned by `angle`, the one with the most weight first."""
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
+        """All that may be a face in an RGB image turned by `angle`, the one with the most weight first.
+
+        margin: by which share of its shorter side the image is first continued on each side, its last pixels repeated.
+        """
         height, width = image.shape[:2]
         shrink = max(1.0, max(height, width) / LONGEST_SIDE)
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -74,7 +77,7 @@ class FaceDetector:
             size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
             gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
         least = max(MIN_SIZE, round(MIN_SHARE * min(gray.shape)))
-        gray, turn = turned(gray, angle)
+        gray, turn = turned(gray, angle, round(margin * min(gray.shape)))
         if min(gray.shape) < least:
             return []
         windows, _, passed = self._first.detectMultiScale3(

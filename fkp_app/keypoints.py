@@ -19,8 +19,9 @@ SAME_FACE = 0.3
 """Two faces whose keypoints' squares share so much of the smaller one are one face."""
 MOST_GROWTH = 3.0
 """Points that fill a square so many times as large as the last one, or as small, are not followed."""
-TURNS = (-35.0, 35.0)
-"""By which angles an image is turned where upright no face is found."""
+SEARCHES = (((0.0, 0.0),), ((0.0, 0.3),), ((-35.0, 0.0), (35.0, 0.0)))
+"""How an image is searched as long as no face is found: as it is; with its edges continued, for heads they cut off;
+turned each way. Angles in degrees, margins in shares of the shorter side, as in `FaceDetector.candidates`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Face:
 class Detector(Protocol):
     """Anything that finds what may be a face, such as `detector.FaceDetector`."""
 
-    def candidates(self, image: AnyArray, angle: float = 0.0) -> list[Candidate]: ...
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]: ...
 
 
 def find_faces(
@@ -48,14 +49,16 @@ def find_faces(
     refinements: int = REFINEMENTS,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> list[Face]:
-    """Every face in an RGB image (H, W, 3), the largest first; where there is none, of the image turned each way.
+    """Every face in an RGB image (H, W, 3), the largest first; SEARCHES says what is tried.
 
     refinements: how often the network looks again; min_confidence: less sure faces are left out.
     """
-    faces = _judged(image, detector.candidates(image), predictor, refinements, min_confidence)
-    if not faces:
-        turned = [candidate for angle in TURNS for candidate in detector.candidates(image, angle)]
-        faces = _judged(image, turned, predictor, refinements, min_confidence)
+    faces: list[Face] = []
+    for search in SEARCHES:
+        candidates = [one for angle, margin in search for one in detector.candidates(image, angle, margin)]
+        faces = _judged(image, candidates, predictor, refinements, min_confidence)
+        if faces:
+            break
     return sorted(faces, key=lambda face: (-face.box[2] * face.box[3], face.box))
 
 

@@ -52,14 +52,17 @@ def shared(one: Array, other: Array) -> float:
     return area
 
 
-def turned(gray: AnyArray, angle: float) -> tuple[AnyArray, Array]:
-    """The image turned clockwise about its middle, large enough to hold it, and the map (2, 3) from old to new."""
+def turned(gray: AnyArray, angle: float, margin: int = 0) -> tuple[AnyArray, Array]:
+    """The image turned clockwise about its middle, and the map (2, 3) from old to new.
+
+    It is large enough to hold the old one and `margin` pixels more on each side, in which the last ones are repeated.
+    """
     turn = np.deg2rad(angle)
     linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    if angle == 0:
+    if angle == 0 and margin == 0:
         return gray, np.column_stack([linear, [0.0, 0.0]])
     old = np.array([gray.shape[1], gray.shape[0]])
-    new = np.ceil(np.abs(linear) @ old).astype(int)
+    new = np.ceil(np.abs(linear) @ old).astype(int) + 2 * margin
     matrix = np.column_stack([linear, (new - 1) / 2 - linear @ ((old - 1) / 2)])
     size = (int(new[0]), int(new[1]))
     return cv2.warpAffine(gray, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), matrix

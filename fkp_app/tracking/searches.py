@@ -34,7 +34,8 @@ FLAT = 2.0
 class Search:
     """A detector of faces that are not yet known.
 
-    small: in the small picture; turned: whether the picture may be turned; turned_small: and if so, only the small one.
+    small: in the small picture; turned: whether the picture may be turned and its edges continued; turned_small: and if
+    so, only the small one's.
     """
 
     detector: Detector
@@ -43,24 +44,27 @@ class Search:
     turned: bool
     turned_small: bool = True
 
-    def candidates(self, image: AnyArray, angle: float = 0.0) -> list[Candidate]:
-        """What may be a face in an RGB image turned by `angle`, and is none of the known ones."""
-        if angle and not self.turned:
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
+        """What may be a face in an RGB image, turned and continued as asked, and is none of the known ones."""
+        changed = bool(angle or margin)
+        if changed and not self.turned:
             return []
-        small = self.turned_small if angle else self.small
-        found = small_candidates(self.detector, image, angle) if small else self.detector.candidates(image, angle)
+        if self.turned_small if changed else self.small:
+            found = small_candidates(self.detector, image, angle, margin)
+        else:
+            found = self.detector.candidates(image, angle, margin)
         return [one for one in found if all(overlap(one.square, square) <= SAME_FACE for square in self.known)]
 
 
-def small_candidates(detector: Detector, image: AnyArray, angle: float) -> list[Candidate]:
+def small_candidates(detector: Detector, image: AnyArray, angle: float, margin: float) -> list[Candidate]:
     """What the detector finds in the small picture of an image, in coordinates of the image."""
     height, width = image.shape[:2]
     shrink = max(height, width) / SMALL
     if shrink <= 1:
-        return detector.candidates(image, angle)
+        return detector.candidates(image, angle, margin)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return [_enlarged(one, shrink) for one in detector.candidates(small, angle)]
+    return [_enlarged(one, shrink) for one in detector.candidates(small, angle, margin)]
 
 
 def _enlarged(one: Candidate, by: float) -> Candidate:

@@ -41,9 +41,9 @@ class Squares:
         self.asked = []
         self.rng = np.random.default_rng(3)
 
-    def candidates(self, image, angle=0.0):
-        self.asked.append((angle, image.shape[1]))
-        if angle != self.angle:
+    def candidates(self, image, angle=0.0, margin=0.0):
+        self.asked.append((angle, margin, image.shape[1]))
+        if angle != self.angle or margin:
             return []
         gray = image[:, :, 0]
         found = []
@@ -58,8 +58,8 @@ class Squares:
 
     @property
     def searches(self):
-        """How many times it was asked about an upright image."""
-        return sum(angle == 0 for angle, _ in self.asked)
+        """How many times it was asked about the image as it is."""
+        return sum(angle == margin == 0 for angle, margin, _ in self.asked)
 
 
 class Network:

@@ -93,6 +93,22 @@ def test_a_face_that_touches_the_edge_is_found(detector):
         assert 0 <= y < y + h <= part.shape[0]
 
 
+@pytest.mark.parametrize("zoom", [1, 4])
+def test_with_a_margin_a_cut_face_is_found_where_it_is(detector, zoom):
+    (whole,) = (one for one in detector.candidates(hopper()) if one.weight >= SURE)
+    cut = hopper()[:, 200:]
+    cut = cv2.resize(cut, None, fx=zoom, fy=zoom)  # at zoom 4 it is searched at a smaller size
+    assert detector.detect(cut) == []
+    best = max(detector.candidates(cut, margin=0.3), key=lambda one: one.weight)
+    assert best.weight >= SURE
+    expected = np.array(whole.square) - [200, 0, 0]
+    np.testing.assert_allclose(np.array(best.square) / zoom, expected, atol=0.12 * whole.square[2])
+    x, y, w, h = best.box
+    assert x == 0 <= y
+    assert y + h <= cut.shape[0]
+    assert 0.5 < w / h < 1  # cut off, too
+
+
 def turned(image, angle):
     """A picture turned clockwise about its middle, at the same size, and the map."""
     height, width = image.shape[:2]

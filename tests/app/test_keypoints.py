@@ -30,15 +30,15 @@ class Fake:
 
 
 class Boxes:
-    """A detector that knows boxes, in the image upright or only in the image turned by an angle."""
+    """A detector that knows boxes, in the image upright or only in the image turned by an angle or with a margin."""
 
-    def __init__(self, *boxes, angle=0.0, weight=1e9):
-        self.boxes, self.angle, self.weight = list(boxes), angle, weight
+    def __init__(self, *boxes, angle=0.0, margin=0.0, weight=1e9):
+        self.boxes, self.angle, self.margin, self.weight = list(boxes), angle, margin, weight
         self.asked = []
 
-    def candidates(self, image, angle=0.0):
-        self.asked.append(angle)
-        boxes = self.boxes if angle == self.angle else []
+    def candidates(self, image, angle=0.0, margin=0.0):
+        self.asked.append((angle, margin))
+        boxes = self.boxes if angle == self.angle and margin == self.margin else []
         return [Candidate(box, square_from_box(box), angle, self.weight, 1000) for box in boxes]
 
 
@@ -208,10 +208,10 @@ def test_where_upright_no_face_is_found_the_image_is_turned():
     np.testing.assert_allclose(face.keypoints, placed((240, 190), 120, -35), atol=3)
     right, left = eyes_in(predictor.batches[0][0, 0])
     assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)  # even the first look is upright
-    assert detector.asked == [0.0, -35.0, 35.0]
+    assert detector.asked == [(0.0, 0.0), (0.0, 0.3), (-35.0, 0.0), (35.0, 0.0)]
     upright_one = Boxes((170, 110, 140, 140))
     find_faces(image, upright_one, predictor)
-    assert upright_one.asked == [0.0]
+    assert upright_one.asked == [(0.0, 0.0)]
 
 
 @pytest.mark.parametrize("angle", [-45, -30, 30, 45])

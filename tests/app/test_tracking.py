@@ -181,7 +181,7 @@ def test_without_a_face_searches_are_rare_and_turned_ones_rarer():
     frames = 1 + 4 * TURNED_EVERY
     assert follow([{}] * frames, detector, predictor, detect_every=12) == [[]] * frames
     assert detector.searches == 1 + TURNED_EVERY  # every fourth frame
-    assert len(detector.asked) - detector.searches == 2 * 2  # the first and the seventh, two turns each
+    assert len(detector.asked) - detector.searches == 2 * 3  # the first and the seventh: a margin, and two turns
     assert predictor.batches == []
 
 
@@ -189,7 +189,7 @@ def test_a_tilted_face_is_found_at_once_and_followed():
     detector = Squares(angle=35.0)
     seen = follow([{ONE: (80, 100, 40)}] * 8, detector)
     assert [[face.track for face in each] for each in seen] == [[1]] * 8
-    assert len(detector.asked) == 3
+    assert len(detector.asked) == 4  # as it is, with a margin, turned each way
 
 
 def test_a_frame_is_one_batch_with_few_second_looks():
@@ -281,11 +281,12 @@ def test_a_small_search_gives_places_in_the_whole_frame():
     image = scene({ONE: (500, 400, 200)}, size=(960, 1280))
     detector = Squares()
     (found,) = Search(detector, [], small=True, turned=False).candidates(image)
-    assert detector.asked == [(0.0, 320)]
+    assert detector.asked == [(0.0, 0.0, 320)]
     np.testing.assert_allclose(found.square, (499.5, 399.5, 200), atol=1)
     assert found.box == (400, 300, 200, 200)
     assert Search(detector, [found.square], small=True, turned=False).candidates(image) == []
-    assert Search(detector, [], small=False, turned=False).candidates(image, 35.0) == []
+    for changed in ((35.0, 0.0), (0.0, 0.3)):
+        assert Search(detector, [], small=False, turned=False).candidates(image, *changed) == []
 
 
 def test_detect_every_must_be_a_number_of_frames():

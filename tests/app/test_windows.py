@@ -83,6 +83,13 @@ def test_a_turned_picture_holds_every_corner_clockwise(angle):
     assert (corners < np.array(image.shape[::-1])).all()
 
 
+def test_a_margin_repeats_the_last_pixels():
+    gray = np.random.default_rng(0).integers(0, 256, (6, 10)).astype(np.uint8)
+    image, matrix = turned(gray, 0, 3)
+    np.testing.assert_array_equal(image, np.pad(gray, 3, mode="edge"))
+    np.testing.assert_array_equal(matrix, [[1, 0, 3], [0, 1, 3]])
+
+
 def test_upright_it_is_the_picture_itself():
     gray = np.zeros((6, 10), np.uint8)
     image, matrix = turned(gray, 0)
