@@ -43,11 +43,18 @@ def draw_faces(image: AnyArray, faces: Sequence[Face], numbers: bool = False) ->
     """
     canvas = np.ascontiguousarray(image).copy()
     for face in faces:
-        draw_box(canvas, face)
-        draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
-        if numbers:
-            draw_numbers(canvas, face.keypoints, size=max(7.0, face.box[2] / 45))
+        draw_marks(canvas, face, numbers=numbers)
     return canvas
+
+
+def draw_marks(canvas: AnyArray, face: Face, boxes: bool = True, points: bool = True, numbers: bool = False) -> None:
+    """What is wished for of a face, onto `canvas`."""
+    if boxes:
+        draw_box(canvas, face)
+    if points:
+        draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
+    if numbers:
+        draw_numbers(canvas, face.keypoints, size=max(7.0, face.box[2] / 45))
 
 
 def draw_numbered(image: AnyArray, faces: Sequence[Face]) -> AnyArray:

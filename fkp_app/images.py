@@ -31,12 +31,12 @@ class ImageError(FkpError):
     """A file that cannot be read as an image."""
 
 
-def read_image(path: str | Path, notes: list[str] | None = None) -> AnyArray:
+def read_image(path: str | Path, notes: list[str] | None = None, max_pixels: int = MAX_PIXELS) -> AnyArray:
     """The image in a file, uint8 RGB (H, W, 3), EXIF orientation applied, transparency laid on white.
 
     The content decides the format, not the name. 16-bit images are scaled to 8 bits; of an animation it is the first
     frame, which a line appended to `notes` says. ImageError where the file is missing, empty, truncated, no image,
-    unreadable or larger than MAX_PIXELS, which is seen before its pixels are read.
+    unreadable or larger than max_pixels, which is seen before its pixels are read.
     """
     path = Path(path)
     try:
@@ -45,7 +45,7 @@ def read_image(path: str | Path, notes: list[str] | None = None) -> AnyArray:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: is empty")
         with Image.open(path) as picture:
-            _check_size(path, picture)
+            _check_size(path, picture, max_pixels)
             frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
             if frames > 1 and notes is not None:
                 notes.append(f"{path}: is an animation of {frames} frames, of which the first is used")
@@ -58,7 +58,7 @@ def read_image(path: str | Path, notes: list[str] | None = None) -> AnyArray:
     except PermissionError:
         raise ImageError(f"{path}: cannot be read (permission denied)") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path}: has far more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller") from None
+        raise ImageError(f"{path}: has far more than {max_pixels / 1e6:.0f} million pixels; make it smaller") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
         # Pillow's decoders raise any of these on damaged data.
         raise ImageError(f"{path}: is truncated or damaged ({_reason(error)})") from None
@@ -76,12 +76,10 @@ def write_image(path: str | Path, image: AnyArray) -> None:
         raise FkpError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _check_size(path: Path, picture: Image.Image) -> None:
+def _check_size(path: Path, picture: Image.Image, most: int) -> None:
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{path}: has {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller"
-        )
+    if width * height > most:
+        raise ImageError(f"{path}: has {width} x {height} pixels, more than {most / 1e6:.0f} million; make it smaller")
 
 
 def _to_rgb(picture: Image.Image) -> AnyArray:

@@ -10,10 +10,10 @@ from PIL import Image
 
 from fkp_app.backends import BACKENDS, Predictor, get_predictor
 from fkp_app.detector import FaceDetector
-from fkp_app.drawing import draw_box, draw_numbers, draw_points
+from fkp_app.drawing import draw_marks
 from fkp_app.errors import FkpError
 from fkp_app.filters import wear
-from fkp_app.images import ImageError, read_image
+from fkp_app.images import read_image
 from fkp_app.keypoints import Face, find_faces
 from fkp_app.onnx.card import is_onnx
 from fkp_app.results import ImageResult, to_json
@@ -87,8 +87,7 @@ def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, folder: Path)
     """
     notes: list[str] = []
     try:
-        check_pixels(photo)
-        image = read_image(photo, notes)
+        image = read_image(photo, notes, MAX_PIXELS)
     except FkpError as error:
         raise FkpError(str(error).replace(str(photo), name)) from None
     faces = finder.faces(image, wishes.backend)
@@ -107,27 +106,9 @@ def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, folder: Path)
     return Answer(result, [note.replace(str(photo), name) for note in notes], whole, preview, numbers)
 
 
-def check_pixels(photo: Path) -> None:
-    """ImageError where an image claims more than MAX_PIXELS. What else may be wrong, `read_image` says."""
-    try:
-        with Image.open(photo) as picture:
-            width, height = picture.size
-    except Exception:  # Pillow's readers raise all kinds on damaged data
-        return
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{photo}: has {width} x {height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller"
-        )
-
-
 def drawn(image: AnyArray, faces: list[Face], wishes: Wishes) -> AnyArray:
     """A copy of an RGB image (H, W, 3) in which the faces wear and show what was wished for."""
     canvas = image.copy() if wishes.style == NO_STYLE else wear(image, faces, load_style(wishes.style))
     for face in faces:
-        if "boxes" in wishes.overlays:
-            draw_box(canvas, face)
-        if "points" in wishes.overlays:
-            draw_points(canvas, face.keypoints, radius=max(0.8, face.box[2] / 110))
-        if "numbers" in wishes.overlays:
-            draw_numbers(canvas, face.keypoints, size=max(7.0, face.box[2] / 45))
+        draw_marks(canvas, face, **{overlay: overlay in wishes.overlays for overlay in OVERLAYS})
     return canvas

@@ -145,7 +145,7 @@ BAD_PHOTOS = {
     "empty.png": (b"", "empty.png: is empty"),
     "cut.png": (WHOLE[: len(WHOLE) // 2], "cut.png: is truncated or damaged"),
     "bomb.png": (bomb(9000, 9000), "bomb.png: has 9000 x 9000 pixels, more than 50 million; make it smaller"),
-    "bigger.png": (bomb(30000, 30000), "bigger.png: has far more than 100 million pixels; make it smaller"),
+    "bigger.png": (bomb(30000, 30000), "bigger.png: has far more than 50 million pixels; make it smaller"),
     "<b>&.png": (b"words", "b&amp;.png: is not an image"),
 }
 
