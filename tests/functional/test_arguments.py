@@ -86,8 +86,15 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), "smooth_l1_loss: beta must not be negative"),
         (lambda: F.wing_loss(ONES, ONES, w=0.0), "wing_loss: w and eps must be above 0, got 0.0 and 0.05"),
         (lambda: F.wing_loss(ONES, ONES, eps=-1.0), "wing_loss: w and eps must be above 0, got 0.2 and -1.0"),
+        (lambda: F.wing_loss(ONES, ONES, eps=0.0), "wing_loss: w and eps must be above 0, got 0.2 and 0.0"),
         (lambda: F.wing_loss(ONES, ONES[0]), r"wing_loss: target must have the input's shape"),
         (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
+        (
+            lambda: F.upsample_nearest2d(ONES[0]),
+            r"upsample_nearest2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)",
+        ),
+        (lambda: F.upsample_nearest2d(ONES, 0), "upsample_nearest2d: factor must be at least 1, got 0"),
+        (lambda: F.soft_argmax2d(ONES[0]), r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(3, 4, 4\)"),
     ],
 )
 def test_errors_say_what_came_and_what_was_expected(call, words):
