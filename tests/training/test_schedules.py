@@ -23,6 +23,17 @@ def test_one_cycle_begins_peaks_and_ends_where_it_should():
     assert all(a > b for a, b in pairwise(rates[30:]))
 
 
+def test_a_cycle_whose_peak_is_at_or_beside_its_first_step():
+    assert one_cycle(1.0, 10, warmup=0.1)(0) == 1.0
+    assert one_cycle(1.0, 15, warmup=0.1, div_factor=8)(0) == 1 / 8  # the peak is half way to the second step
+    assert one_cycle(1.0, 20, warmup=0.1, div_factor=8)(0) == 1 / 8
+
+
+def test_a_cycle_may_begin_at_its_peak_and_end_above_where_it_began():
+    assert one_cycle(1.0, 20, div_factor=1)(0) == 1.0
+    assert one_cycle(1.0, 20, div_factor=10, final_div_factor=0.5)(19) == pytest.approx(0.2)
+
+
 def test_cosine_begins_peaks_and_ends_where_it_should():
     rates = [cosine(1.0, 104, warmup=4 / 104, min_lr=0.2)(i) for i in range(104)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
@@ -58,6 +69,7 @@ def test_it_depends_on_the_step_alone(schedule):
         (lambda: one_cycle(1, 0), "one_cycle: steps must be at least 1, got 0"),
         (lambda: one_cycle(1, 10, 1.5), r"one_cycle: warmup must lie in 0 \.\. 1, got 1.5"),
         (lambda: one_cycle(1, 10, div_factor=0), "one_cycle: div_factor and final_div_factor must be above 0, got 0"),
+        (lambda: one_cycle(1, 10, final_div_factor=0), r"final_div_factor must be above 0, got 25\S* and 0"),
         (lambda: one_cycle(1, 10, final_div_factor=-1), "div_factor must be above 0, got 25.0 and -1"),
         (lambda: cosine(-1, 10), "cosine: max_lr must be at least 0, got -1"),
         (lambda: cosine(1, 0), "cosine: steps must be at least 1, got 0"),
