@@ -216,6 +216,12 @@ def test_another_layer_behind_a_block_stays_as_it_is(behind):
     assert fused[1] is behind
 
 
+def test_a_pool_that_is_the_last_layer_belongs_to_its_block():
+    (block,) = fuse(Sequential(*layers())).path()
+    assert isinstance(block, ConvBlock)
+    assert block.pool
+
+
 def test_a_block_inside_is_found():
     net = Sequential(Conv2d(1, 1, 1), *layers(pool=MaxPool2d((2, 2), stride=(2, 2))), Flatten())
     assert [type(layer).__name__ for layer in fuse(net).path()] == ["Conv2d", "ConvBlock", "Flatten"]
