@@ -125,7 +125,8 @@ class _Run:
         images = [result for result in self.results.values() if isinstance(result, ImageResult)]
         videos = len(self.results) - len(images)
         faces, without = sum(len(result.faces) for result in images), sum(not result.faces for result in images)
-        parts = [f"{count_of(len(images), 'image')} with {count_of(faces, 'face')}, {without} of them without any"]
+        bare = f" ({count_of(without, 'image')} without any)" if without else ""
+        parts = [f"{count_of(len(images), 'image')}, {count_of(faces, 'face')}{bare}"]
         parts += [count_of(videos, "video")] if videos else []
         parts += [f"{count_of(self.failed, 'source')} failed"] if self.failed else []
         rate = f" ({len(images) / seconds:.1f} images a second)" if not videos and images else ""

@@ -52,7 +52,7 @@ def test_a_folder_and_the_folders_in_it(workers, album, tmp_path, fkp):
         f"{album}/below/a.png: 1 face found -> {out}/below/a.png.png",
         f"{album}/flat.png: no faces found -> {out}/flat.png.png",
     ]
-    assert summary.startswith("3 images with 2 faces, 1 of them without any; 1 source failed; ")
+    assert summary.startswith("3 images, 2 faces (1 image without any); 1 source failed; ")
     assert summary.endswith(" images a second)")
     results = json.loads(report.read_text())
     assert [result["image"] for result in results] == [f"{album}/a.png", f"{album}/below/a.png", f"{album}/flat.png"]

@@ -107,9 +107,7 @@ def test_videos_among_images_in_a_folder(frames, tmp_path, fkp):
     assert ended.err.startswith(f"fkp: {folder}/d.mp4: ")
     assert ended.err.count("\n") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png.png", "b.avi.mp4", "c.png.png"]
-    assert ended.out.splitlines()[-1].startswith(
-        "2 images with 2 faces, 0 of them without any; 1 video; 1 source failed;"
-    )
+    assert ended.out.splitlines()[-1].startswith("2 images, 2 faces; 1 video; 1 source failed;")
     results = fkp("detect", folder, "--json", "-")
     named = [result.get("video") or result["image"] for result in json.loads(results.out)]
     assert named == [f"{folder}/{name}" for name in ("a.png", "b.avi", "c.png")]
