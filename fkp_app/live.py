@@ -3,14 +3,13 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from fkp_app.drawing import Look
 from fkp_app.image_run import Finder
 from fkp_app.outputs import check_file
+from fkp_app.recorder import Recorder
 from fkp_app.reporter import Reporter, Stopwatch
 from fkp_app.results import FrameResult, Result, VideoResult, count_of
 from fkp_app.sources import Source
@@ -19,49 +18,52 @@ from fkp_app.tracking.tracks import TrackedFace
 from fkp_app.video.camera import Camera, CameraError, open_camera
 from fkp_app.video.reader import Frame, VideoReader, open_video
 from fkp_app.video.window import Window
-from fkp_app.video.writer import VideoWriter
 from fkp_app.video_run import make_tracker
-from numpynet.typing import AnyArray
 
 KEYS = "q quit   n next look   r record   space pause"
 RECORDING_RATE = 30.0
 """Frames a second of a recorded camera where frames do not carry their own times."""
 
 
-def run_live(
-    source: Source,
-    finder: Finder,
-    looks: Sequence[Look],
-    smooth: bool,
-    record: Path | None,
-    keep: bool,
-    reporter: Reporter,
-) -> tuple[list[Result], bool]:
+@dataclass(frozen=True)
+class LiveTask:
+    """A camera or video. looks: how faces can be drawn, the first at first; record: a video to record from the start;
+    keep: whether every frame's faces are wanted as data; window: whether there is one, or Ctrl-C alone ends it."""
+
+    source: Source
+    looks: Sequence[Look]
+    smooth: bool
+    record: Path | None
+    keep: bool
+    window: bool
+
+
+def run_live(task: LiveTask, finder: Finder, reporter: Reporter) -> tuple[list[Result], bool]:
     """Show a camera, or a video at its own pace, until q or Ctrl-C is pressed or it ends.
 
     What was found, if that is to be kept, and whether it ended well: recordings are whole even where a camera is
     unplugged. FkpError where there is no such camera, no window can be shown or nothing can be recorded.
     """
+    source, record, well = task.source, task.record, True
     if record is not None:
         check_file("--record", record)
-    well = True
     camera = source.kind == "camera"
     with ExitStack() as stack:
-        window = stack.enter_context(Window(f"fkp {source.name}"))
+        window = stack.enter_context(Window(f"fkp {source.name}")) if task.window else None
         frames: Camera | VideoReader = open_camera(source.camera) if camera else open_video(source.path)
         stack.enter_context(frames)
         rate = frames.frame_rate if isinstance(frames, VideoReader) else None
         recorder = stack.enter_context(Recorder(record, frames.width, frames.height, rate or RECORDING_RATE))
         if record is not None:
             recorder.toggle()
-        show = Show(window, make_tracker(finder, smooth), looks, recorder, at_pace=not camera)
+        show = Show(window, make_tracker(finder, task.smooth), task.looks, recorder, at_pace=not camera)
         watch = stack.enter_context(Stopwatch())
         found, number = [], 0
         try:
             for frame in frames:
                 faces = show(frame)
                 number += 1
-                if keep:
+                if task.keep:
                     found.append(FrameResult(frame.index, frame.time, faces))
                 if show.ended:
                     break
@@ -70,20 +72,24 @@ def run_live(
         except CameraError as error:
             reporter.problem(error)
             well = False
+    if isinstance(frames, VideoReader):
+        for note in frames.notes:
+            reporter.note(note)
+        well = not frames.truncated
     for path in recorder.written:
         reporter.line(f"{source.name}: recorded -> {path}")
     reporter.line(f"{source.name}: {count_of(number, 'frame')}, {number / watch.seconds:.1f} a second")
-    return [VideoResult(source.name, frames.width, frames.height, rate, found)] if keep else [], well
+    return [VideoResult(source.name, frames.width, frames.height, rate, found)] if task.keep else [], well
 
 
 class Show:
-    """Called with each frame: finds its faces, shows and records them, and does what keys say.
+    """Called with each frame: finds its faces, shows and records them, and does what keys say, if there is a window.
 
     at_pace: whether to wait until a frame's time has come. ended: whether q was pressed.
     """
 
     def __init__(
-        self, window: Window, tracker: FaceTracker, looks: Sequence[Look], recorder: "Recorder", at_pace: bool
+        self, window: Window | None, tracker: FaceTracker, looks: Sequence[Look], recorder: Recorder, at_pace: bool
     ) -> None:
         self._window, self._tracker, self._looks, self._recorder = window, tracker, looks, recorder
         self._at_pace = at_pace
@@ -96,6 +102,8 @@ class Show:
         look = self._looks[self._look]
         picture = look.draw(frame.image, faces)
         self._recorder.write(picture, frame.time)
+        if self._window is None:
+            return faces
         if self._begun is None:
             self._begun = time.monotonic() - frame.time
         wait = self._begun + frame.time - time.monotonic() if self._at_pace else 0.0
@@ -110,58 +118,3 @@ class Show:
             self._recorder.toggle()
         self.ended = key == "q"
         return faces
-
-
-class Recorder:
-    """Records while it is on; a recording is whole once it ends. `with` ends it.
-
-    path: of the first recording; the next ones, or all where it is None, get the first free number behind the name.
-    """
-
-    def __init__(self, path: Path | None, width: int, height: int, frame_rate: float) -> None:
-        self._path, self._shape = path, (width, height, frame_rate)
-        self._writer: VideoWriter | None = None
-        self._current = Path()
-        self._from: float | None = None
-        self.written: list[Path] = []
-
-    @property
-    def sign(self) -> str:
-        """What the window says of it."""
-        return "" if self._writer is None else "   recording"
-
-    def write(self, picture: AnyArray, at: float) -> None:
-        """A frame and its time in seconds; nothing happens while nothing is recorded."""
-        if self._writer is None:
-            return
-        if self._from is None:
-            self._from = at
-        self._writer.write(picture, at - self._from)
-
-    def toggle(self) -> None:
-        """On where it is off, and the other way round."""
-        if self._writer is not None:
-            self._end(None, None, None)
-            return
-        self._current, self._from = self._next_path(), None
-        self._writer = VideoWriter(self._current, *self._shape).__enter__()
-
-    def _next_path(self) -> Path:
-        first = self._path or Path("recording.mp4")
-        if self._path is not None and not self.written:
-            return first
-        numbered = (first.with_stem(f"{first.stem}-{number}") for number in count(1))
-        return next(path for path in numbered if not path.exists())
-
-    def _end(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            writer.__exit__(kind, error, at)
-            if kind is None:
-                self.written.append(self._current)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end(kind, error, at)

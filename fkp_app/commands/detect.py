@@ -45,7 +45,7 @@ def detect(
     workers: Workers = 1,
     threads: Threads = None,
     smooth: Smooth = True,
-    window: Show = False,
+    window: Show = None,
     record: Record = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -49,7 +49,7 @@ def filter_command(
     workers: Workers = 1,
     threads: Threads = None,
     smooth: Smooth = True,
-    window: Show = False,
+    window: Show = None,
     record: Record = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -28,7 +28,10 @@ Workers = Annotated[int, typer.Option(help="Processes that share out a run's ima
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print problems alone.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print sizes, times and confidences, too.")]
 Smooth = Annotated[bool, typer.Option("--smooth/--no-smooth", help="Steady the points from frame to frame of a video.")]
-Show = Annotated[bool, typer.Option("--window", help="Show a video while it is worked on; a camera always is.")]
+Show = Annotated[
+    bool | None,
+    typer.Option("--window/--no-window", help="Show what is worked on.", show_default="for a camera, not for a video"),
+]
 Record = Annotated[
     Path | None, typer.Option(help="Record what the window shows to this video, from the start.", show_default=False)
 ]

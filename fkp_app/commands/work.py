@@ -28,7 +28,7 @@ class Work:
     recursive: bool = False
     workers: int = 1
     smooth: bool = True
-    window: bool = False
+    window: bool | None = None
     record: Path | None = None
     keep: bool = False
 
@@ -45,9 +45,11 @@ def process(work: Work, reporter: Reporter) -> tuple[list[Result], bool]:
         if folder is not None:
             make_folder(folder, option)
     if shown is not None:
-        from fkp_app.live import run_live
+        from fkp_app.live import LiveTask, run_live
 
-        found, well = run_live(shown, finder, work.looks, work.smooth, work.record, work.keep, reporter)
+        window = work.window is not False
+        task = LiveTask(shown, work.looks, work.smooth, work.record, work.keep, window)
+        found, well = run_live(task, finder, reporter)
         return found, well and not problems
     run = _Run(work, sources, finder, reporter, failed=len(problems))
     with Stopwatch() as watch:
@@ -61,7 +63,7 @@ def process(work: Work, reporter: Reporter) -> tuple[list[Result], bool]:
 def _shown(work: Work, sources: Sequence[Source]) -> Source | None:
     """The one source that a window is to show, if any. UsageError where the options do not go together."""
     cameras = [source for source in sources if source.kind == "camera"]
-    live = bool(cameras) or work.window
+    live = bool(cameras) or bool(work.window)
     if work.record is not None and not live:
         raise UsageError("--record records what a window shows: give --window, or a camera as the source")
     if not live:

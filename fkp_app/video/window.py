@@ -22,7 +22,7 @@ LETTERS = 0.5
 BAR = 26
 """Pixels of the strip they stand on."""
 PROBE = "import cv2; cv2.namedWindow('fkp')"
-NO_WINDOW = "no window can be shown here ({}); give a video file and --out instead of a window"
+NO_WINDOW = "no window can be shown here ({}); give --no-window, or a video file and --out"
 
 
 def check_window() -> None:

@@ -1,14 +1,16 @@
 """A camera in a window, both played by the test: keys, recording, how it ends."""
 
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
 
-from fkp_app.live import Recorder
+from fkp_app.recorder import Recorder
 from fkp_app.video.camera import CameraError
 from fkp_app.video.reader import Frame, open_video
 from tests.free_pictures import hopper
+from tests.videos import write_avi
 
 RATE = 20
 
@@ -165,6 +167,35 @@ def test_a_recording_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_camera_without_a_window_until_ctrl_c(monkeypatch, tmp_path, fkp):
+    class Interrupted(FakeCamera):
+        def __iter__(self):
+            yield from islice(super().__iter__(), 3)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("fkp_app.live.Window", None)
+    monkeypatch.setattr("fkp_app.live.open_camera", lambda index: Interrupted(9))
+    options = ("--no-window", "--json", tmp_path / "a.json", "--record", tmp_path / "a.mp4")
+    ended = fkp("detect", "camera:0", *options)
+    assert (ended.code, ended.err) == (0, "")
+    (result,) = json.loads((tmp_path / "a.json").read_text())
+    assert [len(frame["faces"]) for frame in result["frames"]] == [1, 1, 1]
+    with open_video(tmp_path / "a.mp4") as video:
+        assert len(list(video)) == 3
+
+
+def test_a_damaged_video_in_a_window_is_said(monkeypatch, tmp_path, fkp):
+    picture = hopper()[90:330, 110:430].copy()
+    whole = write_avi(tmp_path / "a.avi", [picture] * 8)
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    window = FakeWindow([None] * 8)
+    monkeypatch.setattr("fkp_app.live.Window", window)
+    ended = fkp("detect", whole, "--window")
+    assert ended.code == 1
+    assert ended.err.startswith(f"fkp: {whole}: ")
+    assert 2 < len(window.shown) < 8
 
 
 def test_without_a_display_it_is_one_line(monkeypatch, tmp_path, fkp):
