@@ -104,12 +104,20 @@ def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: 
 
 
 def get_trainer(
-    backend: str, network: "Network", training: "Training", *, steps: int, seed: int, fused: bool = False
+    backend: str,
+    network: "Network",
+    training: "Training",
+    *,
+    steps: int,
+    seed: int,
+    fused: bool = False,
+    initial: dict[str, AnyArray] | None = None,
 ) -> Trainer:
-    """A network with fresh weights, and all that a recipe says of how it learns.
+    """A network, and all that a recipe says of how it learns.
 
-    Both backends begin with the same weights: numpynet draws them. steps: how many the whole training will have, for
-    the schedule. fused: whether numpynet fuses the network's layers. UsageError as in `get_predictor`.
+    Both backends begin with the same weights: numpynet draws them, unless `initial`, a state dict, is given. steps: how
+    many the whole training will have, for the schedule. fused: whether numpynet fuses the network's layers. UsageError
+    as in `get_predictor`.
     """
     from numpynet.averaging import WeightAverage
     from numpynet.models import build
@@ -119,6 +127,8 @@ def get_trainer(
     if check_backend(backend) == "onnx":
         raise UsageError("--backend onnx cannot train; use numpy or torch, and `fkp export` afterwards")
     net = build(network.architecture, network.arguments, rng=seed)
+    if initial is not None:
+        net.load_state_dict(initial)
     schedule, rule = _schedule(training, steps), _arguments(training.optimizer)
     if backend == "torch":
         torch_trainer: Trainer = _reference("training").make_trainer(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -17,14 +17,16 @@ from fkp_app.evaluation import Scores, predict_all, score
 from fkp_app.history import EpochRow, History, StepRow, write_text
 from fkp_app.plots import plot_losses
 from fkp_app.recipes import Recipe, evaluation_transform, training_transform
-from numpynet.checkpoint import WeightsCard, load_tensors, save_tensors, save_weights
+from numpynet.checkpoint import WeightsCard, load_tensors, load_weights, save_tensors, save_weights
 from numpynet.data import DataLoader
 from numpynet.training import EpochEvent, Event, StepEvent, fit
+from numpynet.typing import AnyArray
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run needs beside its recipe. recipe: what that was called, or the file that it stood in."""
+    """What a run needs beside its recipe. recipe: what that was called, or the file that it stood in; start: the
+    weights it begins with, fresh ones where None."""
 
     data: str
     recipe: str
@@ -32,6 +34,7 @@ class Settings:
     seed: int
     threads: int | None
     ops: str
+    start: str | None = None
 
 
 class TrainingRun:
@@ -43,7 +46,9 @@ class TrainingRun:
     (seed, epoch), so a resumed run computes what an uninterrupted one would have.
     """
 
-    def __init__(self, settings: Settings, recipe: Recipe, directory: Path) -> None:
+    def __init__(
+        self, settings: Settings, recipe: Recipe, directory: Path, initial: dict[str, AnyArray] | None = None
+    ) -> None:
         self.settings = settings
         self.recipe = recipe
         self.directory = directory
@@ -64,18 +69,20 @@ class TrainingRun:
             steps=recipe.training.epochs * self.steps_per_epoch(),
             seed=settings.seed,
             fused=settings.ops == "fast",
+            initial=initial,
         )
         self.validation_scores: Scores | None = None
         """Of the latest epoch; None where that was not validated."""
 
     @classmethod
     def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
-        """A new run. UsageError where the directory holds one already, FkpError where it cannot be written."""
+        """A new run. UsageError where the directory holds one already or the weights to start with are of another
+        network, CheckpointError where these are bad, FkpError where nothing can be written."""
         if (directory / "config.json").exists():
             raise UsageError(
                 f"{directory} holds a training run already; add --resume to go on, or choose another --out"
             )
-        run = cls(settings, recipe, directory)
+        run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -96,13 +103,13 @@ class TrainingRun:
         path = directory / "config.json"
         try:
             saved = json.loads(path.read_text("utf-8"))
-            settings = Settings(**{field.name: saved["settings"][field.name] for field in fields(Settings)})
+            settings = Settings(**saved["settings"])
             recipe = Recipe.from_tables(saved["recipe"], path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FkpError(f"{path}: cannot be read ({error}); start a new run") from None
         kept = {**asdict(settings), "loss": recipe.training.loss.name}
         for name, value in (changes | options).items():
-            if name in ("recipe", "backend", "seed", "loss") and value != kept[name]:
+            if name in ("recipe", "backend", "seed", "loss", "start") and value != kept[name]:
                 raise UsageError(f"--resume: --{name} is {kept[name]} in {directory} and cannot change in a run")
         run = cls(replace(settings, **changes), recipe.with_options(**options), directory)
         run._load_checkpoint()
@@ -172,6 +179,8 @@ class TrainingRun:
         """The card of the present weights, the best so far: how they came about and what they score."""
         settings = asdict(self.settings)
         del settings["data"]  # a place on this machine; weights travel
+        if self.settings.start is not None:
+            settings["start"] = Path(self.settings.start).name
         recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
         training: dict[str, Any] = {"settings": settings, **recipe, "epoch": self.history.epochs_done}
         if self.validation_scores is not None:
@@ -190,3 +199,17 @@ class TrainingRun:
     def _write_config(self) -> None:
         config = {"settings": asdict(self.settings), "recipe": asdict(self.recipe)}
         write_text(self.directory / "config.json", json.dumps(config, indent=2) + "\n")
+
+
+def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
+    """What --start names, if anything: the state dict of the recipe's network."""
+    if start is None:
+        return None
+    state, card = load_weights(Path(start))
+    network = recipe.network
+    if (card.architecture, card.arguments) != (network.architecture, network.arguments):
+        raise UsageError(
+            f"--start {start}: is a {card.architecture} with arguments {card.arguments}; the recipe's network is a "
+            f"{network.architecture} with {network.arguments}"
+        )
+    return state

@@ -39,6 +39,7 @@ def test_contents(wheel):
         "weights/README.md",
         "recipes/compact.toml",
         "recipes/hourglass.toml",
+        "recipes/hourglass-finish.toml",
         "recipes/net.toml",
         "recipes/net-good.toml",
         "assets/sunglasses.png",

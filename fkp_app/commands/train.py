@@ -21,7 +21,10 @@ def train(
     data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
     recipe: Annotated[
-        str | None, typer.Option(help="compact, hourglass, net, net-good, or a TOML file.", show_default="hourglass")
+        str | None,
+        typer.Option(
+            help="compact, hourglass, hourglass-finish, net, net-good, or a TOML file.", show_default="hourglass"
+        ),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="numpy or torch.", show_default="numpy")] = None,
     epochs: Annotated[
@@ -34,6 +37,10 @@ def train(
     threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
     ops: Annotated[
         str | None, typer.Option(help="How numpynet computes: readable, or fast and fused.", show_default="fast")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the recipe's network to begin with, a .safetensors file.", show_default="fresh"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
 ) -> None:
@@ -62,6 +69,7 @@ def train(
         "seed": seed,
         "threads": _at_least("--threads", threads),
         "ops": _one_of("--ops", ops, OPS),
+        "start": str(start) if start is not None else None,
     }
     if lr is not None and not 0 < lr < float("inf"):
         raise UsageError(f"--lr must be a number above 0, got {lr}")

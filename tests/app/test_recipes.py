@@ -52,7 +52,7 @@ def small(tmp_path):
 
 
 def test_the_recipes_that_come_along():
-    assert NAMES == ("compact", "hourglass", "net", "net-good")
+    assert NAMES == ("compact", "hourglass", "hourglass-finish", "net", "net-good")
     for name in NAMES:
         tables = tomllib.loads((DIRECTORY / f"{name}.toml").read_text("utf-8"))
         assert set(tables) == {"network", "framing", "augmentation", "training"}
@@ -173,7 +173,9 @@ def test_a_slip_is_one_line(slip, small):
 
 def test_a_recipe_that_is_not_there(tmp_path):
     for name in ("resnet", str(tmp_path), str(tmp_path / "none.toml"), ""):
-        with pytest.raises(UsageError, match="--recipe must be compact, hourglass, net, net-good or a TOML file"):
+        with pytest.raises(
+            UsageError, match="--recipe must be compact, hourglass, hourglass-finish, net, net-good or a TOML file"
+        ):
             load_recipe(name)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FkpError, match=r"binary\.toml: cannot be read as TOML"):

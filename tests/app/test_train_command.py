@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fkp_app.backends import SHIPPED_WEIGHTS
 from fkp_app.plots import plot_losses
 from fkp_app.recipes import load_recipe
 from fkp_app.training_run import Settings, TrainingRun
@@ -112,6 +113,39 @@ def test_a_run_with_a_schedule_and_an_average_resumes_exactly(backend, drawn_dat
     rates = [float(row["lr"]) for row in rows(whole / "steps.csv")]
     assert rates[0] < max(rates) > rates[-1]
     assert len(set(rates)) == len(rates)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_may_start_with_the_weights_of_another(backend, drawn_data, small, tmp_path, fkp):
+    options = ("--data", drawn_data, "--recipe", small, "--backend", backend, "--epochs", 1)
+    assert fkp("train", *options, "--out", tmp_path / "first").code == 0
+    first = tmp_path / "first" / "weights.safetensors"
+    trained, _ = load_weights(first)
+    # Steps so small that weights stay where they are show from where they came.
+    again = ("--start", first, "--lr", 1e-9, "--seed", 5)
+    assert fkp("train", *options, *again, "--out", tmp_path / "second").code == 0
+    state, card = load_weights(tmp_path / "second" / "weights.safetensors")
+    assert card.training["settings"]["start"] == "weights.safetensors"
+    for key, array in trained.items():
+        if key.endswith(("weight", "bias")):
+            np.testing.assert_allclose(state[key], array, rtol=0, atol=1e-6, err_msg=key)
+    first.unlink()  # a checkpoint holds all that is needed to go on
+    resumed = ("--data", drawn_data, "--out", tmp_path / "second", "--resume", "--epochs", 2)
+    assert fkp("train", *resumed).code == 0
+    ended = fkp("train", *resumed, "--start", "other.safetensors")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "--start is " in ended.err
+
+
+def test_weights_to_start_with_must_be_of_the_recipes_network(drawn_data, small, tmp_path, fkp):
+    options = ("--data", drawn_data, "--recipe", small, "--out", tmp_path / "run")
+    ended = fkp("train", *options, "--start", SHIPPED_WEIGHTS)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"fkp: --start {SHIPPED_WEIGHTS}: is a HourglassNet with arguments")
+    assert ended.err.count("\n") == 1
+    ended = fkp("train", *options, "--start", tmp_path / "none.safetensors")
+    assert (ended.code, ended.err) == (1, f"fkp: {tmp_path}/none.safetensors: no such file\n")
+    assert not (tmp_path / "run").exists()
 
 
 def test_metrics_tell_the_best_epoch_and_its_weights_are_kept(drawn_data, small, tmp_path, monkeypatch):
@@ -232,7 +266,7 @@ def test_evaluate_prints_the_figures_beside_the_mean_face(drawn_data, tmp_path, 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--recipe", "resnet"], 2, "--recipe must be compact, hourglass, net, net-good or a TOML file, got resnet"),
+        (["--recipe", "resnet"], 2, "--recipe must be compact, hourglass, hourglass-finish, net, net-good or a TOML "),
         (["--loss", "huber"], 2, "--loss must be smooth_l1, l1, mse or wing, got huber"),
         (["--ops", "slow"], 2, "--ops must be readable or fast, got slow"),
         (["--backend", "jax"], 2, "--backend must be numpy or torch, got jax"),
