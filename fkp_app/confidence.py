@@ -14,8 +14,8 @@ from numpynet.typing import Array
 FEATURES = ("weight", "seconded", "wandering", "asymmetry")
 # Fitted to candidates in frames of the training people: `python -m benchmarks haar-confidence --data DIR --every 3`.
 # They belong to the shipped weights; other networks give other ones.
-INTERCEPT = -13.01
-COEFFICIENTS = (0.95, 1.65, -2.32, 3.80)
+INTERCEPT = -13.07
+COEFFICIENTS = (0.94, 1.66, -2.40, 3.75)
 
 MIN_CONFIDENCE = 0.5
 """Faces below it are not reported unless asked for."""
