@@ -147,10 +147,12 @@ def test_points_with_their_numbers_in_an_enlarged_picture(portrait, tmp_path, fk
     assert picture.shape == (300 * zoom, 300 * zoom, 3)
     enlarged = cv2.resize(portrait, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     changed = (np.abs(picture - enlarged) > 40).any(axis=2)
+    dots = []
     for x, y in zoom * (np.array(face["keypoints"]) + 0.5) - 0.5:
-        # A point, perhaps below a neighbour's number.
-        assert changed[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].mean() > 0.5
-        assert changed[round(y) - 14 : round(y) + 4, round(x) - 24 : round(x) + 24].sum() > 60  # and letters beside it
+        dots.append(changed[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].mean())
+        assert changed[round(y) - 14 : round(y) + 4, round(x) - 24 : round(x) + 24].sum() > 60  # letters beside it
+    assert np.mean(dots) > 0.9  # a few lie below a neighbour's number, which may be as bright as she is
+    assert min(dots) > 0.2
 
 
 def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):

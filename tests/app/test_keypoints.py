@@ -193,7 +193,7 @@ def test_two_boxes_on_one_face_are_one_face():
 @pytest.mark.parametrize("refinements", [0, 1, 2])
 def test_unsure_faces_are_left_out(refinements):
     image, predictor = two_eyes(placed((240, 190), 120, 0)), Fake(by_the_eyes)
-    doubtful = Boxes((170, 110, 140, 140), weight=1e-3)
+    doubtful = Boxes((170, 110, 140, 140), weight=1e-6)
     assert find_faces(image, doubtful, predictor, refinements, min_confidence=0.9999) == []
     (face,) = find_faces(image, doubtful, predictor, refinements, min_confidence=0)
     sure = find_faces(image, Boxes((170, 110, 140, 140)), predictor, refinements)[0]
