@@ -138,8 +138,9 @@ def test_a_photo_glasses_overlays_and_both_downloads(visit, photo, tmp_path):
     after(tab, lambda: tab.get_by_label("numbers").check())
     assert 0.01 < (picture(tab, tmp_path)[0] != boxed).any(axis=2).mean() < 0.2
     tab.get_by_role("button", name="Keypoints").click()
-    assert tab.locator("#keypoints tbody tr").count() == 68
     tab.get_by_role("cell", name="right brow").first.wait_for()
+    rows = "() => document.querySelectorAll('#keypoints tbody tr').length === 68"
+    tab.wait_for_function(rows)  # one for each point, once the table has been opened
 
 
 @pytest.mark.torch
