@@ -72,10 +72,11 @@ def filter_command(
         return
     if not sources:
         raise UsageError("name a SOURCE: an image, a video, a folder or camera:0 (see fkp filter --help)")
-    if out is None and not window and not any(source.startswith(CAMERA) for source in sources):
+    live = window or any(source.startswith(CAMERA) for source in sources)
+    if out is None and not live:
         raise UsageError("--out is missing: name a folder for the pictures (see fkp filter --help)")
     chosen = load_style(style)
-    others = [name for name in names() if name != style]
+    others = [name for name in names() if name != style and live]  # reading them all takes a third of a second
     looks = [Look(style, partial(wear, style=chosen))]
     looks += [Look(name, partial(wear, style=load_style(name))) for name in others]
     setup = Setup(backend, weights, threads, check_confidence(min_confidence), looks[0].draw)
