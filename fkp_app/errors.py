@@ -1,4 +1,6 @@
-"""The errors that end a command with one clear line and an exit code."""
+"""The errors that end a command with one clear line and an exit code, and the line that any other error becomes."""
+
+from pathlib import Path
 
 
 class FkpError(Exception):
@@ -11,3 +13,15 @@ class UsageError(FkpError):
     """A command was called with arguments that cannot work."""
 
     exit_code = 2
+
+
+def problem_of(name: str | Path, error: Exception) -> str:
+    """The one line that a run over many files says of a file that failed; the other files go on.
+
+    An FkpError names the file itself. Anything else is an error that nobody foresaw: the line names the file, the
+    error's type and its message, so that it can be reported.
+    """
+    if isinstance(error, FkpError):
+        return str(error)
+    message = " ".join(str(error).split())[:300]
+    return f"{name}: cannot be worked on ({type(error).__name__}{': ' if message else ''}{message})"
