@@ -64,6 +64,10 @@ def read_image(path: str | Path, notes: list[str] | None = None, max_pixels: int
         raise ImageError(f"{path}: is truncated or damaged ({_reason(error)})") from None
 
 
+def open_picture(path: Path) -> Image.Image:
+    return Image.open(path)
+
+
 def write_image(path: str | Path, image: AnyArray) -> None:
     """Write an RGB image, all or nothing; the suffix says how. FkpError where that cannot be done."""
     path = Path(path)
