@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.parameter import Parameter
+from numpynet.states import checked_arrays
 from numpynet.typing import AnyArray, Array
 
 
@@ -116,20 +117,7 @@ class Module(abc.ABC):
 
     def checked(self, state: Mapping[str, AnyArray], strict: bool = True) -> dict[str, AnyArray]:
         """What `load_state_dict` would copy, by key. ValueError as there."""
-        own = self.state_dict()
-        if strict and (missing := own.keys() - state.keys()):
-            raise ValueError(f"load_state_dict: missing {_some(missing)}")
-        if strict and (unknown := state.keys() - own.keys()):
-            raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
-        known = {key: np.asarray(state[key]) for key in own if key in state}
-        for key, array in known.items():
-            if own[key].shape != array.shape:
-                raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {array.shape}")
-            if not np.can_cast(array.dtype, own[key].dtype, "same_kind"):
-                raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {array.dtype}")
-            if not own[key].flags.writeable:
-                raise ValueError(f"load_state_dict: {key} is read-only here; give it a copy of its data")
-        return known
+        return checked_arrays(self.state_dict(), state, strict)
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the printed form."""
@@ -199,9 +187,3 @@ class Residual(Sequential):
         if out.shape != x.shape:
             raise ValueError(f"Residual: the body must keep x's shape {x.shape}, made {out.shape} of it")
         return x + out
-
-
-def _some(keys: set[str]) -> str:
-    """The first few keys, for an error message."""
-    names = sorted(keys)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -11,8 +11,8 @@ from numpynet.checks import number
 from numpynet.dispatch import ops
 from numpynet.factors import Factors
 from numpynet.lines import in_line
-from numpynet.optim_state import checked_state
 from numpynet.parameter import Parameter
+from numpynet.states import checked_state
 from numpynet.typing import AnyArray, Array
 
 

@@ -1,4 +1,4 @@
-"""What an optimizer remembers, checked before it is taken over."""
+"""State dicts, of networks and of optimizers, checked before they are taken over."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,28 @@ import numpy as np
 
 from numpynet.checks import count
 from numpynet.typing import AnyArray, Array
+
+
+def checked_arrays(
+    own: Mapping[str, AnyArray], state: Mapping[str, AnyArray], strict: bool = True
+) -> dict[str, AnyArray]:
+    """The arrays of `state` that can be copied into those of `own`, by their common keys.
+
+    ValueError where a shape or kind of number differs or, if `strict`, a key is missing or unknown.
+    """
+    if strict and (missing := own.keys() - state.keys()):
+        raise ValueError(f"load_state_dict: missing {_some(missing)}")
+    if strict and (unknown := state.keys() - own.keys()):
+        raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
+    known = {key: np.asarray(state[key]) for key in own if key in state}
+    for key, array in known.items():
+        if own[key].shape != array.shape:
+            raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {array.shape}")
+        if not np.can_cast(array.dtype, own[key].dtype, "same_kind"):
+            raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {array.dtype}")
+        if not own[key].flags.writeable:
+            raise ValueError(f"load_state_dict: {key} is read-only here; give it a copy of its data")
+    return known
 
 
 def checked_state(
@@ -46,3 +68,9 @@ def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
     if key.startswith("exp_avg_sq.") and array.min(initial=0) < 0:
         raise ValueError(f"load_state_dict: {key} must not be negative: it is a mean of squares")
     return array.astype(param.dtype, order="C")
+
+
+def _some(keys: set[str]) -> str:
+    """The first few keys, for an error message."""
+    names = sorted(keys)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
