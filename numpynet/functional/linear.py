@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from numpynet.checks import of_shape, same_dtype
 from numpynet.typing import Array
 
 
@@ -31,8 +32,12 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
     As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x is 2-D.
     """
+    if weight.ndim != 2:
+        raise ValueError(f"linear: weight must have shape (O, I), got {weight.shape}")
     if x.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError(f"linear: x must have shape (N, {weight.shape[1]}), got {x.shape}")
+    of_shape(weight.shape[:1], "linear", bias=bias)
+    same_dtype("linear", x=x, weight=weight, bias=bias)
     out = x @ weight.T  # (N, I) @ (I, O) -> (N, O)
     if bias is not None:
         out += bias

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import number
 from numpynet.functional.mse_loss import Reduction, difference
 from numpynet.typing import Array
 
@@ -34,8 +35,7 @@ def smooth_l1_loss(
 
     The cache holds the difference. Girshick, Fast R-CNN, 2015 (beta 1); torch.nn.functional.smooth_l1_loss.
     """
-    if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    number(beta, "smooth_l1_loss: beta", least=0)
     cache = SmoothL1Cache(*difference("smooth_l1_loss", x, target, reduction), beta)
     size = np.abs(cache.difference)
     elements = np.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta) if beta > 0 else size

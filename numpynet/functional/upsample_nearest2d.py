@@ -3,6 +3,7 @@
 import itertools
 from typing import NamedTuple
 
+from numpynet.checks import no_empty_axis, whole
 from numpynet.typing import Array
 
 
@@ -28,8 +29,8 @@ def upsample_nearest2d(x: Array, factor: int = 2) -> tuple[Array, UpsampleNeares
     """
     if x.ndim != 4:
         raise ValueError(f"upsample_nearest2d: x must have shape (N, C, H, W), got {x.shape}")
-    if factor < 1:
-        raise ValueError(f"upsample_nearest2d: factor must be at least 1, got {factor}")
+    no_empty_axis(x, "upsample_nearest2d: x")
+    whole(factor, "upsample_nearest2d: factor")
     return x.repeat(factor, axis=2).repeat(factor, axis=3), UpsampleNearest2dCache(factor)
 
 
