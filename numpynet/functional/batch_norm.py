@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet.checks import no_empty_axis, number, of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -89,6 +90,8 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache) -> tuple[Array, Arra
 
     dweight and dbias are what they would be for weight 1 and bias 0 where the forward pass had none.
     """
+    of_forward("batch_norm_backward", cache, BatchNormCache)
+    of_output("batch_norm_backward", dout, cache.x_hat.shape)
     x_hat = cache.x_hat
     dbias = dout.sum(axis=_others(dout), dtype=np.float64).astype(dout.dtype)  # (C,)
     dweight = (dout * x_hat).sum(axis=_others(dout), dtype=np.float64).astype(dout.dtype)  # (C,)

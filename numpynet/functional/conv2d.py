@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet.checks import no_empty_axis, of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.windows import output_size, pad, window_slices
 from numpynet.typing import Array, IntOrPair, Pair, pair
 
@@ -83,6 +84,8 @@ def conv2d(
 
 def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Array | None]:
     """Gradients of `conv2d`: dx (N, C, H, W), dweight (F, C, KH, KW), dbias (F,) or None, for dout (N, F, OH, OW)."""
+    of_forward("conv2d_backward", cache, Conv2dCache)
+    of_output("conv2d_backward", dout, output_shape(cache))
     x, weight, stride, dilation = cache.x, cache.weight, cache.stride, cache.dilation
     N, F, OH, OW = dout.shape
     kernel, (PH, PW), (H, W) = weight.shape[2:], cache.padding, x.shape[2:]
@@ -101,6 +104,13 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     dbias = dout.sum(axis=(0, 2)) if cache.has_bias else None  # (N, F, OH OW) -> (F,)
     return dx, dweight, dbias
+
+
+def output_shape(cache: Conv2dCache) -> tuple[int, ...]:
+    """(N, F, OH, OW): that of the output which came with the cache."""
+    x, weight = cache.x, cache.weight
+    rules = zip(x.shape[2:], weight.shape[2:], cache.stride, cache.padding, cache.dilation, strict=True)
+    return len(x), len(weight), *(output_size(*rule) for rule in rules)
 
 
 def unfold(image: Array, kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Array:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet.checks import number, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import AnyArray, Array, Seed
 
 
@@ -40,4 +41,6 @@ def dropout(x: Array, p: float = 0.5, rng: Seed = None, mask: AnyArray | None = 
 
 def dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     """Gradient of `dropout`: dx, of dout's shape."""
+    of_forward("dropout_backward", cache, DropoutCache)
+    of_output("dropout_backward", dout, cache.mask.shape)
     return dout * cache.mask * dout.dtype.type(cache.scale)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from numpynet.checks import of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -46,6 +47,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
 def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
     """Gradients of `linear`: dx (N, I), dweight (O, I), dbias (O,) or None, for dout (N, O)."""
+    of_forward("linear_backward", cache, LinearCache)
+    of_output("linear_backward", dout, (len(cache.x), len(cache.weight)))
     dx = dout @ cache.weight  # (N, O) @ (O, I) -> (N, I)
     dweight = dout.T @ cache.x  # (O, N) @ (N, I) -> (O, I)
     dbias = dout.sum(axis=0) if cache.has_bias else None  # (N, O) -> (O,)

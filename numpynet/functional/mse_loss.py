@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from numpynet.checks import same_dtype
+from numpynet.functional.arguments import of_forward
 from numpynet.typing import Array
 
 Reduction = Literal["mean", "sum"]
@@ -52,5 +53,6 @@ def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Ar
 
 def mse_loss_backward(dloss: Array | float, cache: LossCache) -> Array:
     """Gradient of `mse_loss` with respect to x, of x's shape, for a scalar `dloss` (1 where the loss is the goal)."""
+    of_forward("mse_loss_backward", cache, LossCache)
     scale = cache.difference.dtype.type(2.0 * dloss / cache.divisor)
     return scale * cache.difference

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet.checks import no_empty_axis, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -57,7 +58,9 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
 
 def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
     """Gradient of `soft_argmax2d`: dx (N, K, H, W), for dout (N, 2 K)."""
+    of_forward("soft_argmax2d_backward", cache, SoftArgmax2dCache)
     N, K, H, W = cache.share.shape
+    of_output("soft_argmax2d_backward", dout, (N, 2 * K))
     dposition = dout.reshape(N, K, 2)  # (N, 2 K) -> (N, K, 2)
     offset_x = places(W, dout.dtype.type) - cache.position[:, :, :1]  # (W,) - (N, K, 1) -> (N, K, W)
     offset_y = places(H, dout.dtype.type) - cache.position[:, :, 1:]  # (H,) - (N, K, 1) -> (N, K, H)

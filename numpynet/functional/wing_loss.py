@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet.checks import number
+from numpynet.functional.arguments import of_forward
 from numpynet.functional.mse_loss import Reduction, difference
 from numpynet.typing import Array
 
@@ -48,6 +49,7 @@ def wing_loss(
 
 def wing_loss_backward(dloss: Array | float, cache: WingCache) -> Array:
     """Gradient of `wing_loss` with respect to x, of x's shape, for a scalar `dloss`."""
+    of_forward("wing_loss_backward", cache, WingCache)
     size = np.abs(cache.difference)
     slope = np.where(size < cache.w, cache.w / (cache.eps + size), 1)
     return np.sign(cache.difference) * slope * cache.difference.dtype.type(dloss / cache.divisor)
