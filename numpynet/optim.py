@@ -10,6 +10,7 @@ from numpynet.buffers import lasting
 from numpynet.checks import number
 from numpynet.dispatch import ops
 from numpynet.factors import Factors
+from numpynet.functional import adam, sgd
 from numpynet.lines import in_line
 from numpynet.parameter import Parameter
 from numpynet.states import checked_state
@@ -31,7 +32,7 @@ class Optimizer(abc.ABC):
 
     @lr.setter
     def lr(self, lr: float) -> None:
-        self._lr = self._number("lr", lr, least=0)
+        self._lr = number(lr, f"{type(self).__name__}: lr", least=0)
 
     @property
     @abc.abstractmethod
@@ -89,9 +90,6 @@ class Optimizer(abc.ABC):
                     "make a new optimizer"
                 )
 
-    def _number(self, name: str, value: float, **limits: float) -> float:
-        return number(value, f"{type(self).__name__}: {name}", **limits)
-
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) as torch.optim.Adam has it; the rule stands in `functional.adam_update`."""
@@ -107,12 +105,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr)
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ValueError(f"{type(self).__name__}: betas must be a pair of numbers, got {betas!r}")
-        beta1, beta2 = (self._number("betas", beta, least=0, below=1) for beta in betas)
-        self.betas = (beta1, beta2)
-        self.eps = self._number("eps", eps, least=0)
-        self.weight_decay = self._number("weight_decay", weight_decay, least=0)
+        adam.check_rule(type(self).__name__, lr, betas, eps, weight_decay)
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,11 +169,12 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(params, lr)
-        self.momentum = self._number("momentum", momentum, least=0)
-        self.dampening = self._number("dampening", dampening)
-        self.weight_decay = self._number("weight_decay", weight_decay, least=0)
+        sgd.check_rule(type(self).__name__, lr, momentum, dampening, weight_decay)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs a momentum above 0 and no dampening")
+        self.momentum = momentum
+        self.dampening = dampening
+        self.weight_decay = weight_decay
         self.nesterov = nesterov
 
     @property

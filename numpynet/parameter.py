@@ -29,6 +29,7 @@ class Parameter:
 
     @data.setter
     def data(self, data: Array) -> None:
+        data = np.asanyarray(data)
         same_dtype("Parameter", data=data)
         if self.has_grad and (data.shape, data.dtype) != (self._data.shape, self._data.dtype):
             raise ValueError(

@@ -113,6 +113,10 @@ def running_update(
     The variance remembered is the *unbiased* one, sum (x - mean)^2 / (M - 1), while the biased one normalises:
     so does PyTorch.
     """
+    number(momentum, "running_update: momentum")
+    of_shape(cache.mean.shape, "running_update", running_mean=running_mean, running_var=running_var)
+    if cache.elements < 2:
+        raise ValueError(f"running_update: the batch must have at least 2 numbers a channel, got {cache.elements}")
     unbiased = cache.var * (cache.elements / (cache.elements - 1))
     mean = (1 - momentum) * running_mean + momentum * cache.mean
     var = (1 - momentum) * running_var + momentum * unbiased

@@ -33,7 +33,7 @@ class _BatchNorm(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         name = type(self).__name__
-        self.num_features = whole(num_features, f"{name}: num_features")
+        self.num_features = num_features = whole(num_features, f"{name}: num_features")
         self.eps = number(eps, f"{name}: eps", above=0)
         self.momentum = None if momentum is None else number(momentum, f"{name}: momentum")
         self.affine = affine

@@ -29,8 +29,8 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         rng = np.random.default_rng(rng)
-        self.in_features = whole(in_features, "Linear: in_features")
-        self.out_features = whole(out_features, "Linear: out_features")
+        self.in_features = in_features = whole(in_features, "Linear: in_features")
+        self.out_features = out_features = whole(out_features, "Linear: out_features")
         self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, rng, dtype))
         self.bias = Parameter(kaiming_uniform((out_features,), in_features, rng, dtype)) if bias else None
 
