@@ -5,12 +5,13 @@ square that a face's keypoints fill.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
 
 from fkp_app.errors import FkpError
+from fkp_app.tables import Within
 from numpynet.arguments import MOST_PIXELS
 from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.strict_json import is_number, shown
@@ -32,8 +33,8 @@ class Framing:
     """
 
     kind: Literal["face", "frame"]
-    size: int
-    scale: float
+    size: Annotated[int, Within(1, MOST_PIXELS)]
+    scale: Annotated[float, Within(*SCALES)]
 
     def as_dict(self) -> dict[str, Any]:
         """For a weights card."""
