@@ -112,7 +112,7 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
         else:
             if path.name == PREVIOUS:
                 path.replace(directory / CHECKPOINT)
-                lost = problems[0].rpartition("; ")[0] if problems else f"{directory / CHECKPOINT}: no such file"
+                lost = problems[0].rsplit("; ", 1)[0] if problems else f"{directory / CHECKPOINT}: no such file"
                 notes.append(f"{lost}; going on from the checkpoint before it")
             return
     raise FkpError(problems[0])
