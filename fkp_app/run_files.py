@@ -1,6 +1,7 @@
 """The files of a training run: its settings, its checkpoints, and what killed processes have left of them."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +11,17 @@ from fkp_app.errors import FkpError
 from fkp_app.recipes import Recipe
 from fkp_app.tables import Within, read_table
 from numpynet.checkpoint import CheckpointError, load_tensors, not_finite, save_tensors
-from numpynet.files import atomic, leftovers, not_a_file
+from numpynet.files import atomic, not_a_file, remove_leftovers
 from numpynet.strict_json import read_json
 from numpynet.typing import AnyArray
 
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
 PREVIOUS, NEXT = "checkpoint.previous.safetensors", "checkpoint.next.safetensors"
 """The checkpoint of the epoch before, and a whole one that has not got its name yet."""
-NAMES = (CONFIG, WEIGHTS, CHECKPOINT, NEXT, "steps.csv", "metrics.csv", "loss.png")
+EARLIER = re.compile(
+    r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png)"
+)
+"""What earlier versions called their temporary files."""
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_SEED = 2**53
 
@@ -118,12 +122,12 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
     raise FkpError(problems[0])
 
 
-def sweep(directory: Path) -> list[Path]:
-    """Remove what killed processes left in a run's directory, which nobody else works in; what that was."""
-    gone = [path for name in NAMES for path in leftovers(directory / name)]
+def sweep(directory: Path) -> int:
+    """Remove what killed processes left in a run's directory, in which no other one trains; how many files that were."""
+    gone = [path for path in directory.iterdir() if EARLIER.fullmatch(path.name) and path.is_file()]
     for path in gone:
         path.unlink(missing_ok=True)
-    return gone
+    return len(gone) + remove_leftovers(directory)
 
 
 def must_be_finite(state: State, epoch: int) -> None:

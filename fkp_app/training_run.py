@@ -263,7 +263,7 @@ class TrainingRun:
         except OSError as error:
             raise UsageError(f"--out {self.directory} cannot be written ({error.strerror or error})") from None
         if gone:
-            self.notes.append(f"{self.directory}: {len(gone)} unfinished files of a killed process are removed")
+            self.notes.append(f"{self.directory}: {gone} unfinished files of a killed process are removed")
 
 
 def _is_more(directory: Path) -> bool:

@@ -12,7 +12,6 @@ import numpy as np
 from numpynet.card import FORMAT_VERSION, WeightsCard
 from numpynet.init import no_init
 from numpynet.models import ARCHITECTURES, HourglassNet, KeypointNet, build
-from numpynet.small_floats import SMALL_FLOATS
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
 from numpynet.typing import AnyArray
 
@@ -83,7 +82,7 @@ def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | Hour
         with no_init(most=sum(prod(entry.shape) for entry in header.tensors.values())):
             net = build(card.architecture, card.arguments)
         own = net.state_dict()
-        for what, keys in (("missing", own.keys() - header.tensors), ("unknown", header.tensors - own.keys())):
+        for what, keys in (("missing", own.keys() - header.tensors.keys()), ("unknown", header.tensors.keys() - own)):
             if keys:
                 more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
                 raise ValueError(f"{what} {min(keys)}{more}")
@@ -91,7 +90,7 @@ def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | Hour
             kind, shape = header.tensors[key][:2]
             if shape != array.shape:
                 raise ValueError(f"{key} must have shape {array.shape}, got {shape}")
-            if kind not in SMALL_FLOATS and not np.can_cast(TYPES.get(kind, "O"), array.dtype, "same_kind"):
+            if (np.dtype(TYPES[kind]).kind if kind in TYPES else "f") != array.dtype.kind:
                 raise ValueError(f"{key} must be {array.dtype}, got {kind}")
         if net.arguments["size"] != card.input_size:
             raise ValueError(f"input_size {card.input_size} for crops of {net.arguments['size']}")

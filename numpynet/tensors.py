@@ -64,8 +64,21 @@ def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Ma
     with atomic(path) as temporary:
         try:
             save_file(arrays, temporary, known | {CHECKSUM: seal})
+            _order_metadata(temporary)
         except SafetensorError as error:  # such as a full disk
             raise OSError(f"{path}: cannot be written ({error})") from None
+
+
+def _order_metadata(path: Path) -> None:
+    """Bring a file's metadata into an order of their own: safetensors' is random, and equal weights are equal files."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
+        assert len(text) == length
+        file.seek(8)
+        file.write(text)
 
 
 def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[str, AnyArray], dict[str, str]]:
