@@ -35,11 +35,10 @@ mutants: $(VENV)/.test
 RUNS ?= runs
 weights: $(VENV)/.app
 	@test -n '$(DATA)' || { echo 'make: name the data set: make weights DATA=DIR (fkp data download DIR fetches it)'; exit 2; }
-	test -f $(RUNS)/hourglass.done || { $(BIN)/fkp train --data $(DATA) --out $(RUNS)/hourglass \
-		$$(test -f $(RUNS)/hourglass/checkpoint.safetensors && echo --resume || echo --recipe hourglass) \
-		&& touch $(RUNS)/hourglass.done; }
+	$(BIN)/fkp train --data $(DATA) --out $(RUNS)/hourglass \
+		$$(test -f $(RUNS)/hourglass/config.json && echo --resume || echo --recipe hourglass)
 	$(BIN)/fkp train --data $(DATA) --out $(RUNS)/finish \
-		$$(test -f $(RUNS)/finish/checkpoint.safetensors && echo --resume \
+		$$(test -f $(RUNS)/finish/config.json && echo --resume \
 		|| echo --recipe hourglass-finish --start $(RUNS)/hourglass/weights.safetensors)
 
 clean:

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.framing import check_card
 from fkp_app.onnx.card import is_onnx
 from numpynet.checkpoint import WeightsCard, load_net
 from numpynet.fuse import fuse
@@ -38,7 +39,12 @@ class Predictor:
     forward: Callable[[Array], Array]
 
     def __call__(self, crops: Array) -> Array:
-        return self.forward(crops)
+        """The outputs. FkpError where one is NaN or infinite: a point that is nowhere must not pass for no face."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.forward(crops)
+        if not np.isfinite(outputs).all():
+            raise FkpError("the network puts points nowhere (NaN or infinity): its weights are damaged; take others")
+        return outputs
 
     def keypoints(self, crops: Array) -> Array:
         """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
@@ -98,8 +104,10 @@ def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: 
         raise UsageError(f"{path}: is an ONNX file, which --backend onnx runs; --backend {backend} needs .safetensors")
     if backend == "torch":
         predictor = _reference("backend").TorchPredictor(path)
+        check_card(predictor.card, path)
         return Predictor("torch", predictor.card, predictor)
     net, card = load_net(path)
+    check_card(card, path)
     return Predictor("numpy", card, fuse(net))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from numpynet.arguments import check_arguments
 from numpynet.checks import number, whole, wholes
 from numpynet.functional.windows import output_size
 from numpynet.init import spawn
@@ -188,12 +189,13 @@ ARCHITECTURES: dict[str, type[KeypointNet | HourglassNet]] = {"KeypointNet": Key
 
 
 def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> KeypointNet | HourglassNet:
-    """A network by the name of its class and the class's arguments.
+    """A network by the name of its class and the class's arguments, which may come from anybody's file.
 
-    ValueError for another name, TypeError or ValueError where the arguments do not fit.
+    ValueError for another name, or where an argument is unknown, of another type, or outside `arguments.LIMITS`.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture}")
+    check_arguments(architecture, arguments, NET if architecture == "KeypointNet" else HOURGLASS)
     return ARCHITECTURES[architecture](**arguments, rng=rng)
 
 
