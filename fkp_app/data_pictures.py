@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fkp_app.dataset import FacialKeypointsDataset, person
+from fkp_app.dataset import FacialKeypointsDataset
 from fkp_app.framing import apply, face_square
 from fkp_app.keypoint_layout import OUTER_EYES, RANGES
 from numpynet.files import atomic
@@ -42,7 +42,7 @@ def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
         eyes = dataset.keypoints[:, OUTER_EYES[1]] - dataset.keypoints[:, OUTER_EYES[0]]  # (n, 2)
         low, middle, high = np.percentile(np.linalg.norm(eyes, axis=1), [5, 50, 95])
         rolled = int((np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))) > 15).sum())
-        people = len({person(file) for file in dataset.names})
+        people = len(set(dataset.people))
         lines.append(
             f"{name:<12} {len(dataset):6d}  {people:6d}   {low:10.1f} {middle:8.1f} {high:8.1f} px {rolled:22d}"
         )

@@ -51,9 +51,9 @@ class History:
         return self.epochs[-1].best_epoch if self.epochs else 0
 
     def improves(self, nme: float) -> bool:
-        """Whether this validation NME is the least so far; without one, the latest epoch is the best."""
-        before = [row.validation_nme for row in self.epochs if not math.isnan(row.validation_nme)]
-        return nme < min(before, default=math.inf) or (math.isnan(nme) and not before)
+        """Whether this validation NME is the least so far; before there is a finite one, the latest epoch is best."""
+        before = [row.validation_nme for row in self.epochs if math.isfinite(row.validation_nme)]
+        return nme < min(before, default=math.inf) or not (math.isfinite(nme) or before)
 
     def write(self, directory: Path) -> None:
         """Renew steps.csv and metrics.csv, each all or nothing."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from fkp_app.backends import Trainer, get_criterion, get_trainer
-from fkp_app.dataset import FacialKeypointsDataset, load_split
+from fkp_app.dataset import FacialKeypointsDataset, load_data
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation import Scores, predict_all, score
 from fkp_app.history import EpochRow, History, StepRow, write_text
@@ -54,13 +54,19 @@ class TrainingRun:
         self.directory = directory
         self.card: WeightsCard = recipe.card({})
         self.history = History()
-        self.training_data: FacialKeypointsDataset = load_split(Path(settings.data), "training")
+        data = load_data(settings.data)
+        self.training_data: FacialKeypointsDataset = data.splits["training"]
         if len(self.training_data) < 2:
             raise FkpError(
-                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least"
+                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least "
+                f"({data.people})"
             )
-        validation = load_split(Path(settings.data), "validation", evaluation_transform(self.card))
+        validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
+        self.notes = [*data.notes, data.people]
+        """A line each for what should be known of the data."""
+        if self.validation is None:
+            self.notes.append(f"{settings.data}: nobody is left for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
         self.trainer: Trainer = get_trainer(
             settings.backend,

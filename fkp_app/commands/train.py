@@ -7,7 +7,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.reporter import Reporter
 
 if TYPE_CHECKING:
     from fkp_app.training_run import TrainingRun
@@ -18,7 +20,7 @@ DEFAULTS: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
     recipe: Annotated[
         str | None,
@@ -43,6 +45,7 @@ def train(
         typer.Option(help="Weights of the recipe's network to begin with, a .safetensors file.", show_default="fresh"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled faces.
 
@@ -88,16 +91,16 @@ def train(
     if done >= run.recipe.training.epochs:
         raise UsageError(f"{out} has {done} epochs already; give more with --epochs")
     with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
-        _show(run)
+        _show(run, quiet)
 
 
-def _show(run: "TrainingRun") -> None:
+def _show(run: "TrainingRun", quiet: bool) -> None:
     """Train, drawing progress: a live bar on a terminal, a line an epoch either way."""
     from fkp_app.blas import advice
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
-    console = Console(stderr=True)
+    console, notes = Console(stderr=True, quiet=quiet), list(run.notes)
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -113,7 +116,9 @@ def _show(run: "TrainingRun") -> None:
                 "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
-                if hint is not None:  # now that the data are known to be readable
+                while notes:  # now that the data are known to be readable
+                    Reporter(quiet).note(notes.pop(0))
+                if hint is not None:
                     console.print(hint, highlight=False)
                     hint = None
                 if isinstance(event, StepEvent):
@@ -133,7 +138,7 @@ def _show(run: "TrainingRun") -> None:
         console.print(f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
         raise
     weights = run.directory / "weights.safetensors"
-    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True)
+    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -164,6 +164,7 @@ class FrameOfOneFace:
     """A data set of one frame; its face's eyes are level, so that a second look need not turn it."""
 
     names: ClassVar = ["Ada_00.jpg"]
+    people: ClassVar = ["Ada"]
 
     def __init__(self):
         self.image, self.points = draw_face(np.random.default_rng(4), size=(150, 160), roll=0)
@@ -188,6 +189,7 @@ class Frames:
         face[36], face[45] = (40, 45), (60, 45)
         self.keypoints = np.stack([face] * 5)
         self.names = ["Ada_00.jpg", "Ada_01.jpg", "Ada_02.jpg", "Bo_00.jpg", "Bo_01.jpg"]
+        self.people = ["Ada", "Ada", "Ada", "Bo", "Bo"]
         self.paths = [Path("data/test") / name for name in self.names]
 
     def __len__(self):
