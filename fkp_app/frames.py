@@ -69,7 +69,7 @@ def read_own_frames(csv_file: Path, root: Path) -> Frames:
         notes.append(f"{what} are left out: {listed(labels, faults)}")
     paths = [places[i] for i in kept]
     names = [labels.names[i] for i in kept]
-    notes += _remarks(csv_file, root, names, paths, pictures)
+    notes += _remarks(csv_file, root, names, paths, pictures.unlabelled(list(places.values())))
     column = None if labels.people is None else [labels.people[i] for i in kept]
     return Frames(names, paths, [_inside(root, path) for path in paths], column, labels.keypoints[kept], notes)
 
@@ -80,8 +80,8 @@ def _refuse(csv_file: Path, labels: Labels, faults: Faults) -> None:
         raise DatasetError(f"{csv_file}: {count}{listed(labels, faults)}; mend or drop {'it' if not count else 'them'}")
 
 
-def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], pictures: PictureFiles) -> list[str]:
-    """A line each for names spelled otherwise than their files, pictures with several rows, pictures without one."""
+def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], bare: list[Path]) -> list[str]:
+    """A line each for names spelled otherwise than their files, pictures with several rows, and `bare` ones, without any."""
     lines = []
     other = [i for i, name in enumerate(names) if root / name != paths[i]]
     if other:
@@ -90,7 +90,6 @@ def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], pi
     several = len(paths) - len(set(paths))
     if several:
         lines.append(f"{csv_file}: {several} rows are of pictures that have a row already; each row counts as a face")
-    bare = pictures.unlabelled(paths)
     if bare:
         lines.append(f"{root}: {len(bare)} pictures without a row are not used, such as {_inside(root, bare[0])}")
     return lines

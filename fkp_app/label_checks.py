@@ -47,9 +47,10 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
         across, down = left - right, face[CHIN] - right
         side = float(np.ptp(face, axis=0).max())
         shown = shown_size(path)
+        eyes = np.hypot(*across)
         if hidden[i]:
             faults[i] = HIDDEN
-        elif np.hypot(*across) < max(EYES_APART[0], EYES_APART[1] * side):
+        elif eyes < EYES_APART[0]:
             faults[i] = TOGETHER
         elif shown is None:
             if must_open:
@@ -58,6 +59,8 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
             faults[i] = SIDEWAYS
         elif _beyond(face, shown[:2]) > MARGIN * min(side, *shown[:2]):
             faults[i] = OUTSIDE
+        elif eyes < EYES_APART[1] * side:
+            faults[i] = TOGETHER
         elif across[0] * down[1] <= across[1] * down[0]:
             faults[i] = MIRRORED
     return faults

@@ -110,8 +110,8 @@ def _named(header: Sequence[str]) -> Columns | None:
     for first in (0, 1):
         numbered = [("", i + first) for i in range(2 * POINTS)]
         paired = [(axis, i + first) for i in range(POINTS) for axis in "xy"]
-        for wanted in (numbered, paired):
-            if all(keys.count(key) == 1 for key in wanted):
+        for wanted, axes in ((numbered, [""]), (paired, ["x", "y"])):
+            if sorted(key for key in keys if key and key[0] in axes) == sorted(wanted):  # these and no further ones
                 points = [keys.index(key) for key in wanted]
                 file = _file_column(header, points)
                 return None if file is None else (file, points)

@@ -73,14 +73,14 @@ def describe(people: Mapping[Side, Sequence[str]], told: Told, alone: int) -> st
 
     people: of each frame, by side. alone: how many files count as a person of their own.
     """
+    counts = [f"{len(set(names))} for {side} ({len(names)} frames)" for side, names in people.items()]
     if told == "file":
-        why = "neither a column person nor the file names tell several apart"
-        how = f"people: every file counts as its own person, as {why}; pictures of one may stand on several sides"
+        why = "neither a column person nor names as in Name_Surname_12.jpg"
+        how = f"nothing tells several people apart ({why}), so every file counts as its own person"
     else:
         how = f"people are told apart by {'the column person' if told == 'column' else 'the file names'}"
-        why = "with an empty cell" if told == "column" else "not named as in Name_Surname_12.jpg"
+        why = "without an entry there" if told == "column" else "not named as in Name_Surname_12.jpg"
         how += f" ({alone} files {why} count as their own person)" if alone else ""
-    counts = [f"{side} {len(set(names))} ({len(names)} frames)" for side, names in people.items()]
     return f"{how}: {', '.join(counts)}"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fkp_app.backends import Trainer, get_criterion, get_trainer
+from fkp_app.backends import SHIPPED_WEIGHTS, Trainer, get_criterion, get_trainer
 from fkp_app.dataset import FacialKeypointsDataset, load_data
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation import Scores, predict_all, score
@@ -21,6 +21,10 @@ from numpynet.checkpoint import WeightsCard, load_tensors, load_weights, save_te
 from numpynet.data import DataLoader
 from numpynet.training import EpochEvent, Event, StepEvent, fit
 from numpynet.typing import AnyArray
+
+
+SHIPPED = "shipped"
+"""What stands for the shipped weights where weights to start with are named."""
 
 
 @dataclass(frozen=True)
@@ -208,10 +212,10 @@ class TrainingRun:
 
 
 def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
-    """What --start names, if anything: the state dict of the recipe's network."""
+    """What --start names, if anything: the state dict of the recipe's network. "shipped" are the shipped weights."""
     if start is None:
         return None
-    state, card = load_weights(Path(start))
+    state, card = load_weights(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))
     network = recipe.network
     if (card.architecture, card.arguments) != (network.architecture, network.arguments):
         raise UsageError(

@@ -42,7 +42,9 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Weights of the recipe's network to begin with, a .safetensors file.", show_default="fresh"),
+        typer.Option(
+            help="Weights of the recipe's network to begin with: a .safetensors file, or shipped.", show_default="fresh"
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
     quiet: Quiet = False,
