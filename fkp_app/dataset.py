@@ -11,7 +11,7 @@ import numpy as np
 from fkp_app.frames import Frames, read_frames, read_own_frames
 from fkp_app.images import read_image
 from fkp_app.labels import DatasetError
-from fkp_app.people import Side, describe, divide, person, split_of, tell_people
+from fkp_app.people import Side, Told, describe, divide, person, split_of, tell_people
 from fkp_app.transforms import Sample, Transform
 
 __all__ = ["DatasetError", "FacialKeypointsDataset", "LabelledData", "Split", "load_data", "load_split", "person"]
@@ -83,10 +83,12 @@ class FacialKeypointsDataset:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A data set, divided. people: a line that says by what people are told and how they are divided; notes: what else
-    should be known; usual: whether it is the published layout, and all its files are called after people."""
+    """A data set, divided. told: by what people are told; people: a line that says that and how they are divided;
+    notes: what else should be known; usual: whether it is the published layout, and all its files are called after
+    people."""
 
     splits: dict[str, FacialKeypointsDataset]
+    told: Told
     people: str
     notes: list[str]
     usual: bool
@@ -147,7 +149,7 @@ def _divided(frames: FacialKeypointsDataset, training: int | None = None) -> Lab
         places["test"] = list(range(training, len(frames)))
     splits = {split: frames.subset(chosen) for split, chosen in places.items()}
     line = describe({side: splits[side].people for side in get_args(Side)}, told, alone)
-    return LabelledData(splits, line, frames.notes, usual)
+    return LabelledData(splits, told, line, frames.notes, usual)
 
 
 def _csv(folder: Path, name: str) -> Path:

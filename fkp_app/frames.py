@@ -34,7 +34,7 @@ def read_frames(csv_file: Path, root: Path) -> Frames:
     for path in paths:
         if not path.is_file():
             raise DatasetError(f"{csv_file}: labels {path.name}, which is not in {root}; get it or drop its row")
-    refuse_other_units(csv_file, labels.keypoints)
+    refuse_other_units(csv_file, labels.keypoints, paths)
     _refuse(csv_file, labels, misplaced(labels.keypoints, paths, must_open=False))
     files = [Path(name).as_posix() for name in labels.names]
     return Frames(labels.names, paths, files, labels.people, labels.keypoints, notes)
@@ -44,9 +44,9 @@ def read_own_frames(csv_file: Path, root: Path) -> Frames:
     """The rows of somebody's own label file that can be used. DatasetError where most cannot: it is meant otherwise."""
     notes: list[str] = []
     labels = read_labels(csv_file, notes)
-    refuse_other_units(csv_file, labels.keypoints)
     pictures = PictureFiles(root)
     found = [pictures.find(name) for name in labels.names]
+    refuse_other_units(csv_file, labels.keypoints, [path for path in found if isinstance(path, Path)])
     faults: Faults = {i: wrong for i, wrong in enumerate(found) if isinstance(wrong, str)}
     faults |= no_numbers(labels.keypoints)
     sound = [i for i in range(len(found)) if i not in faults]
@@ -63,10 +63,10 @@ def read_own_frames(csv_file: Path, root: Path) -> Frames:
             seen.add(face)
             kept.append(i)
     if faults:
-        what = f"{csv_file}: {len(faults)} of {len(found)} rows"
+        what = f"{len(faults)} of {len(found)} rows"
         if 2 * len(faults) > len(found):
-            raise DatasetError(f"{what} cannot be used, so mend the file: {listed(labels, faults)}; {HELP}")
-        notes.append(f"{what} are left out: {listed(labels, faults)}")
+            raise DatasetError(f"{csv_file}: {what} cannot be used, so mend the file: {listed(labels, faults)}; {HELP}")
+        notes.append(f"{csv_file}: left out {what}: {listed(labels, faults)}")
     paths = [places[i] for i in kept]
     names = [labels.names[i] for i in kept]
     notes += _remarks(csv_file, root, names, paths, pictures.unlabelled(list(places.values())))
@@ -81,17 +81,19 @@ def _refuse(csv_file: Path, labels: Labels, faults: Faults) -> None:
 
 
 def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], bare: list[Path]) -> list[str]:
-    """A line each for names spelled otherwise than their files, pictures with several rows, and `bare` ones, without any."""
+    """A line each for names spelled otherwise than their files, pictures with several rows, and `bare` ones without."""
     lines = []
     other = [i for i, name in enumerate(names) if root / name != paths[i]]
     if other:
         example = f"{names[other[0]]} for {_inside(root, paths[other[0]])}"
-        lines.append(f"{csv_file}: {len(other)} files are not where or as it says and were found, such as {example}")
+        lines.append(f"{csv_file}: found {len(other)} files elsewhere or otherwise spelled, such as {example}")
     several = len(paths) - len(set(paths))
     if several:
-        lines.append(f"{csv_file}: {several} rows are of pictures that have a row already; each row counts as a face")
+        lines.append(
+            f"{csv_file}: has {several} further rows of pictures with a row; each row counts as a face"
+        )
     if bare:
-        lines.append(f"{root}: {len(bare)} pictures without a row are not used, such as {_inside(root, bare[0])}")
+        lines.append(f"{root}: left out {len(bare)} pictures without a row, such as {_inside(root, bare[0])}")
     return lines
 
 

@@ -66,17 +66,23 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
     return faults
 
 
-def refuse_other_units(csv_file: Path, keypoints: Array) -> None:
-    """DatasetError where most faces are normalised, or all of several rows are the same face."""
-    finite = np.isfinite(keypoints).all(axis=(1, 2))
-    small = finite & (np.abs(keypoints).max(axis=(1, 2), initial=0) <= 2) & (np.ptp(keypoints, axis=(1, 2)) > 0)
-    if 2 * small.sum() > len(keypoints):
+def refuse_other_units(csv_file: Path, keypoints: Array, paths: Sequence[Path]) -> None:
+    """DatasetError where most faces (n, 68, 2) are in shares or percent of the picture, or several are all the same."""
+    finite, rows = np.isfinite(keypoints).all(axis=(1, 2)), len(keypoints)
+    largest, spread = np.abs(keypoints).max(axis=(1, 2), initial=0), np.ptp(keypoints, axis=(1, 2))
+    shares, percent = finite & (largest <= 2) & (spread > 0), finite & (largest <= 100)
+    if 2 * shares.sum() > rows:
         raise DatasetError(
-            f"{csv_file}: {small.sum()} of {len(keypoints)} rows look normalised (no number above 2); multiply x by "
+            f"{csv_file}: {shares.sum()} of {rows} rows look normalised (no number above 2); multiply x by "
             "the picture's width and y by its height, so that labels are in pixels"
         )
-    if len(keypoints) > 2 and finite.all() and (keypoints == keypoints[0]).all():
-        raise DatasetError(f"{csv_file}: all {len(keypoints)} rows have the same points; give each picture its own")
+    if finite.all() and rows > 2 and (keypoints == keypoints[0]).all():
+        raise DatasetError(f"{csv_file}: all {rows} rows have the same points; give each picture its own")
+    if 2 * percent.sum() > rows > 2 and 2 * sum(_is_large(path) for path in paths) > len(paths):
+        raise DatasetError(
+            f"{csv_file}: {percent.sum()} of {rows} rows look like percent (no number above 100 in large pictures); "
+            "multiply x by the picture's width / 100 and y by its height / 100, so that labels are in pixels"
+        )
 
 
 def listed(labels: Labels, faults: Mapping[int, str]) -> str:
@@ -121,6 +127,12 @@ def _orientation(picture: Image.Image) -> object:
         return picture.getexif().get(0x0112)
     except Exception:  # EXIF that cannot be read counts as none
         return None
+
+
+def _is_large(path: Path) -> bool:
+    """Whether faces in the picture rarely lie in its first hundred pixels alone."""
+    shown = shown_size(path)
+    return shown is not None and min(shown[:2]) >= 400
 
 
 def _beyond(face: AnyArray, size: tuple[int, int]) -> float:

@@ -55,7 +55,7 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
     person = header.index("person") if "person" in header else None
     unused = [header[i] or "(no name)" for i in range(len(header)) if i not in {file, person, *points}]
     if unused:
-        notes.append(f"{csv_file}: {len(unused)} columns are not used: {_few(unused)}")
+        notes.append(f"{csv_file}: left out {len(unused)} other columns: {_few(unused)}")
     for line, row in rows:
         if len(row) > len(header):
             raise DatasetError(

@@ -22,7 +22,6 @@ from numpynet.data import DataLoader
 from numpynet.training import EpochEvent, Event, StepEvent, fit
 from numpynet.typing import AnyArray
 
-
 SHIPPED = "shipped"
 """What stands for the shipped weights where weights to start with are named."""
 

@@ -16,7 +16,7 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.reporter import Reporter
 
 if TYPE_CHECKING:
-    from fkp_app.dataset import FacialKeypointsDataset
+    from fkp_app.dataset import FacialKeypointsDataset, LabelledData
     from fkp_app.protocols import Result
 
 Item = TypeVar("Item")
@@ -73,7 +73,7 @@ def evaluate(
         make_folder(out)
     rows = run_all(predictors, data, dataset, FaceDetector(), rolled, _with_bar)
     title = f"{split}: {len(dataset)} faces of {len(set(rows[0].people))} people, backend {backend}"
-    text = f"{title}\n\n{tables(rows)}\n{_caution(data, split, rows[0].people)}\n"
+    text = f"{title}\n\n{tables(rows)}\n{_caution(found, split, rows[0].people)}\n"
     if str(json_file) != "-" and not quiet:
         sys.stdout.write(text)
     report = _report(split, backend, files, rows, dataset)
@@ -101,16 +101,16 @@ def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
     return dict(zip(names, weights, strict=True))
 
 
-def _caution(data: Path, split: str, people: "Sequence[str]") -> str:
+def _caution(data: "LabelledData", split: str, people: "Sequence[str]") -> str:
     """A line that says how far the split can be believed."""
-    from fkp_app.dataset import load_split
-
-    trained = set(load_split(data, "training").people)
+    trained = set(data.splits["training"].people)
     shared, everyone = len(trained & set(people)), len(set(people))
     if split == "training":
         return "Training: the very frames that networks learn from; no measure of how good they are on others."
     if shared:
         return f"Leak: {shared} of these {everyone} people are in the training split too, perhaps in other frames."
+    if data.told == "file":
+        return "Perhaps a leak: nothing says who is in a file, so these people may be in the training split too."
     use = "everything is chosen on them" if split == "validation" else "nothing should be chosen on them"
     return f"No leak: none of these {everyone} people is in the training split; {use}."
 

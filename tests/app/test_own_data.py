@@ -145,7 +145,7 @@ def test_columns_are_taken_by_their_names_in_any_order(photos, drawn_photos):
 
     change(photos, reorder)
     data = same_frames(photos, drawn_photos, notes=1)
-    assert data.notes[0].endswith("keypoints.csv: 2 columns are not used: index, success")
+    assert data.notes[0].endswith("keypoints.csv: left out 2 other columns: index, success")
 
 
 def test_a_csv_without_a_line_of_names_loses_no_row(photos, drawn_photos):
@@ -199,10 +199,7 @@ WHOLE = {
         "all 12 r",
     ),
     "x and y swapped": (
-        lambda rows: (
-            [row.__setitem__(slice(1, None), [row[i ^ 1] for i in range(2, 138)]) for row in rows[1:] if 0]
-            or [_swap(row) for row in rows[1:]]
-        ),
+        lambda rows: [_swap(row) for row in rows[1:]],
         "12 of 12 rows cannot be used, so mend the file: row 2 (IMG_0001.JPG), row 3",
         "and 9 more have a mirrored face: x and y swapped",
     ),
@@ -289,7 +286,7 @@ def test_names_that_are_spelled_otherwise_are_found_and_told(case, photos, drawn
     data = same_frames(photos, drawn_photos, notes=case not in ("a whole path", "spaces"))
     if data.notes:
         name = table(photos)[1][0]
-        assert f"12 files are not where or as it says and were found, such as {name} for IMG_0001.JPG" in data.notes[0]
+        assert f"found 12 files elsewhere or otherwise spelled, such as {name} for IMG_0001.JPG" in data.notes[0]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -377,7 +374,7 @@ def test_a_row_that_cannot_be_meant_is_left_out_and_told(case, photos):
     name = table(photos)[line - 1][0]
     data = load_data(photos)
     assert len(frames(data)) == PHOTOS - 1
-    assert f"1 of 12 rows are left out: row {line} ({name}) has {words}" in data.notes[0]
+    assert f"left out 1 of 12 rows: row {line} ({name}) has {words}" in data.notes[0]
     assert all(np.isfinite(points).all() for _, points, _ in frames(data).values())
 
 
@@ -405,7 +402,7 @@ def test_many_rows_are_counted_by_kind_and_three_of_each_named(photos):
 
     change(photos, edit)
     note = load_data(photos).notes[0]
-    assert "keypoints.csv: 5 of 12 rows are left out: row 2 (IMG_0001.JPG), row 3 (IMG_0002.JPG), row 4 " in note
+    assert "keypoints.csv: left out 5 of 12 rows: row 2 (IMG_0001.JPG), row 3 (IMG_0002.JPG), row 4 " in note
     assert "and 1 more have points at -1" in note
     assert "; row 9 (IMG_0008.JPG) has a label that is no number" in note
 
@@ -414,17 +411,14 @@ def test_pictures_that_cannot_be_opened_are_left_out(photos):
     (photos / "IMG_0002.JPG").write_bytes(b"not a picture")
     (photos / "IMG_0003.JPG").write_bytes(b"")
     note = load_data(photos).notes[0]
-    assert (
-        "2 of 12 rows are left out: row 3 (IMG_0002.JPG), row 4 (IMG_0003.JPG) have a picture that cannot be rea"
-        in note
-    )
+    assert "left out 2 of 12 rows: row 3 (IMG_0002.JPG), row 4 (IMG_0003.JPG) have a picture that cannot be rea" in note
 
 
 def test_pictures_without_a_row_are_counted(photos):
     (photos / "run").mkdir()
     for name in ("IMG_0777.JPG", "IMG_0778.png", "run/loss.png", ".hidden.jpg", "notes.txt"):
         shutil.copy(photos / "IMG_0001.JPG", photos / name)
-    assert load_data(photos).notes == [f"{photos}: 2 pictures without a row are not used, such as IMG_0777.JPG"]
+    assert load_data(photos).notes == [f"{photos}: left out 2 pictures without a row, such as IMG_0777.JPG"]
 
 
 def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
@@ -437,7 +431,7 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
     sides = [side for side, part in data.splits.items() for name in part.names if name == "IMG_0001.JPG"]
     assert len(sides) == 2
     assert len(set(sides)) == 1
-    assert data.notes[0].endswith("1 rows are of pictures that have a row already; each row counts as a face")
+    assert data.notes[0].endswith("has 1 further rows of pictures with a row; each row counts as a face")
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
@@ -669,7 +663,7 @@ def test_train_says_once_what_it_left_out_and_by_what_people_are_told(photos, sm
     options = ("train", "--data", photos, "--recipe", small, "--batch-size", 4, "--threads", 1)
     ended = fkp(*options, "--out", tmp_path / "run")
     assert ended.code == 0, ended.err
-    assert ended.err.count("1 of 12 rows are left out: row 3 (IMG_0002.JPG) has points at -1, -1") == 1
+    assert ended.err.count("left out 1 of 12 rows: row 3 (IMG_0002.JPG) has points at -1, -1") == 1
     assert ended.err.count("so every file counts as its own person: ") == 1
     assert f"weights of epoch 3: {tmp_path / 'run' / 'weights.safetensors'}" in ended.err
     assert (tmp_path / "run" / "weights.safetensors").is_file()
@@ -701,8 +695,13 @@ def test_evaluate_and_show_work_on_own_data(photos, tmp_path, fkp):
     assert ended.code == 0
     assert ended.out.startswith("report: 1 faces of 1 people, backend numpy")
     assert ended.err.count("\n") == 2
-    assert "1 of 12 rows are left out" in ended.err
-    assert "No leak: none of these 1 people is in the training split" in ended.out
+    assert "left out 1 of 12 rows" in ended.err
+    assert "\nPerhaps a leak: nothing says who is in a file, so these people may be in " in ended.out
+    labelled_people(photos, [f"p{i}" for i in range(PHOTOS)])
+    ended = fkp("evaluate", "--data", photos, "--split", "report", "--threads", 1, "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    ended = fkp("evaluate", "--data", photos, "--split", "validation", "--threads", 1)
+    assert "\nNo leak: none of these 2 people is in the training split" in ended.out
     ended = fkp("data", "show", photos, "--out", tmp_path / "a.png", "--count", 2, "--quiet")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     assert (tmp_path / "a.png").is_file()
@@ -730,3 +729,12 @@ def test_everything_written_into_the_folder_itself_does_not_matter_later(photos,
     assert load_data(photos).notes == []
     assert fkp("evaluate", "--data", photos, "--split", "validation", "--threads", 1).code == 0
     assert os.listdir(photos / "run")  # noqa: PTH208
+
+
+def test_percent_of_large_pictures_are_refused(photos, drawn_photos):
+    for path in photos.glob("*.JPG"):
+        Image.open(path).resize((500, 400)).save(path)
+    change(photos, every(lambda v: str(v)))  # no point above 96, in pictures of 500 x 400
+    refused(photos, "12 of 12 rows look like percent (no number above 100 in large pictures); multiply x by the")
+    change(photos, every(lambda v: str(5 * v - 5)))
+    assert len(frames(load_data(photos))) == PHOTOS
