@@ -89,9 +89,7 @@ def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], ba
         lines.append(f"{csv_file}: found {len(other)} files elsewhere or otherwise spelled, such as {example}")
     several = len(paths) - len(set(paths))
     if several:
-        lines.append(
-            f"{csv_file}: has {several} further rows of pictures with a row; each row counts as a face"
-        )
+        lines.append(f"{csv_file}: has {several} further rows of pictures with a row; each row counts as a face")
     if bare:
         lines.append(f"{root}: left out {len(bare)} pictures without a row, such as {_inside(root, bare[0])}")
     return lines
