@@ -1,5 +1,6 @@
 """The data set in one picture: frames with their points, the 68-point diagram, statistics."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,9 +89,10 @@ def draw_sheet(dataset: FacialKeypointsDataset, facts: str, path: Path, count: i
         axes = left.add_subplot(rows, columns, i)
         axes.imshow(sample["image"])
         axes.plot(*sample["keypoints"].T, ".", color="#22ff66", markersize=2.5)
-        axes.set_title(dataset.names[index], fontsize=6)
+        axes.set_title(dataset.names[index], fontsize=6, parse_math=False)
         axes.axis("off")
     draw_diagram(right.add_subplot(), mean_shape(dataset.keypoints))
     right.suptitle(facts, fontsize=7, family="monospace", x=0.02, ha="left")
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # names may hold letters that the font lacks
         figure.savefig(temporary, dpi=130)

@@ -114,7 +114,11 @@ def load_data(place: str | Path) -> LabelledData:
     if not place.is_dir():
         raise DatasetError(f"{place}: no such directory; `fkp data download` fetches the data set")
     if not any(_csv(place, name).is_file() for name in PUBLISHED):
-        return _divided(FacialKeypointsDataset(_own_csv(place), place, own=True))
+        chosen, others = _own_csv(place)
+        frames = FacialKeypointsDataset(chosen, place, own=True)
+        if others:
+            frames.notes.append(f"{place}: left out {len(others)} other CSV files, such as {others[0].name}")
+        return _divided(frames)
     test, training = (FacialKeypointsDataset(_csv(place, name), place / name) for name in reversed(PUBLISHED))
     for name, part in (("training", training), ("test", test)):
         part.files = [f"{name}/{file}" for file in part.files]
@@ -156,9 +160,10 @@ def _csv(folder: Path, name: str) -> Path:
     return folder / f"{name}_frames_keypoints.csv"
 
 
-def _own_csv(folder: Path) -> Path:
-    """The label file of an own folder."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
+def _own_csv(folder: Path) -> tuple[Path, list[Path]]:
+    """The label file of an own folder, and the other CSV files in it."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".csv" and path.is_file()]
+    found = [path for path in found if not path.name.startswith(".")]
     chosen = [path for path in found if path.name == OWN_LABELS] or found
     if not chosen:
         raise DatasetError(
@@ -168,4 +173,4 @@ def _own_csv(folder: Path) -> Path:
     if len(chosen) > 1:
         names = ", ".join(path.name for path in chosen[:4])
         raise DatasetError(f"{folder}: holds {len(chosen)} CSV files ({names}); name one in place of the folder")
-    return chosen[0]
+    return chosen[0], [path for path in found if path not in chosen]

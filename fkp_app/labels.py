@@ -73,6 +73,8 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
 
 def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
     """Line numbers and cells of all rows that hold anything."""
+    if csv_file.exists() and not csv_file.is_file():  # a pipe would be waited for
+        raise DatasetError(f"{csv_file}: cannot be read as CSV (is no regular file)")
     try:
         content = csv_file.read_bytes()
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")

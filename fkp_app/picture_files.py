@@ -4,10 +4,9 @@ import os
 import unicodedata
 from collections import defaultdict
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fkp_app.images import SUFFIXES
-from fkp_app.sources import expand
 
 MISSING = "a name that no file has"
 SEVERAL = "a name that several files have; give the path from the CSV's folder"
@@ -38,18 +37,23 @@ class PictureFiles:
         """The pictures without a row that lie in the same folders as those with one, by name."""
         known = {path.resolve() for path in labelled}
         beside = {path.parent for path in labelled}
-        return [path for folder in sorted(beside) for path in sorted(folder.iterdir()) if _is_picture(path, known)]
+        pictures = (path for folder in sorted(beside) for path in sorted(folder.iterdir()) if _is_picture(path.name))
+        return [path for path in pictures if path.is_file() and path.resolve() not in known]
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
-        """Pictures by their path from the root and, after a "*/", by their name; each with its suffix and without."""
+        """Pictures by their path from the root and, after a "*/", by their name; each with its suffix and without.
+
+        Hidden folders, and those that a NAS keeps for thumbnails and what was deleted, are not entered.
+        """
         index: dict[str, list[Path]] = defaultdict(list)
-        for source in expand([str(self.root)], recursive=True)[0]:
-            if source.kind == "image":
-                inside = PurePosixPath(source.inside.as_posix())
-                for key in (str(inside), f"*/{inside.name}"):
-                    index[_key(key)].append(source.path)
-                    index[_key(key.removesuffix(inside.suffix))].append(source.path)
+        for folder, deeper, names in os.walk(self.root):
+            deeper[:] = sorted(name for name in deeper if not name.startswith((".", "@", "#")))
+            for path in (Path(folder, name) for name in sorted(names) if _is_picture(name)):
+                inside = path.relative_to(self.root)
+                for key in (inside.as_posix(), f"*/{path.name}"):
+                    index[_key(key)].append(path)
+                    index[_key(key.removesuffix(path.suffix))].append(path)
         return index
 
 
@@ -57,6 +61,5 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip().replace("\\", "/")).casefold()
 
 
-def _is_picture(path: Path, known: set[Path]) -> bool:
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file() and path.resolve() not in known
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

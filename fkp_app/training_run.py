@@ -66,10 +66,10 @@ class TrainingRun:
             )
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
-        self.notes = [*data.notes, data.people]
+        self.data_notes = [*data.notes, data.people]
         """A line each for what should be known of the data."""
         if self.validation is None:
-            self.notes.append(f"{settings.data}: nobody is left for validation; the latest epoch's weights are kept")
+            self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
         self.trainer: Trainer = get_trainer(
             settings.backend,

@@ -102,7 +102,7 @@ def _show(run: "TrainingRun", quiet: bool) -> None:
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
-    console, notes = Console(stderr=True, quiet=quiet), list(run.notes)
+    console, notes = Console(stderr=True, quiet=quiet), list(run.data_notes)
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -140,7 +140,7 @@ def _show(run: "TrainingRun", quiet: bool) -> None:
         console.print(f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
         raise
     weights = run.directory / "weights.safetensors"
-    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -253,12 +253,14 @@ def test_a_table_in_latin_letters_or_a_spreadsheet(photos):
 def test_which_csv_it_is(photos, tmp_path, drawn_photos):
     (photos / "metadata.csv").write_text("camera,iso\nA,100\n")
     (photos / "._keypoints.csv").write_bytes(b"\0")
-    same_frames(photos, drawn_photos)  # keypoints.csv goes before others
+    data = same_frames(photos, drawn_photos, notes=1)  # keypoints.csv goes before others
+    assert data.notes == [f"{photos}: left out 1 other CSV files, such as metadata.csv"]
+    (photos / "folder.csv").mkdir()
     (photos / "keypoints.csv").rename(photos / "labels.csv")
     refused(photos, "holds 2 CSV files (labels.csv, metadata.csv); name one in place of the folder")
     same_frames(photos / "labels.csv", drawn_photos)
-    for path in photos.glob("*.csv"):
-        path.unlink()
+    for name in ("labels.csv", "metadata.csv"):
+        (photos / name).unlink()
     refused(photos, "no such file, nor any other CSV of labels in this folder", "docs/own-data.md says how")
 
 
@@ -686,7 +688,7 @@ def test_nobody_for_validation_is_said(tmp_path, small, monkeypatch, fkp):
     data = write_dataset(tmp_path / "data", people=2, videos=1, frames=3)
     ended = fkp("train", "--data", data, "--recipe", small, "--out", tmp_path / "run")
     assert ended.code == 0
-    assert f"fkp: {data}: nobody is left for validation; the latest epoch's weights are kept\n" in ended.err
+    assert f"fkp: {data} has nobody for validation; the latest epoch's weights are kept\n" in ended.err
 
 
 def test_evaluate_and_show_work_on_own_data(photos, tmp_path, fkp):
@@ -738,3 +740,16 @@ def test_percent_of_large_pictures_are_refused(photos, drawn_photos):
     refused(photos, "12 of 12 rows look like percent (no number above 100 in large pictures); multiply x by the")
     change(photos, every(lambda v: str(5 * v - 5)))
     assert len(frames(load_data(photos))) == PHOTOS
+
+
+def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
+    """Dollars set formulas in titles, brackets mark up lines, letters may lack in the font."""
+    called(photos, ["a$b^{$.jpg", "[red]x[b].jpg", "顔.jpg", *(f"$\\frac{i}.jpg" for i in range(PHOTOS - 3))])
+    assert len(frames(load_data(photos))) == PHOTOS
+    ended = fkp("data", "show", photos, "--out", tmp_path / "a.png", "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    for split in ("training", "validation", "report"):
+        out = tmp_path / f"out {split}"
+        ended = fkp("evaluate", "--data", photos, "--split", split, "--out", out, "--threads", 1, "--quiet")
+        assert (ended.code, ended.err) == (0, "")
+        assert (out / "sheet.png").is_file()
