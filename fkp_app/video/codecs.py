@@ -34,6 +34,10 @@ class Decoder(Protocol):
     claims: Claims
     problems: list[str]
     """What was found damaged or missing so far."""
+    notes: list[str]
+    """What was chosen, converted or left out so far, and is no damage."""
+    unkept: str
+    """What the file holds that no written video keeps, in words; empty where there is nothing or it cannot be told."""
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
         """Each picture, upright, and its time in seconds if that is known."""

@@ -11,8 +11,9 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fkp_app.video.av import AV_ERRORS, HIGH_DEFINITION, reason
+from fkp_app.video.av import AV_ERRORS, reason
 from fkp_app.video.codecs import EncodingError
+from fkp_app.video.colours import HIGH_DEFINITION
 from fkp_app.video.sound import Sound, SoundError
 from numpynet.typing import AnyArray
 
@@ -20,6 +21,7 @@ CLOCK = 90_000
 """Times are kept to this part of a second, or a finer one."""
 BT709, BT601, LIMITED = 1, 6, 1
 """How videos number the two ways to code colours, and the range that leaves room at both ends."""
+MATRICES = {BT709: "itu709", BT601: "itu601"}
 H264 = {"crf": "18", "preset": "veryfast"}
 MPEG4 = {"flags": "+qscale", "global_quality": str(118 * 3)}  # quality 3 of 1 .. 31, in FFmpeg's unit
 VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
@@ -29,13 +31,15 @@ INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser can begin before i
 @dataclass(frozen=True)
 class Kind:
     """How a kind of file is written. sound: what its sound is coded as where it cannot be copied; numbered: whether
-    frames have numbers there, and no times."""
+    frames have numbers there, and no times; states_colours: whether it says how colours are coded, else players go by
+    the size."""
 
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=lambda: H264)
     file_options: dict[str, str] = field(default_factory=dict)
     sound: str = "aac"
     numbered: bool = False
+    states_colours: bool = True
 
 
 KINDS = {
@@ -43,7 +47,7 @@ KINDS = {
     ".mov": Kind(file_options=INDEX_FIRST),
     ".mkv": Kind(),
     # H.264 in there comes out a frame late; and sound that begins before the pictures must not move them.
-    ".avi": Kind("mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True),
+    ".avi": Kind("mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True, states_colours=False),
     ".webm": Kind("libvpx-vp9", VP9, sound="libopus"),
 }
 
@@ -100,9 +104,11 @@ class AvEncoder:
         video.width, video.height = width, height
         video.pix_fmt = "yuv420p" if halved else "yuv444p"  # which codes colours for each pixel, not for 2 x 2
         video.time_base = video.codec_context.time_base = self._clock
-        context, colours = video.codec_context, BT709 if height >= HIGH_DEFINITION else BT601
+        context = video.codec_context
+        self._matrix = BT709 if self._kind.states_colours or height >= HIGH_DEFINITION else BT601
         context.color_range = LIMITED
-        context.colorspace = context.color_primaries = context.color_trc = colours
+        context.color_primaries = context.color_trc = BT709
+        context.colorspace = self._matrix
         return video
 
     def write(self, image: AnyArray, time: float) -> None:
@@ -113,8 +119,7 @@ class AvEncoder:
             return
         with _errors():
             frame = VideoFrame.from_ndarray(image).reformat(
-                format=self._video.pix_fmt,
-                dst_colorspace="itu709" if self._video.height >= HIGH_DEFINITION else "itu601",
+                format=self._video.pix_fmt, dst_colorspace=MATRICES[self._matrix], dst_color_range=LIMITED
             )
             frame.pts, frame.time_base = max(number, self._next), self._clock
             self._next = frame.pts + 1

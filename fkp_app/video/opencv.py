@@ -3,14 +3,17 @@
 import math
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
+from fkp_app.video.formats import OPTIONS
 from numpynet.typing import AnyArray
 
 MARGIN = 0.3
 """A video may end so many seconds before its claimed end: most counts of frames are estimates."""
+OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
 class OpenCvDecoder:
@@ -19,8 +22,11 @@ class OpenCvDecoder:
     def __init__(self, path: Path) -> None:
         cv2 = silent_cv2()
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.unkept = ""
         try:
-            self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
+            with _options():
+                self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
             opened = self._capture.isOpened()
         except (cv2.error, UnicodeError):
             opened = False
@@ -73,6 +79,20 @@ def silent_cv2() -> ModuleType:
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
+
+
+@contextmanager
+def _options() -> Iterator[None]:
+    """OpenCV tells its FFmpeg, meanwhile, which files it may open; that is had by the environment alone."""
+    before = os.environ.get(OPTIONS_NAME)
+    os.environ[OPTIONS_NAME] = "|".join(f"{name};{value}" for name, value in OPTIONS.items())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[OPTIONS_NAME]
+        else:
+            os.environ[OPTIONS_NAME] = before
 
 
 def ffmpeg_or_any(cv2: ModuleType) -> int:
