@@ -19,7 +19,7 @@ MATRICES = frozenset([0, 1, 4, 5, 6, 7, 9])
 """RGB itself, and the ways to code it as brightness and colour that FFmpeg undoes: by these numbers in H.273."""
 BT2020_MATRIX, BT709_MATRIX, BT601_MATRIX = 9, 1, 5
 """As FFmpeg's libswscale numbers them."""
-LEVEL = 7
+LEVEL = 8
 """The table has LEVEL ** 2 colours a side; between them it is interpolated."""
 CLOCK = Fraction(1, 25)
 """Filters want times; these mean nothing."""

@@ -13,6 +13,7 @@ from numpynet.typing import AnyArray
 
 MARGIN = 0.3
 """A video may end so many seconds before its claimed end: most counts of frames are estimates."""
+WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
 OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
@@ -40,6 +41,10 @@ class OpenCvDecoder:
         except VideoError:
             self.close()
             raise
+        # FFmpeg's name of how pixels are stored, in four bytes: where they have more than 8 bits the last one says so.
+        bits = int(get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) >> 24
+        if 8 < bits <= 16:
+            self.notes.append(f"has colours of {bits} bits; if they are HDR they come out pale, {WITH_AV}")
         rate, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
         num, den = get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN)
         self.claims = Claims(
