@@ -10,11 +10,12 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, check_size
+from fkp_app.video.codecs import FRAME_RATES, MAX_SIDE, Claims, VideoError, check_size
 from fkp_app.video.colours import Colours
 from fkp_app.video.formats import OPTIONS
 from fkp_app.video.length import UNSTATED, Length
 from fkp_app.video.turn import oriented
+from fkp_app.video.whole import short_of
 from numpynet.typing import AnyArray
 
 AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)
@@ -32,18 +33,21 @@ class AvDecoder:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._lost = 0
+        self._short = short_of(path)
         self._container = open_av(path)
         try:
             self._video = main_stream(path, self._container)
         except VideoError:
             self._container.close()
+            if self._short:
+                raise _cut_off(path, self._short) from None
             raise
         self._colours = Colours(self._video.codec_context, self.notes)
         self._origin = float((self._video.start_time or 0) * (self._video.time_base or 0))
         # As claimed before anything was read: some of FFmpeg's readers correct it as they go.
         self._length = Length(self._container, self._video, self._origin)
-        rate = float(self._video.average_rate or 0)
-        counts = self._video.frames, round((self._length.seconds or 0) * rate)  # also hidden ones; estimated
+        rate = frame_rate(self._video)
+        counts = self._video.frames, round(self._length.estimate * rate)  # also hidden ones; estimated
         count = min((one for one in counts if one > 0), default=None)
         sound = self._container.streams.best("audio") is not None
         self.claims = Claims(rate, count, sound, float(self._video.sample_aspect_ratio or 1))
@@ -77,6 +81,8 @@ class AvDecoder:
             self.problems.append(missing)
         if self._lost > len(self.problems):  # where a file is cut off, a packet usually is
             self.problems.append(f"is damaged; {self._lost} of its packets cannot be decoded")
+        if self._short and not self.problems:
+            self.problems.append(f"is truncated: it {self._short}; pictures or sound may be missing")
 
     def _decoded(self, packet: "Packet[Any] | None") -> Iterator[tuple[float | None, AnyArray]]:
         """The pictures that a packet completes; with None, those that the decoder still holds."""
@@ -98,7 +104,14 @@ def open_av(path: Path) -> InputContainer:
         # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Titles in an unknown encoding are no reason to fail.
         return av.open(str(path.absolute()), metadata_errors="replace", options=dict(OPTIONS))
     except AV_ERRORS as error:
+        short = short_of(path)
+        if short:
+            raise _cut_off(path, short) from None
         raise VideoError(f"{path}: is not a video that can be read ({reason(error)})") from None
+
+
+def _cut_off(path: Path, short: str) -> VideoError:
+    return VideoError(f"{path}: is truncated: it {short}, and what is there cannot be read")
 
 
 def moving(container: InputContainer) -> list[VideoStream]:
@@ -121,6 +134,12 @@ def main_stream(path: Path, container: InputContainer) -> VideoStream:
     video.thread_type = "AUTO" if width * height <= LARGE else "SLICE"
     video.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
     return video
+
+
+def frame_rate(video: VideoStream) -> float:
+    """Frames a second as the file says or FFmpeg guesses, whichever makes sense; 0 where neither says anything."""
+    rates = [float(rate) for rate in (video.average_rate, video.guessed_rate, video.base_rate) if rate]
+    return next((rate for rate in rates if FRAME_RATES[0] <= rate <= FRAME_RATES[1]), rates[0] if rates else 0.0)
 
 
 def unkept(container: InputContainer) -> str:

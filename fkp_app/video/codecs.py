@@ -12,6 +12,8 @@ Library = Literal["av", "opencv"]
 
 MAX_SIDE = 8192
 """Videos wider or higher are not read."""
+FRAME_RATES = (0.1, 500.0)
+"""What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
 
 class VideoError(FkpError):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from fkp_app.video.tone import BT709, BT2020, HLG, PQ, WIDE, table
@@ -39,7 +40,7 @@ class Colours:
         transfer, primaries = int(self._context.color_trc), int(self._context.color_primaries)
         matrix = self._matrix(frame, transfer, primaries)
         if any(component.is_alpha for component in frame.format.components):
-            self._note("is transparent in places, which is left out")
+            self._note("has a channel of transparency, which is left out")
         if transfer in (HLG, PQ):
             primaries = primaries if primaries in WIDE or primaries == BT709 else BT2020  # which comes with both
             name = "HLG" if transfer == HLG else "PQ"
@@ -81,8 +82,9 @@ class _Table:
         colours = table(LEVEL**2, transfer, primaries).transpose(2, 1, 0, 3)  # red quickest, blue slowest
         picture = np.ascontiguousarray(np.rint(65535 * colours).astype(np.uint16).reshape(side, side, 3))
         graph = Graph()
-        self._in = graph.add_buffer(width=width, height=height, format="rgb48le", time_base=CLOCK)
-        colour_table = graph.add_buffer(width=side, height=side, format="rgb48le", time_base=CLOCK)
+        stored = VideoFormat("rgb48le")
+        self._in = graph.add_buffer(width=width, height=height, format=stored, time_base=CLOCK)
+        colour_table = graph.add_buffer(width=side, height=side, format=stored, time_base=CLOCK)
         look_up, self._out = graph.add("haldclut", clut="first"), graph.add("buffersink")
         self._in.link_to(look_up, 0, 0)
         colour_table.link_to(look_up, 0, 1)

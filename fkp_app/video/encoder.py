@@ -47,7 +47,9 @@ KINDS = {
     ".mov": Kind(file_options=INDEX_FIRST),
     ".mkv": Kind(),
     # H.264 in there comes out a frame late; and sound that begins before the pictures must not move them.
-    ".avi": Kind("mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True, states_colours=False),
+    ".avi": Kind(
+        "mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True, states_colours=False
+    ),
     ".webm": Kind("libvpx-vp9", VP9, sound="libopus"),
 }
 

@@ -1,7 +1,7 @@
 """Which files FFmpeg may open for us: those that hold their pictures themselves.
 
-FFmpeg also knows playlists, which name other files or addresses that it would read or fetch (HLS, DASH, SDP, its own lists),
-and series of pictures (`%03d` in a name). None of them is opened, whatever a file is called.
+FFmpeg also knows playlists, which name other files or addresses that it would read or fetch (HLS, DASH, SDP, its own
+lists), and series of pictures (`%03d` in a name). None of them is opened, whatever a file is called.
 """
 
 from fkp_app.video.codecs import MAX_SIDE

@@ -11,6 +11,8 @@ from av.video.stream import VideoStream
 
 MARGIN = 0.3
 """A video may end so many seconds before its claimed end, as sound and picture seldom end together."""
+OWN = frozenset(["mov", "avi", "mxf"])
+"""Formats that state each stream's length. What FFmpeg gives as such for the others may be that of the whole file."""
 UNSTATED = frozenset(
     ["mpegts", "mpeg", "mpegvideo", "h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg", "obu", "av1", "vc1", "dv"]
 )
@@ -18,17 +20,24 @@ UNSTATED = frozenset(
 
 
 class Length:
-    """own: whether the file says how long the pictures last, and not only how long all of it does; seconds: as said,
-    or None. Pictures are measured by their own stream where they can be, since sound or subtitles may last longer."""
+    """Pictures are measured by their own stream where the file says how long that is, since sound or subtitles may last
+    longer; else by all streams, of which the longest states the length.
+
+    own: whether it is their own; seconds: as stated, or None; estimate: the same, or FFmpeg's guess, or 0.
+    """
 
     def __init__(self, container: InputContainer, video: VideoStream, origin: float) -> None:
         self._video, self._begin, self._end = video, origin, 0.0
         self.own = True
-        self.seconds = None if container.format.name in UNSTATED else self._claimed(container)
+        stated = self._stated(container)
+        if not self.own:  # other streams may begin earlier
+            self._begin = min(origin, (container.start_time or 0) / av.time_base)
+        self.seconds = None if container.format.name in UNSTATED else stated
+        self.estimate = float((video.duration or 0) * (video.time_base or 0)) or stated or 0.0
 
-    def _claimed(self, container: InputContainer) -> float | None:
+    def _stated(self, container: InputContainer) -> float | None:
         video = self._video
-        if video.duration and video.time_base:
+        if video.duration and video.time_base and not OWN.isdisjoint(container.format.name.split(",")):
             length = float(video.duration * video.time_base)
             # An AVI that is cut off gets the length that is left; of MP4's frames an edit list may hide some.
             frames = video.frames if container.format.name == "avi" else 0
@@ -43,13 +52,13 @@ class Length:
 
     def measured(self, container: InputContainer) -> list[Stream]:
         """The streams whose packets must be seen: the pictures alone, or all where one of them states the length."""
-        kinds = ("video",) if self.own else ("video", "audio", "subtitle", "data")
-        return [one for one in container.streams if one is self._video or (not self.own and one.type in kinds)]
+        kinds = () if self.own else ("video", "audio", "subtitle", "data")
+        return [one for one in container.streams if one is self._video or one.type in kinds]
 
     def see(self, packet: "Packet[Any]") -> None:
         """Each packet of those streams is shown here."""
         at = packet.pts if packet.pts is not None else packet.dts
-        if packet.size and at is not None and (packet.stream is self._video or not self.own):
+        if packet.size and at is not None:
             self._end = max(self._end, float((at + (packet.duration or 0)) * packet.time_base))
 
     @property

@@ -9,10 +9,11 @@ from types import ModuleType
 
 from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
 from fkp_app.video.formats import OPTIONS
+from fkp_app.video.whole import short_of, states_frames
 from numpynet.typing import AnyArray
 
 MARGIN = 0.3
-"""A video may end so many seconds before its claimed end: most counts of frames are estimates."""
+"""A video may end so many seconds before its claimed end: counts of frames are often rounded."""
 WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
 OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
@@ -25,6 +26,7 @@ class OpenCvDecoder:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.unkept = ""
+        self._short, self._states_frames = short_of(path), states_frames(path)
         try:
             with _options():
                 self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
@@ -32,9 +34,8 @@ class OpenCvDecoder:
         except (cv2.error, UnicodeError):
             opened = False
         if not opened:
-            raise VideoError(
-                f"{path}: is not a video that can be read; it is damaged, without pictures or of an unknown format"
-            )
+            why = f"it {self._short}" if self._short else "it is damaged, without pictures or of an unknown format"
+            raise VideoError(f"{path}: is not a video that can be read; {why}")
         get, self._time = self._capture.get, cv2.CAP_PROP_POS_MSEC
         try:
             check_size(path, int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT)))
@@ -68,8 +69,10 @@ class OpenCvDecoder:
             # By the file's clock, and in frames: many counts are of the frames that fit between time 0 and the end.
             count, end = count + 1, max(count + 1, self._capture.get(cv2.CAP_PROP_PTS) + 1)
             yield self._capture.get(self._time) / 1000, picture
-        claimed = self.claims.frame_count or 0
-        if end < claimed - MARGIN * self.claims.frame_rate:
+        claimed = (self.claims.frame_count or 0) if self._states_frames else 0
+        if self._short:
+            self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
+        elif end < claimed - MARGIN * self.claims.frame_rate:
             self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
 
     def close(self) -> None:

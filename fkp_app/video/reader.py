@@ -10,20 +10,20 @@ from typing import Self
 
 from fkp_app.errors import FkpError, problem_of
 from fkp_app.video.clock import Clock
-from fkp_app.video.codecs import Decoder, Library, VideoError, has_av
+from fkp_app.video.codecs import FRAME_RATES, Decoder, Library, VideoError, has_av
 from numpynet.typing import AnyArray
 
 VIDEO_SUFFIXES = frozenset(
-    [".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gxf", ".m2t", ".m2ts", ".m4v", ".mkv", ".mov"]
-    + [".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm"]
-    + [".wmv", ".wtv", ".y4m"]  # and frames alone, without times:
-    + [".264", ".265", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2v", ".mjpeg", ".mjpg"]
+    (
+        *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gxf", ".ivf", ".m2t", ".m2ts", ".m4v"),
+        *(".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb"),
+        *(".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m"),
+        *(".264", ".265", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg"),  # frames alone, no times
+    )
 )
 """What counts as a video among other files. What a file really is decides its content."""
 FRAME_RATE = 25.0
 """Frames a second where a file does not say it, or says nonsense."""
-FRAME_RATES = (0.1, 500.0)
-"""What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
 
 @dataclass(frozen=True)

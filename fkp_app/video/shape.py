@@ -11,7 +11,7 @@ WIDEST_PIXEL = 10.0
 
 
 def is_shape(aspect: float, width: int, height: int) -> bool:
-    """Whether pixels so many times as wide as high are believed, and make no picture that is larger than what is read."""
+    """Whether pixels so many times as wide as high are believed, and make no picture larger than what is read."""
     return 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL and width * aspect <= MAX_SIDE and height <= MAX_SIDE
 
 

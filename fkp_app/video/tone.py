@@ -1,9 +1,9 @@
 """Colours of HDR and of wide gamuts as those of BT.709: a table from coded colours to coded colours.
 
-A viewer should see the same faces. Light is worked out as the screen of each standard shows it (ITU-R BT.2100 for HLG and
-PQ, BT.1886 for the rest), in units of the light of white paper, 203 cd/m2 in HDR (ITU-R BT.2408). Light below KNEE stays
-as it is; what is brighter, lamps and reflections, is pressed together between KNEE and 1. The share of red, green and blue
-stays, and with it hue and saturation, where a per-channel curve would make bright skin yellow.
+A viewer should see the same faces. Light is worked out as the screen of each standard shows it (ITU-R BT.2100 for HLG
+and PQ, BT.1886 for the rest), in units of the light of white paper, 203 cd/m2 in HDR (ITU-R BT.2408). Light below KNEE
+stays as it is; what is brighter, lamps and reflections, is pressed together between KNEE and 1. The shares of red,
+green and blue stay, and with them hue and saturation: a curve for each alone would make bright skin yellow.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def table(size: int, transfer: int, primaries: int) -> Array:
 
     transfer, primaries: the source's, by their numbers in H.273; an SDR transfer where it is neither HLG nor PQ.
     """
-    signal = np.linspace(0.0, 1.0, size)
+    signal: Array = np.linspace(0.0, 1.0, size)
     return converted(np.stack(np.meshgrid(signal, signal, signal, indexing="ij"), axis=-1), transfer, primaries)
 
 
@@ -51,8 +51,7 @@ def converted(signal: Array, transfer: int, primaries: int) -> Array:
     if transfer in _LIGHT:
         brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-9)
         light = light * (pressed(brightest, (HLG_PEAK if transfer == HLG else PQ_PEAK) / WHITE) / brightest)
-    coded: Array = np.clip(light, 0.0, 1.0) ** (1 / GAMMA)
-    return coded
+    return np.asarray(np.clip(light, 0.0, 1.0) ** (1 / GAMMA), np.float64)
 
 
 def pressed(light: Array, peak: float) -> Array:

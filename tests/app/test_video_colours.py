@@ -17,7 +17,7 @@ SKIN = [(224, 172, 140), (198, 134, 100), (141, 85, 60), (90, 56, 40), (210, 160
 BRIGHT = [(190, 60, 60), (70, 160, 70), (60, 80, 190), (200, 190, 70), (70, 180, 190), (180, 80, 180)]
 CHART = np.array([GREYS, SKIN, BRIGHT], float)
 """Colours as a screen for BT.709 shows them; all dimmer than the knee."""
-# From the standards, and not by our own functions: BT.2087 gives the matrix from BT.709 to BT.2020, SMPTE EG 432-1 that to P3.
+# As published, and not by our own functions: by ITU-R BT.2087, and by CSS Color 4.
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 TO_P3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
 
@@ -87,7 +87,9 @@ def test_hdr_looks_as_its_sdr_original(transfer, codec, pix_fmt, within, tmp_pat
 
 @pytest.mark.parametrize("transfer", [HLG, PQ])
 def test_what_is_brighter_than_paper_is_told_apart_and_keeps_its_colour(transfer, tmp_path):
-    bright = np.array([[(255, 255, 255), (300, 300, 300), (380, 380, 380), (450, 450, 450), (380, 280, 220), (0, 0, 0)]])
+    bright = np.array(
+        [[(255, 255, 255), (300, 300, 300), (380, 380, 380), (450, 450, 450), (380, 280, 220), (0, 0, 0)]]
+    )
     bright = bright.repeat(3, axis=0).astype(float)
     signal = ENCODED[transfer](light(chart(bright)) @ TO_BT2020.T)
     colours, _ = read(write_coloured(tmp_path / "a.mkv", [signal], 9, (9, transfer, BT2020), codec="ffv1"))
@@ -181,7 +183,7 @@ def test_transparency_is_said_once(tmp_path):
     path = write_coloured(tmp_path / "a.mkv", [chart() / 255] * 3, 1, (1, 1, 1), "yuva420p")
     colours, notes = read(path)
     np.testing.assert_allclose(colours, CHART, atol=3)
-    assert notes == [f"{path}: is transparent in places, which is left out"]
+    assert notes == [f"{path}: has a channel of transparency, which is left out"]
 
 
 def test_opencv_says_where_colours_may_be_hdr(tmp_path):
