@@ -1,5 +1,6 @@
 """Videos read by PyAV, which is FFmpeg's libraries in Python: any codec, exact times, orientation, damage told."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def open_av(path: Path) -> InputContainer:
         short = short_of(path)
         if short:
             raise _cut_off(path, short) from None
-        raise VideoError(f"{path}: is not a video that can be read ({reason(error)})") from None
+        refused = isinstance(error, OSError) and error.errno == errno.EINVAL
+        why = "a list of other files, a picture, or of another kind that is not read" if refused else reason(error)
+        raise VideoError(f"{path}: is not a video that can be read ({why})") from None
 
 
 def _cut_off(path: Path, short: str) -> VideoError:

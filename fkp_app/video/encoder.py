@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from fkp_app.video.av import AV_ERRORS, reason
 from fkp_app.video.codecs import EncodingError
 from fkp_app.video.colours import HIGH_DEFINITION
+from fkp_app.video.numbering import Numbering
 from fkp_app.video.sound import Sound, SoundError
 from numpynet.typing import AnyArray
 
@@ -65,7 +66,7 @@ class AvEncoder:
         self._clock = 1 / self._rate
         if not self._kind.numbered:  # a fraction of one frame's time, so that a constant rate stays exact
             self._clock /= -(-CLOCK // self._rate.numerator) * self._rate.denominator
-        self._next, self._dropped = 0, 0
+        self._next, self._number = 0, Numbering(float(self._rate))
         self._sound: Sound | None = None
         why = ""
         for copied in (True, False) if sound_from is not None else ():
@@ -115,9 +116,8 @@ class AvEncoder:
 
     def write(self, image: AnyArray, time: float) -> None:
         """Add an RGB frame, shown from `time` on."""
-        number = round(Fraction(time) / self._clock)
-        if number < self._next and self._kind.numbered:
-            self._dropped += 1
+        number = self._number(time) if self._kind.numbered else round(Fraction(time) / self._clock)
+        if number is None:
             return
         with _errors():
             frame = VideoFrame.from_ndarray(image).reformat(
@@ -141,8 +141,7 @@ class AvEncoder:
         if self._sound is not None:
             self.notes += self._sound.notes
             self._sound.close()
-        if self._dropped:
-            self.notes.append(f"lacks {self._dropped} of the frames, which came faster than its constant frame rate")
+        self.notes += self._number.notes()
 
     def abandon(self) -> None:
         """Close the file, whatever is wrong with it."""

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
 from fkp_app.video.formats import OPTIONS
+from fkp_app.video.numbering import Numbering
 from fkp_app.video.whole import short_of, states_frames
 from numpynet.typing import AnyArray
 
@@ -117,8 +118,8 @@ class OpenCvEncoder:
         self.notes = ["is MPEG-4 without sound; for H.264 and sound: pip install 'numpynet-fkp[video]'"]
         if width % 2 or height % 2:
             self.notes.append("lacks its last row or column, as OpenCV writes even sizes alone")
-        self._path, self._frame_rate = path, frame_rate
-        self._written, self._skipped, self._last = 0, 0, None
+        self._path = path
+        self._number, self._written, self._last = Numbering(frame_rate), 0, None
         if path.suffix.lower() == ".webm":
             raise EncodingError(".webm needs PyAV: pip install 'numpynet-fkp[video]'; or choose .mp4")
         code = cv2.VideoWriter.fourcc(*"mp4v")
@@ -128,9 +129,8 @@ class OpenCvEncoder:
 
     def write(self, image: AnyArray, time: float) -> None:
         """Add an RGB frame, shown from `time` on: the one before stands until then, and one too many is left out."""
-        number = round(time * self._frame_rate)
-        if number < self._written:
-            self._skipped += 1
+        number = self._number(time)
+        if number is None:
             return
         cv2 = silent_cv2()
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -148,8 +148,9 @@ class OpenCvEncoder:
         capture.release()
         if not whole:
             raise EncodingError("OpenCV failed; is the disk full?")
-        if self._skipped:
-            self.notes.append(f"lacks {self._skipped} of the frames, which came faster than its constant frame rate")
+        if self._number.still:
+            self.notes.append(f"repeats frames {self._number.still} times, as its frame rate is constant")
+        self.notes += self._number.notes()
 
     def abandon(self) -> None:
         """Close the file."""

@@ -40,13 +40,13 @@ def table(size: int, transfer: int, primaries: int) -> Array:
 
     transfer, primaries: the source's, by their numbers in H.273; an SDR transfer where it is neither HLG nor PQ.
     """
-    signal: Array = np.linspace(0.0, 1.0, size)
+    signal = np.arange(size, dtype=np.float64) / (size - 1)
     return converted(np.stack(np.meshgrid(signal, signal, signal, indexing="ij"), axis=-1), transfer, primaries)
 
 
 def converted(signal: Array, transfer: int, primaries: int) -> Array:
     """Coded colours (..., 3), 0 .. 1, as coded in BT.709."""
-    light = _LIGHT.get(transfer, _sdr_light)(signal) @ to_bt709(primaries).T
+    light: Array = _LIGHT.get(transfer, _sdr_light)(signal) @ to_bt709(primaries).T
     light = _inside(light)
     if transfer in _LIGHT:
         brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-9)

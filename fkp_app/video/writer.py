@@ -11,6 +11,8 @@ from numpynet.files import atomic
 from numpynet.typing import AnyArray
 
 WRITTEN_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+LONGEST = 1e7
+"""Seconds, four months; nothing later is a time in a video."""
 
 
 class VideoWriter:
@@ -49,12 +51,14 @@ class VideoWriter:
 
     def write(self, image: AnyArray, time: float | None = None) -> None:
         """Add a uint8 RGB (height, width, 3) frame, shown from `time` on, in seconds; one frame's time after the last
-        where it is None. ValueError for another size."""
+        where it is None. ValueError for another size, and for a time that is below 0 or beyond any video."""
         if image.shape != (self.height, self.width, 3) or image.dtype != "uint8":
             raise ValueError(f"frames are uint8 {(self.height, self.width, 3)}, got {image.dtype} {image.shape}")
         if self._encoder is None:
             raise ValueError("frames are written inside of `with`")
         time = self._last + 1 / self.frame_rate if time is None else time
+        if not 0 <= time < LONGEST:
+            raise ValueError(f"frames are shown from 0 to {LONGEST:g} seconds, got {time}")
         try:
             self._encoder.write(image, time)
         except EncodingError as error:
