@@ -108,7 +108,7 @@ def open_av(path: Path) -> InputContainer:
         short = short_of(path)
         if short:
             raise _cut_off(path, short) from None
-        refused = isinstance(error, OSError) and error.errno == errno.EINVAL
+        refused = getattr(error, "errno", None) == errno.EINVAL
         why = "a list of other files, a picture, or of another kind that is not read" if refused else reason(error)
         raise VideoError(f"{path}: is not a video that can be read ({why})") from None
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
 from fkp_app.video.formats import OPTIONS
 from fkp_app.video.numbering import Numbering
-from fkp_app.video.whole import short_of, states_frames
+from fkp_app.video.whole import is_riff, short_of
 from numpynet.typing import AnyArray
 
 MARGIN = 0.3
@@ -27,7 +27,7 @@ class OpenCvDecoder:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.unkept = ""
-        self._short, self._states_frames = short_of(path), states_frames(path)
+        self._short, self._is_riff = short_of(path), is_riff(path)
         try:
             with _options():
                 self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
@@ -69,8 +69,9 @@ class OpenCvDecoder:
                 break
             # By the file's clock, and in frames: many counts are of the frames that fit between time 0 and the end.
             count, end = count + 1, max(count + 1, self._capture.get(cv2.CAP_PROP_PTS) + 1)
-            yield self._capture.get(self._time) / 1000, picture
-        claimed = (self.claims.frame_count or 0) if self._states_frames else 0
+            at = self._capture.get(self._time) / 1000
+            yield (at if at > 0 or count == 1 else None), picture  # 0 is also what OpenCV says where it knows nothing
+        claimed = (self.claims.frame_count or 0) if self._is_riff else 0
         if self._short:
             self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
         elif end < claimed - MARGIN * self.claims.frame_rate:

@@ -9,15 +9,16 @@ BOXES = frozenset([b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof"
 MOST_BOXES = 100_000
 EBML, SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
 """What a Matroska or WebM file begins with, and what all the rest of it stands in."""
+ASF, ASF_SIZE = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""What an ASF or WMV file begins with, and the name of the part that says how large all of it is."""
 OPEN_RIFF = 0x7FFFFFF0
 """AVIs whose end was not known when they were begun claim so much, or nothing."""
 
 
-def states_frames(path: Path) -> bool:
-    """Whether a file is of a kind that says how many frames it has: MP4, MOV or AVI. Others have that guessed."""
+def is_riff(path: Path) -> bool:
+    """Whether a file is an AVI, the one kind that says how many frames will be seen of it: MP4s may hide some."""
     with path.open("rb") as file:
-        begin = file.read(8)
-    return begin[:4] == b"RIFF" or begin[4:8] in BOXES
+        return file.read(4) == b"RIFF"
 
 
 def short_of(path: Path) -> str | None:
@@ -30,6 +31,8 @@ def short_of(path: Path) -> str | None:
         elif begin[:4] == b"RIFF":
             length = struct.unpack("<I", begin[4:8])[0] if len(begin) == 12 else 0
             claimed = 8 + length if length < OPEN_RIFF else 0
+        elif begin[:4] == ASF:
+            claimed = _asf(file)
         else:
             claimed = _boxes(file, size)
     return f"holds {size:,} of the {claimed:,} bytes that it claims" if size < claimed else None
@@ -52,6 +55,14 @@ def _boxes(file: BinaryIO, size: int) -> int:
         if at >= size:
             break
     return at
+
+
+def _asf(file: BinaryIO) -> int:
+    """The size of all, which stands behind the name, the size and the owner of its part; 0 where it is not there."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    at = head.find(ASF_SIZE) + 40
+    return int.from_bytes(head[at : at + 8], "little") if at >= 40 else 0
 
 
 def _matroska(file: BinaryIO) -> int:
