@@ -1,4 +1,4 @@
-"""Video files of many kinds, and ones that claim nonsense or lead elsewhere: limits hold before memory or time is taken."""
+"""Video files of many kinds, and ones that claim nonsense or lead elsewhere: limits hold before memory is taken."""
 
 import math
 import os
@@ -10,6 +10,7 @@ import threading
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_content_decides_and_not_the_name(name, library, tmp_path):
 class Listener(BaseHTTPRequestHandler):
     """Remembers who asks."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self):
         self.asked.append(self.path)
@@ -147,7 +148,7 @@ class Listener(BaseHTTPRequestHandler):
 @pytest.fixture
 def address():
     """Of a server on this machine; nobody may have asked it at the end."""
-    Listener.asked = []
+    Listener.asked.clear()
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -490,9 +491,8 @@ def test_whatever_breaks_in_the_middle_is_one_line(error):
 
     decoder = Failing(Claims(25.0, None, False), error)
     frames = []
-    with pytest.raises(VideoError) as caught, VideoReader(Path("a.xyz"), decoder) as reader:
-        for frame in reader:
-            frames.append(frame)  # noqa: PERF402 (those before the error count)
+    with VideoReader(Path("a.xyz"), decoder) as reader, pytest.raises(VideoError) as caught:
+        frames.extend(reader)
     assert len(frames) == 2
     assert str(caught.value).startswith(f"a.xyz: cannot be worked on ({type(error).__name__}")
     assert "\n" not in str(caught.value)
