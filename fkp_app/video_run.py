@@ -42,7 +42,7 @@ def run_video(task: VideoTask, finder: Finder, reporter: Reporter) -> tuple[Vide
             make_parent(task.target)
             sound = source.path if reader.has_sound else None
             writer = stack.enter_context(
-                VideoWriter(task.target, reader.width, reader.height, reader.frame_rate, sound_from=sound)
+                VideoWriter(task.target, reader.width, reader.height, reader.frame_rate, sound, unkept=reader.unkept)
             )
         count = with_faces = 0
         advance = stack.enter_context(reporter.bar(source.path.name, reader.frame_count, "frames"))
