@@ -57,7 +57,7 @@ def evaluate(
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
     check_file("--json", json_file)
     files = _by_name(weights or [None])
-    predictors = {name: get_predictor(backend, path, threads) for name, path in files.items()}
+    predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
     dataset = load_split(data, cast(Split, split))
     if not len(dataset):
         raise FkpError(f"{data}: its {split} split is empty; choose another --split")
