@@ -78,8 +78,10 @@ def train(
     options, settings = _given(options), _given(settings)
     if resume:
         run = TrainingRun.resume(out, settings, options)
+        _check_ops(run.settings.backend, run.settings.ops)
     else:
         chosen = Settings(**(DEFAULTS | settings))
+        _check_ops(chosen.backend, chosen.ops)
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done
@@ -134,6 +136,18 @@ def _show(run: "TrainingRun") -> None:
         raise
     weights = run.directory / "weights.safetensors"
     console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True)
+
+
+def _check_ops(backend: str, ops: str) -> None:
+    """FkpError where the fast kernels are asked for and cannot be used here."""
+    if backend != "numpy" or ops != "fast":
+        return
+    try:
+        import numpynet.kernels  # noqa: F401
+    except ImportError as error:
+        raise FkpError(
+            f"--ops fast: {error}; give --ops readable, which does without it, or see what `fkp doctor` says"
+        ) from None
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
