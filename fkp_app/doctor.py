@@ -104,7 +104,8 @@ def _numba() -> Finding:
     try:
         import numpy as np
 
-        from numpynet import functional, kernels
+        import numpynet.kernels as kernels
+        from numpynet import functional
         from numpynet.kernels.compiled import cache_folder
         from numpynet.kernels.rows import add_four_to_one
 
