@@ -102,7 +102,7 @@ def _constants(
     return [param.dtype.type(factor) for factor in factors]
 
 
-@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def move(p, g, m, v, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink):  # type: ignore[no-untyped-def]
     """One block of numbers, in place."""
     for k in range(p.size):
@@ -113,7 +113,7 @@ def move(p, g, m, v, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shr
         p[k] = shrink * p[k] - lr * (mean * mend1) / (np.sqrt(square * mend2) + eps)
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def move_rows(  # type: ignore[no-untyped-def]
     left, right, p, m, v, tile, keep1, add1, keep2, add2, mend1, mend2, lr, eps, decay, shrink
 ):

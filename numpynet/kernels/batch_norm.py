@@ -86,7 +86,7 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
     return dx.reshape(dout.shape), dweight, dbias
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def statistics(x, c):  # type: ignore[no-untyped-def]
     """Mean and biased variance of channel c of x (N, C, pixels), summed in float64."""
     total = 0.0
@@ -105,7 +105,7 @@ def statistics(x, c):  # type: ignore[no-untyped-def]
     return mean, x.dtype.type(squares / elements)
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"contract"})
 def normalise(x, out, c, mean, slope, bias):  # type: ignore[no-untyped-def]
     """out = (x - mean) slope + bias, for channel c."""
     for n in range(x.shape[0]):
@@ -114,7 +114,7 @@ def normalise(x, out, c, mean, slope, bias):  # type: ignore[no-untyped-def]
             target[k] = (plane[k] - mean) * slope + bias
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def gradient_sums(dout, x, c, mean, inv_std):  # type: ignore[no-untyped-def]
     """sum(dout) and sum(dout x_hat) over channel c, in float64."""
     total, along = 0.0, 0.0
@@ -126,7 +126,7 @@ def gradient_sums(dout, x, c, mean, inv_std):  # type: ignore[no-untyped-def]
     return x.dtype.type(total), x.dtype.type(along)
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"contract"})
 def input_gradient(dout, x, dx, c, mean, inv_std, slope, level, stretch):  # type: ignore[no-untyped-def]
     """dx = slope (dout - level - x_hat stretch), for channel c."""
     for n in range(x.shape[0]):

@@ -5,12 +5,12 @@ these files are a help and no more: where there is no folder to keep them in, a 
 or the disk is full, the code is compiled anew. Numba itself would raise, at every start.
 """
 
+import functools
 import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -92,13 +92,14 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """As numba.njit with these options and cache=True; without the cache where there is no place for it."""
+def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """As numba.njit with these options; without the cache where there is no place for it."""
 
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
-        with suppress(Exception):  # numba says RuntimeError; what it meets on the way may be anything
-            dispatcher._cache = _Cache(function)
+        if cache:
+            with suppress(Exception):  # Numba says RuntimeError; what it meets on the way may be anything
+                dispatcher._cache = _Cache(function)
         return dispatcher
 
     return compiled
@@ -110,7 +111,7 @@ def cache_folder(dispatcher: Any) -> Path | None:
     return None if path is None else Path(path)
 
 
-@cache
+@functools.cache
 def _sources() -> str:
     """A checksum of all kernels: one is compiled into another, and Numba itself looks only at the outer one's file."""
     files = sorted(Path(__file__).parent.glob("*.py"))

@@ -12,7 +12,7 @@ TRUSTED = 8
 """How many times as large as its scale a channel's shift may be for x_hat to be taken from the output."""
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
     """Of pixels begin .. end of each channel: the mean, and the sum of the squared distances from it, in float64."""
     for f in range(len(image)):
@@ -28,7 +28,7 @@ def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
         means[f], squares[f] = mean, square
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"contract"})
 def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-untyped-def]
     """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
     for f in range(out.shape[0]):
@@ -49,7 +49,7 @@ def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-un
                 target[w] = best if not best <= 0 else best * 0
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
     """For one image: sums[0] = sum(dout) and sums[1] = sum(dout x_hat) of each channel, where ReLU let it through.
 
@@ -74,7 +74,7 @@ def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # t
         sums[0, f], sums[1, f] = total, along * inv_std[f]
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
     """sum(g) and sum(g (y - level)) where y is positive, in float64."""
     total, along = 0.0, 0.0
@@ -86,7 +86,7 @@ def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
     return total, along
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
     """dL/dconvolved for rows top .. bottom of images x (n, F, OH, OW), side by side into dx (F, n rows OW).
 
@@ -107,7 +107,7 @@ def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean):
                     target[k] = b - a * (x[n, f, r, k] - c)
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"contract"})
 def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untyped-def]
     """One row; its pixels have the numbers `number` and `number` + 1 in their windows.
 
@@ -120,13 +120,13 @@ def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untype
         target[2 * w + 1] = b - a * (x1 - c) + (value if who[w] == number + 1 else zero)
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def normal(x, c, s, b):  # type: ignore[no-untyped-def]
     """Batch norm. Without "contract", so that forward and backward agree to the bit on what is positive."""
     return (x - c) * s + b
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def cut_normalised(x, centre, slope, level, out):  # type: ignore[no-untyped-def]
     """For one image x (F, OH OW): batch norm, and zero in place of what is negative."""
     for f in range(len(x)):
@@ -137,7 +137,7 @@ def cut_normalised(x, centre, slope, level, out):  # type: ignore[no-untyped-def
             target[k] = zero if y <= 0 else y
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def sum_passed(dout, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
     """As sum_winners, for one image without a pool: dout and x (F, OH OW)."""
     for f in range(len(x)):
@@ -145,7 +145,7 @@ def sum_passed(dout, x, centre, inv_std, slope, level, sums):  # type: ignore[no
         sums[0, f], sums[1, f] = total, along * inv_std[f]
 
 
-@njit(nogil=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True, fastmath={"reassoc"})
 def sums_of_passed(g, x, c, s, b):  # type: ignore[no-untyped-def]
     """sum(g) and sum(g (x - c)) where batch norm makes x positive, in float64."""
     total, along = 0.0, 0.0
@@ -157,7 +157,7 @@ def sums_of_passed(g, x, c, s, b):  # type: ignore[no-untyped-def]
     return total, along
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def spread_passed(dout, x, dx, begin, end, centre, slope, level, base, lean):  # type: ignore[no-untyped-def]
     """As spread_winners, without a pool: pixels begin .. end of images x (n, F, OH OW), side by side into dx (F, .)."""
     size = end - begin
@@ -169,7 +169,7 @@ def spread_passed(dout, x, dx, begin, end, centre, slope, level, base, lean):  #
             )
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, cache=True, fastmath={"contract"})
 def spread_row_passed(g, x, target, c, s, level, b, a):  # type: ignore[no-untyped-def]
     """One row, in a function of its own for the same reason as spread_row."""
     zero = target.dtype.type(0)

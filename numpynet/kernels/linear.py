@@ -66,7 +66,7 @@ def _streams(x: Array, weight: Array) -> bool:
     )
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def weigh(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
     """out[:, begin:end] += x weight[begin:end]^T."""
     N, size = x.shape
@@ -91,7 +91,7 @@ def weigh(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
                     out[N - 1, o + j] += rest[j]
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def four_products(w0, w1, w2, w3, x):  # type: ignore[no-untyped-def]
     """The scalar products of four rows with x."""
     a0 = a1 = a2 = a3 = x.dtype.type(0)
@@ -103,7 +103,7 @@ def four_products(w0, w1, w2, w3, x):  # type: ignore[no-untyped-def]
     return a0, a1, a2, a3
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def eight_products(w0, w1, w2, w3, x, y):  # type: ignore[no-untyped-def]
     """The scalar products of four rows with x, then with y."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = x.dtype.type(0)
@@ -119,7 +119,7 @@ def eight_products(w0, w1, w2, w3, x, y):  # type: ignore[no-untyped-def]
     return a0, a1, a2, a3, b0, b1, b2, b3
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def send_back(dout, weight, dx, left, right):  # type: ignore[no-untyped-def]
     """dx[:, left:right] = dout weight[:, left:right]."""
     N, rows = dout.shape

@@ -59,7 +59,7 @@ def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2
     return dx
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def pool_image(x, out, winner):  # type: ignore[no-untyped-def]
     """Windows of 2 x 2; the first of equals wins, NaN beats all."""
     for c in range(out.shape[0]):
@@ -78,7 +78,7 @@ def pool_image(x, out, winner):  # type: ignore[no-untyped-def]
                 target[w], who[w] = best, number
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
     """Each dout to the place of its window's winner, zero everywhere else."""
     for c in range(dx.shape[0]):
@@ -91,7 +91,7 @@ def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
                 target[k] = 0
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def unpool_row(g, who, target, number):  # type: ignore[no-untyped-def]
     """One row; its pixels are numbered `number` and `number` + 1 in their windows. See conv_block_loops.spread_row."""
     zero = target.dtype.type(0)

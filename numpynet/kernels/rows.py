@@ -6,7 +6,7 @@ Four rows at a time, as far as they go: with more, the compiler no longer keeps 
 from numpynet.kernels.compiled import njit
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def add_four_to_two(target, other, factors, others, rows, o, left, right):  # type: ignore[no-untyped-def]
     """target += sum_j factors[o + j] rows[o + j, left:right], and `other` alike with `others`; j = 0 .. 3."""
     a0, a1, a2, a3 = factors[o], factors[o + 1], factors[o + 2], factors[o + 3]
@@ -18,7 +18,7 @@ def add_four_to_two(target, other, factors, others, rows, o, left, right):  # ty
         other[k] += b0 * u0 + b1 * u1 + b2 * u2 + b3 * u3
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def add_four_to_one(target, factors, rows, o, left, right):  # type: ignore[no-untyped-def]
     """target += sum_j factors[o + j] rows[o + j, left:right]; j = 0 .. 3."""
     a0, a1, a2, a3 = factors[o], factors[o + 1], factors[o + 2], factors[o + 3]

@@ -33,7 +33,7 @@ def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array
     return dx
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def subtract(x, target, difference, beta):  # type: ignore[no-untyped-def]
     """difference = x - target; returns the sum of the losses, in float64."""
     total = 0.0
@@ -44,7 +44,7 @@ def subtract(x, target, difference, beta):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def clip(difference, dx, beta, scale):  # type: ignore[no-untyped-def]
     """dx = scale times difference / beta, clipped to -1 .. 1."""
     for k in range(dx.size):

@@ -33,7 +33,7 @@ class Geometry(NamedTuple):
         return (self.KH, self.KW, self.SH, self.SW, self.PH, self.PW) == (1, 1, 1, 1, 0, 0)
 
 
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def add_rows(dout, sums):  # type: ignore[no-untyped-def]
     """Add the sum of each row of a contiguous dout (F, .), taken in float64."""
     for f in range(len(dout)):
@@ -44,7 +44,7 @@ def add_rows(dout, sums):  # type: ignore[no-untyped-def]
         sums[f] += total
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def unfold_rows(x, cols, top, bottom, g):  # type: ignore[no-untyped-def]
     """Copy each window of the output rows top .. bottom into a column; see `numpynet.functional.conv2d.unfold`.
 
@@ -75,7 +75,7 @@ def unfold_rows(x, cols, top, bottom, g):  # type: ignore[no-untyped-def]
                 copy_every(g.SW, image[begin + first * g.SW : begin + last * g.SW], row[first:last])
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def fold_rows(dcols, dx, top, bottom, g):  # type: ignore[no-untyped-def]
     """Add each column to the pixels that it was copied from; see `numpynet.functional.conv2d.fold`.
 
@@ -100,7 +100,7 @@ def fold_rows(dcols, dx, top, bottom, g):  # type: ignore[no-untyped-def]
                     add_every(g.SW, row[first:last], image[begin + first * g.SW : begin + last * g.SW])
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def inside(right, g):  # type: ignore[no-untyped-def]
     """The outputs w, first .. last, whose pixel w SW + right is not in the padding."""
     first = max(0, -(right // g.SW))
@@ -108,7 +108,7 @@ def inside(right, g):  # type: ignore[no-untyped-def]
     return min(first, g.OW), min(last, g.OW)
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def common(move, size, pixels):  # type: ignore[no-untyped-def]
     """The k, begin .. end, for which 0 <= k < size and 0 <= k + move < pixels."""
     begin = min(max(0, -move), size)
@@ -118,14 +118,14 @@ def common(move, size, pixels):  # type: ignore[no-untyped-def]
 # Inlined by Numba, since LLVM leaves the calls, which cost more than a short row.
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def clear(target):  # type: ignore[no-untyped-def]
     """Zeros; a loop, since a slice's assignment costs more."""
     for w in range(target.size):
         target[w] = 0
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def clear_columns(target, first, last, width):  # type: ignore[no-untyped-def]
     """Zeros in all columns but first .. last."""
     if first != 0 or last != width:
@@ -136,21 +136,21 @@ def clear_columns(target, first, last, width):  # type: ignore[no-untyped-def]
                 target[begin + w] = 0
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def copy(source, target):  # type: ignore[no-untyped-def]
     """Into all of the target."""
     for w in range(target.size):
         target[w] = source[w]
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def add(source, target):  # type: ignore[no-untyped-def]
     """All of the source."""
     for w in range(source.size):
         target[w] += source[w]
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def copy_every(step, source, target):  # type: ignore[no-untyped-def]
     """Every step-th number of the source, until the target is full."""
     if step == 1:  # apart, since only this loop can be vectorised
@@ -160,7 +160,7 @@ def copy_every(step, source, target):  # type: ignore[no-untyped-def]
             target[w] = source[w * step]
 
 
-@njit(nogil=True, inline="always")
+@njit(nogil=True, cache=True, inline="always")
 def add_every(step, source, target):  # type: ignore[no-untyped-def]
     """The source to every step-th number of the target."""
     if step == 1:

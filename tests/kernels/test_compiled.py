@@ -21,7 +21,7 @@ from numpynet.kernels import compiled
 SOURCE = """
 from numpynet.kernels.compiled import njit
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def twice(x):
     return x + x
 """
