@@ -106,7 +106,7 @@ def _numba() -> Finding:
 
         import numpynet.kernels as kernels
         from numpynet import functional
-        from numpynet.kernels.compiled import cache_folder
+        from numpynet.kernels.code_cache import cache_folder
         from numpynet.kernels.rows import add_four_to_one
 
         ones = np.ones((2, 8), np.float32)

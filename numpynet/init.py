@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.buffers import lasting
+from numpynet.checks import whole
 from numpynet.typing import Array, Seed
 
 _skip: ContextVar[bool] = ContextVar("skip", default=False)
@@ -32,6 +33,7 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
     """
     if _skip.get():
         return lasting(shape, dtype)
+    whole(fan_in, "kaiming_uniform: fan_in")
     bound = 1 / math.sqrt(fan_in)
     numbers = lasting(shape, np.float32)
     np.random.default_rng(rng).random(dtype=np.float32, out=numbers)

@@ -14,7 +14,8 @@ import numpy as np
 
 from numpynet import functional
 from numpynet.factors import Factors
-from numpynet.kernels.compiled import njit
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_two
 from numpynet.typing import Array
 from numpynet.workers import run
@@ -43,7 +44,7 @@ def adam_update(
 ) -> None:
     """See `numpynet.functional.adam_update`."""
     arrays = (param, grad, exp_avg, exp_avg_sq)
-    if not _made_for(*arrays):
+    if not _made_for((param, exp_avg, exp_avg_sq), grad) or grad.shape != param.shape:
         functional.adam_update(*arrays, step, lr, betas, eps, weight_decay, decoupled)
         return
     p, g, m, v = (a.reshape(-1) for a in arrays)
@@ -70,7 +71,8 @@ def adam_update_factored(
 ) -> None:
     """See `numpynet.functional.adam_update_factored`."""
     arrays = (param, exp_avg, exp_avg_sq)
-    if not _made_for(*arrays, *factors):
+    shape = (*factors.left.shape[1:], *factors.right.shape[1:])
+    if not _made_for(arrays, *factors) or len(factors.left) != len(factors.right) or param.shape != shape:
         moments = (exp_avg, exp_avg_sq)
         functional.adam_update_factored(param, factors, *moments, step, lr, betas, eps, weight_decay, decoupled)
         return
@@ -85,9 +87,13 @@ def adam_update_factored(
     run(block, -(-len(param) // ROWS))
 
 
-def _made_for(param: Array, *others: Array) -> bool:
-    return param.dtype in (np.float32, np.float64) and all(
-        a.flags.c_contiguous and a.dtype == param.dtype for a in (param, *others)
+def _made_for(moved: tuple[Array, Array, Array], *read: Array) -> bool:
+    """Whether the loops can move the parameter and its two moments in place."""
+    return (
+        compiled(*moved, *read)
+        and moved[0].shape == moved[1].shape == moved[2].shape
+        and all(a.flags.c_contiguous and a.flags.writeable for a in moved)
+        and all(a.flags.c_contiguous for a in read)
     )
 
 

@@ -112,7 +112,7 @@ def test_kernels_that_cannot_be_imported_leave_the_readable_functions(rows, monk
 
 
 def test_no_folder_for_compiled_code_is_said_with_the_way_out(rows, monkeypatch):
-    monkeypatch.setattr("numpynet.kernels.compiled.cache_folder", lambda _: None)
+    monkeypatch.setattr("numpynet.kernels.code_cache.cache_folder", lambda _: None)
     code, found = rows("--no-camera")
     assert (code, found["numba"][0]) == (0, "missing")
     assert "NUMBA_CACHE_DIR" in found["numba"][1]

@@ -112,7 +112,7 @@ def test_command_line_refuses_what_cannot_be(capsys):
 def test_command_line_fails_where_a_gradient_is_wrong(capsys, monkeypatch):
     from numpynet import functional as F
 
-    monkeypatch.setattr(F, "relu_backward", lambda dout, cache: 2 * dout * cache.positive)
+    monkeypatch.setattr(F, "relu_backward", lambda dout, cache: 2 * dout * cache.passed)
     assert main(["relu"]) == 1
     text = capsys.readouterr().out
     assert "WRONG" in text

@@ -16,10 +16,10 @@ from numba.core.dispatcher import Dispatcher
 
 from numpynet import kernels
 from numpynet.dispatch import ImplementationError, ops, use
-from numpynet.kernels import compiled
+from numpynet.kernels import code_cache
 
 SOURCE = """
-from numpynet.kernels.compiled import njit
+from numpynet.kernels.code_cache import njit
 
 @njit(nogil=True, cache=True)
 def twice(x):
@@ -60,7 +60,7 @@ def test_every_kernel_is_compiled_this_way():
     for module in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}."):
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, Dispatcher):
-                assert isinstance(value._cache, compiled._Cache), f"{module.name}.{name}"
+                assert isinstance(value._cache, code_cache._Cache), f"{module.name}.{name}"
                 found += 1
     assert found > 30
 
@@ -69,7 +69,7 @@ def test_code_is_kept_for_the_next_process(twice, tmp_path):
     first = twice()
     assert first(2.0) == 4.0
     assert hits(first) == 0
-    assert compiled.cache_folder(first) == tmp_path / "__pycache__"
+    assert code_cache.cache_folder(first) == tmp_path / "__pycache__"
     second = twice()
     assert second(2.0) == 4.0
     assert hits(second) == 1
@@ -139,7 +139,7 @@ def test_files_of_another_numba_are_replaced(twice, tmp_path, monkeypatch):
 def test_files_of_other_kernels_are_not_used(twice, monkeypatch):
     """A kernel compiled into another may have changed in a file of its own."""
     with monkeypatch.context() as patch:
-        patch.setattr(compiled, "_sources", lambda: "other")
+        patch.setattr(code_cache, "_sources", lambda: "other")
         assert twice()(2.0) == 4.0
     again = twice()
     assert again(2.0) == 4.0
@@ -153,18 +153,18 @@ def test_without_any_folder_it_compiles_all_the_same(twice, tmp_path, monkeypatc
     monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
     function = twice()
     assert function(2.0) == 4.0
-    assert compiled.cache_folder(function) is None
+    assert code_cache.cache_folder(function) is None
     assert not (tmp_path / "__pycache__").exists() or not files(tmp_path, "nbi")
 
 
 def test_a_user_without_a_home_gets_no_folder_named_tilde(twice, tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "HAS_HOME", False)
+    monkeypatch.setattr(code_cache, "HAS_HOME", False)
     monkeypatch.setattr(caching.InTreeCacheLocator, "from_function", classmethod(lambda *_: None))
     made = []
     monkeypatch.setattr(caching.UserWideCacheLocator, "ensure_cache_path", lambda self: made.append(self))
     function = twice()
     assert function(2.0) == 4.0
-    assert compiled.cache_folder(function) is None
+    assert code_cache.cache_folder(function) is None
     assert made == []
 
 
@@ -182,7 +182,7 @@ def test_a_folder_named_by_the_user_that_is_a_file(twice, tmp_path, monkeypatch)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "file"))
     function = twice()
     assert function(2.0) == 4.0
-    assert compiled.cache_folder(function) == tmp_path / "__pycache__"
+    assert code_cache.cache_folder(function) == tmp_path / "__pycache__"
 
 
 STUBS = {
