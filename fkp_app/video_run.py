@@ -1,9 +1,10 @@
 """A video file from its first frame to its last: tracked, drawn, written."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from fkp_app.ahead import ahead
 from fkp_app.drawing import Draw
 from fkp_app.image_run import Finder
 from fkp_app.outputs import make_parent
@@ -47,7 +48,7 @@ def run_video(task: VideoTask, finder: Finder, reporter: Reporter) -> tuple[Vide
         count = with_faces = 0
         advance = stack.enter_context(reporter.bar(source.path.name, reader.frame_count, "frames"))
         watch = stack.enter_context(Stopwatch())
-        for frame in reader:
+        for frame in stack.enter_context(closing(ahead(reader))):
             faces = tracker.update(frame.image, frame.time)
             count += 1
             with_faces += bool(faces)

@@ -60,7 +60,7 @@ def evaluate(
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
     check_file("--json", json_file)
     files = _by_name(weights or [None])
-    predictors = {name: get_predictor(backend, path, threads) for name, path in files.items()}
+    predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
     found = load_data(data)
     if split not in found.splits:
         raise UsageError(f"--split: {data} has no {split} split; choose {', '.join(found.splits)}")

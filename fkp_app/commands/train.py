@@ -117,8 +117,10 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
 
     if resume:
         run = TrainingRun.resume(out, settings, options)
+        _check_ops(run.settings.backend, run.settings.ops)
     else:
         chosen = Settings(**(DEFAULTS | settings))
+        _check_ops(chosen.backend, chosen.ops)
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     for note in run.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
@@ -186,6 +188,18 @@ def _show(run: "TrainingRun", console: Console) -> None:
         line = f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
         raise
+
+
+def _check_ops(backend: str, ops: str) -> None:
+    """FkpError where the fast kernels are asked for and cannot be used here."""
+    if backend != "numpy" or ops != "fast":
+        return
+    try:
+        import numpynet.kernels  # noqa: F401
+    except ImportError as error:
+        raise FkpError(
+            f"--ops fast: {error}; give --ops readable, which does without it, or see what `fkp doctor` says"
+        ) from None
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Finder:
 
     def _predictor(self, backend: str) -> Predictor:
         if backend not in self._predictors:
-            self._predictors[backend] = get_predictor(backend, self._weights, self._threads)
+            self._predictors[backend] = get_predictor(backend, self._weights, self._threads, own_process=True)
         return self._predictors[backend]
 
 

@@ -11,11 +11,11 @@ vectorised.)
 import sys
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.factors import Factors
 from numpynet.functional.adam import check_rule
+from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_two
 from numpynet.typing import Array

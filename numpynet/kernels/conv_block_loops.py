@@ -1,7 +1,8 @@
 """The compiled loops of conv_block.py: over one image, or rows of it."""
 
 import numpy as np
-from numba import njit
+
+from numpynet.kernels.code_cache import njit
 
 CUT = 4
 """In place of the winner's number, 0 to 3 in row-major order: ReLU let nothing of this window through."""

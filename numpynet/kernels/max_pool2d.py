@@ -7,12 +7,12 @@ pool goes through the readable one.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
+from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array, IntOrPair, pair
 from numpynet.workers import run

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.functional.arguments import of_forward, of_output
+from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 from numpynet.workers import run

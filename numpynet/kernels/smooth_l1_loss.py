@@ -1,12 +1,12 @@
 """SmoothL1 in one pass each way; the mathematics stands in numpynet/functional/smooth_l1_loss.py."""
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.functional.arguments import of_forward
 from numpynet.functional.mse_loss import Reduction
 from numpynet.functional.smooth_l1_loss import SmoothL1Cache
+from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 

@@ -417,3 +417,13 @@ def test_torch_that_is_not_there(command, drawn_data, tmp_path, monkeypatch, fkp
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "fkp: --backend torch needs PyTorch: pip install 'numpynet-fkp[torch]'\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_kernels_that_cannot_be_loaded_are_one_line_with_the_way_out(fkp, drawn_data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+    ended = fkp("train", "--data", drawn_data, "--out", tmp_path / "run")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith("fkp: --ops fast: ")
+    assert "give --ops readable" in ended.err
+    assert not (tmp_path / "run").exists()
