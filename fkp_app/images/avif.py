@@ -20,7 +20,7 @@ def read_avif(data: bytes) -> Contents:
     profile = None
     if match := re.search(rb"colrnclx(..)(..)", head, re.DOTALL):
         primaries, transfer = (int.from_bytes(part, "big") for part in match.groups())
-        remarks += [HDR.format(name)] if (name := tagged(transfer)) else []
+        remarks += [HDR.format(kind)] if (kind := tagged(transfer)) else []
         profile = profile_of(primaries, transfer)
     # An item of another type is of no interest to anybody.
     return Contents("AVIF", io.BytesIO(head.replace(b"Exif\0", b"free\0") + data[stop:]), 1, profile, remarks=remarks)

@@ -83,7 +83,7 @@ def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) 
     if found is None and mode == "CMYK":
         remarks.append(_GUESSED)
     if found is None or found.same:
-        return lambda strip: strip.convert("RGB")
+        return lambda strip: strip if strip.mode == "RGB" else strip.convert("RGB")
     remarks.append(f"has the colours of {found.name}, which were converted to sRGB")
     return lambda strip: found.apply(strip.convert(found.mode))
 
@@ -129,7 +129,7 @@ def _on_white(strip: Image.Image, colours: Convert) -> Image.Image:
     if not strip.has_transparency_data:
         return colours(strip)
     whole = strip.convert("RGBA")
-    top = colours(strip.convert("RGB")) if strip.mode in ("RGBA", "RGB") else colours(whole.convert("RGB"))
+    top = colours(whole.convert("RGB"))
     top.putalpha(whole.getchannel("A"))
     return Image.alpha_composite(Image.new("RGBA", top.size, "white"), top).convert("RGB")
 

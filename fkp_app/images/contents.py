@@ -21,9 +21,9 @@ class RefusedError(ValueError):
 class Contents:
     """stream: what Pillow is given, of the format that it calls `kind`: the pixels and nothing that it need not see.
 
-    orientation: as EXIF numbers it, 1 where there is none. profile: an ICC profile, None where there is none. frames: how
-    many pictures there are, named `parts` in the note. remarks: what follows the file's name in further notes. white: the
-    largest of 16-bit levels; inverted: whether that is black.
+    orientation: as EXIF numbers it, 1 where there is none. profile: an ICC profile, None where there is none. frames:
+    how many pictures there are, named `parts` in the note. remarks: what follows the file's name in further notes.
+    white: the largest of 16-bit levels; inverted: whether that is black.
     """
 
     kind: str

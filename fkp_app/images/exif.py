@@ -18,7 +18,7 @@ class Exif(NamedTuple):
 
 
 def read_exif(block: bytes) -> Exif:
-    """What a block of EXIF says, with or without the header that JPEG files put before it. ValueError where it is none."""
+    """What a block of EXIF says, with or without the header that it has in JPEG files. ValueError where it is none."""
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
     directories = Directories(io.BytesIO(block))

@@ -72,10 +72,10 @@ def _colours(found: dict[bytes, bytes], remarks: list[str]) -> bytes | None:
     """What the levels mean, by the chunk that goes before the others."""
     code = found.get(b"cICP", b"")
     if len(code) == 4:
-        remarks += [HDR.format(name)] if (name := tagged(code[1])) else []
+        remarks += [HDR.format(kind)] if (kind := tagged(code[1])) else []
         return profile_of(code[0], code[1])
     if b"iCCP" in found:
-        name, _, packed = found[b"iCCP"].partition(b"\0")
+        _, _, packed = found[b"iCCP"].partition(b"\0")
         return _unpacked(packed[1:]) or BROKEN
     gamma, primaries = found.get(b"gAMA", b""), found.get(b"cHRM", b"")
     if b"sRGB" in found or len(gamma) != 4:

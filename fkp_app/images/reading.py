@@ -29,8 +29,8 @@ MAX_BYTES = 1 << 31
 MAX_SLOW = 10_000_000
 """Pixels of a PPM file whose levels Pillow reads one by one: some seconds."""
 
-if Image.MAX_IMAGE_PIXELS is not None:  # Pillow refuses what has more than twice as many, which phones make
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2)
+if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit, which a phone's 200 million pixels are beyond
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -66,9 +66,8 @@ def decode(file: BinaryIO, max_pixels: int, remarks: list[str]) -> Decoded:
     with Image.open(contents.stream, formats=[contents.kind]) as picture:
         width, height = picture.size
         if width * height > max_pixels:
-            raise RefusedError(
-                f"has {width} x {height} pixels, more than {max_pixels / 1e6:.0f} million; make it smaller"
-            )
+            most = f"{max_pixels / 1e6:.0f} million"
+            raise RefusedError(f"has {width} x {height} pixels, more than {most}; make it smaller")
         _refuse_slow(picture)
         frames = max(contents.frames, getattr(picture, "n_frames", 1) if contents.kind == "AVIF" else 1)
         if frames > 1:
@@ -179,9 +178,8 @@ def _contents(file: BinaryIO) -> Contents:
 def _refuse_slow(picture: Image.Image) -> None:
     tiles = getattr(picture, "tile", None)
     if tiles and tiles[0][0] in ("ppm", "ppm_plain") and picture.width * picture.height > MAX_SLOW:
-        raise RefusedError(
-            f"is a PPM of a slow kind with more than {MAX_SLOW / 1e6:.0f} million pixels; save it as PNG"
-        )
+        most = f"{MAX_SLOW / 1e6:.0f} million"
+        raise RefusedError(f"is a PPM of a kind that takes long to read, with more than {most} pixels; save it as PNG")
 
 
 def _name(source: Source) -> str:
