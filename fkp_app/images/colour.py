@@ -56,16 +56,16 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
     if mode != "F" and not mode.startswith("I"):
         return lambda strip: strip
     white = float(contents.white)
-    high = float(np.nan_to_num(picture.getextrema()[1])) if mode in ("F", "I") else white
+    high = float(np.asarray(picture.getextrema())[1]) if mode in ("F", "I") else white
     if mode == "F":
-        white = next((white for white in (1.0, 255.0, 65535.0) if high <= white), high)
+        white = next((white for white in (1.0, 255.0, 65535.0) if not high > white), min(high, 3e38))
         remarks.append(f"holds floating-point numbers, of which {white:g} is taken for white")
     elif high > white:
         white = high
         remarks.append(f"holds 32-bit levels, of which {white:g} is taken for white")
 
     def scaled(strip: Image.Image) -> Image.Image:
-        share = np.clip(np.nan_to_num(np.asarray(strip).astype(np.float64)) / white, 0, 1)
+        share = np.clip(np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=white) / (white or 1), 0, 1)
         if contents.inverted and mode.startswith("I;16"):
             share = 1 - share
         return Image.fromarray((255 * share + 0.5).astype(np.uint8))
@@ -83,9 +83,14 @@ def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) 
     if found is None and mode == "CMYK":
         remarks.append(_GUESSED)
     if found is None or found.same:
-        return lambda strip: strip if strip.mode == "RGB" else strip.convert("RGB")
+        return as_rgb
     remarks.append(f"has the colours of {found.name}, which were converted to sRGB")
     return lambda strip: found.apply(strip.convert(found.mode))
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """A picture of colours that are sRGB's, or taken for them."""
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 class Transform:
@@ -129,9 +134,13 @@ def _on_white(strip: Image.Image, colours: Convert) -> Image.Image:
     if not strip.has_transparency_data:
         return colours(strip)
     whole = strip.convert("RGBA")
-    top = colours(whole.convert("RGB"))
-    top.putalpha(whole.getchannel("A"))
-    return Image.alpha_composite(Image.new("RGBA", top.size, "white"), top).convert("RGB")
+    alpha = whole.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return colours(whole.convert("RGB"))
+    if colours is not as_rgb:
+        whole = colours(whole.convert("RGB"))
+        whole.putalpha(alpha)
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
 
 
 def _name(description: str) -> str:

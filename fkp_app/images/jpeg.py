@@ -16,6 +16,7 @@ MAX_SCANS = 100
 MAX_WORK = 4_000_000_000
 """Scans times pixels."""
 
+MAX_SEGMENTS = 10_000
 _EOI, _SOS, _APP1, _APP2, _COMMENT = 0xD9, 0xDA, 0xE1, 0xE2, 0xFE
 _NEEDED = (0xE0, 0xEE)
 """JFIF and Adobe, which say what the colours are."""
@@ -68,15 +69,18 @@ def read_jpeg(data: bytes) -> Contents:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and stop of each segment of the first picture; a scan's pixels belong to none."""
-    place = 2
+    place, count = 2, 0
     while match := _MARKER.search(data, place):
         start, marker = match.end() - 2, match[1][0]
         place = start + 2
         if marker not in _BARE and marker != _EOI:
             place += max(2, int.from_bytes(data[place : place + 2], "big"))
         yield marker, start, place
+        count += 1
         if marker == _EOI:
             return
+        if count > MAX_SEGMENTS:
+            raise RefusedError(f"is damaged (it has more than {MAX_SEGMENTS} segments)")
 
 
 def _settled(body: bytes) -> set[tuple[int, int]]:

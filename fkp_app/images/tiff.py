@@ -1,7 +1,11 @@
 """TIFF files: the first page alone, whether it is one, and how many there are."""
 
+import ctypes
 import io
+from functools import cache
 from typing import BinaryIO
+
+from PIL import Image
 
 from fkp_app.images.contents import BROKEN, Contents, RefusedError
 from fkp_app.images.directories import Directories, Tag
@@ -30,6 +34,7 @@ _Tags = dict[int, Tag]
 
 def read_tiff(file: BinaryIO) -> Contents:
     """The first page of a TIFF file. RefusedError where it is only the preview of something else."""
+    _silence_libtiff()
     directories = Directories(file)
     pages: list[_Tags] = []
     place, seen = directories.first, set[int]()
@@ -51,6 +56,17 @@ def read_tiff(file: BinaryIO) -> Contents:
         white=(1 << bits) - 1 if 8 < bits < 16 else 65535,
         inverted=directories.numbers(first.get(_PHOTOMETRIC))[:1] == (0,),
     )
+
+
+@cache
+def _silence_libtiff() -> None:
+    """libtiff prints its errors, which Pillow reports as well, where it is not told otherwise."""
+    try:
+        library = ctypes.CDLL(Image.core.__file__)  # which finds what that is linked to, too
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+    except (OSError, AttributeError):  # linked in some other way
+        return
 
 
 def _first_page(file: BinaryIO, directories: Directories, first: _Tags) -> BinaryIO:
