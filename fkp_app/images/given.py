@@ -11,7 +11,7 @@ from fkp_app.images import colour
 from fkp_app.images.contents import Contents, RefusedError
 from fkp_app.images.exif import orientation_of
 from fkp_app.images.profiles import adobe_rgb, png_profile
-from fkp_app.images.reading import MAX_PIXELS, one_line, read_image, turn_of, upright
+from fkp_app.images.reading import check_size, one_line, read_image, turn_of, upright
 from numpynet.typing import AnyArray
 
 WANTED = "image: must be a file's path, an opened file, a PIL image or a uint8 RGB array (H, W, 3)"
@@ -43,9 +43,8 @@ def pixels_of(image: Any) -> AnyArray:
 
 def _of_picture(picture: Image.Image) -> AnyArray:
     """A PIL image, which is left as it is, as the file would be read that it came from."""
-    with one_line("image", MAX_PIXELS):
-        if picture.width * picture.height > MAX_PIXELS:
-            raise RefusedError(f"has more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller")
+    with one_line("image"):
+        check_size(*picture.size)
         if picture.width * picture.height == 0:
             raise RefusedError("has no pixels")
         picture.load()

@@ -17,6 +17,7 @@ MAX_WORK = 4_000_000_000
 """Scans times pixels."""
 
 MAX_SEGMENTS = 10_000
+"""No more are looked at."""
 _EOI, _SOS, _APP1, _APP2, _COMMENT = 0xD9, 0xDA, 0xE1, 0xE2, 0xFE
 _NEEDED = (0xE0, 0xEE)
 """JFIF and Adobe, which say what the colours are."""
@@ -77,10 +78,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             place += max(2, int.from_bytes(data[place : place + 2], "big"))
         yield marker, start, place
         count += 1
-        if marker == _EOI:
+        if marker == _EOI or count > MAX_SEGMENTS:
             return
-        if count > MAX_SEGMENTS:
-            raise RefusedError(f"is damaged (it has more than {MAX_SEGMENTS} segments)")
 
 
 def _settled(body: bytes) -> set[tuple[int, int]]:

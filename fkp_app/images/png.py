@@ -25,7 +25,7 @@ def read_png(data: bytes) -> Contents:
     remarks: list[str] = []
     ended = False
     for name, body, whole in _chunks(data):
-        ended = ended or name == b"IEND"
+        ended = ended or (name == b"IEND" and whole)
         if name == b"IDAT":
             pixels.append(body)
         elif name in (b"IHDR", b"PLTE"):

@@ -5,7 +5,7 @@ import logging
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import BinaryIO, NamedTuple
@@ -51,27 +51,36 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
     truncated, no image, unreadable or larger than max_pixels, which is seen before its pixels are read.
     """
     name, remarks = _name(path), list[str]()
-    with one_line(name, max_pixels):
+
+    def check(width: int, height: int) -> None:
+        check_size(width, height, max_pixels)
+
+    with one_line(name):
         with opened(path) as file:
-            picture, contents = decode(file, max_pixels, remarks)
+            picture, contents = decode(file, check, remarks)
         image = upright(colour.to_rgb(picture, contents, remarks), contents.orientation)
     if notes is not None:
         notes += [f"{name}: {remark}" for remark in dict.fromkeys(remarks)]
     return image
 
 
-def decode(file: BinaryIO, max_pixels: int, remarks: list[str]) -> Decoded:
-    """The first picture of an opened file. RefusedError, or whatever Pillow raises, where that cannot be."""
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """RefusedError where a picture is larger than what is read."""
+    if max(width, height) > MAX_SIDE:
+        raise RefusedError(f"has {width} x {height} pixels, with a side of more than {MAX_SIDE}; make it smaller")
+    if width * height > max_pixels:
+        most = f"{max_pixels / 1e6:.0f} million"
+        raise RefusedError(f"has {width} x {height} pixels, more than {most}; make it smaller")
+
+
+def decode(file: BinaryIO, check: Callable[[int, int], None], remarks: list[str]) -> Decoded:
+    """The first picture of an opened file. check: is given width and height, before the pixels are read.
+
+    RefusedError, or whatever Pillow raises, where there is none.
+    """
     contents = _contents(file)
     with Image.open(contents.stream, formats=[contents.kind]) as picture:
-        width, height = picture.size
-        if max(width, height) > MAX_SIDE:
-            raise RefusedError(
-                f"is {width} x {height} pixels large, with a side of more than {MAX_SIDE}; make it smaller"
-            )
-        if width * height > max_pixels:
-            most = f"{max_pixels / 1e6:.0f} million"
-            raise RefusedError(f"has {width} x {height} pixels, more than {most}; make it smaller")
+        check(*picture.size)
         frames = max(contents.frames, getattr(picture, "n_frames", 1) if contents.kind == "AVIF" else 1)
         if frames > 1:
             remarks.append(f"{contents.parts.format(frames)}, of which the first is used")
@@ -79,6 +88,7 @@ def decode(file: BinaryIO, max_pixels: int, remarks: list[str]) -> Decoded:
         if contents.kind == "AVIF":
             contents.orientation = turn_of(picture)
             contents.profile = picture.info.get("icc_profile") or contents.profile
+    contents.stream = io.BytesIO()  # a large file's bytes are not needed any more
     remarks += contents.remarks
     return Decoded(picture, contents)
 
@@ -93,8 +103,9 @@ def turn_of(picture: Image.Image) -> int:
 
 
 def upright(image: AnyArray, orientation: int) -> AnyArray:
-    """A uint8 image (H, W, 3) as EXIF says that it is to be seen."""
-    pixels = image.view("V3")[:, :, 0]  # (H, W), which is copied twice as fast
+    """A uint8 image (H, W, C) as EXIF says that it is to be seen."""
+    channels = image.shape[2]
+    pixels = image.view(f"V{channels}")[:, :, 0]  # (H, W), which is copied twice as fast
     if orientation >= 5:
         pixels = pixels.T
     if orientation in (2, 3, 6, 7):
@@ -102,26 +113,29 @@ def upright(image: AnyArray, orientation: int) -> AnyArray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     pixels = np.ascontiguousarray(pixels)
-    return pixels.view(np.uint8).reshape(*pixels.shape, 3)
+    return pixels.view(np.uint8).reshape(*pixels.shape, channels)
 
 
 @contextmanager
-def one_line(name: str, max_pixels: int) -> Iterator[None]:
-    """Whatever goes wrong with a file becomes an ImageError of one line that names it."""
+def one_line(name: str, otherwise: str = "") -> Iterator[None]:
+    """Whatever goes wrong with a file becomes an ImageError of one line that names it.
+
+    otherwise: what follows where it is no image.
+    """
     try:
         yield
     except ImageError:
         raise
     except RefusedError as error:
-        problem = str(error)
+        problem = str(error) + (otherwise if str(error).endswith("can be read") else "")
     except (FileNotFoundError, NotADirectoryError):
         problem = "no such file"
     except UnidentifiedImageError:
-        problem = "is not an image that can be read (damaged, or of an unusual kind)"
+        problem = f"is not an image that can be read{otherwise or ' (damaged, or of an unusual kind)'}"
     except PermissionError:
         problem = "cannot be read (permission denied)"
     except Image.DecompressionBombError:
-        problem = f"has far more than {max_pixels / 1e6:.0f} million pixels; make it smaller"
+        problem = f"is too large, with far more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller"
     except MemoryError:
         problem = "needs more memory than there is; make it smaller"
     except Exception as error:  # decoders raise any kind on damaged data
