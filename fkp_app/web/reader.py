@@ -11,7 +11,9 @@ from typing import Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from fkp_app.errors import FkpError
-from fkp_app.images import open_picture, read_image
+from fkp_app.images import read_image
+from fkp_app.images.contents import RefusedError
+from fkp_app.images.reading import decode, opened
 from numpynet.typing import AnyArray
 
 WORKERS = 2
@@ -64,11 +66,15 @@ class PhotoReader:
 
 
 def _pixels(photo: Path) -> int:
-    try:
-        with open_picture(photo) as picture:
-            return picture.width * picture.height
-    except Exception:
-        return 0
+    claimed = [0]
+
+    def check(width: int, height: int) -> None:
+        claimed.append(width * height)
+        raise RefusedError  # before any pixel is decoded
+
+    with contextlib.suppress(Exception), opened(photo) as file:
+        decode(file, check, [])
+    return claimed[-1]
 
 
 def _read(photo: Path, max_pixels: int) -> tuple[AnyArray, list[str]]:
