@@ -1,6 +1,5 @@
 """What `atomic` leaves behind and what it does not, with the longest names and where processes are killed."""
 
-import os
 import subprocess
 import sys
 
@@ -24,6 +23,10 @@ def holder(path):
     process = subprocess.Popen([sys.executable, "-c", HOLDS, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     return process, process.stdout.readline().decode().strip()
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 NAMES = [
@@ -56,9 +59,9 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     living, held = holder(tmp_path / "b.png")
     killed.kill()
     killed.wait()
-    assert sorted(os.listdir(tmp_path)) == sorted([".hidden", f"{PREFIX}folder", left, held])
+    assert names_in(tmp_path) == sorted([".hidden", f"{PREFIX}folder", left, held])
     assert remove_leftovers(tmp_path) == 1
-    assert sorted(os.listdir(tmp_path)) == sorted([".hidden", f"{PREFIX}folder", held])
+    assert names_in(tmp_path) == sorted([".hidden", f"{PREFIX}folder", held])
     living.communicate(b"")
     assert living.returncode == 0
     assert (tmp_path / "b.png").read_bytes() == b"whole"
