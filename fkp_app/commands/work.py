@@ -48,13 +48,13 @@ def process(work: Work, reporter: Reporter) -> bool:
         sources, problems = expanded.sources, expanded.problems
         for problem in problems:
             reporter.problem(problem)
-        for note in expanded.notes:
-            reporter.note(note)
         shown = _shown(work, sources)
         finder = Finder(work.setup)
         for option, folder in (("--out", work.out), ("--crops", work.crops)):
             if folder is not None:
                 make_folder(folder, option)
+        for note in expanded.notes:
+            reporter.note(note)
         if shown is not None:
             from fkp_app.live import LiveTask, run_live
 

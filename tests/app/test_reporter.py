@@ -74,18 +74,18 @@ def test_neither_bar_nor_colour_where_there_is_no_terminal(album, fkp):
 @pytest.mark.parametrize(
     ("options", "out", "err"),
     [
-        ({}, ["line"], ["fkp: a note", "fkp: a problem"]),
-        ({"verbose": True}, ["line", "  detail"], ["fkp: a note", "fkp: a problem"]),
-        ({"quiet": True, "verbose": True}, [], ["fkp: a problem"]),
-        ({"lines_to_stdout": False}, [], ["fkp: a note", "fkp: a problem"]),
-        ({"lines_to_stdout": False, "verbose": True}, [], ["  detail", "fkp: a note", "fkp: a problem"]),
+        ({}, ["line"], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"verbose": True}, ["line", "  detail"], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"quiet": True, "verbose": True}, [], ["fkp: a\\n  problem"]),
+        ({"lines_to_stdout": False}, [], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"lines_to_stdout": False, "verbose": True}, [], ["  detail", "fkp: a note", "fkp: a\\n  problem"]),
     ],
 )
 def test_what_goes_where(options, out, err, capsys):
     reporter = Reporter(**options)
     reporter.line("line")
     reporter.detail("detail")
-    reporter.note("a\nnote")
+    reporter.note("a note")
     reporter.problem(ValueError("a\n  problem"))
     captured = capsys.readouterr()
     assert (captured.out.splitlines(), captured.err.splitlines()) == (out, err)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,11 +75,16 @@ def test_a_file_is_written_in_utf_8(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["größe.json"]
 
 
-def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
     target = tmp_path / "out.json"
     target.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(target, "new \ud800")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FkpError, match=r"out\.json: cannot be written \(No space left on device\)"):
+        write_text(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
@@ -92,8 +98,6 @@ def test_an_impossible_place_is_named(tmp_path, name):
 
 
 def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
-    from pathlib import Path
-
     monkeypatch.chdir(tmp_path)
     write_text(Path("-"), "text\n")
     assert capsys.readouterr().out == "text\n"

@@ -7,7 +7,8 @@ import pytest
 
 from fkp_app.errors import UsageError
 from fkp_app.outputs import target_paths
-from fkp_app.sources import Source, expand
+from fkp_app.sources import Source
+from fkp_app.sources import expand as expand_all
 
 
 @pytest.fixture
@@ -21,6 +22,17 @@ def tree(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder.png").mkdir()
     return tmp_path
+
+
+def expand(*arguments, **options):
+    """Sources and problems."""
+    expanded = expand_all(*arguments, **options)
+    return expanded.sources, expanded.problems
+
+
+def notes(*arguments, **options):
+    """The lines that say what was left out or guessed, without `left out: `."""
+    return [note.removeprefix("left out: ") for note in expand_all(list(map(str, arguments)), **options).notes]
 
 
 def inside(sources):
@@ -39,12 +51,12 @@ def test_folders_in_folders_only_when_asked_and_never_the_results(tree):
     sources, _ = expand([str(tree)], recursive=True)
     deep = ["deep/d.png", "deep/deeper/e.webp"]
     assert inside(sources) == ["a.PNG", "b.jpg", "c.tiff", "clip.MP4", *deep, "out/a.PNG.png"]
-    sources, _ = expand([str(tree)], recursive=True, leave_out=tree / "out")
+    sources, _ = expand([str(tree)], recursive=True, leave_out=[tree / "out"])
     assert inside(sources) == ["a.PNG", "b.jpg", "c.tiff", "clip.MP4", *deep]
 
 
 def test_a_folder_that_holds_both_sources_and_results(tree):
-    assert inside(expand([str(tree)], leave_out=tree)[0]) == ["a.PNG", "b.jpg", "c.tiff", "clip.MP4"]
+    assert inside(expand([str(tree)], leave_out=[tree])[0]) == ["a.PNG", "b.jpg", "c.tiff", "clip.MP4"]
 
 
 def test_links_that_lead_in_circles(tree):
@@ -62,7 +74,7 @@ def test_patterns(tree, monkeypatch):
     assert not problems
     sources, problems = expand(["*.bmp", "b.jpg"])
     assert inside(sources) == ["b.jpg"]
-    assert [str(problem) for problem in problems] == ["*.bmp: no image or video matches this pattern"]
+    assert problems == ["*.bmp: no image or video matches this pattern"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tree):
@@ -93,9 +105,9 @@ def test_an_empty_folder_is_a_problem_beside_the_rest(tree):
     sources, problems = expand([str(tree / "empty"), str(tree / "b.jpg")])
     assert inside(sources) == ["b.jpg"]
     (problem,) = problems
-    assert str(problem) == f"{tree}/empty: holds no images or videos; --recursive looks into the folders in it"
+    assert problem == f"{tree}/empty: holds no images or videos; --recursive looks into the folders in it"
     (problem,) = expand([str(tree / "empty")], recursive=True)[1]
-    assert str(problem) == f"{tree}/empty: holds no images or videos"
+    assert problem == f"{tree}/empty: holds no images or videos"
 
 
 def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tree, monkeypatch):
@@ -109,10 +121,10 @@ def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tree, monkeypatch
             else:
                 yield place, folders, names
 
-    monkeypatch.setattr("fkp_app.sources.os.walk", locked)
+    monkeypatch.setattr("fkp_app.folders.os.walk", locked)
     sources, problems = expand([str(tree)], recursive=True)
     assert "a.PNG" in inside(sources)
-    assert [str(problem) for problem in problems] == [f"{tree}/deep: cannot be read (Permission denied)"]
+    assert problems == [f"{tree}/deep: cannot be read (Permission denied)"]
 
 
 def source(path, inside=None):
