@@ -1,37 +1,63 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and paths that are files at all."""
 
-import contextlib
+import errno
 import os
+import secrets
+import stat
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
 
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 PREFIX = ".numpynet-"
 """What the names of temporary files begin with; they are short, so that a file may have the longest name there is."""
 LONGEST_SUFFIX = 64
 """In bytes. No format has a longer suffix; a temporary file does without one that is longer."""
+CLOSED, LOST = -1, -2
+"""In place of a file's handle."""
+
+
+def not_a_file(path: str | Path) -> str | None:
+    """What stands in the way of reading `path` as a file, as in "is a pipe, not a file"; None if nothing does.
+
+    Links are followed. A pipe or a device must not be opened at all: reading it may never end.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "no such file"
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return None if stat.S_ISREG(mode) else f"is {KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file"
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix; moved to `path` at the end, or removed where the body failed.
 
-    So a crash leaves the old file or the new one, never half of one. OSError where nothing can be written there.
+    So a crash, of the machine as well, leaves the old file or the new one, never half of one. OSError where nothing
+    can be written there, or a pipe or a device has that name.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"this {not_a_file(path)}", str(path))
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
     with _temporary(path.parent, suffix) as temporary:
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # else the new name may reach the disk before what it names
+        temporary.replace(path)
+        sync_directory(path.parent)
 
 
 def remove_leftovers(folder: str | Path) -> int:
@@ -44,7 +70,7 @@ def remove_leftovers(folder: str | Path) -> int:
         return 0
     removed = 0
     for path in Path(folder).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # it went meanwhile, is not ours to touch, or is held
+        with suppress(OSError):  # it went meanwhile, is not ours to touch, or is held
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,27 +81,45 @@ def remove_leftovers(folder: str | Path) -> int:
     return removed
 
 
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk, where the system can do so."""
+    with suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
-    """A new file, locked for as long as this process lives and is in the body."""
-    while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=PREFIX, suffix=suffix)
-        if sys.platform == "win32":  # where an open file cannot be moved
-            os.close(handle)
-            yield Path(name)
-            return
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(handle).st_nlink:  # else somebody took it for a leftover before it was locked
-            break
-        os.close(handle)
+    """A new file, locked for as long as this process lives and is in the body; gone after it.
+
+    Its name is chosen before it is made, and it is removed twice over: a signal may come between any two steps.
+    """
+    path, handle = folder / f"{PREFIX}{secrets.token_hex(8)}{suffix}", LOST
     try:
-        yield Path(name)
+        try:
+            while handle == LOST:
+                handle = _locked(path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
     finally:
+        path.unlink(missing_ok=True)
+        if handle >= 0:
+            os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """A new file's handle, which holds its lock; LOST where somebody took the file for a leftover before that."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    if sys.platform == "win32":  # where an open file cannot be moved
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        return CLOSED
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return LOST

@@ -150,7 +150,7 @@ def test_a_picture_that_cannot_be_written_is_its_line_and_its_numbers_are_kept(a
         options = ("--workers", workers, "--json", tmp_path / "a.json", "--out", tmp_path / "out")
         ended = fkp("detect", album, *options)
         assert ended.code == 1
-        assert ended.err == f"fkp: {tmp_path}/out/b.png.png: cannot be written (Is a directory)\n"
+        assert ended.err == f"fkp: {tmp_path}/out/b.png.png: cannot be written (this is a directory, not a file)\n"
         assert len(json.loads((tmp_path / "a.json").read_text())) == 4
         assert len(list((tmp_path / "out").iterdir())) == 4
 
