@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from fkp_app.sources import Source
 
 
+STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""What names standard output."""
+
+
 def make_folder(out: Path, option: str = "--out") -> None:
     """Make the folder that `option` names. UsageError where it is a file or nothing can be written there."""
     try:

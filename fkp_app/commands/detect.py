@@ -67,10 +67,11 @@ def detect(
     from fkp_app.commands.work import Work, process
     from fkp_app.drawing import Look, draw_faces, draw_numbered
     from fkp_app.image_run import Setup
-    from fkp_app.outputs import check_file
+    from fkp_app.outputs import STDOUT, check_file
     from fkp_app.reporter import Reporter
     from fkp_app.results import to_csv, to_json
 
+    json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")

@@ -67,7 +67,9 @@ class BrokenFinder(Finder):
             setattr(image_run, name, broken(getattr(image_run, name), is_bad))
         if stage == "dies":
             find = image_run.find_faces
-            image_run.find_faces = lambda image, *args, **kwargs: (die if by_size(image) else find)(image, *args, **kwargs)
+            image_run.find_faces = lambda image, *args, **kwargs: (die if by_size(image) else find)(
+                image, *args, **kwargs
+            )
 
 
 def draw(image, faces):
@@ -259,7 +261,9 @@ def test_json_that_cannot_be_written_takes_no_csv_away(album, tmp_path, monkeypa
     assert not (tmp_path / "a.json").exists()
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), StopIteration(), KeyError("x"), OSError(5, "x")])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError("deep"), StopIteration(), KeyError("x"), OSError(5, "x")]
+)
 def test_what_the_rule_takes(error):
     problems = []
     with one_file("a.png", problems):

@@ -1,6 +1,7 @@
 """JSON and CSV, to the letter."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -95,6 +96,67 @@ def test_an_impossible_place_is_named(tmp_path, name):
     with pytest.raises(FkpError, match=rf"{name}: cannot be written \([^\n]+\); choose another place$"):
         write_text(tmp_path / name, "x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16", "utf-8"])
+@pytest.mark.parametrize("render", [to_json, to_csv])
+def test_standard_output_is_utf_8_whatever_its_encoding(render, encoding, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\r\n"))
+    results = [ImageResult("köpfe/海.png", 1, 1, [face()])]
+    write_text(Path("-"), render(results))
+    assert raw.getvalue() == render(results).encode("utf-8")
+    assert "köpfe/海.png".encode() in raw.getvalue()
+    assert b"\r" not in raw.getvalue()
+
+
+def test_lines_that_were_printed_before_come_before(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii"))
+    print("line")
+    write_text(Path("-"), "text\n")
+    assert raw.getvalue() == b"line\ntext\n"
+
+
+def test_a_standard_output_without_bytes(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    write_text(Path("-"), "köpfe\n")
+    import sys
+
+    assert sys.stdout.getvalue() == "köpfe\n"
+
+
+@pytest.mark.parametrize("name", ["a\ud800.png", "a\udcff.png", "a\n\t\x1b.png", 'a"\\,;.png', "\U0001f642.png"])
+def test_names_of_any_characters_come_back(name, tmp_path):
+    results = [ImageResult(name, 1, 1, [face()])]
+    write_text(tmp_path / "a.json", to_json(results))
+    assert json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))[0]["image"] == name
+    write_text(tmp_path / "a.csv", to_csv(results))
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["image"] == name.encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_file_has_no_newlines_of_windows(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.linesep", "\r\n")
+    write_text(tmp_path / "a.csv", to_csv(RESULTS))
+    assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path):
+    import os
+    import threading
+
+    os.mkfifo(tmp_path / "pipe")
+    heard = []
+    reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    write_text(tmp_path / "pipe", "text\n")
+    reader.join(10)
+    assert heard == [b"text\n"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    write_text(Path("/dev/null"), "text\n")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
