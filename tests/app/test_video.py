@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, has_av
+from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, has_av, new_enough
 from fkp_app.video.reader import FRAME_RATE, VideoReader, open_video
 from tests.videos import (
     BLUE,
@@ -292,6 +292,17 @@ def test_importing_loads_no_library():
     program = "import fkp_app.video.reader, fkp_app.video.writer, sys; print({'av', 'cv2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_pyav_must_be_new_enough(monkeypatch):
+    assert [new_enough(one) for one in ("14.0.0", "17.0.1", "17.1.0", "18.0", "100.0rc1", "unknown")] == [
+        *(False, False, True, True, True, False)
+    ]
+    pytest.importorskip("av")
+    import av
+
+    monkeypatch.setattr(av, "__version__", "14.0.0")
+    assert not has_av()
 
 
 @needs_av

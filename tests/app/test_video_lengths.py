@@ -97,7 +97,7 @@ def test_what_is_cut_off_is_said(suffix, lasts, library, tmp_path):
     count, reader = read(cut(write(tmp_path / f"a{suffix}", lasts), 0.75 if suffix == ".avi" else 0.6), library)
     assert 0 < count <= 50
     assert reader.truncated
-    assert "truncated" in reader.notes[-1]
+    assert "truncated" in reader.notes[-1] or "is damaged" in reader.notes[-1]
     assert len(reader.notes) == 1
 
 
