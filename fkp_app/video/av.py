@@ -103,7 +103,7 @@ def open_av(path: Path) -> InputContainer:
     """A file opened by FFmpeg, if it is of a kind that FFmpeg may open (`formats`). VideoError otherwise."""
     try:
         # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Titles in an unknown encoding are no reason to fail.
-        return av.open(str(path.absolute()), metadata_errors="replace", container_options=OPTIONS)
+        return av.open(str(path.absolute()), metadata_errors="replace", options=dict(OPTIONS))
     except AV_ERRORS as error:
         short = short_of(path)
         if short:
