@@ -12,7 +12,7 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.video.codecs import has_av
 from fkp_app.video.reader import open_video
 from fkp_app.video.writer import WRITTEN_SUFFIXES, VideoWriter
-from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters, sound_packets, write_video
+from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters, sound_packets, write_kind, write_video
 
 needs_av = pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)")
 both = pytest.mark.parametrize("library", [pytest.param("av", marks=needs_av), "opencv"])
@@ -298,3 +298,22 @@ with VideoWriter({str(tmp_path / "a.mp4")!r}, 64, 48, 25, library={library!r}) a
     assert running.returncode != 0
     assert b"KeyboardInterrupt" in errors
     assert names(tmp_path) == []
+
+
+@needs_av
+@pytest.mark.parametrize(("suffix", "most"), [(".mp4", 12), (".mkv", 12), (".webm", 24)])
+def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_path):
+    """AAC in a transport stream, whose packets begin with FF F1: three without it in the middle of two seconds."""
+    source = write_kind(tmp_path / "source.ts", "libx264", count=50, lasts=(2.0,))
+    data = bytearray(source.read_bytes())
+    at = len(data) // 2
+    for _ in range(3):
+        at = data.index(b"\xff\xf1", at + 2)
+        data[at : at + 2] = b"\0\0"
+    source.write_bytes(data)
+    (*_, note) = write(tmp_path / f"a{suffix}", pictures(50), rate=25, sound_from=source)
+    assert "packet" in note
+    assert "as the source's is damaged" in note
+    assert len(read(tmp_path / f"a{suffix}")[0]) == 50
+    _, packets, _ = sound_packets(tmp_path / f"a{suffix}")
+    assert 2 * 48000 / 1024 - most < len(packets) < 110
