@@ -12,6 +12,7 @@ from av.packet import Packet
 
 from fkp_app.errors import FkpError
 from fkp_app.video.av import AV_ERRORS, main_stream, open_av, reason
+from fkp_app.video.clock import MOST_STILL
 
 OPUS_RATE = 48_000
 """Opus knows few sampling rates; this is its own."""
@@ -36,7 +37,7 @@ class Sound:
     def __init__(self, source: Path, target: OutputContainer, codec: str | None, timed: bool = True) -> None:
         self.notes: list[str] = []
         self._ahead: Packet[Any] | None = None
-        self.lost = 0
+        self.lost, self._at = 0, 0.0
         try:
             self._container = open_av(source)
         except FkpError as error:
@@ -92,10 +93,10 @@ class Sound:
         last: int | None = None
         for packet in self._container.demux(sound):
             at = packet.dts if packet.dts is not None else packet.pts
-            if not packet.size or at is None:
+            shift = round(self._begin / packet.time_base)
+            if not packet.size or at is None or self._leaps((at - shift) * packet.time_base):
                 self.lost += bool(packet.size)
                 continue
-            shift = round(self._begin / packet.time_base)
             at -= shift
             if last is not None:
                 at = max(at, last + 1)  # times must grow, which those of many files do not
@@ -113,8 +114,17 @@ class Sound:
             for frame in frames:
                 if frame.pts is not None:
                     frame.pts -= round(self._begin / (frame.time_base or 1))
+                    if self._leaps(frame.pts * (frame.time_base or 1)):
+                        self.lost += 1
+                        continue
                 yield from self._stream.encode(frame)
         yield from self._stream.encode(None)
+
+    def _leaps(self, at: Fraction | int) -> bool:
+        """Whether a time in seconds is hours after the last one, and so no time of this sound."""
+        leaps = at > self._at + MOST_STILL
+        self._at = self._at if leaps else float(at)
+        return leaps
 
     def close(self) -> None:
         """Close the source."""

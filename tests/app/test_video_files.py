@@ -464,6 +464,22 @@ def test_of_two_videos_in_a_file_the_first_is_used_and_that_is_said(tmp_path):
     np.testing.assert_allclose(quarters(frames[0].image), quarters(pictures(1)[0]), atol=12)
 
 
+def test_interlaced_lines_are_said_once(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "a.mpg"), "w") as file:
+        video = file.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme", "field_order": "tt"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index, picture in enumerate(pictures(4)):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    frames, (note,) = read(tmp_path / "a.mpg")
+    assert len(frames) == 4
+    assert note.startswith("is interlaced, and stays so")
+
+
 def test_what_a_written_video_lacks_is_said_once(tmp_path, fkp):
     source = with_subtitles(tmp_path / "a.mkv", write_kind(tmp_path / "b.mp4", "mpeg4", count=5), 2, chapters=True)
     (tmp_path / "b.mp4").unlink()

@@ -317,3 +317,32 @@ def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_pat
     assert len(read(tmp_path / f"a{suffix}")[0]) == 50
     _, packets, _ = sound_packets(tmp_path / f"a{suffix}")
     assert 2 * 48000 / 1024 - most < len(packets) < 110
+
+
+@needs_av
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
+    """Two of twenty pieces of sound say that they are heard 1e7 seconds later, more than an MP4 can say."""
+    import av
+
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as file:
+        video, audio = file.add_stream("ffv1", rate=25), file.add_stream("pcm_s16le", rate=48000, layout="mono")
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index, picture in enumerate(pictures(20)):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            file.mux(video.encode(frame))
+            piece = av.AudioFrame.from_ndarray(np.full((1, 1920), 1000, np.int16), format="s16", layout="mono")
+            piece.pts, piece.time_base, piece.sample_rate = 1920 * index, Fraction(1, 48000), 48000
+            for packet in audio.encode(piece):
+                if index >= 18:
+                    packet.pts = packet.dts = packet.pts + 10_000_000 * 48000
+                file.mux(packet)
+        file.mux(video.encode(None))
+    target = tmp_path / f"a{suffix}"
+    notes = write(target, pictures(20), rate=25, sound_from=source)
+    assert "lacks 2 packets of the sound" in notes[-1]
+    with av.open(str(target)) as file:
+        assert 0.6 < file.duration / av.time_base < 1.2
+    assert len(read(target)[0]) == 20
