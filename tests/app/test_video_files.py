@@ -88,13 +88,6 @@ def test_kinds_of_files(suffix, library, tmp_path):
     assert suffix in VIDEO_SUFFIXES
 
 
-@both
-@pytest.mark.parametrize("name", ["a", "a.jpg", "a.txt", "a.b.c", "a.m3u8", "a%03d.mp4", "concat:a.mp4", "subfile,,:a"])
-def test_content_decides_and_not_the_name(name, library, tmp_path):
-    write_kind(tmp_path / "b.mp4", "mpeg4").rename(tmp_path / name)
-    assert len(read(tmp_path / name, library)[0]) == COUNT
-
-
 # What leads elsewhere.
 
 
@@ -166,18 +159,6 @@ def test_what_is_said_of_them_names_the_kind(tmp_path):
     (tmp_path / "a.mp4").write_text("ffconcat version 1.0\nfile 'b.mp4'\n")
     with pytest.raises(VideoError, match="a list of other files, a picture, or of another kind"):
         open_video(tmp_path / "a.mp4", "av")
-
-
-@both
-def test_the_limits_of_opencv_leave_the_environment_alone(library, tmp_path, monkeypatch):
-    name = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-    path = write_avi(tmp_path / "a.avi", pictures(2))
-    monkeypatch.delenv(name, raising=False)
-    read(path, library)
-    assert name not in os.environ
-    monkeypatch.setenv(name, "rtsp_transport;udp")
-    read(path, library)
-    assert os.environ[name] == "rtsp_transport;udp"
 
 
 @both
