@@ -127,7 +127,7 @@ def agree(got, expected, dtype=np.float32):
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
         assert a.shape == b.shape
-        a, b = a.astype(np.float64), b.astype(np.float64)
+        a, b = np.real(a).astype(np.float64), np.real(b).astype(np.float64)
         np.testing.assert_allclose(a, b, rtol=0, atol=20 * np.finfo(dtype).eps * max(1, np.abs(b).max(initial=0)))
 
 

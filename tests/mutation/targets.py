@@ -40,8 +40,8 @@ def _layer(name: str, parity: str) -> Target:
     )
 
 
-def _kernel(name: str, words: str = "", hands_on: bool = True) -> Target:
-    files = ["tests/kernels/test_small.py"] + ["tests/kernels/test_fallback.py"] * hands_on
+def _kernel(name: str, words: str = "") -> Target:
+    files = [f"tests/kernels/test_{what}.py" for what in ("small", "fallback", "spoiled")]
     return Target(PACKAGE / "kernels" / f"{name}.py", tuple((file, "-k", words or name) for file in files))
 
 
@@ -83,9 +83,11 @@ TARGETS = [
     _kernel("rows", "linear or adam"),
     _kernel("adam"),
     _kernel("batch_norm"),
-    _kernel("relu", hands_on=False),
+    _kernel("relu"),
+    _kernel("made_for", "dtype"),
     _kernel("max_pool2d"),
     _kernel("smooth_l1_loss"),
+    Target(PACKAGE / "functional" / "arguments.py", (("tests/kernels/test_spoiled.py", "-k", "backward"),)),
     Target(PACKAGE / "layers" / "conv_block.py", (("tests/layers/test_fuse.py",),)),
     Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py",),)),
     Target(PACKAGE / "kernels" / "soft_argmax2d.py", (("tests/kernels/test_soft_argmax2d.py",),)),
