@@ -88,7 +88,10 @@ TARGETS = [
     _kernel("adam"),
     _kernel("batch_norm"),
     _kernel("relu"),
-    _kernel("made_for", "dtype"),
+    Target(
+        PACKAGE / "kernels" / "made_for.py",
+        (("tests/kernels/test_small.py", "-k", "relu or linear"), ("tests/kernels/test_spoiled.py", "-k", "dtype")),
+    ),
     _kernel("max_pool2d"),
     _kernel("smooth_l1_loss"),
     Target(PACKAGE / "functional" / "arguments.py", (("tests/kernels/test_spoiled.py", "-k", "backward"),)),
