@@ -10,6 +10,7 @@ import pytest
 
 from numpynet import functional, kernels
 from numpynet.factors import Factors
+from numpynet.kernels.made_for import compiled
 
 RULE = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
 
@@ -366,6 +367,13 @@ def test_adam_of_another_dtype(make, dtype):
     results = [moved(m, {k: v.astype(dtype) for k, v in make().items()}) for m in (kernels, functional)]
     agree(*map(plain, results))
     assert not np.array_equal(results[0][0], make()["param"].astype(dtype))
+
+
+def test_of_which_dtypes_loops_are_compiled():
+    one = {dtype: np.ones(2, dtype) for dtype in ("f4", "f8", ">f4", "f2", "i4", "g")}
+    assert [compiled(array) for array in one.values()] == [True, True, False, False, False, False]
+    assert [compiled(one["f4"], None, other) for other in one.values()] == [True, False, False, False, False, False]
+    assert compiled(one["f4"]) is True
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
