@@ -58,7 +58,9 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
     with one_line(name):
         with opened(path) as file:
             picture, contents = decode(file, check, remarks)
-        image = upright(colour.to_rgb(picture, contents, remarks), contents.orientation)
+        image = colour.to_rgb(picture, contents, remarks)
+        del picture  # of a large photo nearly a gigabyte
+        image = upright(image, contents.orientation)
     if notes is not None:
         notes += [f"{name}: {remark}" for remark in dict.fromkeys(remarks)]
     return image
