@@ -55,7 +55,7 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
     def check(width: int, height: int) -> None:
         check_size(width, height, max_pixels)
 
-    with one_line(name):
+    with one_line(name, f"has far more than {max_pixels / 1e6:.0f} million pixels; make it smaller"):
         with opened(path) as file:
             picture, contents = decode(file, check, remarks)
         image = colour.to_rgb(picture, contents, remarks)
@@ -119,25 +119,25 @@ def upright(image: AnyArray, orientation: int) -> AnyArray:
 
 
 @contextmanager
-def one_line(name: str, otherwise: str = "") -> Iterator[None]:
+def one_line(name: str, too_large: str, no_image: str = "") -> Iterator[None]:
     """Whatever goes wrong with a file becomes an ImageError of one line that names it.
 
-    otherwise: what follows where it is no image.
+    too_large: what is said where Pillow's own limit is exceeded; no_image: what follows where it is no image.
     """
     try:
         yield
     except ImageError:
         raise
     except RefusedError as error:
-        problem = str(error) + (otherwise if str(error).endswith("can be read") else "")
+        problem = str(error) + (no_image if str(error).endswith("can be read") else "")
     except (FileNotFoundError, NotADirectoryError):
         problem = "no such file"
     except UnidentifiedImageError:
-        problem = f"is not an image that can be read{otherwise or ' (damaged, or of an unusual kind)'}"
+        problem = f"is not an image that can be read{no_image or ' (damaged, or of an unusual kind)'}"
     except PermissionError:
         problem = "cannot be read (permission denied)"
     except Image.DecompressionBombError:
-        problem = f"is too large, with far more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller"
+        problem = too_large
     except MemoryError:
         problem = "needs more memory than there is; make it smaller"
     except Exception as error:  # decoders raise any kind on damaged data
