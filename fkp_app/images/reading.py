@@ -24,6 +24,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 250_000_000
 """Larger images are not decoded: a file of a few kilobytes can claim pixels for gigabytes. Phones make 200 million."""
+MAX_JPEG2000 = 100_000_000
+"""Of JPEG 2000, which takes 20 bytes a pixel to decode, and ten times as long as JPEG."""
 MAX_SIDE = 100_000
 """Pixels. Pillow takes minutes for longer rows, whose bytes it joins again with each block that it reads."""
 MAX_BYTES = 1 << 31
@@ -83,6 +85,8 @@ def decode(file: BinaryIO, check: Callable[[int, int], None], remarks: list[str]
     contents = _contents(file)
     with Image.open(contents.stream, formats=[contents.kind]) as picture:
         check(*picture.size)
+        if contents.kind == "JPEG2000":
+            check_size(*picture.size, MAX_JPEG2000)
         frames = max(contents.frames, getattr(picture, "n_frames", 1) if contents.kind == "AVIF" else 1)
         if frames > 1:
             remarks.append(f"{contents.parts.format(frames)}, of which the first is used")

@@ -465,6 +465,14 @@ def test_rows_that_are_too_long_are_refused():
     )
 
 
+def test_a_large_jpeg_2000_is_refused():
+    """It claims to be large, and would take gigabytes and most of a minute."""
+    data = bytearray(saved(picture(), "JPEG2000"))
+    box, siz = data.index(b"ihdr") + 4, data.index(b"\xff\x51") + 6
+    data[box : box + 8] = data[siz : siz + 8] = struct.pack(">II", 16_000, 15_000)
+    assert refused(bytes(data)) == "has 15000 x 16000 pixels, more than 100 million; make it smaller"
+
+
 def test_a_photo_of_108_megapixels_is_read(tmp_path):
     gray = Image.new("L", (12_000, 9_000), 200)
     gray.paste(10, (11_000, 8_000, 12_000, 9_000))
