@@ -61,7 +61,8 @@ def test_every_kind_of_image(name, portrait, tmp_path, fkp):
     picture, points = portrait
     SAVED_AS[name](Image.fromarray(picture)).save(tmp_path / name)
     ended = fkp("detect", tmp_path / name, "--json", "-")
-    assert (ended.code, ended.err) == (0, "")
+    guess = f"fkp: {tmp_path / name}: is CMYK without a colour profile; its colours are a guess\n"
+    assert (ended.code, ended.err) == (0, guess if name.startswith("cmyk") else "")
     result = one_face(ended.out, points)
     assert (result["image"], result["width"], result["height"]) == (str(tmp_path / name), 300, 300)
     assert 0.5 < result["faces"][0]["confidence"] <= 1
