@@ -68,6 +68,18 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
     return image
 
 
+def read_head(path: Source) -> tuple[int, int, int]:
+    """An image's width and height as they are stored, and its orientation as EXIF numbers it; no pixel is decoded.
+
+    ImageError as in `read_image`; the size is not checked.
+    """
+    with one_line(_name(path), "has far too many pixels; make it smaller"), opened(path) as file:
+        contents = _contents(file)
+        with Image.open(contents.stream, formats=[contents.kind]) as picture:
+            turn = turn_of(picture) if contents.kind == "AVIF" else contents.orientation
+            return picture.width, picture.height, turn
+
+
 def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
     """RefusedError where a picture is larger than what is read."""
     if max(width, height) > MAX_SIDE:
