@@ -123,7 +123,7 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
 
 
 def sweep(directory: Path) -> int:
-    """Remove what killed processes left in a run's directory, in which no other one trains; how many files that were."""
+    """Remove what killed processes left in a run's directory; how many files that were."""
     gone = [path for path in directory.iterdir() if EARLIER.fullmatch(path.name) and path.is_file()]
     for path in gone:
         path.unlink(missing_ok=True)
@@ -131,7 +131,7 @@ def sweep(directory: Path) -> int:
 
 
 def must_be_finite(state: State, epoch: int) -> None:
-    """FloatingPointError, before anything is saved, where a weight or what the optimizer remembers is NaN or infinite."""
+    """FloatingPointError where a weight, or what the optimizer remembers, is NaN or infinite: not to be saved."""
     if (key := not_finite(_learned(state))) is not None:
         raise FloatingPointError(f"{key} became NaN or infinite in epoch {epoch}; lower the learning rate")
 

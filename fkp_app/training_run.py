@@ -133,7 +133,11 @@ class TrainingRun:
     def out_of_patience(self) -> bool:
         """Whether it has been too long since the best epoch."""
         patience = self.recipe.training.patience
-        return patience > 0 and not self.history.best_is_lost and self.history.epochs_done - self.history.best_epoch >= patience
+        return (
+            patience > 0
+            and not self.history.best_is_lost
+            and self.history.epochs_done - self.history.best_epoch >= patience
+        )
 
     def steps_per_epoch(self) -> int:
         """How many batches an epoch has."""

@@ -41,7 +41,7 @@ class WeightsCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """From that table. CheckpointError where it is not ours, of a later format, or a field is not as it should be."""
+        """From that table. CheckpointError where it is not ours, of a later format, or a field cannot be right."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "

@@ -131,7 +131,9 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
             _show(run, console)
     best, weights = run.history.best_epoch, out / WEIGHTS
     if run.history.best_is_lost or not weights.is_file():
-        raise FkpError(f"{weights}: the weights of the best epoch, {best}, are lost; go on with --resume and more --epochs")
+        raise FkpError(
+            f"{weights}: the weights of the best epoch, {best}, are lost; go on with --resume and more --epochs"
+        )
     console.print(f"weights of epoch {best}: {weights}", highlight=False, markup=False, soft_wrap=True)
 
 
