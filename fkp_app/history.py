@@ -94,7 +94,7 @@ def _table(tensors: Mapping[str, AnyArray], name: str, columns: int) -> AnyArray
     table = tensors.get(f"history.{name}")
     if table is None or table.ndim != 2 or table.shape[1] != columns or table.dtype != np.float64:
         raise ValueError(f"history.{name} must be float64 of shape (rows, {columns})")
-    if not np.isfinite(table[:, :2]).all() or (table < 0).any():
+    if not np.isfinite(table[:, [0, 1, -1]]).all() or (table < 0).any():
         raise ValueError(f"history.{name} holds numbers that cannot be")
     return table
 

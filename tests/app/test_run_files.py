@@ -313,6 +313,7 @@ CHANGES = {
     "a history of whole numbers": lambda state: state.update({"history.steps": np.zeros((3, 4), np.int64)}),
     "a history of NaN": lambda state: state.update({"history.steps": np.full((3, 4), np.nan)}),
     "a history that counts to 10^30": lambda state: state["history.epochs"].__setitem__((0, 0), 1e30),
+    "a best epoch without end": lambda state: state["history.epochs"].__setitem__((0, -1), np.inf),
     "a best epoch to come": lambda state: state["history.epochs"].__setitem__((0, -1), 7),
     "a step twice": lambda state: state["history.steps"].__setitem__((1, 1), 1),
     "random numbers of no generator": lambda state: state.update({"rng.0": np.frombuffer(b'{"a": 1}', np.uint8)}),
