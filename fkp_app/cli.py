@@ -24,8 +24,10 @@ from fkp_app.errors import FkpError
 # Typer brings click in two ways, by version: as a package of its own or inside. Either way it is BadParameter's base.
 ClickException: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
-INTERRUPTED, TERMINATED = 130, 143
-"""What shells expect of a command that Ctrl-C or SIGTERM has ended."""
+INTERRUPTED = 130
+"""What shells expect of a command that Ctrl-C has ended; of one that another signal has, 128 and its number."""
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that end a command: from the system, and where its terminal is closed."""
 
 app = typer.Typer(
     name="fkp",
@@ -67,7 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `fkp` with these arguments (the process's own where None); returns the exit code."""
     choose_kernels()
     if arguments is None:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that nothing half written stays behind
+        for number in ENDING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _end)
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks
@@ -91,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         if "libGL" in str(error) or error.name == "cv2":
             return _fail(
                 f"OpenCV cannot be loaded ({error}); use its build without windows: "
-                "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.10,<5'",
+                "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.13,<5'",
                 1,
             )
         raise
@@ -112,6 +116,13 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{what}{error.strerror or error}", 1)
 
 
+def _end(number: int, _: object) -> None:
+    """End so that nothing half written stays behind; a second signal does not come between."""
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def _discard_output() -> None:
     """Let nothing more be flushed into a closed pipe or a full disk at exit."""
     with contextlib.suppress(OSError, ValueError):  # standard output may be no file at all
@@ -119,6 +130,9 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    one_line = " ".join(message.split())
-    typer.echo(f"fkp: {one_line}", err=True)
+    from fkp_app.reporter import printable
+
+    one_line = printable(" ".join(message.split()))
+    with contextlib.suppress(OSError):  # the terminal may have been closed
+        typer.echo(f"fkp: {one_line}", err=True)
     return code

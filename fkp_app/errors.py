@@ -1,5 +1,7 @@
 """The errors that end a command with one clear line and an exit code, and the line that any other error becomes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,3 +27,16 @@ def problem_of(name: str | Path, error: Exception) -> str:
         return str(error)
     message = " ".join(str(error).split())[:300]
     return f"{name}: cannot be worked on ({type(error).__name__}{': ' if message else ''}{message})"
+
+
+@contextmanager
+def one_file(name: str | Path, problems: list[str]) -> Iterator[None]:
+    """The rule of a run over many files: whatever happens to one of them is its line, and the others go on.
+
+    Any exception of the body is appended to `problems` as its line. Ctrl-C and signals, which are no Exception, end
+    the whole run; so does a closed or full standard output, to which nobody prints inside of the body.
+    """
+    try:
+        yield
+    except Exception as error:
+        problems.append(problem_of(name, error))

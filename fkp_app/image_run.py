@@ -1,14 +1,8 @@
 """Many images: found, drawn and written one after another, here or in several processes; always in order."""
 
-import signal
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -19,17 +13,15 @@ from fkp_app.backends import get_predictor
 from fkp_app.confidence import MIN_CONFIDENCE
 from fkp_app.detector import FaceDetector
 from fkp_app.drawing import Draw
-from fkp_app.errors import FkpError
-from fkp_app.images import ImageError, read_image, write_image
-from fkp_app.keypoints import find_faces
+from fkp_app.errors import one_file
+from fkp_app.images import read_image, write_image
+from fkp_app.keypoints import Face, find_faces
 from fkp_app.outputs import make_parent
 from fkp_app.results import ImageResult
 from fkp_app.sources import Source
+from fkp_app.worker_pool import WorkerPool
 from numpynet.typing import AnyArray
 from numpynet.workers import physical_cores
-
-AHEAD = 4
-"""How many images a worker are handed out before the first of them is back."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its result, or the problem with it. notes: lines for the user; seconds: what it took."""
+    """What became of a job: its result, if it got so far, and the problem with it, if there is one: a picture that
+    cannot be written takes nothing from the numbers. notes: lines for the user; seconds: what it took."""
 
     job: Job
     result: ImageResult | None = None
@@ -69,11 +62,11 @@ class Outcome:
 
 
 class Finder:
-    """Network and detector, ready; called with a job, it does it. FkpError where a picture cannot be written."""
+    """Network and detector, ready; called with a job, it does it, whatever happens."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self.predictor = get_predictor(setup.backend, setup.weights, setup.threads)
+        self.predictor = get_predictor(setup.backend, setup.weights, setup.threads, own_process=True)
         self.detector = FaceDetector()
         if setup.threads is not None:
             cv2.setNumThreads(setup.threads)
@@ -85,42 +78,43 @@ class Finder:
         return MIN_CONFIDENCE if least is None else least
 
     def __call__(self, job: Job) -> Outcome:
-        start, notes = perf_counter(), list[str]()
-        try:
-            image = read_image(job.source.path, notes)
-        except ImageError as error:
-            return Outcome(job, problem=str(error))
-        faces = find_faces(image, self.detector, self.predictor, min_confidence=self.min_confidence)
+        start, source = perf_counter(), job.source
+        notes, problems, result = list[str](), list[str](), None
+        with one_file(source.name, problems):
+            image = read_image(source.path, notes)
+            faces = find_faces(image, self.detector, self.predictor, min_confidence=self.min_confidence)
+            result = ImageResult(source.name, image.shape[1], image.shape[0], faces)
+            for path, make in self._pictures(job, image, faces):
+                with one_file(source.name, problems):
+                    _write(path, make())
+        problem = source.words(problems[0]) if problems else None
+        if len(problems) > 1:
+            problem = f"{problem}; nor can {len(problems) - 1} more of its pictures"
+        return Outcome(job, result, problem, [source.words(note) for note in notes], perf_counter() - start)
+
+    def _pictures(self, job: Job, image: AnyArray, faces: list[Face]) -> Iterator[tuple[Path, Callable[[], AnyArray]]]:
+        """Where each picture goes, and what makes it."""
         if job.picture is not None:
-            _write(job.picture, self._setup.draw(image, faces))
-        if job.crops is not None:
-            for number, face in enumerate(faces):
-                _write(job.crops.with_suffix(f".{number}.png"), aligned_crop(image, face))
-        result = ImageResult(job.source.name, image.shape[1], image.shape[0], faces)
-        return Outcome(job, result, notes=notes, seconds=perf_counter() - start)
+            yield job.picture, partial(self._setup.draw, image, faces)
+        for number, face in enumerate(faces if job.crops is not None else ()):
+            assert job.crops is not None
+            yield job.crops.with_suffix(f".{number}.png"), partial(aligned_crop, image, face)
 
 
-def run_here(finder: Finder, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def run_here(finder: Finder, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
     """The jobs, one after another."""
-    return map(finder, jobs)
+    yield from map(finder, jobs)
 
 
-def run_in_workers(setup: Setup, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
-    """The jobs, shared out to so many processes. FkpError where one of these dies."""
-    waiting: deque[Future[Outcome]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (setup,)) as pool:
-        try:
-            for job in jobs:
-                with _deaf_to_interrupts():  # which new processes inherit: Ctrl-C is for this one to deal with
-                    waiting.append(pool.submit(_work, job))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise FkpError("--workers: a process ended unexpectedly, perhaps for want of memory; use fewer") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def run_in_workers(
+    setup: Setup, jobs: Sequence[Job], workers: int, notes: list[str] | None = None
+) -> Generator[Outcome, None, None]:
+    """The jobs, shared out to so many processes. A job whose process dies is lost, and no other; a line appended to
+    `notes` says where processes could not be started."""
+    pool = WorkerPool(partial(Finder, setup), workers, _lost)
+    yield from pool.results(jobs)
+    if notes is not None:
+        notes += pool.notes
 
 
 def threads_each(workers: int, threads: int | None) -> int:
@@ -128,32 +122,10 @@ def threads_each(workers: int, threads: int | None) -> int:
     return threads or max(1, physical_cores() // workers)
 
 
-_finder: Finder | None = None
-"""A worker's own."""
-
-
-def _start(setup: Setup) -> None:
-    global _finder
-    _finder = Finder(setup)
-
-
-def _work(job: Job) -> Outcome:
-    assert _finder is not None
-    return _finder(job)
+def _lost(job: Job, reason: str) -> Outcome:
+    return Outcome(job, problem=f"{job.source.name}: {reason}, perhaps for want of memory or by a fault in a reader")
 
 
 def _write(path: Path, image: AnyArray) -> None:
     make_parent(path)
     write_image(path, image)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

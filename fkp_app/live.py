@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fkp_app.drawing import Look
+from fkp_app.errors import one_file
 from fkp_app.image_run import Finder
 from fkp_app.outputs import check_file
 from fkp_app.recorder import Recorder
@@ -19,6 +20,7 @@ from fkp_app.video.camera import Camera, CameraError, open_camera
 from fkp_app.video.reader import Frame, VideoReader, open_video
 from fkp_app.video.window import Window
 from fkp_app.video_run import make_tracker
+from numpynet.files import remove_leftovers
 
 KEYS = "q quit   n next look   r record   space pause"
 RECORDING_RATE = 30.0
@@ -42,23 +44,28 @@ def run_live(task: LiveTask, finder: Finder, reporter: Reporter) -> tuple[list[R
     """Show a camera, or a video at its own pace, until q or Ctrl-C is pressed or it ends.
 
     What was found, if that is to be kept, and whether it ended well: recordings are whole even where a camera is
-    unplugged. FkpError where there is no such camera, no window can be shown or nothing can be recorded.
+    unplugged, and numbers are kept even where a recording fails. UsageError where nothing can be recorded there.
     """
-    source, record, well = task.source, task.record, True
+    source, record = task.source, task.record
     if record is not None:
         check_file("--record", record)
-    camera = source.kind == "camera"
-    with ExitStack() as stack:
+        remove_leftovers(record.parent)
+    camera, problems, notes = source.kind == "camera", list[str](), list[str]()
+    found, results, recorded = list[FrameResult](), list[Result](), list[Path]()
+    number, watch = 0, Stopwatch()
+    with one_file(source.name, problems), ExitStack() as stack:
         window = stack.enter_context(Window(f"fkp {source.name}")) if task.window else None
         frames: Camera | VideoReader = open_camera(source.camera) if camera else open_video(source.path)
         stack.enter_context(frames)
         rate = frames.frame_rate if isinstance(frames, VideoReader) else None
+        if task.keep:
+            results.append(VideoResult(source.name, frames.width, frames.height, rate, found))
         recorder = stack.enter_context(Recorder(record, frames.width, frames.height, rate or RECORDING_RATE))
+        recorded = recorder.written
         if record is not None:
             recorder.toggle()
         show = Show(window, make_tracker(finder, task.smooth), task.looks, recorder, at_pace=not camera)
-        watch = stack.enter_context(Stopwatch())
-        found, number = [], 0
+        stack.enter_context(watch)
         try:
             for frame in frames:
                 faces = show(frame)
@@ -70,16 +77,18 @@ def run_live(task: LiveTask, finder: Finder, reporter: Reporter) -> tuple[list[R
         except KeyboardInterrupt:
             pass  # in a terminal it does what q does in the window
         except CameraError as error:
-            reporter.problem(error)
-            well = False
-    if isinstance(frames, VideoReader):
-        for note in frames.notes:
-            reporter.note(note)
-        well = not frames.truncated
-    for path in recorder.written:
+            problems.append(str(error))  # here, so that the recording is kept
+        if isinstance(frames, VideoReader):
+            (problems if frames.truncated else notes).extend(frames.notes)
+    for problem in problems:
+        reporter.problem(source.words(problem))
+    for note in notes:
+        reporter.note(source.words(note))
+    for path in recorded:
         reporter.line(f"{source.name}: recorded -> {path}")
-    reporter.line(f"{source.name}: {count_of(number, 'frame')}, {number / watch.seconds:.1f} a second")
-    return [VideoResult(source.name, frames.width, frames.height, rate, found)] if task.keep else [], well
+    if number:
+        reporter.line(f"{source.name}: {count_of(number, 'frame')}, {number / watch.seconds:.1f} a second")
+    return results if number else [], not problems
 
 
 class Show:

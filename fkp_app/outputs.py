@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from fkp_app.sources import Source
 
 
+STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""What names standard output."""
+
+
 def make_folder(out: Path, option: str = "--out") -> None:
     """Make the folder that `option` names. UsageError where it is a file or nothing can be written there."""
     try:
@@ -37,6 +41,8 @@ def check_file(option: str, path: Path | None) -> None:
         return
     if path.is_dir():
         raise UsageError(f"{option} {path}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        return  # /dev/null or a pipe, which is written to and not replaced
     if not path.parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -64,4 +70,4 @@ def target_paths(out: Path, sources: Sequence["Source"]) -> list[Path]:
 
 def _same(path: Path) -> str:
     """Equal for paths that may be one file: links followed, and case aside, which not every file system tells apart."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()

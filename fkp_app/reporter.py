@@ -1,5 +1,6 @@
 """What a command says while it works: lines, problems, and a bar on a terminal."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of writing, and halves of characters."""
 
 
 class Advance(Protocol):
@@ -28,21 +32,21 @@ class Reporter:
     def line(self, text: str) -> None:
         """What became of a source."""
         if not self.quiet and self.lines_to_stdout:
-            typer.echo(text)
+            typer.echo(printable(text))
 
     def detail(self, text: str) -> None:
         """What only --verbose shows."""
         if self.verbose and not self.quiet:
-            typer.echo(f"  {text}", err=not self.lines_to_stdout)
+            typer.echo(f"  {printable(text)}", err=not self.lines_to_stdout)
 
     def note(self, text: str) -> None:
         """What one should know, and is no error."""
         if not self.quiet:
-            typer.echo(f"fkp: {_one_line(text)}", err=True)
+            typer.echo(f"fkp: {printable(text)}", err=True)
 
     def problem(self, error: object) -> None:
         """What went wrong, in one line, while the rest goes on."""
-        typer.echo(f"fkp: {_one_line(str(error))}", err=True)
+        typer.echo(f"fkp: {printable(str(error))}", err=True)
 
     @contextmanager
     def bar(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
@@ -51,12 +55,12 @@ class Reporter:
         shown = console.is_terminal and not self.quiet and (total is None or total > 1)
         # Lines printed meanwhile go above the bar, but never to the terminal in place of a file or pipe.
         columns = (
-            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+            *(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()),
             *(_Rate(unit), TimeRemainingColumn()),
         )
         redirect = sys.stdout.isatty()
         with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=redirect) as bars:
-            task = bars.add_task(label, total=total)
+            task = bars.add_task(printable(label), total=total)
 
             def advance(count: int = 1) -> None:
                 bars.advance(task, count)
@@ -85,5 +89,13 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f} {self.unit}/s", style="progress.data.speed")
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def printable(text: str) -> str:
+    """`text` in one line: names may hold any character, and those that a terminal would obey are escaped."""
+    return _UNPRINTABLE.sub(_escaped, text.strip())
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match.group())
+    if 0xDC80 <= number <= 0xDCFF:  # Python's sign for a byte of a name that is no UTF-8
+        return f"\\x{number - 0xDC00:02x}"
+    return match.group().encode("unicode_escape").decode("ascii")

@@ -124,13 +124,24 @@ def _row(name: str, number: int, face: Face) -> list[Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, all or nothing, or to standard output for -. FkpError where that cannot be done."""
+    """Write a file in UTF-8, all or nothing, or to standard output for -, whatever that one's encoding is. What no
+    UTF-8 can hold is escaped, as JSON knows it. FkpError where a file cannot be written."""
+    data = text.encode("utf-8", "backslashreplace")
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        binary = getattr(sys.stdout, "buffer", None)
+        if binary is None:  # in a notebook, for example
+            sys.stdout.write(data.decode())
+        else:
+            binary.write(data)
+            binary.flush()
         return
     try:
+        if path.exists() and not path.is_file():  # /dev/null, a pipe: nothing may take its place
+            path.write_bytes(data)
+            return
         with atomic(path) as temporary:
-            temporary.write_text(text, "utf-8")
+            temporary.write_bytes(data)
     except OSError as error:
         raise FkpError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from fkp_app.backends import Trainer, get_criterion, get_trainer
-from fkp_app.dataset import FacialKeypointsDataset, load_split
+from fkp_app.backends import SHIPPED_WEIGHTS, Trainer, get_criterion, get_trainer
+from fkp_app.dataset import FacialKeypointsDataset, load_data
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation import Scores, predict_all, score
 from fkp_app.history import EpochRow, History, StepRow
@@ -37,6 +37,9 @@ from numpynet.dispatch import use
 from numpynet.training import EpochEvent, Event, StepEvent, fit
 from numpynet.typing import AnyArray
 
+SHIPPED = "shipped"
+"""What stands for the shipped weights where weights to start with are named."""
+
 
 class TrainingRun:
     """One training, from its settings and recipe to its files in `directory`.
@@ -56,13 +59,19 @@ class TrainingRun:
         self.directory = directory
         self.card: WeightsCard = recipe.card({})
         self.history = History()
-        self.training_data: FacialKeypointsDataset = load_split(Path(settings.data), "training")
+        data = load_data(settings.data)
+        self.training_data: FacialKeypointsDataset = data.splits["training"]
         if len(self.training_data) < 2:
             raise FkpError(
-                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least"
+                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least "
+                f"({data.people})"
             )
-        validation = load_split(Path(settings.data), "validation", evaluation_transform(self.card))
+        validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
+        self.data_notes = [*data.notes, data.people]
+        """A line each for what should be known of the data."""
+        if self.validation is None:
+            self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
         self.trainer: Trainer = get_trainer(
             settings.backend,
@@ -280,10 +289,10 @@ def _is_more(directory: Path) -> bool:
 
 
 def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
-    """What --start names, if anything: the state dict of the recipe's network."""
+    """What --start names, if anything: the state dict of the recipe's network. "shipped" are the shipped weights."""
     if start is None:
         return None
-    net, card = load_net(start)
+    net, card = load_net(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))
     network = recipe.network
     if (card.architecture, card.arguments) != (network.architecture, network.arguments):
         raise UsageError(

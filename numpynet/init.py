@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.buffers import lasting
+from numpynet.checks import whole
 from numpynet.typing import Array, Seed
 
 MOST_WEIGHTS = 1 << 30
@@ -42,6 +43,7 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
         if left[0] < 0:
             raise ValueError("the network has more weights than it may have, or than the file holds")
         return lasting(shape, dtype)
+    whole(fan_in, "kaiming_uniform: fan_in")
     bound = 1 / math.sqrt(fan_in)
     numbers = lasting(shape, np.float32)
     np.random.default_rng(rng).random(dtype=np.float32, out=numbers)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from numpynet.arguments import check_arguments
+from numpynet.checks import number, whole, wholes
 from numpynet.functional.windows import output_size
 from numpynet.init import spawn
 from numpynet.layers import (
@@ -63,12 +64,14 @@ class KeypointNet(Chain):
         *,
         rng: Seed = None,
     ) -> None:
+        size, padding = whole(size, "KeypointNet: size"), whole(padding, "KeypointNet: padding", 0)
+        channels, hidden = wholes(channels, "KeypointNet: channels"), wholes(hidden, "KeypointNet: hidden")
         self.arguments: dict[str, Any] = {
             "size": size,
             "channels": list(channels),
             "hidden": list(hidden),
             "padding": padding,
-            "dropout": dropout,
+            "dropout": number(dropout, "KeypointNet: dropout", least=0, most=1),
         }
         init_rng, dropout_rng = spawn(rng, 2)
         width, side = 1, size
@@ -133,11 +136,13 @@ class HourglassNet(Chain):
         *,
         rng: Seed = None,
     ) -> None:
+        size = whole(size, "HourglassNet: size")
+        stem, levels = wholes(stem, "HourglassNet: stem"), wholes(levels, "HourglassNet: levels")
         self.arguments: dict[str, Any] = {"size": size, "stem": list(stem), "levels": list(levels)}
         halvings = len(stem) + len(levels) - 1
         if not levels:
             raise ValueError("HourglassNet: levels must hold one number of filters at least")
-        if size < 1 or size % 2**halvings:
+        if size % 2**halvings:
             raise ValueError(
                 f"HourglassNet: size {size} must be a multiple of {2**halvings}, to be halved {halvings} times"
             )

@@ -1,8 +1,9 @@
 """`fkp detect`: faces and their keypoints in photos, folders, videos and before a camera."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,12 @@ from fkp_app.commands.options import (
     check_confidence,
 )
 from fkp_app.errors import UsageError
+
+if TYPE_CHECKING:
+    from fkp_app.reporter import Reporter
+    from fkp_app.results import Result
+
+    Render = Callable[[Sequence[Result]], str]
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
@@ -54,21 +61,26 @@ def detect(
 
     Coordinates are pixels of the image as displayed (EXIF orientation applied). A picture goes to --out under its own
     name with .png put behind (photo.jpg becomes photo.jpg.png), a video with .mp4, with a number before it where that
-    would be a source or another's. A file that cannot be read is reported, the rest goes on, and the exit code is 1;
-    where nothing could be read, neither JSON nor CSV is written.
+    would be a source or another's. A file that cannot be read or written is reported, the rest goes on, and the exit
+    code is 1; where nothing could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
     """
     from fkp_app.commands.work import Work, process
     from fkp_app.drawing import Look, draw_faces, draw_numbered
     from fkp_app.image_run import Setup
-    from fkp_app.outputs import check_file
+    from fkp_app.outputs import STDOUT, check_file
     from fkp_app.reporter import Reporter
-    from fkp_app.results import to_csv, to_json, write_text
+    from fkp_app.results import to_csv, to_json
 
+    json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")
     check_file("--json", json_file)
     check_file("--csv", csv_file)
+    wanted = [(json_file, to_json), (csv_file, to_csv)]
+    outputs = [(path, render) for path, render in wanted if path is not None]
+    outputs.sort(key=lambda output: str(output[0]) == "-")
+    reporter = Reporter(quiet, verbose, lines_to_stdout=not to_stdout)
     marked, numbered = partial(draw_faces, numbers=False), partial(draw_faces, numbers=True)
     setup = Setup(backend, weights, threads, check_confidence(min_confidence), draw_numbered if numbers else marked)
     work = Work(
@@ -82,12 +94,24 @@ def detect(
         window=window,
         record=record,
         looks=[Look("numbers", numbered), Look("points", marked)][:: 1 if numbers else -1],
-        keep=json_file is not None or csv_file is not None,
+        write=partial(_write, reporter, outputs) if outputs else None,
     )
-    results, well = process(work, Reporter(quiet, verbose, lines_to_stdout=not to_stdout))
-    if results and json_file is not None:
-        write_text(json_file, to_json(results))
-    if results and csv_file is not None:
-        write_text(csv_file, to_csv(results))
-    if not well:
+    if not process(work, reporter):
         raise typer.Exit(1)
+
+
+def _write(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[Result]") -> bool:
+    """Write the results into each file that is wanted, standard output last, and say whether that could be done."""
+    from fkp_app.errors import one_file
+    from fkp_app.results import write_text
+
+    problems: list[str] = []
+    for path, render in outputs if results else ():
+        if str(path) == "-":  # whose end is the command's
+            write_text(path, render(results))
+            continue
+        with one_file(path, problems):
+            write_text(path, render(results))
+    for problem in problems:
+        reporter.problem(problem)
+    return not problems

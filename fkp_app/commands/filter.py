@@ -91,8 +91,7 @@ def filter_command(
         record=record,
         looks=looks,
     )
-    _, well = process(work, Reporter(quiet, verbose))
-    if not well:
+    if not process(work, Reporter(quiet, verbose)):
         raise typer.Exit(1)
 
 

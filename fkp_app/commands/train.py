@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ DEFAULTS: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
     recipe: Annotated[
         str | None,
@@ -42,9 +43,12 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Weights of the recipe's network to begin with, a .safetensors file.", show_default="fresh"),
+        typer.Option(
+            help="Weights of the recipe's network to begin with: a .safetensors file, or shipped.", show_default="fresh"
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled faces.
 
@@ -79,7 +83,7 @@ def train(
         raise UsageError(f"--seed must not be negative, got {seed}")
     if seed is not None and seed > MOST_SEED:
         raise UsageError(f"--seed must be at most {MOST_SEED}, got {seed}")
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=quiet)
     with _alone_in(out, console):
         try:
             _train(out, _given(settings), _given(options), resume, console)
@@ -113,8 +117,10 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
 
     if resume:
         run = TrainingRun.resume(out, settings, options)
+        _check_ops(run.settings.backend, run.settings.ops)
     else:
         chosen = Settings(**(DEFAULTS | settings))
+        _check_ops(chosen.backend, chosen.ops)
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     for note in run.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
@@ -143,6 +149,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
+    notes = list(run.data_notes)
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -158,7 +165,9 @@ def _show(run: "TrainingRun", console: Console) -> None:
                 "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
-                if hint is not None:  # now that the data are known to be readable
+                while notes:  # now that the data are known to be readable
+                    console.print(f"fkp: {notes.pop(0)}", highlight=False, markup=False, soft_wrap=True)
+                if hint is not None:
                     console.print(hint, highlight=False)
                     hint = None
                 if isinstance(event, StepEvent):
@@ -179,6 +188,18 @@ def _show(run: "TrainingRun", console: Console) -> None:
         line = f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
         raise
+
+
+def _check_ops(backend: str, ops: str) -> None:
+    """FkpError where the fast kernels are asked for and cannot be used here."""
+    if backend != "numpy" or ops != "fast":
+        return
+    try:
+        import numpynet.kernels  # noqa: F401
+    except ImportError as error:
+        raise FkpError(
+            f"--ops fast: {error}; give --ops readable, which does without it, or see what `fkp doctor` says"
+        ) from None
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from fkp_app.drawing import draw_faces
-from fkp_app.errors import FkpError
 from fkp_app.image_run import Finder, Job, Setup, run_here, run_in_workers, threads_each
 from fkp_app.images import read_image, write_image
 from fkp_app.sources import expand
@@ -64,7 +62,7 @@ def test_a_folder_and_the_folders_in_it(workers, album, tmp_path, fkp):
 def test_workers_find_what_one_process_finds(album):
     draw = partial(draw_faces, numbers=False)
     setup = Setup("numpy", None, 1, None, draw)
-    jobs = [Job(source) for source in expand([str(album)], recursive=True)[0]]
+    jobs = [Job(source) for source in expand([str(album)], recursive=True).sources]
     alone, together = list(run_here(Finder(setup), jobs)), list(run_in_workers(setup, jobs, 2))
     assert [outcome.job for outcome in together] == jobs
     assert [outcome.problem for outcome in together] == [outcome.problem for outcome in alone]
@@ -77,34 +75,11 @@ def test_workers_find_what_one_process_finds(album):
             np.testing.assert_array_equal(face.keypoints, same.keypoints)
 
 
-class Dies:
-    """Ends the process that unpickles it, as the system's memory guard would."""
-
-    def __reduce__(self):
-        return os._exit, (9,)
-
-
-def test_a_worker_that_dies_is_one_line(album):
-    jobs = [Job(source) for source in expand([str(album)])[0]]
-    with pytest.raises(FkpError, match=r"^--workers: a process ended unexpectedly"):
-        list(run_in_workers(Setup("numpy", None, 1, None, Dies()), jobs, 2))
-    assert pickle.dumps(Dies())  # what kills is the unpickling
-
-
 def test_bad_weights_are_said_once_and_not_by_each_worker(album, tmp_path, fkp):
     (tmp_path / "w.safetensors").write_bytes(b"")
     ended = fkp("detect", album, "--workers", 2, "--weights", tmp_path / "w.safetensors")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == f"fkp: {tmp_path}/w.safetensors: is empty; get the file again\n"
-
-
-def test_a_picture_that_cannot_be_written_ends_the_run(album, tmp_path, fkp):
-    """Since the disk is as full for the next one."""
-    (tmp_path / "out" / "a.png.png").mkdir(parents=True)
-    for workers in (1, 2):
-        ended = fkp("detect", album, "--out", tmp_path / "out", "--workers", workers)
-        assert (ended.code, ended.out) == (1, "")
-        assert ended.err == f"fkp: {tmp_path}/out/a.png.png: cannot be written (Is a directory)\n"
 
 
 def test_how_cores_are_shared_out(monkeypatch):
@@ -164,14 +139,20 @@ def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):
     command += ["--json", tmp_path / "a.json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     until = time.monotonic() + 60
-    while not list(tmp_path.glob("out/*.png")) and time.monotonic() < until:
+    while len(list(tmp_path.glob("out/*.png"))) < 12 and time.monotonic() < until:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.decode() == "fkp: stopped\n"
-    assert not (tmp_path / "a.json").exists()
+    note, stopped = errors.decode().splitlines()
+    assert stopped == "fkp: stopped"
+    results = json.loads((tmp_path / "a.json").read_text())
+    assert len(results) > 2  # no worker gets its next image before its last one has come back
+    assert note == f"fkp: {len(results)} of 300 sources were done, and what was found in them is written"
+    assert [result["image"] for result in results] == [f"{album}/{i:03}.png" for i in range(len(results))]
+    assert all(len(result["faces"]) == 1 for result in results)
     left = list((tmp_path / "out").iterdir())
+    assert len(results) <= len(left)
     assert 0 < len(left) < 300
     for path in left:
         assert not path.name.startswith(".")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fkp_app.images import write_image
-from fkp_app.reporter import Reporter, Stopwatch
+from fkp_app.reporter import Reporter, Stopwatch, printable
+from tests.videos import write_avi
 
 
 @pytest.fixture
@@ -74,18 +75,18 @@ def test_neither_bar_nor_colour_where_there_is_no_terminal(album, fkp):
 @pytest.mark.parametrize(
     ("options", "out", "err"),
     [
-        ({}, ["line"], ["fkp: a note", "fkp: a problem"]),
-        ({"verbose": True}, ["line", "  detail"], ["fkp: a note", "fkp: a problem"]),
-        ({"quiet": True, "verbose": True}, [], ["fkp: a problem"]),
-        ({"lines_to_stdout": False}, [], ["fkp: a note", "fkp: a problem"]),
-        ({"lines_to_stdout": False, "verbose": True}, [], ["  detail", "fkp: a note", "fkp: a problem"]),
+        ({}, ["line"], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"verbose": True}, ["line", "  detail"], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"quiet": True, "verbose": True}, [], ["fkp: a\\n  problem"]),
+        ({"lines_to_stdout": False}, [], ["fkp: a note", "fkp: a\\n  problem"]),
+        ({"lines_to_stdout": False, "verbose": True}, [], ["  detail", "fkp: a note", "fkp: a\\n  problem"]),
     ],
 )
 def test_what_goes_where(options, out, err, capsys):
     reporter = Reporter(**options)
     reporter.line("line")
     reporter.detail("detail")
-    reporter.note("a\nnote")
+    reporter.note("a note")
     reporter.problem(ValueError("a\n  problem"))
     captured = capsys.readouterr()
     assert (captured.out.splitlines(), captured.err.splitlines()) == (out, err)
@@ -97,3 +98,30 @@ def test_a_stopwatch_counts_from_with_to_its_end(monkeypatch):
     with Stopwatch() as watch:
         pass
     assert watch.seconds == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb.jpg: is empty", r"a\nb.jpg: is empty"),
+        ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
+        ("a\u202egpj.exe\u2066", r"a\u202egpj.exe\u2066"),
+        ("b\udcff.jpg \ud800", r"b\xff.jpg \ud800"),
+        ("köpfe 海 👩‍👩‍👧 🏳️‍🌈 é.jpg", "köpfe 海 👩‍👩‍👧 🏳️‍🌈 é.jpg"),
+    ],
+)
+def test_names_do_nothing_to_a_terminal(text, shown, capsys):
+    assert printable(text) == shown
+    reporter = Reporter(verbose=True)
+    for say in (reporter.line, reporter.detail, reporter.note, reporter.problem):
+        say(text)
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [shown, f"  {shown}"]
+    assert captured.err.splitlines() == [f"fkp: {shown}"] * 2
+
+
+def test_a_name_that_a_bar_could_take_for_its_markup(tmp_path):
+    write_avi(tmp_path / "a[/red].avi", [np.full((48, 64, 3), 90, np.uint8)] * 5)
+    seen = on_a_terminal("detect", tmp_path / "a[/red].avi")
+    assert "a[/red].avi" in seen
+    assert "faces in 0 of 5 frames" in seen

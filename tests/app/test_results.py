@@ -1,7 +1,9 @@
 """JSON and CSV, to the letter."""
 
 import csv
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,11 +76,16 @@ def test_a_file_is_written_in_utf_8(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["größe.json"]
 
 
-def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
     target = tmp_path / "out.json"
     target.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(target, "new \ud800")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FkpError, match=r"out\.json: cannot be written \(No space left on device\)"):
+        write_text(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
@@ -91,9 +98,68 @@ def test_an_impossible_place_is_named(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
-    from pathlib import Path
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16", "utf-8"])
+@pytest.mark.parametrize("render", [to_json, to_csv])
+def test_standard_output_is_utf_8_whatever_its_encoding(render, encoding, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\r\n"))
+    results = [ImageResult("köpfe/海.png", 1, 1, [face()])]
+    write_text(Path("-"), render(results))
+    assert raw.getvalue() == render(results).encode("utf-8")
+    assert "köpfe/海.png".encode() in raw.getvalue()
+    assert b"\r" not in raw.getvalue()
 
+
+def test_lines_that_were_printed_before_come_before(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii"))
+    print("line")
+    write_text(Path("-"), "text\n")
+    assert raw.getvalue() == b"line\ntext\n"
+
+
+def test_a_standard_output_without_bytes(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    write_text(Path("-"), "köpfe\n")
+    import sys
+
+    assert sys.stdout.getvalue() == "köpfe\n"
+
+
+@pytest.mark.parametrize("name", ["a\ud800.png", "a\udcff.png", "a\n\t\x1b.png", 'a"\\,;.png', "\U0001f642.png"])
+def test_names_of_any_characters_come_back(name, tmp_path):
+    results = [ImageResult(name, 1, 1, [face()])]
+    write_text(tmp_path / "a.json", to_json(results))
+    assert json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))[0]["image"] == name
+    write_text(tmp_path / "a.csv", to_csv(results))
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["image"] == name.encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_file_has_no_newlines_of_windows(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.linesep", "\r\n")
+    write_text(tmp_path / "a.csv", to_csv(RESULTS))
+    assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path):
+    import os
+    import threading
+
+    os.mkfifo(tmp_path / "pipe")
+    heard = []
+    reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    write_text(tmp_path / "pipe", "text\n")
+    reader.join(10)
+    assert heard == [b"text\n"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    write_text(Path("/dev/null"), "text\n")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_text(Path("-"), "text\n")
     assert capsys.readouterr().out == "text\n"
