@@ -77,7 +77,7 @@ def _check(name: str, value: object) -> None:
     if name in ("arguments", "framing", "training"):
         right, words = isinstance(value, dict), "a table"
     elif name == "architecture":
-        right, words = isinstance(value, str) and len(value) <= 64, "a name"
+        right, words = isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a name"
     elif name == "format_version":
         right, words = _is_whole(value, 1, FORMAT_VERSION), f"a whole number from 1 to {FORMAT_VERSION}"
     elif name == "input_size":

@@ -135,7 +135,9 @@ def test_an_answer_that_is_none_is_one_line(answer, raw, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a.zip", "http://[::1/", "http://.a/", "http://" + "a" * 300])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://127.0.0.1/a.zip", "http://[::1/", "http://.a/", "http://" + "a" * 300]
+)
 def test_an_address_of_another_kind_is_one_line(url, tmp_path):
     with pytest.raises(FkpError, match="cannot be fetched") as error:
         fetch(url, 1000, tmp_path / "archive.zip")

@@ -131,5 +131,3 @@ def test_a_directory_in_the_place_of_a_file_is_said_before_any_is_moved(publishe
     with pytest.raises(FkpError, match=f"{last}: is a directory where a file must lie"):
         download(tmp_path / "data", server.url, len(server.content), manifest)
     assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.name != "archive.zip"]
-
-
