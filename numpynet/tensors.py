@@ -139,7 +139,7 @@ def read_header(path: str | Path) -> Header:
         with safe_open(path, framework="numpy"):  # which compares types, shapes and places with each other
             pass
     except (AttributeError, ValueError, OSError, SafetensorError) as error:
-        reason = str(error).split("\n")[0]
+        reason = str(error).split("\n")[0][:200]
         raise CheckpointError(f"{path}: is truncated or damaged ({reason}); get the file again") from None
     return Header(tensors, {key: value for key, value in metadata.items() if key != CHECKSUM}, metadata.get(CHECKSUM))
 

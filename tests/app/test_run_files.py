@@ -299,6 +299,7 @@ CHANGES = {
     ),
     "steps missing": lambda state: state.pop("optimizer.step.0"),
     "huge steps": lambda state: state.update({"optimizer.step.0": np.array(2**62)}),
+    "more steps than the run has": lambda state: state.update({"optimizer.step.0": np.array(1000)}),
     "negative steps": lambda state: state.update({"optimizer.step.0": np.array(-5)}),
     "steps that are a fraction": lambda state: state.update({"optimizer.step.0": np.array(1.5)}),
     "a huge step of the run": lambda state: state.update({"step": np.array(2**62)}),
