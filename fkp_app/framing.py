@@ -46,7 +46,7 @@ class Framing:
         kind, size, scale = (fields.get(name) for name in ("kind", "size", "scale"))
         if not (isinstance(size, int) and is_number(size, 1, MOST_PIXELS)):
             reason = f"size must be a whole number from 1 to {MOST_PIXELS}"
-        elif not is_number(scale, *SCALES):
+        elif not isinstance(scale, int | float) or not is_number(scale, *SCALES):
             reason = f"scale must be a number from {SCALES[0]:g} to {SCALES[1]:g}"
         elif kind not in ("face", "frame"):
             raise FkpError(f"weights: framing {shown(fields)} is not one this program knows; update it")

@@ -80,7 +80,7 @@ class History:
             EpochRow(*row)._replace(epoch=int(row[0]), best_epoch=int(row[-1])) for row in epochs.tolist()
         ]
         numbers, best = epochs[:, 0], epochs[:, -1]
-        whole = (numbers == np.arange(1, len(epochs) + 1)).all() and ((0 <= best) & (best <= numbers)).all()
+        whole = (numbers == np.arange(1, len(epochs) + 1)).all() and ((best >= 0) & (best <= numbers)).all()
         if not (len(epochs) and whole and (np.diff(best, prepend=0) >= 0).all() and (best % 1 == 0).all()):
             raise ValueError("history.epochs does not count its epochs from 1")
         before = np.array([(row.epoch, row.step) for row in history.steps])
@@ -90,12 +90,11 @@ class History:
 
 
 def _table(tensors: Mapping[str, AnyArray], name: str, columns: int) -> AnyArray:
-    """The rows of a table in a checkpoint. ValueError where they cannot be; NaN is what was not measured, and an NME may
-    be infinite."""
+    """The rows of a table in a checkpoint. ValueError where they cannot be; NaN is what was not measured."""
     table = tensors.get(f"history.{name}")
     if table is None or table.ndim != 2 or table.shape[1] != columns or table.dtype != np.float64:
         raise ValueError(f"history.{name} must be float64 of shape (rows, {columns})")
-    if not np.isfinite(table[:, :2]).all() or (table < 0).any():
+    if not np.isfinite(table[:, [0, 1, -1]]).all() or (table < 0).any():
         raise ValueError(f"history.{name} holds numbers that cannot be")
     return table
 

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from fkp_app.errors import FkpError
 from fkp_app.recipes import Recipe
 from fkp_app.tables import Within, read_table
-from numpynet.checkpoint import CheckpointError, load_tensors, not_finite, save_tensors
+from numpynet.checkpoint import CheckpointError, load_tensors, save_tensors
+from numpynet.checks import not_finite
 from numpynet.files import atomic, not_a_file, remove_leftovers
 from numpynet.strict_json import read_json
 from numpynet.typing import AnyArray
@@ -80,6 +81,15 @@ def has_checkpoint(directory: Path) -> bool:
     return any((directory / name).exists() for name in (CHECKPOINT, PREVIOUS, NEXT))
 
 
+def holds_more(directory: Path) -> bool:
+    """Whether a config.json is of more than a run that was stopped in its first epoch: of a whole one, or no run's."""
+    try:
+        read_config(directory)
+    except FkpError:
+        return True
+    return has_checkpoint(directory)
+
+
 def save_checkpoint(directory: Path, state: State) -> None:
     """Write a checkpoint; the one before stays beside it. At every moment one of the two is whole.
 
@@ -123,17 +133,11 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
 
 
 def sweep(directory: Path) -> int:
-    """Remove what killed processes left in a run's directory, in which no other one trains; how many files that were."""
+    """Remove what killed processes left in a run's directory; how many files that were."""
     gone = [path for path in directory.iterdir() if EARLIER.fullmatch(path.name) and path.is_file()]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone) + remove_leftovers(directory)
-
-
-def must_be_finite(state: State, epoch: int) -> None:
-    """FloatingPointError, before anything is saved, where a weight or what the optimizer remembers is NaN or infinite."""
-    if (key := not_finite(_learned(state))) is not None:
-        raise FloatingPointError(f"{key} became NaN or infinite in epoch {epoch}; lower the learning rate")
 
 
 def _learned(state: State) -> State:

@@ -24,8 +24,8 @@ from fkp_app.run_files import (
     Settings,
     State,
     has_checkpoint,
+    holds_more,
     load_checkpoint,
-    must_be_finite,
     read_config,
     save_checkpoint,
     sweep,
@@ -94,7 +94,7 @@ class TrainingRun:
         UsageError where the directory holds more or the weights to start with are of another network, CheckpointError
         where these are bad, FkpError where nothing can be written.
         """
-        begun = (directory / CONFIG).exists() and not _is_more(directory)
+        begun = (directory / CONFIG).exists() and not holds_more(directory)
         if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
             raise UsageError(
                 f"{directory} holds a training run already; add --resume to go on, or choose another --out"
@@ -193,11 +193,9 @@ class TrainingRun:
         better = history.improves(nme)
         best_epoch = event.epoch if better else history.best_epoch
         losses, lr = (event.train_loss, validation_loss), history.steps[-1].lr
-        state = self.trainer.state()
-        must_be_finite(state, event.epoch)
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
         # The checkpoint first: whatever comes after it can be made from it.
-        save_checkpoint(self.directory, state | history.tensors())
+        save_checkpoint(self.directory, self.trainer.state() | history.tensors())
         if better:
             self._keep_weights()
         self._draw()
@@ -277,15 +275,6 @@ class TrainingRun:
             raise UsageError(f"--out {self.directory} cannot be written ({error.strerror or error})") from None
         if gone:
             self.notes.append(f"{self.directory}: {gone} unfinished files of a killed process are removed")
-
-
-def _is_more(directory: Path) -> bool:
-    """Whether a config.json is of more than a run that was stopped in its first epoch: of a whole one, or no run's."""
-    try:
-        read_config(directory)
-    except FkpError:
-        return True
-    return has_checkpoint(directory)
 
 
 def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:

@@ -1,4 +1,4 @@
-"""The files of a list out of a zip archive that anybody may have made: each once, and of no more bytes than the list says."""
+"""The files of a list out of a zip archive that anybody may have made: each once, and of as many bytes as it says."""
 
 import stat
 import struct

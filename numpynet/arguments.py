@@ -60,9 +60,11 @@ def check_arguments(architecture: str, arguments: Mapping[str, Any], defaults: M
             raise ValueError(f"{architecture} takes {', '.join(limits)}, not {shown(name)}")
         if not limits[name].allow(value):
             raise ValueError(f"{name} must be {limits[name]}, got {shown(value)}")
-    for side, filters in _convolutions(defaults | dict(arguments)):
+    for side, filters in _convolutions({**defaults, **arguments}):
         if side * side * filters > MOST_NUMBERS:
-            raise ValueError(f"{filters} filters of {side} x {side} pixels are too many; at most {MOST_NUMBERS} numbers")
+            raise ValueError(
+                f"{filters} filters of {side} x {side} pixels are too many; at most {MOST_NUMBERS} numbers"
+            )
 
 
 def _convolutions(arguments: Mapping[str, Any]) -> Iterator[tuple[int, int]]:

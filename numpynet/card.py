@@ -41,7 +41,7 @@ class WeightsCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """From that table. CheckpointError where it is not ours, of a later format, or a field is not as it should be."""
+        """From that table. CheckpointError where it is not ours, of a later format, or a field cannot be right."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "
@@ -77,7 +77,7 @@ def _check(name: str, value: object) -> None:
     if name in ("arguments", "framing", "training"):
         right, words = isinstance(value, dict), "a table"
     elif name == "architecture":
-        right, words = isinstance(value, str) and len(value) <= 64, "a name"
+        right, words = isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a name"
     elif name == "format_version":
         right, words = _is_whole(value, 1, FORMAT_VERSION), f"a whole number from 1 to {FORMAT_VERSION}"
     elif name == "input_size":

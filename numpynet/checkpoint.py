@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from numpynet.card import FORMAT_VERSION, WeightsCard
+from numpynet.checks import not_finite
 from numpynet.init import no_init
 from numpynet.models import ARCHITECTURES, HourglassNet, KeypointNet, build
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
 from numpynet.typing import AnyArray
 
 __all__ = ["FORMAT_VERSION", "CheckpointError", "WeightsCard", "load_net", "load_tensors", "load_weights"]
-__all__ += ["not_finite", "save_tensors", "save_weights"]
-
-BLOCK = 1 << 20
-"""So many numbers are looked at at a time: what that takes stays small beside the weights."""
+__all__ += ["save_tensors", "save_weights"]
 
 
 def save_weights(path: str | Path, state_dict: Mapping[str, AnyArray], card: WeightsCard) -> None:
@@ -49,16 +47,6 @@ def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]
         )
     net.load_state_dict(state)
     return net.eval(), card
-
-
-def not_finite(tensors: Mapping[str, AnyArray]) -> str | None:
-    """The key of the first tensor that holds NaN or infinity; None if none does."""
-    for key, array in tensors.items():
-        if array.dtype.kind in "fc":
-            numbers = array.reshape(-1)
-            if not all(np.isfinite(numbers[i : i + BLOCK]).all() for i in range(0, numbers.size, BLOCK)):
-                return key
-    return None
 
 
 def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | HourglassNet | None]:

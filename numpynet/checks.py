@@ -4,7 +4,7 @@ self.eps = number(eps, "Adam: eps", least=0)
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -108,3 +108,11 @@ def _limits(least: float, above: float, most: float, below: float) -> str:
         return f"be above {lower:g}" if above > -math.inf else f"be at least {lower:g}"
     excluded = [f"{limit:g}" for limit in (above, below) if math.isfinite(limit)]
     return f"lie in {lower:g} .. {upper:g}" + (f" ({' and '.join(excluded)} excluded)" if excluded else "")
+
+
+def not_finite(arrays: Mapping[str, AnyArray]) -> str | None:
+    """The key of the first array that holds NaN or infinity; None if none does."""
+    for key, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite([array.min(initial=0), array.max(initial=0)]).all():
+            return key
+    return None

@@ -20,6 +20,7 @@ from numpynet.layers import (
     Upsample,
 )
 from numpynet.module import Chain, Module, Residual
+from numpynet.strict_json import shown
 from numpynet.typing import Seed
 
 KEYPOINTS = 68
@@ -194,7 +195,8 @@ def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> 
     ValueError for another name, or where an argument is unknown, of another type, or outside `arguments.LIMITS`.
     """
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture}")
+        got = shown(architecture).strip("'")
+        raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {got}")
     check_arguments(architecture, arguments, NET if architecture == "KeypointNet" else HOURGLASS)
     return ARCHITECTURES[architecture](**arguments, rng=rng)
 

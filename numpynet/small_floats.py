@@ -1,4 +1,4 @@
-"""The short types of numbers that other programs write and NumPy lacks, made float32, which holds each of them exactly."""
+"""The short types of numbers that other programs write and NumPy lacks, made float32, which holds them exactly."""
 
 from collections.abc import Callable
 

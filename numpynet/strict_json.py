@@ -35,7 +35,9 @@ def check_depth(value: object) -> None:
     """ValueError where lists and tables are nested more than DEEPEST deep: printing them would fail."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
-        inside: list[Iterable[Any]] = [part.values() if isinstance(part, dict) else part for part in level if _holds(part)]
+        inside: list[Iterable[Any]] = [
+            part.values() if isinstance(part, dict) else part for part in level if _holds(part)
+        ]
         level = [part for parts in inside for part in parts]
         if not level:
             return

@@ -3,8 +3,9 @@
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -45,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a safetensors file says of itself: its tensors, and its metadata without the checksum, which stands apart."""
+    """What a safetensors file says of itself: its tensors, and its metadata but for the checksum, which is apart."""
 
     tensors: dict[str, Entry]
     metadata: dict[str, str]
@@ -82,7 +83,7 @@ def _order_metadata(path: Path) -> None:
 
 
 def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[str, AnyArray], dict[str, str]]:
-    """Every tensor of a safetensors file, and its metadata. bfloat16 and float8 come as float32, which holds them exactly.
+    """Every tensor of a safetensors file, and its metadata. bfloat16 and float8 come as float32, which loses nothing.
 
     header: of that file, where it was read before. CheckpointError where the file is anything else, damaged, or holds
     types of numbers that NumPy lacks.
@@ -121,7 +122,7 @@ def checksum(
     outline = zlib.crc32(json.dumps([[key, layout[key][0], *layout[key][1]] for key in keys]).encode())
     content = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
     for key in keys:
-        content = zlib.crc32(data(key).reshape(-1).view(np.uint8), content)
+        content = zlib.crc32(data(key).reshape(-1).view(np.uint8).data, content)
     return f"{outline:08x}-{content:08x}"
 
 
@@ -138,14 +139,14 @@ def read_header(path: str | Path) -> Header:
         with safe_open(path, framework="numpy"):  # which compares types, shapes and places with each other
             pass
     except (AttributeError, ValueError, OSError, SafetensorError) as error:
-        reason = str(error).split("\n")[0]
+        reason = str(error).split("\n")[0][:200]
         raise CheckpointError(f"{path}: is truncated or damaged ({reason}); get the file again") from None
     return Header(tensors, {key: value for key, value in metadata.items() if key != CHECKSUM}, metadata.get(CHECKSUM))
 
 
 def _entry(key: str, fields: dict[str, Any], offset: int) -> Entry:
     """One tensor's part of a header, whose numbers count from `offset`. ValueError where it is none."""
-    kind, shape, places = (fields.get(name) for name in ("dtype", "shape", "data_offsets"))
+    kind, shape, places = fields.get("dtype"), fields.get("shape", ()), fields.get("data_offsets", ())
     numbers = isinstance(shape, list) and isinstance(places, list) and len(places) == 2
     if not (isinstance(kind, str) and numbers and all(type(n) is int and 0 <= n < 1 << 48 for n in shape + places)):
         raise ValueError(f"{shown(key)} is described by {shown(fields)}")
@@ -154,11 +155,11 @@ def _entry(key: str, fields: dict[str, Any], offset: int) -> Entry:
     return Entry(kind, tuple(shape), offset + places[0], offset + places[1])
 
 
-def _read(file: BinaryIO, entry: Entry) -> AnyArray:
+def _read(file: BufferedReader, entry: Entry) -> AnyArray:
     """A tensor's numbers, as they are stored. OSError where the file ends before."""
     array = np.empty(entry.shape, STORED[entry.type])
     file.seek(entry.begin)
-    if array.nbytes != entry.end - entry.begin or file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
+    if array.nbytes != entry.end - entry.begin or file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
         raise OSError("it ends too early")
     return array
 
@@ -189,5 +190,7 @@ def _header_text(path: Path) -> bytes:
     if 8 + length > size:
         raise CheckpointError(f"{path}: is truncated; get the file again")
     if length > LONGEST_HEADER:
-        raise CheckpointError(f"{path}: has a header of {length} bytes, which no weights file needs; get the file again")
+        raise CheckpointError(
+            f"{path}: has a header of {length} bytes, which no weights file needs; get the file again"
+        )
     return text

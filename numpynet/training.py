@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from numpynet.averaging import WeightAverage
+from numpynet.checks import not_finite
 from numpynet.data import Batch
 from numpynet.layers import Dropout
 from numpynet.losses import Criterion
@@ -190,18 +191,10 @@ def fit(
             yield StepEvent(epoch, step, loss, len(images), time.perf_counter() - before, lr)
         if not seen:
             raise ValueError(f"fit: epoch {epoch} has no batch")
-        if (key := _not_finite(trainer.state())) is not None:  # the last step's: no loss has seen these weights
+        if (key := not_finite(trainer.state())) is not None:  # the last step's: no loss has seen these weights
             raise FloatingPointError(f"{key} is no longer finite after epoch {epoch}; lower the learning rate")
         validation_loss = None
         if validate is not None:
             trainer.train(False)
             validation_loss = validate()
         yield EpochEvent(epoch, total / seen, validation_loss, time.perf_counter() - begin)
-
-
-def _not_finite(state: Mapping[str, AnyArray]) -> str | None:
-    """The key of the first array that holds NaN or infinity."""
-    for key, array in state.items():
-        if array.dtype.kind == "f" and not np.isfinite([array.min(initial=0), array.max(initial=0)]).all():
-            return key
-    return None

@@ -2,10 +2,9 @@
 
 import copy
 import json
+from typing import Any
 
-import numpy as np
-
-NASTY = [
+NASTY: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 1000, 5000, 2**31, 2**53, 2**63, 10**30, 10**400, -(10**12)),
     *(0.0, -0.0, 0.5, -3.5, 1e-300, 1e300, float("nan"), float("inf"), float("-inf")),
     *("", "96", "face", "KeypointNet", "HourglassNet", "a\nb", "\x00", "\ud800", "../..", "x" * 5000),

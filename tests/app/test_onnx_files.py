@@ -247,8 +247,14 @@ HOSTILE = {
     "no JSON": (with_card(b"{'a': 1}"), "its description is damaged"),
     "no table": (with_card(b"[1, 2]"), "its description is damaged"),
     "a later format": (with_card(fields(format_version=99)), "is of format version 99"),
-    "crops of a mile": (with_card(fields(input_size=10**9)), "its description is damaged (input_size must be a whole number from 1 to 1024, got 1000000000"),
-    "crops of nothing": (with_card(fields(input_size=-1)), "its description is damaged (input_size must be a whole number from 1 to 1024, got -1"),
+    "crops of a mile": (
+        with_card(fields(input_size=10**9)),
+        "its description is damaged (input_size must be a whole number from 1 to 1024, got 1000000000",
+    ),
+    "crops of nothing": (
+        with_card(fields(input_size=-1)),
+        "its description is damaged (input_size must be a whole number from 1 to 1024, got -1",
+    ),
     "two sizes": (with_card(fields(input_size=32)), "its description is damaged (input size 32, crops of 16)"),
     "not a number": (with_card(fields(keypoint_scale=float("nan"))), "keypoint_scale must be a number above 0"),
     "a word for a number": (with_card(fields(keypoint_offset="7")), "keypoint_offset must be a number from "),

@@ -16,7 +16,6 @@ from fkp_app.recipes import load_recipe
 from fkp_app.run_files import Settings, read_config
 from fkp_app.training_run import TrainingRun
 from numpynet.checkpoint import load_tensors, load_weights, save_tensors
-from numpynet.files import atomic
 from numpynet.training import EpochEvent
 from tests.app.test_train_command import RECIPE, rows, same_checkpoints
 from tests.hostile import spoiled
@@ -54,7 +53,7 @@ def train(drawn_data, small, fkp):
 
 
 def one_line(ended, code, words):
-    """What a command that failed says: one line, beside how OpenBLAS could be faster, which it says before it trains."""
+    """What a command that failed says: one line, beside what it had to say before."""
     lines = [line for line in ended.err.splitlines() if line.startswith("fkp: ")]
     assert (ended.code, len(lines), ended.out) == (code, 1, "")
     assert words in lines[0]
@@ -214,9 +213,9 @@ def test_a_lock_of_a_killed_process_is_none(tmp_path):
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "run")], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert (tmp_path / "run" / LOCK).exists()
+    again = locked(tmp_path / "run", "fkp train")
     with locked(tmp_path / "run", "fkp train"), pytest.raises(UsageError, match="another fkp train is at work"):
-        with locked(tmp_path / "run", "fkp train"):
-            pass
+        again.__enter__()
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
@@ -287,13 +286,20 @@ def test_killed_between_the_names_of_two_checkpoints(begin, train, tmp_path):
 
 
 CHANGES = {
-    "a moment of another type": lambda state: state.update({"optimizer.exp_avg.0": np.zeros((4, 1, 3, 3), "U4").view("i4")[..., :3]}),
-    "a moment as whole numbers": lambda state: state.update({"optimizer.exp_avg.0": state["optimizer.exp_avg.0"].astype(np.int64)}),
+    "a moment of another type": lambda state: state.update(
+        {"optimizer.exp_avg.0": np.zeros((4, 1, 3, 3), "U4").view("i4")[..., :3]}
+    ),
+    "a moment as whole numbers": lambda state: state.update(
+        {"optimizer.exp_avg.0": state["optimizer.exp_avg.0"].astype(np.int64)}
+    ),
     "a moment missing": lambda state: state.pop("optimizer.exp_avg_sq.1"),
     "a moment of nobody": lambda state: state.update({"optimizer.exp_avg.999": np.zeros(3, np.float32)}),
-    "a moment of another shape": lambda state: state.update({"optimizer.exp_avg.0": np.zeros((4, 1, 3, 2), np.float32)}),
+    "a moment of another shape": lambda state: state.update(
+        {"optimizer.exp_avg.0": np.zeros((4, 1, 3, 2), np.float32)}
+    ),
     "steps missing": lambda state: state.pop("optimizer.step.0"),
     "huge steps": lambda state: state.update({"optimizer.step.0": np.array(2**62)}),
+    "more steps than the run has": lambda state: state.update({"optimizer.step.0": np.array(1000)}),
     "negative steps": lambda state: state.update({"optimizer.step.0": np.array(-5)}),
     "steps that are a fraction": lambda state: state.update({"optimizer.step.0": np.array(1.5)}),
     "a huge step of the run": lambda state: state.update({"step": np.array(2**62)}),
@@ -308,6 +314,7 @@ CHANGES = {
     "a history of whole numbers": lambda state: state.update({"history.steps": np.zeros((3, 4), np.int64)}),
     "a history of NaN": lambda state: state.update({"history.steps": np.full((3, 4), np.nan)}),
     "a history that counts to 10^30": lambda state: state["history.epochs"].__setitem__((0, 0), 1e30),
+    "a best epoch without end": lambda state: state["history.epochs"].__setitem__((0, -1), np.inf),
     "a best epoch to come": lambda state: state["history.epochs"].__setitem__((0, -1), 7),
     "a step twice": lambda state: state["history.steps"].__setitem__((1, 1), 1),
     "random numbers of no generator": lambda state: state.update({"rng.0": np.frombuffer(b'{"a": 1}', np.uint8)}),
@@ -341,7 +348,7 @@ def test_weights_that_become_nan_in_an_epochs_last_step_are_not_saved(begin, tra
         return loss
 
     monkeypatch.setattr(run.trainer, "train_step", spoil)
-    with pytest.raises(FloatingPointError, match=r"net\.conv1\.weight became NaN or infinite in epoch 2"):
+    with pytest.raises(FloatingPointError, match=r"net\.conv1\.weight is no longer finite after epoch 2"):
         list(events)
     assert len(rows(tmp_path / "run" / "metrics.csv")) == 1
     assert train(tmp_path / "run", "--resume").code == 0
@@ -370,24 +377,23 @@ def test_a_checkpoint_that_holds_nan_says_what_to_do(key, begin, train, tmp_path
 def test_settings_are_read_strictly(begin, tmp_path):
     directory = tmp_path / "run"
     begin(directory)
-    config, rng, read = json.loads((directory / "config.json").read_text()), np.random.default_rng(0), 0
+    config, rng, refusals = json.loads((directory / "config.json").read_text()), np.random.default_rng(0), []
     for _ in range(1500):
         (directory / "config.json").write_text(spoiled(config, rng), "utf-8", "surrogateescape")
         try:
             read_config(directory)
-            read += 1
         except FkpError as error:
-            assert str(error).startswith(f"{directory}/config.json: ")
-            assert "\n" not in str(error)
-            assert len(str(error)) < 800
-    assert 50 < read < 700
+            refusals.append(str(error))
+    assert all(line.startswith(f"{directory}/config.json: ") and len(line) < 800 for line in refusals)
+    assert not any("\n" in line for line in refusals)
+    assert 800 < len(refusals) < 1450
 
 
 CONFIGS = {
     "nested deep": lambda text: text.replace('"seed"', '"x": ' + "[" * 100_000 + "]" * 100_000 + ', "seed"'),
     "a number of 5,000 digits": lambda text: text.replace('"seed": 1', f'"seed": {"1" * 5000}'),
     "filters for 131 PiB": lambda text: text.replace('"hidden": [', '"hidden": [1000000000000000, '),
-    "filters for 128 TiB": lambda text: text.replace('"hidden": [', '"hidden": ['+ "65536, " * 14),
+    "filters for 128 TiB": lambda text: text.replace('"hidden": [', '"hidden": [' + "65536, " * 14),
     "another kind of kernels": lambda text: text.replace('"ops": "readable"', '"ops": ["fast"]'),
     "NaN": lambda text: text.replace('"seed": 1', '"seed": NaN'),
     "a key twice": lambda text: text.replace('"seed": 1', '"seed": 1, "seed": 2'),

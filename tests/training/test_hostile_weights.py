@@ -5,6 +5,7 @@ import os
 import struct
 import tracemalloc
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def refused(path):
     return message
 
 
-FIELDS = {
+FIELDS: dict[str, list[Any]] = {
     "input_size": [0, -1, 5000, 2**40, 24.0, True, "24", None, [24], float("nan"), 10**400],
     "keypoint_offset": [float("nan"), float("inf"), 1e30, "12", None, True, [12.0]],
     "keypoint_scale": [0, 0.0, -6.0, float("nan"), float("inf"), 1e30, "6", None, False],
@@ -73,7 +74,7 @@ def test_a_field_of_the_card_that_cannot_be(name, value, weights):
     assert name in message or "number of" in message
 
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, list[Any]] = {
     "size": [0, 2**40, 24.5, "24", True, None],
     "channels": [[2**40, 3], [2, 3.0], [0, 3], [-2, 3], "23", 3, None, [[2], [3]], [2] * 40, [True, 3], [5000, 3]],
     "hidden": [[10**9], [5.5], "5", None, [0], {"0": 5}],
@@ -142,7 +143,9 @@ def test_what_older_versions_wrote_still_loads(weights):
     rewrite(weights, with_field("training", {"epoch": 3, "validation": {"nme": float("nan"), "mse": float("inf")}}))
     net, card = load_net(weights)
     assert card.training["epoch"] == 3
-    np.testing.assert_array_equal(net.state_dict()["conv1.weight"], KeypointNet(**TINY, rng=1).state_dict()["conv1.weight"])
+    np.testing.assert_array_equal(
+        net.state_dict()["conv1.weight"], KeypointNet(**TINY, rng=1).state_dict()["conv1.weight"]
+    )
 
 
 def header_of(path, change):
@@ -198,7 +201,12 @@ def test_tensors_of_no_numbers_are_read_and_do_not_fit(weights):
     [
         *(("BF16", 0x3F80, 1.0), ("BF16", 0xC2F7, -123.5), ("BF16", 0x0001, 2.0**-133), ("BF16", 0xFF80, -np.inf)),
         *(("F8_E4M3", 0x38, 1.0), ("F8_E4M3", 0x7E, 448.0), ("F8_E4M3", 0x81, -(2.0**-9)), ("F8_E4M3", 0xFF, np.nan)),
-        *(("F8_E5M2", 0x3C, 1.0), ("F8_E5M2", 0x7B, 57344.0), ("F8_E5M2", 0x81, -(2.0**-16)), ("F8_E5M2", 0xFC, -np.inf)),
+        *(
+            ("F8_E5M2", 0x3C, 1.0),
+            ("F8_E5M2", 0x7B, 57344.0),
+            ("F8_E5M2", 0x81, -(2.0**-16)),
+            ("F8_E5M2", 0xFC, -np.inf),
+        ),
     ],
 )
 def test_known_values_of_the_short_types(name, bits, value):
@@ -206,7 +214,9 @@ def test_known_values_of_the_short_types(name, bits, value):
     np.testing.assert_array_equal(SMALL_FLOATS[name](np.array([bits], kind)), np.float32([value]))
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("BF16", "bfloat16"), ("F8_E5M2", "float8_e5m2"), ("F8_E4M3", "float8_e4m3fn")])
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("BF16", "bfloat16"), ("F8_E5M2", "float8_e5m2"), ("F8_E4M3", "float8_e4m3fn")]
+)
 def test_every_value_of_the_short_types_is_read_exactly(name, theirs, ml_dtypes):
     kind = np.dtype(getattr(ml_dtypes, theirs))
     bits = np.arange(1 << 8 * kind.itemsize, dtype=f"u{kind.itemsize}")
@@ -221,7 +231,11 @@ def test_other_types_of_floats_load_into_float32(theirs, weights, ml_dtypes):
     data = weights.read_bytes()
     metadata = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])["__metadata__"]
     assert metadata.keys() == {"numpynet", "crc32"}
-    save_file({key: array.astype(kind) if array.dtype.kind == "f" else array for key, array in state.items()}, weights, metadata)
+    save_file(
+        {key: array.astype(kind) if array.dtype.kind == "f" else array for key, array in state.items()},
+        weights,
+        metadata,
+    )
     loaded = load_net(weights)[0].state_dict()
     for key, array in state.items():
         assert loaded[key].dtype == array.dtype
@@ -301,7 +315,7 @@ def test_a_pipe_or_a_device_is_never_opened(tmp_path):
 
 
 def test_spoiled_cards_are_loaded_or_refused_in_one_line(weights):
-    rng, loaded = np.random.default_rng(0), 0
+    rng, loaded, refusals = np.random.default_rng(0), 0, []
     original = asdict(CARD) | {"training": {"epoch": 3, "settings": {"recipe": "compact"}}}
     state = load_tensors(weights)[0]
     tracemalloc.start()
@@ -311,8 +325,7 @@ def test_spoiled_cards_are_loaded_or_refused_in_one_line(weights):
             try:
                 net, card = load_net(weights)
             except CheckpointError as error:
-                assert str(error).startswith(f"{weights}: ")
-                assert "\n" not in str(error)
+                refusals.append(str(error))
             else:
                 loaded += 1
                 WeightsCard.from_metadata(card.to_metadata(), weights)
@@ -320,13 +333,14 @@ def test_spoiled_cards_are_loaded_or_refused_in_one_line(weights):
         assert tracemalloc.get_traced_memory()[1] < MEMORY
     finally:
         tracemalloc.stop()
+    assert all(line.startswith(f"{weights}: ") and "\n" not in line for line in refusals)
     assert 50 < loaded < 500
 
 
 def test_spoiled_headers_are_loaded_or_refused_in_one_line(weights):
     data, rng = weights.read_bytes(), np.random.default_rng(1)
     (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
+    header, refusals = json.loads(data[8 : 8 + length]), []
     for _ in range(700):
         text = spoiled(header, rng).encode()
         weights.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
@@ -334,4 +348,6 @@ def test_spoiled_headers_are_loaded_or_refused_in_one_line(weights):
             try:
                 load(weights)
             except CheckpointError as error:
-                assert "\n" not in str(error)
+                refusals.append(str(error))
+    assert not any("\n" in line for line in refusals)
+    assert 700 < len(refusals) < 1400
