@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from fkp_app.dataset import DatasetError, load_data, load_split
+from fkp_app.images import ImageError, read_image
 from fkp_app.people import divide, has_course_form, split_of, tell_people
 from tests.app.test_train_command import RECIPE
 from tests.drawn import draw_face, write_dataset, write_own_photos
@@ -709,7 +710,7 @@ def test_evaluate_and_show_work_on_own_data(photos, tmp_path, fkp):
     assert (tmp_path / "a.png").is_file()
 
 
-def test_check_reads_every_picture(photos, fkp):
+def test_check_reads_every_picture(photos, fkp, monkeypatch):
     ended = fkp("data", "check", photos)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines()[-1] == f"{photos}: 12 pictures and all their labels can be used"
@@ -717,11 +718,23 @@ def test_check_reads_every_picture(photos, fkp):
     head = (photos / "IMG_0004.JPG").read_bytes()
     (photos / "IMG_0004.JPG").write_bytes(head[: len(head) // 3])
     ended = fkp("data", "check", photos)
+    words = "left out 1 of 12 rows: row 5 (IMG_0004.JPG) has a picture that cannot be read"
+    assert (ended.code, ended.err) == (0, f"fkp: {photos / 'keypoints.csv'}: {words}\n")
+    assert ended.out.splitlines()[-1] == f"{photos}: 11 pictures and all their labels can be used"
+
+    def damaged(path):
+        """As a decoder finds it that comes to damage which nothing before it shows."""
+        if path.name == "IMG_0007.JPG":
+            raise ImageError(f"{path}: is truncated or damaged")
+        return read_image(path)
+
+    monkeypatch.setattr("fkp_app.images.read_image", damaged)
+    ended = fkp("data", "check", photos)
     assert ended.code == 1
-    assert ended.err.splitlines()[0].startswith(f"fkp: {photos / 'IMG_0004.JPG'}: is truncated or damaged")
-    assert (
-        ended.err.splitlines()[1] == f"fkp: {photos}: 1 of 12 pictures cannot be read; replace them or drop their rows"
-    )
+    assert ended.err.splitlines()[1:] == [
+        f"fkp: {photos / 'IMG_0007.JPG'}: is truncated or damaged",
+        f"fkp: {photos}: 1 of 11 pictures cannot be read; replace them or drop their rows",
+    ]
 
 
 def test_everything_written_into_the_folder_itself_does_not_matter_later(photos, small, fkp):
