@@ -46,10 +46,13 @@ class FileRun:
         """Whatever ends the body early: what was found until then is written."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError):  # standard output and error may have gone
                 written = bool(self.results) and self.write is not None and self.write(self.found)
-                if len(self.sources) > 1:
+                unheard = (
+                    isinstance(error, BrokenPipeError) and not written
+                )  # whoever read our lines has gone, and knows
+                if len(self.sources) > 1 and not unheard:
                     kept = ", and what was found in them is written" if written else ""
                     self.reporter.note(f"{self.done} of {len(self.sources)} sources were done{kept}")
             raise

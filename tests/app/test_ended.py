@@ -131,14 +131,18 @@ def test_a_run_beside_another_leaves_its_files_alone(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["a.png.png", "long.avi.mp4"]
 
 
-def test_a_reader_of_the_lines_who_leaves_early_costs_no_results(album, tmp_path):
-    process = begin("detect", album, "--json", tmp_path / "a.json")
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_reader_of_the_lines_who_leaves_early_costs_no_results(wanted, album, tmp_path):
+    process = begin("detect", album, *(("--json", tmp_path / "a.json") if wanted else ()))
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
     errors = process.stderr.read().decode()
     assert process.wait() == 1
+    if not wanted:
+        assert errors == ""
+        return
     results = json.loads((tmp_path / "a.json").read_text())
     assert 0 < len(results) < COUNT
     assert errors == f"fkp: {len(results)} of {COUNT} sources were done, and what was found in them is written\n"
