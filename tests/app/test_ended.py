@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fkp_app.images import read_image, write_image
-from numpynet.files import PREFIX
+from numpynet.files import PREFIX, atomic
 from tests.videos import write_avi
 
 COUNT = 400
@@ -84,6 +84,45 @@ def test_workers_end_with_a_parent_that_is_killed(album, tmp_path):
     wait_for(lambda: group_is_gone(process.pid), 20)
     assert len(pictures(tmp_path / "out")) < COUNT
     assert not list((tmp_path / "out").glob(f"{PREFIX}*"))  # they had the time to remove what was not whole
+
+
+class Lasting:
+    """What a worker makes: it begins a file for each job, says so, and never ends."""
+
+    def __call__(self):
+        return self.work
+
+    def work(self, path):
+        with atomic(path):
+            path.with_suffix(".begun").touch()
+            time.sleep(3600)
+
+
+LASTING = """
+import sys
+from pathlib import Path
+from fkp_app.worker_pool import WorkerPool
+from tests.app.test_ended import Lasting
+
+if __name__ == "__main__":
+    jobs = [Path(sys.argv[1], f"{i}.png") for i in range(2)]
+    list(WorkerPool(Lasting(), 2, lambda job, reason: reason).results(jobs))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_in_the_middle_of_a_job_that_lasts(number, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(LASTING)
+    command = [sys.executable, program, tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, env=environment)
+    wait_for(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
+    assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 2
+    os.kill(process.pid, number)
+    process.wait(30)
+    wait_for(lambda: group_is_gone(process.pid), 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.begun", "1.begun", "program.py"]
 
 
 def test_a_closed_terminal_under_nohup_does_not_end_it(album, tmp_path):
