@@ -1,5 +1,5 @@
 # `make demo`: a face photo in, pictures with keypoints and sunglasses out. `make test`: everything checked.
-# Both set up their own virtual environment under .venv, and need Python 3.11 or later and a network to install from.
+# Both set up their own virtual environment under .venv, and need Python 3.11 to 3.14 and a network to install from.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo test lint mutants weights clean
+.PHONY: demo test test-oldest lint mutants weights clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -20,6 +20,11 @@ demo: $(VENV)/.app
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 	NUMPYNET_OPS=fast $(BIN)/python -m pytest tests/functional tests/layers tests/training tests/parity
+
+# The same with the oldest version of every library that pyproject.toml allows; needs Python 3.11 or 3.12.
+# Another Python: make test PYTHON=python3.14 VENV=.venv-3.14
+test-oldest:
+	PIP_CONSTRAINT=$(abspath tests/oldest.txt) $(MAKE) test VENV=.venv-oldest
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -35,19 +40,18 @@ mutants: $(VENV)/.test
 RUNS ?= runs
 weights: $(VENV)/.app
 	@test -n '$(DATA)' || { echo 'make: name the data set: make weights DATA=DIR (fkp data download DIR fetches it)'; exit 2; }
-	test -f $(RUNS)/hourglass.done || { $(BIN)/fkp train --data $(DATA) --out $(RUNS)/hourglass \
-		$$(test -f $(RUNS)/hourglass/checkpoint.safetensors && echo --resume || echo --recipe hourglass) \
-		&& touch $(RUNS)/hourglass.done; }
+	$(BIN)/fkp train --data $(DATA) --out $(RUNS)/hourglass \
+		$$(test -f $(RUNS)/hourglass/config.json && echo --resume || echo --recipe hourglass)
 	$(BIN)/fkp train --data $(DATA) --out $(RUNS)/finish \
-		$$(test -f $(RUNS)/finish/checkpoint.safetensors && echo --resume \
+		$$(test -f $(RUNS)/finish/config.json && echo --resume \
 		|| echo --recipe hourglass-finish --start $(RUNS)/hourglass/weights.safetensors)
 
 clean:
-	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info
+	rm -rf $(VENV) .venv-oldest $(DEMO_OUT) build dist *.egg-info
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo 'make: Python 3.11 or later is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+		|| { echo 'make: Python 3.11, 3.12, 3.13 or 3.14 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # OpenCV's window code needs libGL, which a bare Linux lacks; the headless build is the same module without windows.
@@ -56,7 +60,7 @@ define headless_if_needed
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		echo 'make: OpenCV cannot load here (is libGL missing?); using opencv-python-headless instead'; \
 		$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless; \
-		$(BIN)/python -m pip install --quiet 'opencv-python-headless>=4.10,<5'; \
+		$(BIN)/python -m pip install --quiet 'opencv-python-headless>=4.13,<5'; \
 		$(BIN)/python -c 'import cv2'; }
 endef
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "roofline": ("roofline", "what the machine could do at best, and how near a step comes"),
     "scaling": ("scaling", "time and memory against batch size, image size and threads"),
     "latency": ("latency", "one face, and a cold `fkp detect`"),
+    "busy": ("busy", "frames a second of `fkp detect` beside processes that keep all cores busy"),
     "video": ("video", "faces followed through clips: frames a second, jitter and lag"),
     "report": ("report", "the results files as tables and pictures, in docs/ and the README"),
     "profile": ("step_profile", "where a training step of numpynet spends its time, layer by layer"),

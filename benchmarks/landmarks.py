@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.haar_calibration import report
 from fkp_app.backends import get_predictor
-from fkp_app.dataset import FacialKeypointsDataset, Split, load_split, person
+from fkp_app.dataset import FacialKeypointsDataset, Split, load_split
 from fkp_app.detector import Box, FaceDetector, square_from_box
 from fkp_app.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
 from fkp_app.keypoints import Face, find_faces
@@ -93,9 +93,8 @@ def on_labelled(model: str, place: Place, dataset: FacialKeypointsDataset) -> tu
         begin = time.perf_counter()
         predicted.append(place(sample["image"], face_square(sample["keypoints"])))
         seconds.append(time.perf_counter() - begin)
-    people = [person(name) for name in dataset.names]
-    truth = dataset.keypoints.astype(np.float64)
-    return Result(model, "labelled face", list(range(len(dataset))), people, np.stack(predicted), truth), seconds
+    frames, truth = list(range(len(dataset))), dataset.keypoints.astype(np.float64)
+    return Result(model, "labelled face", frames, dataset.people, np.stack(predicted), truth), seconds
 
 
 def in_frames(

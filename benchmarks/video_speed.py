@@ -48,7 +48,7 @@ def serve(line: Connection, backend: str, threads: int | None) -> None:
             use(BACKENDS[backend])
         if threads is not None:
             cv2.setNumThreads(threads)
-        predictor = get_predictor(backend.partition("-")[0], threads=threads)
+        predictor = get_predictor(backend.partition("-")[0], threads=threads, own_process=True)
     except FkpError as error:
         line.send(str(error))
         return

@@ -27,7 +27,7 @@ def main(out: Path) -> None:
         assert server.stdout is not None
         address = re.search(r"http\S+", server.stdout.readline())
         assert address is not None
-        Image.open(io.BytesIO(screenshot(address[0]))).convert("RGB").save(out, quality=90)
+        Image.open(io.BytesIO(screenshot(address[0])), formats=["PNG"]).convert("RGB").save(out, quality=90)
         server.terminate()
 
 

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from typing import BinaryIO
+
+    from PIL import Image
+
     from fkp_app.keypoints import Face
     from numpynet.typing import AnyArray
 
@@ -17,7 +22,7 @@ __all__ = ["detect"]
 
 
 def detect(
-    image: "str | Path | AnyArray",
+    image: "str | PathLike[str] | BinaryIO | Image.Image | AnyArray",
     *,
     backend: str = "numpy",
     weights: "str | Path | None" = None,
@@ -25,21 +30,21 @@ def detect(
 ) -> "list[Face]":
     """Every face in an image, the largest first: box, confidence and 68 keypoints (68, 2), in pixels of the image.
 
-    image: a file, or an RGB uint8 array (H, W, 3). backend: "numpy", "torch" or "onnx". weights: a .safetensors file
-    (for onnx also an .onnx file), the shipped one where None. min_confidence: 0 .. 1, faces less sure are left out;
-    the command's default where None. errors.FkpError where the image cannot be read or the backend is not installed,
-    numpynet.CheckpointError where the weights cannot be used, ValueError where the array is no RGB image.
+    image: a file's path; a file opened for reading bytes, such as io.BytesIO(content); a PIL image, whose EXIF
+    orientation and colour profile count as they would in the file; or an RGB uint8 array (H, W, 3). backend: "numpy",
+    "torch" or "onnx". weights: a .safetensors file (for onnx also an .onnx file), the shipped one where None.
+    min_confidence: 0 .. 1, faces less sure are left out; the command's default where None. errors.FkpError where the
+    image cannot be read or the backend is not installed, numpynet.CheckpointError where the weights cannot be used,
+    ValueError where `image` is nothing of all that: None, bytes, a list, a gray or RGBA array, another dtype.
 
     Network and cascades are loaded at the first call and kept for the next. May be called from several threads.
     """
     from fkp_app.confidence import MIN_CONFIDENCE
-    from fkp_app.images import read_image
+    from fkp_app.images.given import pixels_of
     from fkp_app.keypoints import find_faces
     from fkp_app.loaded import detector, predictor
 
-    pixels = read_image(image) if isinstance(image, str | Path) else image
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != "uint8" or pixels.size == 0:
-        raise ValueError(f"image: must be uint8 RGB (H, W, 3), got {pixels.dtype} {pixels.shape}")
+    pixels = pixels_of(image)
     least = MIN_CONFIDENCE if min_confidence is None else min_confidence
     network = predictor(backend, None if weights is None else Path(weights))
     return find_faces(pixels, detector(), network, min_confidence=least)

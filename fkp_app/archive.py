@@ -2,20 +2,19 @@
 
 import contextlib
 import csv
-import errno
 import gzip
 import hashlib
 import shutil
-import stat
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fkp_app.errors import FkpError
+from fkp_app.fetching import fetch
+from fkp_app.locks import LOCK, locked
+from fkp_app.unpacking import ArchiveError, unpack
 
 URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
 BYTES = 338_613_624
@@ -25,10 +24,6 @@ HASH_PREFIX = 16
 
 Manifest = dict[str, tuple[int, str]]
 """File -> bytes and the first digits of its sha256."""
-
-
-class ArchiveError(FkpError):
-    """An archive that is damaged, unsafe or not the published one: of no use, so it is not kept."""
 
 
 @dataclass
@@ -85,17 +80,24 @@ def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any 
         work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as after:
             after.callback(_remove_if_empty, work)
+            after.enter_context(locked(work, "fkp data download"))
             _sweep(work)
-            archive = _fetch(url, size, work / "archive.zip", bar)
+            archive = work / "archive.zip"
+            if not (archive.is_file() and archive.stat().st_size == size):
+                archive.unlink(missing_ok=True)
+                fetch(url, size, archive, bar)
             temporary = Path(after.enter_context(tempfile.TemporaryDirectory(dir=work)))
             try:
-                _unpack(archive, temporary, manifest)
+                unpack(archive, temporary, {name: size for name, (size, _) in manifest.items()})
                 _must_be_published(temporary, manifest)
             except ArchiveError as error:
                 archive.unlink()
                 raise ArchiveError(
                     f"{url}: {error}; what was fetched is removed: try again, or another --url"
                 ) from None
+            for name in manifest:
+                if (directory / name).is_dir():
+                    raise FkpError(f"{directory / name}: is a directory where a file must lie; move it away")
             for name in manifest:
                 target = directory / name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,9 +110,9 @@ def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any 
 def _sweep(work: Path) -> None:
     """Remove what a process that was killed left behind; a whole archive stays."""
     for path in work.iterdir():
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != "archive.zip":
+        elif path.name not in ("archive.zip", LOCK):
             path.unlink()
 
 
@@ -119,70 +121,11 @@ def _remove_if_empty(directory: Path) -> None:
         directory.rmdir()
 
 
-def _fetch(url: str, size: int, archive: Path, bar: Any) -> Path:
-    """The archive, fetched with pooch unless a whole one lies there already."""
-    import pooch
-    import requests
-
-    if archive.is_file() and archive.stat().st_size == size:
-        return archive
-    archive.unlink(missing_ok=True)
-    pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=60)
-    try:
-        # The manifest's hashes are checked file by file once unpacked; the archive's own was never published.
-        pooch.retrieve(url, known_hash=None, fname=archive.name, path=archive.parent, downloader=downloader)
-    except requests.RequestException as error:
-        reason = type(error).__name__ if error.response is None else f"HTTP status {error.response.status_code}"
-        raise FkpError(f"{url}: cannot be fetched ({reason}); check the network and try again") from None
-    if archive.stat().st_size != size:
-        got = archive.stat().st_size
-        archive.unlink()
-        raise FkpError(f"{url}: gave {got} bytes instead of {size}; try again, or look whether the address has changed")
-    return archive
-
-
-def _unpack(archive: Path, directory: Path, manifest: Manifest) -> None:
-    """Unpack the files of the manifest. A folder around them all is dropped; whatever else is there is left alone.
-
-    ArchiveError where a member's path leaves the directory or is a link, or where the archive is damaged.
-    """
-    try:
-        with zipfile.ZipFile(archive) as pack:
-            for member, name in _members(pack, manifest):
-                target = directory / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with pack.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
-        # RuntimeError: encrypted, or a compression unknown here. ValueError: a name that cannot be decoded.
-        raise ArchiveError(f"is damaged ({error})") from None
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # which is a seek to a place before the file's start
-            raise
-        raise ArchiveError("is damaged (its directory points outside the file)") from None
-
-
 def _must_be_published(directory: Path, manifest: Manifest) -> None:
     report = verify(directory, manifest)
     wrong = report.missing + report.changed
     if wrong:
         raise ArchiveError(f"{len(wrong)} files are missing or not as published, the first {wrong[0]}")
-
-
-def _members(pack: zipfile.ZipFile, manifest: Manifest) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """The members that are files of the manifest, with their names there."""
-    for member in pack.infolist():
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-            raise ArchiveError(f"holds {member.filename}, which would leave the directory; nothing is unpacked")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise ArchiveError(f"holds the link {member.filename}; nothing is unpacked")
-        for name in (path.as_posix(), PurePosixPath(*path.parts[1:]).as_posix()):
-            # A member of another size is not the published file, and unpacking it might fill the disk.
-            if name in manifest and member.file_size == manifest[name][0]:
-                yield member, name
-                break
 
 
 def _sha256(path: Path) -> str:

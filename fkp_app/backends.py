@@ -1,7 +1,7 @@
 """NumPy, PyTorch or OpenCV with ONNX: the one place where they meet."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -9,7 +9,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.framing import check_card
 from fkp_app.onnx.card import is_onnx
+from fkp_app.sharing import shared
 from numpynet.checkpoint import WeightsCard, load_net
 from numpynet.fuse import fuse
 from numpynet.typing import AnyArray, Array
@@ -38,7 +40,12 @@ class Predictor:
     forward: Callable[[Array], Array]
 
     def __call__(self, crops: Array) -> Array:
-        return self.forward(crops)
+        """The outputs. FkpError where one is NaN or infinite: a point that is nowhere must not pass for no face."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.forward(crops)
+        if not np.isfinite(outputs).all():
+            raise FkpError("the network puts points nowhere (NaN or infinity): its weights are damaged; take others")
+        return outputs
 
     def keypoints(self, crops: Array) -> Array:
         """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
@@ -69,12 +76,17 @@ def to_keypoints(outputs: Array, card: WeightsCard) -> Array:
     return outputs.reshape(-1, 68, 2) * np.float32(card.keypoint_scale) + np.float32(card.keypoint_offset)
 
 
+def check_threads(threads: int | None) -> None:
+    """UsageError where it is no number of threads; None is as many as there are cores."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be at least 1, got {threads}")
+
+
 def limit_threads(backend: str, threads: int | None) -> None:
     """Use so many threads from here on, in the whole process; as many as there are cores where it is None."""
+    check_threads(threads)
     if threads is None:
         return
-    if threads < 1:
-        raise UsageError(f"--threads must be at least 1, got {threads}")
     if backend == "torch":
         _reference("backend").set_threads(threads)
     if backend == "onnx":
@@ -83,14 +95,32 @@ def limit_threads(backend: str, threads: int | None) -> None:
     set_threads(threads)
 
 
-def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: int | None = None) -> Predictor:
+def get_predictor(
+    backend: str = "numpy", weights: Path | None = None, threads: int | None = None, own_process: bool = False
+) -> Predictor:
     """The network in a weights file (the shipped one where None), run by "numpy", "torch" or "onnx" (OpenCV).
+
+    threads: how many to use from here on, in the whole process. own_process: whether it may be set up for this network
+    also where threads is None, as a command's process may: with as many threads as there are cores. Else nothing of
+    the process is changed. `fkp_app.sharing` says how the threads are used.
 
     UsageError where the backend is unknown, not installed or not for such a file, numpynet.CheckpointError where the
     file is bad.
     """
+    check_threads(threads)
     path = SHIPPED_WEIGHTS if weights is None else weights
-    limit_threads(check_backend(backend), threads)
+    predictor = _load(check_backend(backend), path)
+    if threads is None and not own_process:
+        return predictor
+    if backend == "onnx":  # whose threads do not spin
+        limit_threads(backend, threads)
+        return predictor
+    limit_threads(backend, 1)
+    set_threads(threads)
+    return replace(predictor, forward=shared(predictor.forward))
+
+
+def _load(backend: str, path: Path) -> Predictor:
     if backend == "onnx":
         opencv = _onnx().OnnxPredictor(path)
         return Predictor("onnx", opencv.card, opencv)
@@ -98,8 +128,10 @@ def get_predictor(backend: str = "numpy", weights: Path | None = None, threads: 
         raise UsageError(f"{path}: is an ONNX file, which --backend onnx runs; --backend {backend} needs .safetensors")
     if backend == "torch":
         predictor = _reference("backend").TorchPredictor(path)
+        check_card(predictor.card, path)
         return Predictor("torch", predictor.card, predictor)
     net, card = load_net(path)
+    check_card(card, path)
     return Predictor("numpy", card, fuse(net))
 
 

@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         if "libGL" in str(error) or error.name == "cv2":
             return _fail(
                 f"OpenCV cannot be loaded ({error}); use its build without windows: "
-                "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.10,<5'",
+                "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.13,<5'",
                 1,
             )
         raise

@@ -1,5 +1,6 @@
 """The data set in one picture: frames with their points, the 68-point diagram, statistics."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fkp_app.dataset import FacialKeypointsDataset, person
+from fkp_app.dataset import FacialKeypointsDataset
 from fkp_app.framing import apply, face_square
 from fkp_app.keypoint_layout import OUTER_EYES, RANGES
 from numpynet.files import atomic
@@ -42,7 +43,7 @@ def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
         eyes = dataset.keypoints[:, OUTER_EYES[1]] - dataset.keypoints[:, OUTER_EYES[0]]  # (n, 2)
         low, middle, high = np.percentile(np.linalg.norm(eyes, axis=1), [5, 50, 95])
         rolled = int((np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))) > 15).sum())
-        people = len({person(file) for file in dataset.names})
+        people = len(set(dataset.people))
         lines.append(
             f"{name:<12} {len(dataset):6d}  {people:6d}   {low:10.1f} {middle:8.1f} {high:8.1f} px {rolled:22d}"
         )
@@ -88,9 +89,10 @@ def draw_sheet(dataset: FacialKeypointsDataset, facts: str, path: Path, count: i
         axes = left.add_subplot(rows, columns, i)
         axes.imshow(sample["image"])
         axes.plot(*sample["keypoints"].T, ".", color="#22ff66", markersize=2.5)
-        axes.set_title(dataset.names[index], fontsize=6)
+        axes.set_title(dataset.names[index], fontsize=6, parse_math=False)
         axes.axis("off")
     draw_diagram(right.add_subplot(), mean_shape(dataset.keypoints))
     right.suptitle(facts, fontsize=7, family="monospace", x=0.02, ha="left")
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # names may hold letters that the font lacks
         figure.savefig(temporary, dpi=130)

@@ -107,7 +107,7 @@ def load_cascade(name: str) -> cv2.CascadeClassifier:
     """One of OpenCV's cascades. FkpError where it is not there."""
     data = getattr(getattr(cv2, "data", None), "haarcascades", None)
     if data is None or not hasattr(cv2, "CascadeClassifier"):
-        raise FkpError("this OpenCV has no Haar cascades: pip install 'opencv-python>=4.10,<5'")
+        raise FkpError("this OpenCV has no Haar cascades: pip install 'opencv-python>=4.13,<5'")
     path = Path(data) / name
     cascade = cv2.CascadeClassifier(str(path))
     if cascade.empty():

@@ -1,21 +1,24 @@
 """What there is and what is missing on this machine, each with what to do about it."""
 
+import importlib
 import importlib.util
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from fkp_app.blas import advice
 from fkp_app.errors import FkpError
-from numpynet import __version__
 
 State = Literal["ok", "missing", "broken"]
 
-NEEDED = ("numpy", "numba", "safetensors", "threadpoolctl", "pillow", "pandas", "matplotlib", "typer", "rich", "pooch")
+NEEDED = ("numpy", "safetensors", "threadpoolctl", "pillow", "pandas", "matplotlib", "typer", "rich", "pooch")
+MODULES = {"pillow": "PIL"}
+"""What a package is imported as, where its name is another."""
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 EXTRAS = {
     "torch": ("torch", "the PyTorch backend"),
@@ -36,38 +39,94 @@ class Finding:
 
 def examine(camera: bool = True) -> Iterator[Finding]:
     """Everything, one after another. camera: whether to try the first camera, which lights its lamp."""
-    yield Finding("fkp", "ok", __version__)
+    yield _guarded(_fkp)
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from map(_package, NEEDED)
-    checks: list[Callable[[], Finding]] = [_opencv, _cascades, _weights, _linear_algebra, _threads]
+    checks: list[Callable[[], Finding]] = [_numba, _opencv, _cascades, _weights, _linear_algebra, _threads]
     yield from (_guarded(check) for check in checks)
     for name, (extra, use) in EXTRAS.items():
-        yield _extra(name, extra, use)
+        yield _guarded(partial(_extra, name, extra, use), name)
     yield _guarded(_window)
     if camera:
         yield _guarded(_camera)
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _guarded(check: Callable[[], Finding], name: str | None = None) -> Finding:
     """A check's finding, where it fails as well: that is what one wants to know."""
-    name = check.__name__.strip("_").replace("_", " ")
+    name = name or check.__name__.strip("_").replace("_", " ")
     try:
         return check()
     except Exception as error:  # whatever a broken installation comes up with
-        return Finding(name, "broken", " ".join(str(error).split()) or type(error).__name__)
+        return Finding(name, "broken", _line(error))
+
+
+def _fkp() -> Finding:
+    from numpynet import __version__
+
+    return Finding("fkp", "ok", __version__)
 
 
 def _package(name: str) -> Finding:
+    """Installed, and it can be imported: one that does not fit the others says so only then."""
     try:
-        return Finding(name, "ok", version(name))
+        found = version(name)
     except PackageNotFoundError:
         return Finding(name, "broken", f"not installed: pip install {name}")
+    try:
+        importlib.import_module(MODULES.get(name, name))
+    except Exception as error:
+        return _unloadable(name, found, error)
+    return Finding(name, "ok", found)
 
 
 def _extra(name: str, extra: str, use: str) -> Finding:
     if importlib.util.find_spec(name) is None:
         return Finding(name, "missing", f"for {use}: pip install 'numpynet-fkp[{extra}]'")
-    return Finding(name, "ok", f"{version(name)}, for {use}")
+    found = version(name)
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        return _unloadable(name, found, error)
+    return Finding(name, "ok", f"{found}, for {use}")
+
+
+def _unloadable(name: str, found: str, error: Exception) -> Finding:
+    again = f"pip install --force-reinstall {name}"
+    return Finding(name, "broken", f"{found} cannot be loaded ({_line(error)}); {again}")
+
+
+def _numba() -> Finding:
+    """Not its version alone: the kernels are imported, and one is compiled and run."""
+    try:
+        found = version("numba")
+    except PackageNotFoundError:
+        return Finding("numba", "broken", "not installed: pip install numba")
+    try:
+        import numpy as np
+
+        import numpynet.kernels as kernels
+        from numpynet import functional
+        from numpynet.kernels.code_cache import cache_folder
+        from numpynet.kernels.rows import add_four_to_one
+
+        ones = np.ones((2, 8), np.float32)
+        if not np.allclose(kernels.smooth_l1_loss(3 * ones, ones)[0], functional.smooth_l1_loss(3 * ones, ones)[0]):
+            raise ArithmeticError("its compiled code computes something else than NumPy")
+    except Exception as error:
+        return Finding(
+            "numba",
+            "broken",
+            f"{found}: {_line(error)}; install numba and numpy again, or train with --ops readable",
+        )
+    folder = cache_folder(add_four_to_one)
+    if folder is None:
+        how = "compiles in every process that trains, for half a minute, as no folder can be written to keep the code"
+        return Finding("numba", "missing", f"{found}, {how}: name one with NUMBA_CACHE_DIR")
+    return Finding("numba", "ok", f"{found}, compiled code is kept in {folder}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _opencv() -> Finding:

@@ -1,5 +1,6 @@
 """Pictures of evaluation results: CED curves, bars of where the errors are, and the best and worst frames."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def draw_sheet(row: Result, dataset: FacialKeypointsDataset, path: Path) -> None
             _frame(axes, row, int(place), dataset)
         first = line[0].title
         first.set_text(f"{title}\n{first.get_text()}")
-    figure.suptitle(f"{row.model}: {row.protocol}. Labelled points green, predicted ones red; NME in %", fontsize=9)
+    title = f"{row.model}: {row.protocol}. Labelled points green, predicted ones red; NME in %"
+    figure.suptitle(title, fontsize=9, parse_math=False)
     _save(figure, path)
 
 
@@ -91,7 +93,7 @@ def _frame(axes: Axes, row: Result, place: int, dataset: FacialKeypointsDataset)
     cx, cy, side = face_square(truth)
     half = 0.75 * side
     axes.set(xlim=(cx - half, cx + half), ylim=(cy + half, cy - half))
-    axes.set_title(f"{row.errors[place]:.1f} %  {frame_name(dataset, index)}", fontsize=5.5)
+    axes.set_title(f"{row.errors[place]:.1f} %  {frame_name(dataset, index)}", fontsize=5.5, parse_math=False)
     axes.axis("off")
 
 
@@ -110,5 +112,6 @@ def _bars(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # names may hold letters that the font lacks
         figure.savefig(temporary, dpi=130)

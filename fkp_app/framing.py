@@ -5,13 +5,20 @@ square that a face's keypoints fill.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
 
 from fkp_app.errors import FkpError
+from fkp_app.tables import Within
+from numpynet.arguments import MOST_PIXELS
+from numpynet.checkpoint import CheckpointError, WeightsCard
+from numpynet.strict_json import is_number, shown
 from numpynet.typing import AnyArray, Array
+
+SCALES = (0.1, 20.0)
+"""Between what a framing's scale lies. The shipped one is 1.3."""
 
 Square = tuple[float, float, float]
 
@@ -26,8 +33,8 @@ class Framing:
     """
 
     kind: Literal["face", "frame"]
-    size: int
-    scale: float
+    size: Annotated[int, Within(1, MOST_PIXELS)]
+    scale: Annotated[float, Within(*SCALES)]
 
     def as_dict(self) -> dict[str, Any]:
         """For a weights card."""
@@ -36,13 +43,28 @@ class Framing:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """From a weights card. FkpError where it says something else."""
-        try:
-            framing = cls(fields["kind"], int(fields["size"]), float(fields["scale"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise FkpError(f"weights: framing {fields!r} is damaged ({error!r}); get the file again") from None
-        if framing.kind not in ("face", "frame") or framing.size < 1 or not framing.scale > 0:
-            raise FkpError(f"weights: framing {fields!r} is not one this program knows; update it")
-        return framing
+        kind, size, scale = (fields.get(name) for name in ("kind", "size", "scale"))
+        if not (isinstance(size, int) and is_number(size, 1, MOST_PIXELS)):
+            reason = f"size must be a whole number from 1 to {MOST_PIXELS}"
+        elif not is_number(scale, *SCALES):
+            reason = f"scale must be a number from {SCALES[0]:g} to {SCALES[1]:g}"
+        elif kind not in ("face", "frame"):
+            raise FkpError(f"weights: framing {shown(fields)} is not one this program knows; update it")
+        else:
+            return cls(kind, size, float(scale))
+        raise FkpError(f"weights: framing {shown(fields)} is damaged ({reason}); get the file again")
+
+
+def check_card(card: WeightsCard, file: object) -> None:
+    """CheckpointError where the crops of a weights file cannot be cut, or are not what its network takes."""
+    try:
+        size = Framing.from_dict(card.framing).size
+    except FkpError as error:
+        raise CheckpointError(f"{file}: {error}") from None
+    if size != card.input_size:
+        raise CheckpointError(
+            f"{file}: its description is damaged (input size {card.input_size}, crops of {size}); get the file again"
+        )
 
 
 def face_square(keypoints: Array) -> Square:

@@ -41,6 +41,8 @@ class History:
     def __init__(self) -> None:
         self.steps: list[StepRow] = []
         self.epochs: list[EpochRow] = []
+        self.best_is_lost = False
+        """Whether the best epoch's weights are no longer there, so that the next validated epoch counts as the best."""
 
     @property
     def epochs_done(self) -> int:
@@ -51,9 +53,13 @@ class History:
         return self.epochs[-1].best_epoch if self.epochs else 0
 
     def improves(self, nme: float) -> bool:
-        """Whether this validation NME is the least so far; without one, the latest epoch is the best."""
-        before = [row.validation_nme for row in self.epochs if not math.isnan(row.validation_nme)]
-        return nme < min(before, default=math.inf) or (math.isnan(nme) and not before)
+        """Whether this validation NME is the least so far; without a finite one, the latest epoch is the best."""
+        best = math.inf
+        if self.epochs and self.best_epoch and not self.best_is_lost:
+            best = self.epochs[self.best_epoch - 1].validation_nme
+        if not math.isfinite(nme):
+            return not math.isfinite(best)
+        return nme < best or not math.isfinite(best)
 
     def write(self, directory: Path) -> None:
         """Renew steps.csv and metrics.csv, each all or nothing."""
@@ -66,12 +72,39 @@ class History:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, AnyArray]) -> Self:
-        """From a checkpoint. KeyError, TypeError or ValueError where it holds something else."""
+        """From a checkpoint. ValueError where it holds something else."""
         history = cls()
-        steps, epochs = (tensors[f"history.{name}"].tolist() for name in ("steps", "epochs"))
-        history.steps = [StepRow(int(epoch), int(step), *rest) for epoch, step, *rest in steps]
-        history.epochs = [EpochRow(*row)._replace(epoch=int(row[0]), best_epoch=int(row[-1])) for row in epochs]
+        steps, epochs = _table(tensors, "steps", len(StepRow._fields)), _table(tensors, "epochs", len(EpochRow._fields))
+        history.steps = [StepRow(int(epoch), int(step), *rest) for epoch, step, *rest in steps.tolist()]
+        history.epochs = [
+            EpochRow(*row)._replace(epoch=int(row[0]), best_epoch=int(row[-1])) for row in epochs.tolist()
+        ]
+        numbers, best = epochs[:, 0], epochs[:, -1]
+        whole = (numbers == np.arange(1, len(epochs) + 1)).all() and ((0 <= best) & (best <= numbers)).all()
+        if not (len(epochs) and whole and (np.diff(best, prepend=0) >= 0).all() and (best % 1 == 0).all()):
+            raise ValueError("history.epochs does not count its epochs from 1")
+        before = np.array([(row.epoch, row.step) for row in history.steps])
+        if {row.epoch for row in history.steps} != {row.epoch for row in history.epochs} or not _in_order(before):
+            raise ValueError("history.steps does not hold the steps of history.epochs")
         return history
+
+
+def _table(tensors: Mapping[str, AnyArray], name: str, columns: int) -> AnyArray:
+    """The rows of a table in a checkpoint. ValueError where they cannot be; NaN is what was not measured, and an NME may
+    be infinite."""
+    table = tensors.get(f"history.{name}")
+    if table is None or table.ndim != 2 or table.shape[1] != columns or table.dtype != np.float64:
+        raise ValueError(f"history.{name} must be float64 of shape (rows, {columns})")
+    if not np.isfinite(table[:, :2]).all() or (table < 0).any():
+        raise ValueError(f"history.{name} holds numbers that cannot be")
+    return table
+
+
+def _in_order(steps: AnyArray) -> bool:
+    """Whether steps (n, 2), as epoch and step, follow each other: each the next one of its epoch, or the first."""
+    (epoch, step), (later, following) = steps[:-1].T, steps[1:].T
+    same = (later == epoch) & (following == step + 1)
+    return bool((same | ((later == epoch + 1) & (following == 1))).all() and (steps[0] == 1).all())
 
 
 def write_text(path: Path, text: str) -> None:

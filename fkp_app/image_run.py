@@ -66,7 +66,7 @@ class Finder:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self.predictor = get_predictor(setup.backend, setup.weights, setup.threads)
+        self.predictor = get_predictor(setup.backend, setup.weights, setup.threads, own_process=True)
         self.detector = FaceDetector()
         if setup.threads is not None:
             cv2.setNumThreads(setup.threads)

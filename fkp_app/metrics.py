@@ -37,10 +37,13 @@ def roll(truth: Array) -> Array:
 
 
 def point_errors(predicted: Array, truth: Array) -> Array:
-    """The error of each point (F, 68), in percent. ValueError where the shapes differ."""
+    """The error of each point (F, 68), in percent. ValueError where the shapes differ or a face's eyes coincide."""
     if predicted.shape != truth.shape or truth.ndim != 3:
         raise ValueError(f"nme: both must have shape (F, 68, 2), got {predicted.shape} and {truth.shape}")
-    return 100 * np.linalg.norm(predicted - truth, axis=2) / interocular(truth)[:, None]
+    eyes = interocular(truth)
+    if (eyes == 0).any():
+        raise ValueError(f"nme: the outer eye corners of face {int(np.argmin(eyes))} coincide, so there is no unit")
+    return 100 * np.linalg.norm(predicted - truth, axis=2) / eyes[:, None]
 
 
 def nme(predicted: Array, truth: Array) -> Array:
@@ -48,7 +51,7 @@ def nme(predicted: Array, truth: Array) -> Array:
 
     The mean distance between the predicted and the true points, over the true distance of the outer eye corners
     (points 36 and 45): the "inter-ocular" NME of the 300-W challenge (Sagonas et al. 2013). ValueError where the
-    shapes differ.
+    shapes differ or a face's eye corners coincide.
     """
     return point_errors(predicted, truth).mean(axis=1)
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from fkp_app.backends import Predictor, to_keypoints
-from fkp_app.dataset import FacialKeypointsDataset, person
+from fkp_app.dataset import FacialKeypointsDataset
 from fkp_app.detector import Box, square_from_box
 from fkp_app.evaluation import Scores, mean_face, score
 from fkp_app.framing import Framing, Square, apply, face_square, invert
@@ -99,9 +99,8 @@ def run_crops(
             truths.append(shown.truth)
             targets.append(_normalise(apply(shown.matrix, shown.truth), predictor.card))
     scores = score(np.concatenate(outputs), np.stack(targets), predictor.card)
-    people = [person(name) for name in dataset.names]
     frames = list(range(len(dataset)))
-    return Result(model, protocol, frames, people, np.stack(predicted), np.stack(truths), scores)
+    return Result(model, protocol, frames, dataset.people, np.stack(predicted), np.stack(truths), scores)
 
 
 def run_second_look(
@@ -120,8 +119,7 @@ def run_second_look(
         points = find_keypoints(image, [face_square(truth)], predictor, refinements=1)
         predicted.append(points[0].astype(np.float64))
         truths.append(truth)
-    people = [person(name) for name in dataset.names]
-    return Result(model, protocol, list(range(len(dataset))), people, np.stack(predicted), np.stack(truths))
+    return Result(model, protocol, list(range(len(dataset))), dataset.people, np.stack(predicted), np.stack(truths))
 
 
 def run_end_to_end(
@@ -149,7 +147,7 @@ def run_end_to_end(
             frames.append(i)
             predicted.append(faces[right].keypoints.astype(np.float64))
     truth = dataset.keypoints[frames].astype(np.float64)
-    people = [person(dataset.names[i]) for i in frames]
+    people = [dataset.people[i] for i in frames]
     points = np.array(predicted).reshape(-1, 68, 2)  # with no face found, (0, 68, 2) all the same
     return Result(model, "end to end", frames, people, points, truth, detections=Detections(found, false))
 

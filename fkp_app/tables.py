@@ -1,18 +1,22 @@
 """Dataclasses from the tables of a TOML or JSON file, strictly: a slip is one line that names file, key and remedy.
 
 A field is bool, int, float, str, a Literal, a Range, a dict (taken as it is), a dataclass (a table), a choice of
-dataclasses (a table whose `name` says which), or tuple[X, ...] (a list of any of these). Fields with a default may be
-left out.
+dataclasses (a table whose `name` says which), any of these or None, or tuple[X, ...] (a list of any of these). Fields
+with a default may be left out.
 """
 
 import dataclasses
 import math
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fkp_app.errors import FkpError
+from numpynet.files import not_a_file
+from numpynet.strict_json import check_depth, is_number, shown
 
 T = TypeVar("T")
 
@@ -30,6 +34,27 @@ class Within:
 
 Share = Annotated[float, Within(0, 1)]
 
+LARGEST = 2.0**53
+"""No number in a file is larger: up to here floats hold every whole number."""
+LARGEST_TOML = 1 << 16  # bytes
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file. FkpError where it is none, or larger than LARGEST_TOML."""
+    if (reason := not_a_file(path)) is not None:
+        raise FkpError(f"{path}: {reason}; name a TOML file")
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_TOML + 1)
+        if len(text) > LARGEST_TOML:
+            raise ValueError(f"it has more than {LARGEST_TOML} bytes")
+        tables = tomllib.loads(text.decode())
+        check_depth(tables)
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
+        raise FkpError(f"{path}: cannot be read as TOML ({reason})") from None
+    return tables
+
 
 def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
     """The dataclass `cls` from a table of `file`; `key` is where in the file the table stands.
@@ -37,11 +62,12 @@ def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
     FkpError where a key is unknown or missing, or a value has the wrong type or lies outside its field's range.
     """
     if not isinstance(table, Mapping):
-        raise FkpError(f"{file}: {key} must be a table, got {table!r}")
+        raise FkpError(f"{file}: {key or 'the whole'} must be a table, got {shown(table)}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
-            raise FkpError(f"{file}: {_join(key, name)} is no key here; expected {', '.join(fields)}")
+            written = name if isinstance(name, str) and name.isidentifier() and len(name) <= 60 else shown(name)
+            raise FkpError(f"{file}: {_join(key, written)} is no key here; expected {', '.join(fields)}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values = {}
     for name, field in fields.items():
@@ -54,19 +80,22 @@ def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
 
 
 def _read_value(hint: Any, value: object, file: object, key: str) -> Any:
-    if typing.get_origin(hint) is types.UnionType:
-        return _read_choice(typing.get_args(hint), value, file, key)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        choices = typing.get_args(hint)
+        if types.NoneType in choices:
+            return None if value is None else _read_value(choices[0], value, file, key)
+        return _read_choice(choices, value, file, key)
     if dataclasses.is_dataclass(hint):
         return read_table(typing.cast(type, hint), value, file, key)
     if typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is Ellipsis:
         if not isinstance(value, list | tuple):
-            raise FkpError(f"{file}: {key} must be a list, got {_shown(value)}")
+            raise FkpError(f"{file}: {key} must be a list, got {shown(value)}")
         return tuple(_read_value(typing.get_args(hint)[0], part, file, f"{key}[{i}]") for i, part in enumerate(value))
     plain, limits = _parts(hint)
     converted = _convert(plain, value)
     numbers = converted if isinstance(converted, tuple) else (converted,)
     if converted is None or (limits and not all(limits.low <= number <= limits.high for number in numbers)):
-        raise FkpError(f"{file}: {key} must be {_words(hint)}, got {_shown(value)}")
+        raise FkpError(f"{file}: {key} must be {_words(hint)}, got {shown(value)}")
     return converted
 
 
@@ -74,15 +103,15 @@ def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str
     """The dataclass among `classes` whose `name` is the table's."""
     by_name = {cls.name: cls for cls in classes}
     name = value.get("name") if isinstance(value, Mapping) else None
-    if name not in by_name:
-        got = _shown(value) if name is None else _shown(name)
+    if not isinstance(name, str) or name not in by_name:
+        got = shown(value) if name is None else shown(name)
         raise FkpError(f"{file}: {key}.name must be one of {', '.join(by_name)}, got {got}")
     return read_table(by_name[name], value, file, key)
 
 
 def _convert(hint: Any, value: object) -> Any:
     """`value` as the type that the field has; None where it is another."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = is_number(value, -LARGEST, LARGEST)
     if typing.get_origin(hint) is typing.Literal:
         return value if value in typing.get_args(hint) else None
     if hint == Range:
@@ -115,11 +144,6 @@ def _words(hint: Any) -> str:
     return (
         f"{what} in {limits.low:g} .. {limits.high:g}" if limits.high < math.inf else f"{what}, at least {limits.low:g}"
     )
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _join(key: str, name: str) -> str:

@@ -1,12 +1,13 @@
 """A video file from its first frame to its last: tracked, drawn, written."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fkp_app.ahead import ahead
 from fkp_app.drawing import Draw
 from fkp_app.errors import one_file
 from fkp_app.image_run import Finder
@@ -79,7 +80,7 @@ def run_video(task: VideoTask, finder: Finder, reporter: Reporter) -> VideoOutco
         drawn = _Drawn(task, reader, outcome)
         with Stopwatch() as watch, drawn, one_file(source.name, outcome.problems):
             tracker = make_tracker(finder, task.smooth)
-            for frame in reader:
+            for frame in stack.enter_context(closing(ahead(reader))):
                 faces = tracker.update(frame.image, frame.time)
                 outcome.frames, outcome.with_faces = outcome.frames + 1, outcome.with_faces + bool(faces)
                 outcome.result = result
@@ -127,7 +128,9 @@ class _Drawn:
             make_parent(target)
             width, height, rate = self._reader.width, self._reader.height, self._reader.frame_rate
             sound = source.path if self._reader.has_sound else None
-            self._writer = stack.enter_context(VideoWriter(target, width, height, rate, sound_from=sound))
+            self._writer = stack.enter_context(
+                VideoWriter(target, width, height, rate, sound, unkept=self._reader.unkept)
+            )
             self._stack = stack.pop_all()
         return self
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numpynet.checks import MOST_STEPS, number, whole
+from numpynet.lines import in_line
 from numpynet.module import Module
 from numpynet.typing import AnyArray, Array
 from numpynet.workers import run
@@ -29,12 +31,10 @@ class WeightAverage:
     """
 
     def __init__(self, net: Module, decay: float = 0.999, warmup: bool = True) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"WeightAverage: decay must lie in 0 .. 1 (1 excluded), got {decay}")
         self.source = net
         self.net = copy.deepcopy(net).eval()
         """The network of the averaged weights, to evaluate with: the one that learns is not disturbed."""
-        self.decay = decay
+        self.decay = number(decay, "WeightAverage: decay", least=0, below=1)
         self.warmup = warmup
         self.updates = 0
 
@@ -42,9 +42,14 @@ class WeightAverage:
         """Take the present weights in."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         weights = self.source.state_dict()
+        done = set()
         for key, average in self.net.state_dict().items():
+            if id(average) in done:  # a layer under two names
+                continue
+            done.add(id(average))
             if self.updates and average.dtype.kind == "f":
-                _approach(average.reshape(-1), weights[key].reshape(-1), 1 - keep)
+                with in_line(average) as line:
+                    _approach(line, weights[key].reshape(-1), 1 - keep)
             else:
                 np.copyto(average, weights[key])
         self.updates += 1
@@ -55,6 +60,7 @@ class WeightAverage:
 
     def load_state_dict(self, state: Mapping[str, AnyArray], updates: int) -> None:
         """Copy in the averaged arrays after so many `updates`; 0 to begin anew. ValueError where they do not fit."""
+        updates = whole(updates, "WeightAverage: updates", 0, MOST_STEPS)
         self.net.load_state_dict(state)
         self.updates = updates
 

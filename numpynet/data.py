@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from numpynet.checks import whole
 from numpynet.typing import Array, Seed
 
 Batch = tuple[Array, Array]
@@ -40,14 +41,12 @@ class DataLoader:
         drop_last: bool = False,
         prefetch: int = 2,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")
         self.dataset = dataset
-        self.batch_size = batch_size
+        self.batch_size = whole(batch_size, "DataLoader: batch_size")
         self.shuffle = shuffle
         self.rng = np.random.default_rng(rng)
         self.drop_last = drop_last
-        self.prefetch = prefetch
+        self.prefetch = whole(prefetch, "DataLoader: prefetch", 0)
 
     def __len__(self) -> int:
         """How many batches an iteration gives."""

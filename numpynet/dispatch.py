@@ -21,7 +21,7 @@ _chosen: Any = None
 
 
 class ImplementationError(ValueError):
-    """A name that no implementation has, given to `use` or in the environment."""
+    """An implementation, given to `use` or in the environment, that there is not, or that cannot be used here."""
 
 
 def ops() -> Any:
@@ -34,7 +34,7 @@ def ops() -> Any:
 def use(name: str) -> AbstractContextManager[None]:
     """Choose the implementation for the whole process, at once; as a context manager, until its end.
 
-    ImplementationError where there is none of that name.
+    ImplementationError where there is none of that name, and for "fast" where Numba is missing or does not fit NumPy.
     """
     before = ops()
     _choose(name)
@@ -44,7 +44,11 @@ def use(name: str) -> AbstractContextManager[None]:
 def _choose(name: str, asked_by: str = "use") -> None:
     if name not in IMPLEMENTATIONS:
         raise ImplementationError(f"{asked_by}: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
-    _enter(importlib.import_module(IMPLEMENTATIONS[name]))
+    try:
+        module = importlib.import_module(IMPLEMENTATIONS[name])
+    except ImportError as error:
+        raise ImplementationError(f"{asked_by}: {name!r} cannot be used here: {error}; 'readable' can") from error
+    _enter(module)
 
 
 def _enter(module: Any) -> None:

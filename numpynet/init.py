@@ -9,19 +9,27 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.buffers import lasting
+from numpynet.checks import whole
 from numpynet.typing import Array, Seed
 
-_skip: ContextVar[bool] = ContextVar("skip", default=False)
+MOST_WEIGHTS = 1 << 30
+"""So many, at most, has a network that a file describes: 4 GiB."""
+
+_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
+"""Inside of `no_init`, how many weights may still be made."""
 
 
 @contextmanager
-def no_init() -> Iterator[None]:
-    """Inside, new layers leave their weights unset: for a network whose weights are about to be loaded."""
-    token = _skip.set(True)
+def no_init(most: int = MOST_WEIGHTS) -> Iterator[None]:
+    """Inside, new layers leave their weights unset: for a network whose weights are about to be loaded.
+
+    ValueError, before memory is taken, where they have more weights than `most`, or than MOST_WEIGHTS.
+    """
+    token = _left.set([min(most, MOST_WEIGHTS)])
     try:
         yield
     finally:
-        _skip.reset(token)
+        _left.reset(token)
 
 
 def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DTypeLike = np.float32) -> Array:
@@ -30,8 +38,12 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
     PyTorch writes it for the weight as kaiming_uniform_ (He et al. 2015) with a = sqrt(5): the bound
     sqrt(6 / ((1 + a^2) fan_in)) is 1 / sqrt(fan_in). fan_in is the number of inputs that one output sees.
     """
-    if _skip.get():
+    if (left := _left.get()) is not None:
+        left[0] -= math.prod(shape)
+        if left[0] < 0:
+            raise ValueError("the network has more weights than it may have, or than the file holds")
         return lasting(shape, dtype)
+    whole(fan_in, "kaiming_uniform: fan_in")
     bound = 1 / math.sqrt(fan_in)
     numbers = lasting(shape, np.float32)
     np.random.default_rng(rng).random(dtype=np.float32, out=numbers)

@@ -1,7 +1,8 @@
 """What is minimised: a criterion gives the loss and the gradient that starts the backward pass."""
 
+from numpynet.checks import number
 from numpynet.dispatch import ops
-from numpynet.functional.mse_loss import Reduction
+from numpynet.functional.mse_loss import Reduction, checked_reduction
 from numpynet.typing import Array
 
 
@@ -9,7 +10,7 @@ class MSELoss:
     """Mean squared error (torch.nn.MSELoss); `reduction` "mean" divides by all elements, "sum" by nothing."""
 
     def __init__(self, reduction: Reduction = "mean") -> None:
-        self.reduction = reduction
+        self.reduction = checked_reduction("MSELoss", reduction)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
@@ -21,8 +22,8 @@ class SmoothL1Loss:
     """Squared below `beta`, absolute above (torch.nn.SmoothL1Loss); `reduction` as in MSELoss."""
 
     def __init__(self, reduction: Reduction = "mean", beta: float = 1.0) -> None:
-        self.reduction = reduction
-        self.beta = beta
+        self.reduction = checked_reduction(type(self).__name__, reduction)
+        self.beta = number(beta, "SmoothL1Loss: beta", least=0)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
@@ -45,9 +46,9 @@ class WingLoss:
     """
 
     def __init__(self, reduction: Reduction = "mean", w: float = 0.2, eps: float = 0.05) -> None:
-        self.reduction = reduction
-        self.w = w
-        self.eps = eps
+        self.reduction = checked_reduction("WingLoss", reduction)
+        self.w = number(w, "WingLoss: w", above=0)
+        self.eps = number(eps, "WingLoss: eps", above=0)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""

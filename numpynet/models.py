@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from numpynet.arguments import check_arguments
+from numpynet.checks import number, whole, wholes
 from numpynet.functional.windows import output_size
 from numpynet.init import spawn
 from numpynet.layers import (
@@ -62,12 +64,14 @@ class KeypointNet(Chain):
         *,
         rng: Seed = None,
     ) -> None:
+        size, padding = whole(size, "KeypointNet: size"), whole(padding, "KeypointNet: padding", 0)
+        channels, hidden = wholes(channels, "KeypointNet: channels"), wholes(hidden, "KeypointNet: hidden")
         self.arguments: dict[str, Any] = {
             "size": size,
             "channels": list(channels),
             "hidden": list(hidden),
             "padding": padding,
-            "dropout": dropout,
+            "dropout": number(dropout, "KeypointNet: dropout", least=0, most=1),
         }
         init_rng, dropout_rng = spawn(rng, 2)
         width, side = 1, size
@@ -132,11 +136,13 @@ class HourglassNet(Chain):
         *,
         rng: Seed = None,
     ) -> None:
+        size = whole(size, "HourglassNet: size")
+        stem, levels = wholes(stem, "HourglassNet: stem"), wholes(levels, "HourglassNet: levels")
         self.arguments: dict[str, Any] = {"size": size, "stem": list(stem), "levels": list(levels)}
         halvings = len(stem) + len(levels) - 1
         if not levels:
             raise ValueError("HourglassNet: levels must hold one number of filters at least")
-        if size < 1 or size % 2**halvings:
+        if size % 2**halvings:
             raise ValueError(
                 f"HourglassNet: size {size} must be a multiple of {2**halvings}, to be halved {halvings} times"
             )
@@ -183,12 +189,13 @@ ARCHITECTURES: dict[str, type[KeypointNet | HourglassNet]] = {"KeypointNet": Key
 
 
 def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> KeypointNet | HourglassNet:
-    """A network by the name of its class and the class's arguments.
+    """A network by the name of its class and the class's arguments, which may come from anybody's file.
 
-    ValueError for another name, TypeError or ValueError where the arguments do not fit.
+    ValueError for another name, or where an argument is unknown, of another type, or outside `arguments.LIMITS`.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture}")
+    check_arguments(architecture, arguments, NET if architecture == "KeypointNet" else HOURGLASS)
     return ARCHITECTURES[architecture](**arguments, rng=rng)
 
 

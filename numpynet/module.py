@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.parameter import Parameter
+from numpynet.states import checked_arrays
 from numpynet.typing import AnyArray, Array
 
 
@@ -43,21 +44,26 @@ class Module(abc.ABC):
                 yield name, value
 
     def modules(self) -> Iterator[Module]:
-        """This module and every part of it."""
-        yield self
-        for _, child in self.children():
-            yield from child.modules()
+        """This module and every part of it; what stands there under several names comes once."""
+        yield from {id(module): module for _, module in self.named_modules()}.values()
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and every part of it, under each of its names, as a prefix of its keys in the state dict."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}{name}.")
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """Every Parameter with its key in the state dict."""
-        for name, value in vars(self).items():
-            if isinstance(value, Parameter):
-                yield prefix + name, value
-        for name, child in self.children():
-            yield from child.named_parameters(f"{prefix}{name}.")
+        """Every Parameter once, with its first key in the state dict."""
+        seen = set()
+        for path, module in self.named_modules(prefix):
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield path + name, value
 
     def parameters(self) -> list[Parameter]:
-        """Every Parameter, in the order of the state dict."""
+        """Every Parameter once, in the order of the state dict."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def zero_grad(self) -> None:
@@ -80,13 +86,17 @@ class Module(abc.ABC):
         for module in self.modules():
             for name, value in list(vars(module).items()):
                 if isinstance(value, Parameter):
-                    value.data, value.grad = value.data.astype(dtype, order="C", copy=False), None
+                    value.zero_grad()
+                    value.data = value.data.astype(dtype, order="C", copy=False)
                 elif name in module.buffer_names and value is not None and value.dtype.kind == "f":
                     setattr(module, name, value.astype(dtype, copy=False))
         return self
 
     def state_dict(self, prefix: str = "") -> dict[str, AnyArray]:
-        """Parameters and buffers by PyTorch's keys, in PyTorch's order: the arrays themselves, not copies."""
+        """Parameters and buffers by PyTorch's keys, in PyTorch's order: the arrays themselves, not copies.
+
+        What stands in the network under several names has several keys, as in PyTorch.
+        """
         state = {prefix + name: value.data for name, value in vars(self).items() if isinstance(value, Parameter)}
         for name in self.buffer_names:
             if getattr(self, name) is not None:
@@ -102,18 +112,12 @@ class Module(abc.ABC):
         or unknown.
         """
         own = self.state_dict()
-        if strict and (missing := own.keys() - state.keys()):
-            raise ValueError(f"load_state_dict: missing {_some(missing)}")
-        if strict and (unknown := state.keys() - own.keys()):
-            raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
-        shared = [key for key in own if key in state]
-        for key in shared:
-            if own[key].shape != state[key].shape:
-                raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {state[key].shape}")
-            if not np.can_cast(state[key].dtype, own[key].dtype, "same_kind"):
-                raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {state[key].dtype}")
-        for key in shared:
-            np.copyto(own[key], state[key], casting="same_kind")
+        for key, array in self.checked(state, strict).items():
+            np.copyto(own[key], array, casting="same_kind")
+
+    def checked(self, state: Mapping[str, AnyArray], strict: bool = True) -> dict[str, AnyArray]:
+        """What `load_state_dict` would copy, by key. ValueError as there."""
+        return checked_arrays(self.state_dict(), state, strict)
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the printed form."""
@@ -183,9 +187,3 @@ class Residual(Sequential):
         if out.shape != x.shape:
             raise ValueError(f"Residual: the body must keep x's shape {x.shape}, made {out.shape} of it")
         return x + out
-
-
-def _some(keys: set[str]) -> str:
-    """The first few keys, for an error message."""
-    names = sorted(keys)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 
 from numpynet.buffers import lasting
+from numpynet.checks import number
 from numpynet.dispatch import ops
 from numpynet.factors import Factors
+from numpynet.functional import adam, sgd
+from numpynet.lines import in_line
 from numpynet.parameter import Parameter
+from numpynet.states import checked_state
 from numpynet.typing import AnyArray, Array
 
 
@@ -17,13 +21,23 @@ class Optimizer(abc.ABC):
     """Holds parameters and, by parameter, the arrays that its rule remembers."""
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
-        self.params = list(params)
-        if not self.params:
-            raise ValueError(f"{type(self).__name__}: no parameters given")
-        if lr < 0:
-            raise ValueError(f"{type(self).__name__}: lr must not be negative, got {lr}")
+        self.params = _distinct(params, type(self).__name__)
         self.lr = lr
         self.state: list[dict[str, AnyArray]] = [{} for _ in self.params]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step. ValueError where it is set to what is none."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self._lr = number(lr, f"{type(self).__name__}: lr", least=0)
+
+    @property
+    @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """What the rule remembers of each parameter that it has moved."""
 
     @abc.abstractmethod
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
@@ -34,7 +48,10 @@ class Optimizer(abc.ABC):
         self.update(param, factors.product(), state)
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient. ValueError, with none moved, where one cannot be."""
+        for i, parameter in enumerate(self.params):
+            if parameter.has_grad:
+                self._check(i, parameter.data)
         for parameter, state in zip(self.params, self.state, strict=True):
             if parameter.factors is not None:
                 self.update_factored(parameter.data, parameter.factors, state)
@@ -51,17 +68,27 @@ class Optimizer(abc.ABC):
         return {f"{name}.{i}": array for i, state in enumerate(self.state) for name, array in state.items()}
 
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Take over copies of a `state_dict`. ValueError, with nothing changed, where it is of other parameters."""
-        loaded: list[dict[str, AnyArray]] = [{} for _ in self.params]
-        for key, array in state.items():
-            name, _, index = key.rpartition(".")
-            if not index.isdecimal() or int(index) >= len(self.params):
-                raise ValueError(f"load_state_dict: {key} belongs to no parameter of this optimizer")
-            if array.ndim and array.shape != self.params[int(index)].data.shape:
-                expected = self.params[int(index)].data.shape
-                raise ValueError(f"load_state_dict: {key} must have shape {expected}, got {array.shape}")
-            loaded[int(index)][name] = array.copy()
-        self.state = loaded
+        """Take over copies of a `state_dict`, in the parameters' dtypes.
+
+        ValueError, with nothing changed, where it is of other parameters or of another rule.
+        """
+        self.state = self.checked(state)
+
+    def checked(self, state: Mapping[str, AnyArray]) -> list[dict[str, AnyArray]]:
+        """These copies, parameter by parameter, which are not taken over yet. ValueError as in `load_state_dict`."""
+        return checked_state(state, self.names, [parameter.data for parameter in self.params])
+
+    def _check(self, i: int, data: Array) -> None:
+        """ValueError where parameter i cannot be moved: other data may stand there than at the step before."""
+        name = f"{type(self).__name__}: parameter {i}"
+        if not data.flags.writeable:
+            raise ValueError(f"{name} is read-only; give it a copy of its data")
+        for array in self.state[i].values():
+            if array.ndim and (array.shape, array.dtype) != (data.shape, data.dtype):
+                raise ValueError(
+                    f"{name} was {array.dtype} {array.shape} at the step before and is {data.dtype} {data.shape}; "
+                    "make a new optimizer"
+                )
 
 
 class Adam(Optimizer):
@@ -78,17 +105,21 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must lie in 0 .. 1 (1 excluded), got {betas}")
+        adam.check_rule(type(self).__name__, lr, betas, eps, weight_decay)
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("step", "exp_avg", "exp_avg_sq")
+
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
         exp_avg, exp_avg_sq, rule = self._next(param, state)
-        arrays = [a.reshape(-1) for a in (param, grad, exp_avg, exp_avg_sq)]
-        for block in _blocks(param.size, ops().ADAM_BLOCK):
-            ops().adam_update(*(a[block] for a in arrays), *rule)
+        with in_line(param) as line:
+            arrays = [line, *(a.reshape(-1) for a in (grad, exp_avg, exp_avg_sq))]
+            for block in _blocks(param.size, ops().ADAM_BLOCK):
+                ops().adam_update(*(a[block] for a in arrays), *rule)
 
     def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
         exp_avg, exp_avg_sq, rule = self._next(param, state)
@@ -138,12 +169,17 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(params, lr)
-        if nesterov and (momentum <= 0 or dampening != 0):
+        sgd.check_rule(type(self).__name__, lr, momentum, dampening, weight_decay)
+        if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs a momentum above 0 and no dampening")
         self.momentum = momentum
         self.dampening = dampening
         self.weight_decay = weight_decay
         self.nesterov = nesterov
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("momentum_buffer",) if self.momentum else ()
 
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
         velocity = ops().sgd_update(
@@ -158,6 +194,22 @@ class SGD(Optimizer):
         )
         if velocity is not None:
             state["momentum_buffer"] = velocity
+
+
+def _distinct(params: Iterable[Parameter], name: str) -> list[Parameter]:
+    """The parameters as a list; ValueError where there is none, one stands there twice, or one is something else."""
+    if not isinstance(params, Iterable):
+        raise ValueError(f"{name}: params must be parameters, such as net.parameters(), got {type(params).__name__}")
+    seen: dict[int, int] = {}
+    listed = list(params)
+    for i, parameter in enumerate(listed):
+        if not isinstance(parameter, Parameter):
+            raise ValueError(f"{name}: parameter {i} must be a Parameter, got {type(parameter).__name__}")
+        if seen.setdefault(id(parameter), i) != i:
+            raise ValueError(f"{name}: parameter {i} is parameter {seen[id(parameter)]} again; give each once")
+    if not listed:
+        raise ValueError(f"{name}: no parameters given")
+    return listed
 
 
 def _blocks(size: int, block: int) -> Iterator[slice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numpynet.checks import same_dtype
 from numpynet.factors import Factors
 from numpynet.typing import Array
 
@@ -14,10 +15,28 @@ class Parameter:
     `grad` is None until a backward pass adds to it; several backward passes add up until `zero_grad`.
     """
 
+    _data: Array
+
     def __init__(self, data: Array) -> None:
-        self.data = np.asarray(data, order="C")  # optimizers go through it in one line
         self._sum: Array | None = None
         self._factors: Factors | None = None
+        self.data = np.asarray(data, order="C")  # kernels are made for this order
+
+    @property
+    def data(self) -> Array:
+        """The numbers themselves. Another array may be put in their place, in any memory order."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Array) -> None:
+        data = np.asanyarray(data)
+        same_dtype("Parameter", data=data)
+        if self.has_grad and (data.shape, data.dtype) != (self._data.shape, self._data.dtype):
+            raise ValueError(
+                f"Parameter: data must be {self._data.dtype} {self._data.shape}, as its gradient is, got {data.dtype} "
+                f"{data.shape}; call zero_grad() first"
+            )
+        self._data = data
 
     @property
     def grad(self) -> Array | None:
@@ -30,7 +49,14 @@ class Parameter:
 
     @grad.setter
     def grad(self, grad: Array | None) -> None:
+        if grad is not None:
+            self._check("grad", grad)
         self._sum, self._factors = grad, None
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether there is a gradient, in either form."""
+        return self._sum is not None or self._factors is not None
 
     @property
     def factors(self) -> Factors | None:
@@ -39,12 +65,7 @@ class Parameter:
 
     def add_grad(self, grad: Array | Factors) -> None:
         """Add `grad`, of the parameter's shape and dtype, or its factors; ValueError where they do not fit."""
-        if isinstance(grad, Factors):
-            shape, dtype = (grad.left.shape[1], grad.right.shape[1]), np.result_type(grad.left, grad.right)
-        else:
-            shape, dtype = grad.shape, grad.dtype
-        if shape != self.data.shape or dtype != self.data.dtype:
-            raise ValueError(f"add_grad: the gradient must be {self.data.dtype} {self.data.shape}, got {dtype} {shape}")
+        self._check("add_grad", grad)
         if not isinstance(grad, Factors):
             self._sum = grad if self._sum is None else self._sum + grad
         elif self._factors is None:
@@ -55,6 +76,20 @@ class Parameter:
     def zero_grad(self) -> None:
         """Forget the gradient."""
         self.grad = None
+
+    def _check(self, name: str, grad: Array | Factors) -> None:
+        """ValueError where `grad` is not of the parameter's shape and dtype."""
+        wanted = f"{name}: the gradient must be {self.data.dtype} {self.data.shape}"
+        if isinstance(grad, Factors):
+            if len(grad.left) != len(grad.right):
+                raise ValueError(f"{wanted}, got factors of {len(grad.left)} and {len(grad.right)} images")
+            shape, dtype = (grad.left.shape[1], grad.right.shape[1]), np.result_type(grad.left, grad.right)
+        elif isinstance(grad, np.ndarray | np.generic):
+            shape, dtype = grad.shape, grad.dtype
+        else:
+            raise ValueError(f"{wanted}, got {type(grad).__name__}")
+        if shape != self.data.shape or dtype != self.data.dtype:
+            raise ValueError(f"{wanted}, got {dtype} {shape}")
 
     def __repr__(self) -> str:
         return f"Parameter({self.data.dtype} {self.data.shape})"

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Callable
 
+from numpynet.checks import number, whole
+
 Schedule = Callable[[int], float]
 """The learning rate of optimizer step i, i = 0, 1, ...; from the last step on it keeps its value."""
 
 
 def constant(lr: float) -> Schedule:
     """The same rate at every step."""
-    _at_least(0, "constant", lr=lr)
+    lr = number(lr, "constant: lr", least=0)
     return lambda step: lr
 
 
@@ -22,18 +24,16 @@ def one_cycle(
     torch.optim.lr_scheduler.OneCycleLR (cosine annealing, no cycle of the momentum): its peak is at step
     warmup * steps - 1, which need not be whole.
     """
-    _at_least(0, "one_cycle", max_lr=max_lr)
+    number(max_lr, "one_cycle: max_lr", least=0)
     _check_steps("one_cycle", steps, warmup)
-    if div_factor <= 0 or final_div_factor <= 0:
-        raise ValueError(
-            f"one_cycle: div_factor and final_div_factor must be above 0, got {div_factor} and {final_div_factor}"
-        )
+    number(div_factor, "one_cycle: div_factor", above=0)
+    number(final_div_factor, "one_cycle: final_div_factor", above=0)
     first = max_lr / div_factor
     last = first / final_div_factor
     peak = warmup * steps - 1
 
     def schedule(step: int) -> float:
-        step = min(step, steps - 1)
+        step = min(whole(step, "step", 0), steps - 1)
         if step <= peak:
             return _half_cosine(first, max_lr, step / peak if peak > 0 else 1.0)
         return _half_cosine(max_lr, last, (step - peak) / (steps - 1 - peak))
@@ -50,14 +50,15 @@ def cosine(max_lr: float, steps: int, warmup: float = 0.05, min_lr: float = 0.0)
     min_lr itself would be reached one step after the last: a rate of 0 would be a step for nothing. In PyTorch:
     SequentialLR of LinearLR(start_factor=1 / (W + 1), total_iters=W) and CosineAnnealingLR(T_max=steps - W).
     """
-    _at_least(0, "cosine", max_lr=max_lr, min_lr=min_lr)
+    number(max_lr, "cosine: max_lr", least=0)
+    number(min_lr, "cosine: min_lr", least=0)
     _check_steps("cosine", steps, warmup)
     if min_lr > max_lr:
         raise ValueError(f"cosine: min_lr must be at most max_lr = {max_lr}, got {min_lr}")
     rise = round(warmup * steps)
 
     def schedule(step: int) -> float:
-        step = min(step, steps - 1)
+        step = min(whole(step, "step", 0), steps - 1)
         if step < rise:
             return max_lr * (step + 1) / (rise + 1)
         return _half_cosine(max_lr, min_lr, (step - rise) / (steps - rise))
@@ -70,13 +71,6 @@ def _half_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _at_least(least: float, name: str, **arguments: float) -> None:
-    for argument, value in arguments.items():
-        if not value >= least:
-            raise ValueError(f"{name}: {argument} must be at least {least}, got {value}")
-
-
 def _check_steps(name: str, steps: int, warmup: float) -> None:
-    _at_least(1, name, steps=steps)
-    if not 0 <= warmup <= 1:
-        raise ValueError(f"{name}: warmup must lie in 0 .. 1, got {warmup}")
+    whole(steps, f"{name}: steps")
+    number(warmup, f"{name}: warmup", least=0, most=1)

@@ -1,6 +1,5 @@
 """The training loop. It draws nothing and writes nothing: it emits events, and the caller does as it likes."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from numpynet.losses import Criterion
 from numpynet.module import Module
 from numpynet.optim import Optimizer
 from numpynet.schedules import Schedule
+from numpynet.training_state import parts_of, read_generator, saved_generator
 from numpynet.typing import AnyArray, Array
 
 Batches = Callable[[int], Iterable[Batch]]
@@ -60,6 +60,8 @@ class Learner(Protocol):
 
     def train(self, mode: bool = True) -> object: ...
 
+    def state(self) -> dict[str, AnyArray]: ...
+
 
 class Trainer:
     """A network, its criterion and its optimizer: all that learning changes, and so all that a checkpoint holds.
@@ -94,10 +96,10 @@ class Trainer:
 
         images (N, 1, size, size), targets (N, 136).
         """
+        self.optimizer.lr = self.lr
         out, cache = self.net.forward(images)
         loss, dout = self.criterion(out, targets)
         self.net.backward(dout, cache)
-        self.optimizer.lr = self.lr
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
@@ -132,24 +134,26 @@ class Trainer:
             state["average.updates"] = np.array(self.average.updates, np.int64)
         state["step"] = np.array(self.step, np.int64)
         for i, layer in enumerate(self._dropouts()):
-            text = json.dumps(layer.rng.bit_generator.state)
-            state[f"rng.{i}"] = np.frombuffer(text.encode(), np.uint8)
+            state[f"rng.{i}"] = saved_generator(layer.rng)
         return state
 
     def load_state(self, state: Mapping[str, AnyArray]) -> None:
-        """Go on from a `state`. ValueError where it belongs to another network or optimizer.
+        """Go on from a `state`. ValueError, with nothing changed, where it belongs to another network or optimizer.
 
         Where it holds no average, that begins anew with the weights; where it holds no step, at 0.
         """
-        self.net.load_state_dict(_below("net.", state))
-        self.optimizer.load_state_dict(_below("optimizer.", state))
+        parts = parts_of(state, bool(self.optimizer.names))
+        generators = [read_generator(f"rng.{i}", layer.rng, state) for i, layer in enumerate(self._dropouts())]
+        if self.average is not None and parts.average:
+            self.average.net.checked(parts.average)
+        self.net.checked(parts.net)
+        self.optimizer.load_state_dict(parts.optimizer)
+        self.net.load_state_dict(parts.net)
         if self.average is not None:
-            averaged = _below("average.net.", state) or self.net.state_dict()
-            self.average.load_state_dict(averaged, int(state.get("average.updates", 0)))
-        self.step = int(state.get("step", 0))
-        for i, layer in enumerate(self._dropouts()):
-            if f"rng.{i}" in state:
-                layer.rng.bit_generator.state = json.loads(state[f"rng.{i}"].tobytes())
+            self.average.load_state_dict(parts.average or self.net.state_dict(), parts.updates)
+        self.step = parts.step
+        for layer, generator in zip(self._dropouts(), generators, strict=True):
+            layer.rng.bit_generator.state = generator
 
     def _dropouts(self) -> list[Dropout]:
         return [layer for layer in self.net.modules() if isinstance(layer, Dropout)]
@@ -168,7 +172,8 @@ def fit(
     Yields a StepEvent a step and an EpochEvent an epoch; whoever stops iterating stops the training. `validate`
     gives the validation loss; it is called in evaluation mode.
 
-    ValueError where an epoch has no batch; FloatingPointError where the loss is no longer a finite number.
+    ValueError where an epoch has no batch; FloatingPointError where the loss or, at an epoch's end, a number of the
+    trainer's state is no longer finite.
     """
     for epoch in range(start_epoch + 1, epochs + 1):
         trainer.train()
@@ -185,6 +190,8 @@ def fit(
             yield StepEvent(epoch, step, loss, len(images), time.perf_counter() - before, lr)
         if not seen:
             raise ValueError(f"fit: epoch {epoch} has no batch")
+        if (key := _not_finite(trainer.state())) is not None:  # the last step's: no loss has seen these weights
+            raise FloatingPointError(f"{key} is no longer finite after epoch {epoch}; lower the learning rate")
         validation_loss = None
         if validate is not None:
             trainer.train(False)
@@ -192,5 +199,9 @@ def fit(
         yield EpochEvent(epoch, total / seen, validation_loss, time.perf_counter() - begin)
 
 
-def _below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+def _not_finite(state: Mapping[str, AnyArray]) -> str | None:
+    """The key of the first array that holds NaN or infinity."""
+    for key, array in state.items():
+        if array.dtype.kind == "f" and not np.isfinite([array.min(initial=0), array.max(initial=0)]).all():
+            return key
+    return None

@@ -22,7 +22,8 @@ Seed = int | np.random.Generator | None
 
 def pair(value: IntOrPair, name: str, minimum: int = 1) -> Pair:
     """`value` as (vertical, horizontal); ValueError, naming the argument, where an entry is below `minimum`."""
-    entries = (value, value) if isinstance(value, int | np.integer) else tuple(value)
-    if len(entries) != 2 or any(int(e) != e or e < minimum for e in entries):
+    entries = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value, value)
+    whole = all(isinstance(e, int | np.integer) and not isinstance(e, bool) for e in entries)
+    if len(entries) != 2 or not whole or min(entries) < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum} or a pair of them, got {value!r}")
     return int(entries[0]), int(entries[1])

@@ -85,7 +85,8 @@ def run(piece: Callable[[int], None], count: int) -> None:
         work()
     finally:
         for other in others:
-            other.result()
+            if not other.cancel():  # one that has not begun by now finds nothing left to do
+                other.result()
 
 
 def _pool() -> ThreadPoolExecutor:

@@ -29,7 +29,8 @@ class TorchPredictor:
             )
         try:
             twin = ARCHITECTURES[self.card.architecture]
-            self.net = twin.from_state(state, self.card.arguments, share=from_file).eval()
+            floats = {key: _as_float32(array) for key, array in state.items()}
+            self.net = twin.from_state(floats, self.card.arguments, share=from_file).eval()
         except (RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"{where}: does not fit the network it describes ({reason})") from None
@@ -38,6 +39,11 @@ class TorchPredictor:
     def __call__(self, crops: Array) -> Array:
         outputs: Array = self.net(torch.from_numpy(np.ascontiguousarray(crops, np.float32))).numpy()
         return outputs
+
+
+def _as_float32(array: AnyArray) -> AnyArray:
+    """Floating-point numbers as float32, in which crops come; whole numbers as they are."""
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def set_threads(threads: int) -> None:

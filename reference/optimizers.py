@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from numpynet.states import checked_state
 from numpynet.typing import AnyArray
 
 
@@ -27,22 +28,27 @@ def optimizer_state(optimizer: Optimizer) -> dict[str, AnyArray]:
 def load_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) -> None:
     """Take over copies of an `optimizer_state`, PyTorch's or numpynet's.
 
-    ValueError, with nothing changed, where it is of other parameters.
+    ValueError, with nothing changed, where it is of other parameters or of another rule.
     """
-    parameters = _parameters(optimizer)
-    loaded: dict[Tensor, dict[str, Tensor]] = {}
-    for key, array in state.items():
-        name, _, index = key.rpartition(".")
-        if not index.isdecimal() or int(index) >= len(parameters):
-            raise ValueError(f"load_optimizer_state: {key} belongs to no parameter of this optimizer")
-        parameter = parameters[int(index)]
-        expected = () if name == "step" else tuple(parameter.shape)
-        if array.shape != expected:
-            raise ValueError(f"load_optimizer_state: {key} must have shape {expected}, got {array.shape}")
-        dtype = torch.float32 if name == "step" else parameter.dtype
-        loaded.setdefault(parameter, {})[name] = torch.tensor(array, dtype=dtype)
+    loaded = checked_optimizer_state(optimizer, state)
     optimizer.state.clear()
-    optimizer.state.update(loaded)
+    for parameter, own in zip(_parameters(optimizer), loaded, strict=True):
+        for name, array in own.items():
+            dtype = torch.float32 if name == "step" else parameter.dtype
+            optimizer.state[parameter][name] = torch.tensor(array, dtype=dtype)
+
+
+def checked_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) -> list[dict[str, AnyArray]]:
+    """Copies of an `optimizer_state` by parameter; ValueError where it does not fit."""
+    arrays = [parameter.detach().numpy() for parameter in _parameters(optimizer)]
+    return checked_state(state, names_of(optimizer), arrays)
+
+
+def names_of(optimizer: Optimizer) -> tuple[str, ...]:
+    """What the rule of an SGD, Adam or AdamW remembers of each parameter."""
+    if isinstance(optimizer, torch.optim.SGD):
+        return ("momentum_buffer",) if any(group["momentum"] for group in optimizer.param_groups) else ()
+    return ("step", "exp_avg", "exp_avg_sq")
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -14,9 +14,11 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from numpynet.schedules import Schedule
+from numpynet.states import checked_arrays
+from numpynet.training_state import parts_of
 from numpynet.typing import AnyArray, Array
 from reference.models import ARCHITECTURES, as_arrays, as_tensors
-from reference.optimizers import load_optimizer_state, optimizer_state
+from reference.optimizers import checked_optimizer_state, load_optimizer_state, names_of, optimizer_state
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Such as torch.nn.SmoothL1Loss(): outputs and targets in, the loss out."""
@@ -118,17 +120,23 @@ class Trainer:
     def load_state(self, state: Mapping[str, AnyArray]) -> None:
         """Go on from a `state`, this twin's or numpynet's (whose random numbers PyTorch cannot continue).
 
-        ValueError where it belongs to another network or optimizer. Where it holds no average, that begins anew with
-        the weights; where it holds no step, at 0.
+        ValueError, with nothing changed, where it belongs to another network or optimizer. Where it holds no average,
+        that begins anew with the weights; where it holds no step, at 0.
         """
-        _load(self.net, _below("net.", state))
-        load_optimizer_state(self.optimizer, _below("optimizer.", state))
-        if self.average is not None:
-            _load(self.average.module, _below("average.net.", state) or as_arrays(self.net.state_dict()))
-            self.average.n_averaged.fill_(int(state.get("average.updates", 0)))
-        self.step = int(state.get("step", 0))
+        parts = parts_of(state, bool(names_of(self.optimizer)))
+        own = as_arrays(self.net.state_dict())
+        checked_arrays(own, parts.net)
+        checked_optimizer_state(self.optimizer, parts.optimizer)
+        if self.average is not None and parts.average:
+            checked_arrays(own, parts.average)
         if "rng.torch" in state:
-            torch.set_rng_state(torch.tensor(state["rng.torch"]))
+            _set_generator(state["rng.torch"])
+        self.net.load_state_dict(as_tensors(parts.net, share=True))
+        load_optimizer_state(self.optimizer, parts.optimizer)
+        if self.average is not None:
+            self.average.module.load_state_dict(as_tensors(parts.average or own, share=True))
+            self.average.n_averaged.fill_(parts.updates)
+        self.step = parts.step
 
 
 def make_trainer(
@@ -172,12 +180,9 @@ def weight_average(net: nn.Module, decay: float = 0.999, warmup: bool = True) ->
     return average.eval()
 
 
-def _load(net: nn.Module, state: Mapping[str, AnyArray]) -> None:
+def _set_generator(state: AnyArray) -> None:
+    """Put PyTorch's generator where it stood. ValueError, with nothing changed, where it never stood there."""
     try:
-        net.load_state_dict(as_tensors(state, share=True))
-    except RuntimeError as error:
-        raise ValueError(" ".join(str(error).split())) from None
-
-
-def _below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+        torch.set_rng_state(torch.tensor(state))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"load_state: rng.torch is damaged ({error})") from None

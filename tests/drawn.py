@@ -161,6 +161,34 @@ def write_frame(path: Path, image: NDArray[np.uint8], png: bool) -> None:
         picture.save(path, "JPEG", quality=95)
 
 
+def write_own_photos(root: Path, count: int = 200, seed: int = 0, side: int = 160) -> Path:
+    """Draw `count` photos called IMG_0001.JPG and so on into `root`, with keypoints.csv beside them, and return `root`.
+
+    The CSV is as a spreadsheet might export it: the columns are called file, x0, y0, ... x67, y67.
+    """
+    root.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    files = [f"IMG_{i:04d}.JPG" for i in range(1, count + 1)]
+    labels = []
+    for file in files:
+        image, points = draw_face(rng, size=(side, side))
+        write_frame(root / file, image, png=False)
+        labels.append(points)
+    write_own_labels(root / "keypoints.csv", files, labels)
+    return root
+
+
+def write_own_labels(path: Path, files: list[str], labels: list[Points], people: list[str] | None = None) -> None:
+    """A label file of own photos, with a column `person` where people are given."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        names = [f"{axis}{i}" for i in range(68) for axis in "xy"]
+        writer.writerow(["file", *names] if people is None else ["file", "person", *names])
+        for i, (name, points) in enumerate(zip(files, labels, strict=True)):
+            who = [] if people is None else [people[i]]
+            writer.writerow([name, *who, *(round(float(v), 2) for v in points.ravel())])
+
+
 def write_labels(path: Path, files: list[str], labels: list[Points]) -> None:
     """A label file: a first column without a name, then 0 .. 135, x and y in turn."""
     with path.open("w", newline="", encoding="utf-8") as file:

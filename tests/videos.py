@@ -120,3 +120,103 @@ def begun_later(path, media_time, duration):
     data[place : place + 8] = struct.pack(">2i", duration, media_time)
     path.write_bytes(data)
     return path
+
+
+LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+"""What red and blue count for in brightness, by the number of the matrix in H.273."""
+
+
+def coded(signal, matrix, full=False):
+    """R'G'B' (H, W, 3), 0 .. 1, as Y'CbCr (3, H, W) uint16 of 16 bits."""
+    kr, kb = LUMA[matrix]
+    red, green, blue = np.moveaxis(np.asarray(signal, float), -1, 0)
+    y = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)
+    if full:
+        planes = np.stack([65535 * y, 65535 * cb + 32768, 65535 * cr + 32768])
+    else:
+        planes = 256 * np.stack([16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr])
+    return np.rint(planes).clip(0, 65535).astype(np.uint16)
+
+
+def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ffv1", full=False):
+    """R'G'B' (H, W, 3), 0 .. 1, each a frame, coded by a matrix; tags: matrix, transfer, primaries as the file states
+    them, 2 where it does not."""
+    import av
+
+    options = {"x265-params": "log-level=none:lossless=1"} if codec == "libx265" else {}
+    with av.open(str(path), "w") as file:
+        video = file.add_stream(codec, rate=25, options=options)
+        video.height, video.width = signals[0].shape[:2]
+        video.pix_fmt = pix_fmt
+        context = video.codec_context
+        context.colorspace, context.color_trc, context.color_primaries = tags
+        context.color_range = 2 if full else 1
+        for index, signal in enumerate(signals):
+            frame = av.VideoFrame(video.width, video.height, "yuv444p16le")
+            for plane, values in zip(frame.planes, coded(signal, matrix, full), strict=True):
+                np.frombuffer(plane, np.uint16).reshape(video.height, -1)[:, : video.width] = values
+            # Tagged alike on both sides, so that nothing but depth and subsampling changes.
+            frame.colorspace, frame.color_range = matrix, 2 if full else 1
+            frame = frame.reformat(format=pix_fmt)
+            frame.colorspace, frame.color_trc, frame.color_primaries = tags
+            frame.color_range = 2 if full else 1
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    return path
+
+
+def write_kind(path, codec, kind=None, count=COUNT, width=WIDTH, height=HEIGHT, times=None, sound="aac", lasts=()):
+    """A video in any of FFmpeg's formats by its name, by the suffix where None. times: of the frames, in seconds;
+    lasts: how many seconds each of its sounds lasts, in that codec."""
+    import av
+
+    clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    with av.open(str(path), "w", format=kind) as file:
+        video = file.add_stream(codec, rate=25, options=options)
+        video.width, video.height, video.pix_fmt = width, height, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        video.time_base = video.codec_context.time_base = clock
+        audios = [file.add_stream(sound, rate=48000, layout="mono") for _ in lasts]
+        packets = []
+        for index, picture in enumerate(pictures(count, width, height)):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = index if times is None else round(1000 * times[index]), clock
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        for audio, seconds in zip(audios, lasts, strict=True):
+            packets += _silence(audio, seconds)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            file.mux(packet)
+    return path
+
+
+def _silence(audio, seconds):
+    import av
+
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, int(48000 * seconds)), np.float32), format="fltp", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+    return [*audio.encode(frame), *audio.encode(None)]
+
+
+def with_subtitles(path, source, until, chapters=False):
+    """The pictures of a video, with subtitles of a second each at 0 s and before `until`, in a Matroska file."""
+    import av
+
+    text = path.with_suffix(".srt")
+    begin, end = (f"00:00:{second:02d},000" for second in (until - 1, until))
+    text.write_text(f"1\n00:00:00,000 --> 00:00:01,000\nYes.\n\n2\n{begin} --> {end}\nNo.\n\n")
+    with av.open(str(path), "w") as file, av.open(str(source)) as pictured, av.open(str(text)) as subtitled:
+        streams = [(one, file.add_stream_from_template(one.streams[0])) for one in (pictured, subtitled)]
+        if chapters:
+            clock = Fraction(1, 1000)
+            one = {"id": 1, "start": 0, "end": 1000, "time_base": clock, "metadata": {"title": "First"}}
+            file.set_chapters([one, {**one, "id": 2, "start": 1000, "end": 1000 * until}])
+        for container, stream in streams:
+            for packet in container.demux(container.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    file.mux(packet)
+    text.unlink()
+    return path

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,34 +16,70 @@ from rich.progress import (
     track,
 )
 
-from fkp_app.errors import FkpError, UsageError
+from fkp_app.commands.options import DATA, Quiet
+from fkp_app.errors import FkpError, UsageError, problem_of
+from fkp_app.reporter import Reporter
 
-data_app = typer.Typer(help="Fetch the public data set, check it, look at it.", no_args_is_help=True)
+data_app = typer.Typer(help="Check and look at a data set, yours or the public one; fetch that.", no_args_is_help=True)
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the data set.", show_default=False)]
 
 
+DataSet = Annotated[Path, typer.Argument(metavar="DATA", help=DATA, show_default=False)]
+
+
+@data_app.command()
+def check(data: DataSet, quiet: Quiet = False) -> None:
+    """Read every label and every picture, as training would, and say what is wrong and how people are divided."""
+    from fkp_app.data_pictures import statistics
+    from fkp_app.dataset import load_data
+    from fkp_app.images import read_image
+
+    found, reporter = load_data(data), Reporter(quiet)
+    for note in found.notes:
+        reporter.note(note)
+    paths = sorted({path for dataset in found.splits.values() for path in dataset.paths})
+    bad = 0
+    with reporter.bar("reading", len(paths), "pictures") as advance:
+        for path in paths:
+            try:
+                read_image(path)
+            except Exception as error:
+                reporter.problem(problem_of(path, error))
+                bad += 1
+            advance()
+    reporter.line(statistics(found.splits))
+    reporter.line(found.people)
+    if bad:
+        raise FkpError(f"{data}: {bad} of {len(paths)} pictures cannot be read; replace them or drop their rows")
+    reporter.line(f"{data}: {len(paths)} pictures and all their labels can be used")
+
+
 @data_app.command()
 def show(
-    directory: Directory,
+    data: DataSet,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("data.png"),
     count: Annotated[int, typer.Option(help="How many frames to show.")] = 12,
     seed: Annotated[int, typer.Option(help="Which frames: another seed, others.")] = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
     from fkp_app.data_pictures import draw_sheet, statistics
-    from fkp_app.dataset import Split, load_split
+    from fkp_app.dataset import load_data
 
     if not 1 <= count <= 100:
         raise UsageError(f"--count must lie in 1 .. 100, got {count}")
-    splits = {name: load_split(directory, name) for name in get_args(Split)}
+    found, reporter = load_data(data), Reporter(quiet)
+    for remark in found.remarks:
+        reporter.note(remark)
+    splits = found.splits
     facts = statistics(splits)
-    typer.echo(facts)
+    reporter.line(facts)
     try:
         draw_sheet(splits["training"] + splits["validation"], facts, out, count, seed)
     except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know
         raise UsageError(f"--out {out}: cannot be written ({str(error).splitlines()[0]})") from None
-    typer.echo(f"picture: {out}")
+    reporter.line(f"picture: {out}")
 
 
 @data_app.command()

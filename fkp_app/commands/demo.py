@@ -28,7 +28,7 @@ def demo(
     from fkp_app.styles.library import load_style
 
     photo = sample_photo()
-    predictor = get_predictor(backend)
+    predictor = get_predictor(backend, own_process=True)
     make_folder(out)
     image = read_image(photo)
     faces = find_faces(image, FaceDetector(), predictor)

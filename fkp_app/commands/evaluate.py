@@ -5,16 +5,18 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
+from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.reporter import Reporter
 
 if TYPE_CHECKING:
-    from fkp_app.dataset import FacialKeypointsDataset
+    from fkp_app.dataset import FacialKeypointsDataset, LabelledData
     from fkp_app.protocols import Result
 
 Item = TypeVar("Item")
@@ -23,7 +25,7 @@ SPLITS = ("training", "validation", "report", "test")
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
     split: Annotated[str, typer.Option(help="training, validation, report or test.", show_default=False)],
     weights: Annotated[
         list[Path] | None,
@@ -34,6 +36,7 @@ def evaluate(
     rolled: Annotated[bool, typer.Option("--rolled", help="Also on frames rotated by up to 45 degrees.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there; - for stdout.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables, results.json and pictures.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measure networks on labelled faces, beside the mean face of the training split.
 
@@ -46,7 +49,7 @@ def evaluate(
     figures, both of people whom training leaves out; the people of `test` are in training, too.
     """
     from fkp_app.backends import get_predictor
-    from fkp_app.dataset import Split, load_split
+    from fkp_app.dataset import load_data
     from fkp_app.detector import FaceDetector
     from fkp_app.outputs import check_file, make_folder
     from fkp_app.protocols import run_all
@@ -57,16 +60,21 @@ def evaluate(
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
     check_file("--json", json_file)
     files = _by_name(weights or [None])
-    predictors = {name: get_predictor(backend, path, threads) for name, path in files.items()}
-    dataset = load_split(data, cast(Split, split))
+    predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
+    found = load_data(data)
+    if split not in found.splits:
+        raise UsageError(f"--split: {data} has no {split} split; choose {', '.join(found.splits)}")
+    dataset = found.splits[split]
     if not len(dataset):
         raise FkpError(f"{data}: its {split} split is empty; choose another --split")
+    for remark in found.remarks:
+        Reporter(quiet).note(remark)
     if out is not None:
         make_folder(out)
     rows = run_all(predictors, data, dataset, FaceDetector(), rolled, _with_bar)
     title = f"{split}: {len(dataset)} faces of {len(set(rows[0].people))} people, backend {backend}"
-    text = f"{title}\n\n{tables(rows)}\n{_caution(data, split, rows[0].people)}\n"
-    if str(json_file) != "-":
+    text = f"{title}\n\n{tables(rows)}\n{_caution(found, split, rows[0].people)}\n"
+    if str(json_file) != "-" and not quiet:
         sys.stdout.write(text)
     report = _report(split, backend, files, rows, dataset)
     if json_file is not None:
@@ -93,16 +101,16 @@ def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
     return dict(zip(names, weights, strict=True))
 
 
-def _caution(data: Path, split: str, people: "Sequence[str]") -> str:
+def _caution(data: "LabelledData", split: str, people: "Sequence[str]") -> str:
     """A line that says how far the split can be believed."""
-    from fkp_app.dataset import load_split, person
-
-    trained = {person(name) for name in load_split(data, "training").names}
+    trained = set(data.splits["training"].people)
     shared, everyone = len(trained & set(people)), len(set(people))
     if split == "training":
         return "Training: the very frames that networks learn from; no measure of how good they are on others."
     if shared:
         return f"Leak: {shared} of these {everyone} people are in the training split too, perhaps in other frames."
+    if data.told == "file":
+        return "Perhaps a leak: nothing says who is in a file, so these people may be in the training split too."
     use = "everything is chosen on them" if split == "validation" else "nothing should be chosen on them"
     return f"No leak: none of these {everyone} people is in the training split; {use}."
 

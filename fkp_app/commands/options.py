@@ -15,6 +15,8 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
+DATA = "A folder of pictures with a CSV of labels, that CSV, or training/ and test/ with their two CSV files."
+"""What --data names."""
 Backend = Annotated[str, typer.Option(help="numpy, torch or onnx.")]
 Weights = Annotated[
     Path | None, typer.Option(help="A .safetensors file, or .onnx for that backend.", show_default="the shipped one")

@@ -1,5 +1,7 @@
 """`fkp train`: learn the keypoints from a labelled data set."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ DEFAULTS: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Data set: training/, test/ and their two CSV files.", show_default=False)],
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
     out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
     recipe: Annotated[
         str | None,
@@ -40,21 +43,24 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Weights of the recipe's network to begin with, a .safetensors file.", show_default="fresh"),
+        typer.Option(
+            help="Weights of the recipe's network to begin with: a .safetensors file, or shipped.", show_default="fresh"
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled faces.
 
     A recipe says what network, on what crops, varied how, and how it learns; options given here go before it. RUN
     receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (the epoch of the
-    least validation NME, for the other commands' --weights) and checkpoint.safetensors (for --resume). With --resume,
-    settings are those of the run; --epochs, --lr, --batch-size, --threads, --ops and --data may be given anew.
+    least validation NME, for the other commands' --weights) and checkpoint.safetensors (for --resume; beside it the one
+    before, in case that is damaged). With --resume, settings are those of the run; --epochs, --lr, --batch-size,
+    --threads, --ops and --data may be given anew. A run that was stopped in its first epoch begins again, with --resume
+    by its own settings. One process at a time may train into RUN.
     """
-    from fkp_app.backends import limit_threads
-    from fkp_app.recipes import LOSSES, load_recipe
-    from fkp_app.training_run import Settings, TrainingRun
-    from numpynet import use
+    from fkp_app.recipes import LOSSES
+    from fkp_app.run_files import MOST_SEED
 
     options: dict[str, Any] = {
         "epochs": _at_least("--epochs", epochs),
@@ -75,29 +81,75 @@ def train(
         raise UsageError(f"--lr must be a number above 0, got {lr}")
     if seed is not None and seed < 0:
         raise UsageError(f"--seed must not be negative, got {seed}")
-    options, settings = _given(options), _given(settings)
+    if seed is not None and seed > MOST_SEED:
+        raise UsageError(f"--seed must be at most {MOST_SEED}, got {seed}")
+    console = Console(stderr=True, quiet=quiet)
+    with _alone_in(out, console):
+        try:
+            _train(out, _given(settings), _given(options), resume, console)
+        except MemoryError:
+            raise FkpError("the memory does not suffice; choose a smaller --batch-size or another --recipe") from None
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path, console: Console) -> Iterator[None]:
+    """Hold the run's directory. UsageError where another `fkp train` does, or it cannot be made."""
+    from fkp_app.locks import locked
+
+    notes: list[str] = []
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out, "fkp train", notes))
+        except OSError as error:
+            raise UsageError(f"--out {out} cannot be made ({error.strerror}); choose another place") from None
+        for note in notes:
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
+        yield
+
+
+def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume: bool, console: Console) -> None:
+    """Start a run or go on with one, and say in the end where its weights are."""
+    from fkp_app.backends import limit_threads
+    from fkp_app.recipes import load_recipe
+    from fkp_app.run_files import WEIGHTS, Settings
+    from fkp_app.training_run import TrainingRun
+    from numpynet import use
+
     if resume:
         run = TrainingRun.resume(out, settings, options)
+        _check_ops(run.settings.backend, run.settings.ops)
     else:
         chosen = Settings(**(DEFAULTS | settings))
+        _check_ops(chosen.backend, chosen.ops)
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
+    for note in run.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done
     if run.out_of_patience:
-        raise UsageError(f"{out} has ended: after {done} epochs the best is still {run.history.best_epoch}")
-    if done >= run.recipe.training.epochs:
-        raise UsageError(f"{out} has {done} epochs already; give more with --epochs")
-    with use(run.settings.ops if run.settings.backend == "numpy" else "readable"):
-        _show(run)
+        line = f"{out} has ended: after {done} epochs the best is still {run.history.best_epoch}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    elif done >= run.recipe.training.epochs:
+        line = f"{out} has {done} epochs already; give more with --epochs"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    else:
+        with use(run.ops):
+            _show(run, console)
+    best, weights = run.history.best_epoch, out / WEIGHTS
+    if run.history.best_is_lost or not weights.is_file():
+        raise FkpError(
+            f"{weights}: the weights of the best epoch, {best}, are lost; go on with --resume and more --epochs"
+        )
+    console.print(f"weights of epoch {best}: {weights}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _show(run: "TrainingRun") -> None:
+def _show(run: "TrainingRun", console: Console) -> None:
     """Train, drawing progress: a live bar on a terminal, a line an epoch either way."""
     from fkp_app.blas import advice
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
-    console = Console(stderr=True)
+    notes = list(run.data_notes)
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -113,7 +165,9 @@ def _show(run: "TrainingRun") -> None:
                 "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
-                if hint is not None:  # now that the data are known to be readable
+                while notes:  # now that the data are known to be readable
+                    console.print(f"fkp: {notes.pop(0)}", highlight=False, markup=False, soft_wrap=True)
+                if hint is not None:
                     console.print(hint, highlight=False)
                     hint = None
                 if isinstance(event, StepEvent):
@@ -126,14 +180,26 @@ def _show(run: "TrainingRun") -> None:
                     line += "  the best so far" if history.best_epoch == event.epoch else ""
                 console.print(line, highlight=False, soft_wrap=True)
     except FloatingPointError as error:
-        raise FkpError(f"training stopped: {error}") from None
+        kept = f"; {history.epochs_done} whole epochs are kept: go on with --resume --lr" if history.epochs_done else ""
+        raise FkpError(f"training stopped: {error}{kept}") from None
     except OSError as error:
         raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
     except KeyboardInterrupt:
-        console.print(f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume")
+        line = f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
         raise
-    weights = run.directory / "weights.safetensors"
-    console.print(f"weights of epoch {history.best_epoch}: {weights}", highlight=False, soft_wrap=True)
+
+
+def _check_ops(backend: str, ops: str) -> None:
+    """FkpError where the fast kernels are asked for and cannot be used here."""
+    if backend != "numpy" or ops != "fast":
+        return
+    try:
+        import numpynet.kernels  # noqa: F401
+    except ImportError as error:
+        raise FkpError(
+            f"--ops fast: {error}; give --ops readable, which does without it, or see what `fkp doctor` says"
+        ) from None
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def web(
     Only this machine can reach it. Photos and results lie in a folder of their own under the system's temporary one,
     are deleted when a visitor leaves, and at the latest when the command ends (Ctrl-C). Nothing is sent elsewhere.
     """
-    from fkp_app.web.server import listen, private_folder, serve
+    from fkp_app.web.folder import private_folder
+    from fkp_app.web.server import listen, serve
 
     with listen(host, port) as listening, private_folder() as folder:
         serve(listening, host, folder, weights, threads, show)

@@ -3,21 +3,18 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fkp_app.errors import FkpError, UsageError
-from fkp_app.framing import Framing
+from fkp_app.errors import UsageError
+from fkp_app.framing import check_card
 from fkp_app.onnx.card import INPUT, OUTPUT, is_onnx, load_onnx
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_net
 from numpynet.typing import Array
 
 OUTPUTS = 136
-MOST_PIXELS = 4096
-"""No crop's side is larger."""
 
 
 class OnnxPredictor:
@@ -34,7 +31,7 @@ class OnnxPredictor:
     def __init__(self, weights: str | Path) -> None:
         path = Path(weights)
         data, self.card = load_onnx(path) if is_onnx(path) else _exported(path)
-        _check(self.card, path)
+        check_card(self.card, path)
         self._lock = threading.Lock()
         try:
             with _silent():
@@ -77,21 +74,6 @@ def _exported(path: Path) -> tuple[bytes, WeightsCard]:
             "or give --weights a file that `fkp export --onnx` wrote"
         ) from None
     return to_onnx(net, card), card
-
-
-def _check(card: WeightsCard, path: Path) -> None:
-    """CheckpointError where a card's numbers cannot be those of a network."""
-    numbers = (card.input_size, card.keypoint_offset, card.keypoint_scale)
-    if not all(isinstance(number, int | float) and isfinite(number) for number in numbers):
-        raise CheckpointError(f"{path}: its description is damaged (numbers {numbers}); get the file again")
-    try:
-        size = Framing.from_dict(card.framing).size
-    except FkpError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    if not (isinstance(card.input_size, int) and 1 <= card.input_size <= MOST_PIXELS and size == card.input_size):
-        raise CheckpointError(
-            f"{path}: its description is damaged (input size {card.input_size}, crops of {size}); get the file again"
-        )
 
 
 @contextmanager

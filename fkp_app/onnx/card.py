@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpynet.checkpoint import CheckpointError, WeightsCard
+from numpynet.files import not_a_file
 
 INPUT, OUTPUT = "crops", "keypoints"
 """What the network's input and output are called in the file."""
@@ -26,6 +27,8 @@ Span = tuple[int, int]
 
 def is_onnx(path: Path) -> bool:
     """Whether to read a file as ONNX: by its first bytes, or by its name where they tell nothing else."""
+    if not_a_file(path) is not None:
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(512)
@@ -54,12 +57,7 @@ def load_onnx(path: Path) -> tuple[bytes, WeightsCard]:
     key, seal, begin = entries[-1]
     if key != SEAL or seal != hashlib.sha256(memoryview(data)[:begin]).hexdigest():
         raise CheckpointError(f"{path}: is damaged, or was changed after `fkp export` wrote it; export it again")
-    try:
-        return data, WeightsCard.from_metadata(card, path)
-    except CheckpointError:
-        raise
-    except (ValueError, RecursionError) as error:  # numbers of too many digits, brackets nested too deep
-        raise CheckpointError(f"{path}: its description is damaged ({error}); get the file again") from None
+    return data, WeightsCard.from_metadata(card, path)
 
 
 def sealed(data: bytes) -> bytes:

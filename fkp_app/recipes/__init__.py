@@ -1,6 +1,5 @@
 """Recipes: what a network is, how its crops are framed and varied, and how it learns. One TOML file each."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from fkp_app.augmentation import Augmentation, RandomChanges
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.framing import Framing
 from fkp_app.recipes.learning import LOSSES, Cosine, Training
-from fkp_app.tables import read_table
+from fkp_app.tables import read_table, read_toml
 from fkp_app.transforms import CenterCrop, Compose, FaceCrop, Gray, Normalize, RandomCrop, Rescale, ToTensor, Transform
 from numpynet.checkpoint import WeightsCard
 from numpynet.init import no_init
@@ -57,11 +56,6 @@ class Recipe:
     def check(self, file: object) -> None:
         """FkpError where parts that are right each by itself do not fit together."""
         framing, arguments, jitter = self.framing, self.network.arguments, self.augmentation
-        if framing.size < 1 or framing.scale <= 0:
-            raise FkpError(f"{file}: framing.size and framing.scale must be above 0, got {framing}")
-        if arguments.get("size", framing.size) != framing.size:
-            size = arguments["size"]
-            raise FkpError(f"{file}: framing.size must be network.arguments.size, {size!r}, got {framing.size}")
         if framing.kind == "frame" and (jitter.rotate or jitter.scale or jitter.shift or jitter.flip):
             raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip are of faces; framing.kind is frame")
         training = self.training
@@ -69,9 +63,11 @@ class Recipe:
             raise FkpError(f"{file}: training.schedule.min_lr must be at most the optimizer's lr")
         try:
             with no_init():
-                build(self.network.architecture, arguments)
+                size = build(self.network.architecture, arguments).arguments["size"]
         except (TypeError, ValueError) as error:
             raise FkpError(f"{file}: network does not work: {error}") from None
+        if size != framing.size:
+            raise FkpError(f"{file}: framing.size must be network.arguments.size, {size!r}, got {framing.size}")
 
     def with_options(self, **options: Any) -> Self:
         """The recipe with a command's options (see `Training.with_options`) in place of its own. FkpError as above."""
@@ -108,11 +104,7 @@ def load_recipe(name: str) -> Recipe:
     path = DIRECTORY / f"{name}.toml" if name in NAMES else Path(name)
     if not path.is_file():
         raise UsageError(f"--recipe must be {', '.join(NAMES)} or a TOML file, got {name}")
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise FkpError(f"{path}: cannot be read as TOML ({error})") from None
-    return Recipe.from_tables(tables, path)
+    return Recipe.from_tables(read_toml(path), path)
 
 
 def training_transform(recipe: Recipe, rng: Seed) -> Transform:

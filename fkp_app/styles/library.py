@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp_app import images  # noqa: F401  Pillow's warnings are silenced there
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.styles.drawn_face import face_keypoints
 from fkp_app.styles.file import anchors_of, read_file

@@ -4,9 +4,12 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fkp_app.errors import FkpError
+from fkp_app.images import colour
+from fkp_app.images.contents import RefusedError
+from fkp_app.images.reading import decode, one_line, upright
 from numpynet.typing import AnyArray
 
 MOST_BYTES = 1 << 24
@@ -32,10 +35,9 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 def read_overlay(path: Path) -> AnyArray:
     """A picture with alpha, uint8 RGBA (H, W, 4). FkpError where it is none, too large, or nothing of it is seen."""
-    picture = _decoded(path)
-    if not picture.has_transparency_data:
+    rgba, has_alpha = _decoded(path)
+    if not has_alpha:
         raise FkpError(f"{path}: has no transparency; save it as a PNG with an alpha channel")
-    rgba = np.asarray(picture.convert("RGBA"))
     if not rgba[:, :, 3].any():
         raise FkpError(f"{path}: is wholly transparent; draw something on it")
     return rgba
@@ -46,30 +48,27 @@ def read_tint(path: Path, size: tuple[int, int]) -> AnyArray:
 
     FkpError as above, and where its width and height are not `size`.
     """
-    picture = _decoded(path).convert("RGBA")
-    if picture.size != size:
-        raise FkpError(f"{path}: must be as large as the style's picture, {size[0]} x {size[1]}, got {_size(picture)}")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", size, "white"), picture).convert("RGB"))
+    rgba, _ = _decoded(path)
+    got = rgba.shape[1], rgba.shape[0]
+    if got != size:
+        raise FkpError(
+            f"{path}: must be as large as the style's picture, {size[0]} x {size[1]}, got {got[0]} x {got[1]}"
+        )
+    white = Image.new("RGBA", size, "white")
+    return np.asarray(Image.alpha_composite(white, Image.fromarray(rgba)).convert("RGB"))
 
 
-def _decoded(path: Path) -> Image.Image:
-    """The picture in a file, all its pixels read."""
-    try:
-        picture = Image.open(io.BytesIO(read_bytes(path, MOST_BYTES)))
-        if min(picture.size) < 1:
-            raise FkpError(f"{path}: has no pixels")
-        if max(picture.size) > MOST_SIDE:
-            raise FkpError(f"{path}: is too large, {_size(picture)} pixels; make it {MOST_SIDE} at most on each side")
-        picture.load()
-    except UnidentifiedImageError:
-        raise FkpError(f"{path}: is not an image that can be read; save it as a PNG with an alpha channel") from None
-    except Image.DecompressionBombError:
-        raise FkpError(f"{path}: is too large; make it {MOST_SIDE} pixels at most on each side") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
-        # Pillow's decoders raise any of these on damaged data.
-        raise FkpError(f"{path}: is truncated or damaged ({str(error).splitlines()[0] or 'no reason'})") from None
-    return picture
+def _decoded(path: Path) -> tuple[AnyArray, bool]:
+    """The picture in a file, uint8 RGBA (H, W, 4), and whether it has transparency. FkpError where it is none."""
+    file = io.BytesIO(read_bytes(path, MOST_BYTES))
+    remarks: list[str] = []
+    with one_line(str(path), "; save it as a PNG with an alpha channel"):
+        picture, contents = decode(file, _check_size, remarks)
+        rgba = np.asarray(colour.to_rgba(picture, contents, remarks))
+        return upright(rgba, contents.orientation), picture.has_transparency_data
 
 
-def _size(picture: Image.Image) -> str:
-    return f"{picture.width} x {picture.height}"
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > MOST_SIDE:
+        most = f"make it {MOST_SIDE} at most on each side"
+        raise RefusedError(f"is too large, {width} x {height} pixels; {most}")

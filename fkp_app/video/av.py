@@ -1,28 +1,30 @@
 """Videos read by PyAV, which is FFmpeg's libraries in Python: any codec, exact times, orientation, damage told."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
-import numpy as np
+from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideData
-from av.stream import Disposition, Stream
-from av.video.frame import VideoFrame
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from fkp_app.video.codecs import MAX_SIDE, Claims, VideoError, check_size
+from fkp_app.video.codecs import FRAME_RATES, MAX_SIDE, Claims, VideoError, check_size
+from fkp_app.video.colours import Colours
+from fkp_app.video.formats import OPTIONS
+from fkp_app.video.length import UNSTATED, Length
+from fkp_app.video.turn import oriented
+from fkp_app.video.whole import short_of
 from numpynet.typing import AnyArray
 
 AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)
 """What PyAV raises on files that it cannot use."""
-MARGIN = 0.3
-"""A video may end so many seconds before its claimed end, as sound and picture seldom end together."""
-HIGH_DEFINITION = 720
-"""From so many rows on, pictures that do not say how they code colours code them by ITU-R BT.709, others by BT.601."""
-UNSPECIFIED = 2
-"""AVCOL_SPC_UNSPECIFIED."""
+LARGE = 4096 * 2304
+"""Larger pictures are decoded one after the other: each thread would hold some of its own."""
+NO_TIMES = UNSTATED - {"mpegts", "mpeg", "dv"}
+"""Formats that are frames and nothing else."""
 
 
 class AvDecoder:
@@ -30,91 +32,99 @@ class AvDecoder:
 
     def __init__(self, path: Path) -> None:
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self._lost = 0
-        try:
-            # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Titles in an unknown encoding are no reason to fail.
-            self._container = av.open(str(path.absolute()), metadata_errors="replace")
-        except AV_ERRORS as error:
-            raise VideoError(f"{path}: is not a video that can be read ({reason(error)})") from None
+        self._short = short_of(path)
+        self._container = open_av(path)
         try:
             self._video = main_stream(path, self._container)
         except VideoError:
             self._container.close()
+            if self._short:
+                raise _cut_off(path, self._short) from None
             raise
-        self._sound = self._container.streams.best("audio")
+        self._colours = Colours(self._video.codec_context, self.notes)
         self._origin = float((self._video.start_time or 0) * (self._video.time_base or 0))
-        aspect = self._video.sample_aspect_ratio
-        rate = float(self._video.average_rate or 0)
-        # Both as claimed before anything was read: some of FFmpeg's readers correct them as they go.
-        self._length, self._begin = self._claimed()
-        counts = self._video.frames, round((self._length or 0) * rate)  # also those that an edit list hides; estimated
+        # As claimed before anything was read: some of FFmpeg's readers correct it as they go.
+        self._length = Length(self._container, self._video, self._origin)
+        rate = frame_rate(self._video)
+        counts = self._video.frames, round(self._length.estimate * rate)  # also hidden ones; estimated
         count = min((one for one in counts if one > 0), default=None)
-        self.claims = Claims(rate, count, self._sound is not None, float(aspect or 1))
+        sound = self._container.streams.best("audio") is not None
+        self.claims = Claims(rate, count, sound, float(self._video.sample_aspect_ratio or 1))
+        self.unkept = unkept(self._container)
+        videos = len(moving(self._container))
+        if videos > 1:
+            self.notes.append(f"holds {videos} videos, of which the first is used")
+        if self._container.format.name in NO_TIMES:
+            self.notes.append(f"holds no times; its frames are taken as {rate:g} a second")
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
         """Each picture, upright, and its time in seconds. Damaged ones are left out and counted, as players do."""
-        end = 0.0
-        streams = [self._video] if self._sound is None else [self._video, self._sound]
-        packets = self._container.demux(streams)
+        packets = self._container.demux(self._length.measured(self._container))
         while True:
             try:
                 packet = next(packets, None)
             except AV_ERRORS as error:
-                self.problems.append(f"is damaged from {max(0.0, end - self._begin):.1f} s on ({reason(error)})")
+                self.problems.append(f"is damaged from {self._length.lasted:.1f} s on ({reason(error)})")
                 break
             if packet is None:
                 break
-            if packet.size and packet.pts is not None and self._measures(packet.stream):
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            self._length.see(packet)
             if packet.stream is self._video:  # the index of an empty packet, which ends a stream, may be another's
                 before = self._lost
                 yield from self._decoded(packet)
                 self._lost = max(self._lost, before + packet.is_corrupt)
         if self.problems:
             yield from self._decoded(None)
-        self._judge(end)
+        missing = self._length.missing()
+        if missing and not self.problems:
+            self.problems.append(missing)
+        if self._lost > len(self.problems):  # where a file is cut off, a packet usually is
+            self.problems.append(f"is damaged; {self._lost} of its packets cannot be decoded")
+        if self._short and not self.problems:
+            self.problems.append(f"is truncated: it {self._short}; pictures or sound may be missing")
 
     def _decoded(self, packet: "Packet[Any] | None") -> Iterator[tuple[float | None, AnyArray]]:
         """The pictures that a packet completes; with None, those that the decoder still holds."""
         try:
             for frame in self._video.codec_context.decode(packet):
                 at = None if frame.time is None else frame.time - self._origin
-                yield at, oriented(to_rgb(frame), frame)
+                yield at, oriented(self._colours(frame), frame, self.notes)
         except AV_ERRORS:
             self._lost += 1
-
-    def _judge(self, end: float) -> None:
-        """Says what is missing; end: of the last packet, in seconds by the file's clock."""
-        lasted = max(0.0, end - self._begin)
-        if not self.problems and self._length is not None and lasted < self._length - MARGIN:
-            self.problems.append(f"ends after {lasted:.1f} of {self._length:.1f} s; it is truncated")
-        if self._lost > len(self.problems):  # where a file is cut off, a packet usually is
-            self.problems.append(f"is damaged; {self._lost} of its packets cannot be decoded")
-
-    def _claimed(self) -> tuple[float | None, float]:
-        """How long the pictures, or else all, are claimed to last, in seconds, and from when on by the file's clock."""
-        if self._video.duration and self._video.time_base:
-            length = float(self._video.duration * self._video.time_base)
-            # An AVI that is cut off gets the length that is left; of MP4's frames an edit list may hide some.
-            frames = self._video.frames if self._container.format.name == "avi" else 0
-            return max(length, frames / float(self._video.average_rate or 1)), self._origin
-        if not self._container.duration:
-            return None, 0.0
-        # Matroska's duration is the time of its end, wherever it begins.
-        return max(0.0, self._container.duration / av.time_base - self._origin), self._origin
-
-    def _measures(self, stream: Stream) -> bool:
-        """Whether a stream's packets must reach the claimed length."""
-        return stream is self._video or not self._video.duration
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
 
 
-def main_stream(path: Path, container: av.container.InputContainer) -> VideoStream:
-    """The pictures in a file, but no cover of an album. VideoError where there are none that can be decoded."""
-    streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+def open_av(path: Path) -> InputContainer:
+    """A file opened by FFmpeg, if it is of a kind that FFmpeg may open (`formats`). VideoError otherwise."""
+    try:
+        # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Titles in an unknown encoding are no reason to fail.
+        return av.open(str(path.absolute()), metadata_errors="replace", options=dict(OPTIONS))
+    except AV_ERRORS as error:
+        short = short_of(path)
+        if short:
+            raise _cut_off(path, short) from None
+        refused = getattr(error, "errno", None) == errno.EINVAL
+        why = "a list of other files, a picture, or of another kind that is not read" if refused else reason(error)
+        raise VideoError(f"{path}: is not a video that can be read ({why})") from None
+
+
+def _cut_off(path: Path, short: str) -> VideoError:
+    return VideoError(f"{path}: is truncated: it {short}, and what is there cannot be read")
+
+
+def moving(container: InputContainer) -> list[VideoStream]:
+    """The videos in a file, but no cover of an album."""
+    return [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+
+
+def main_stream(path: Path, container: InputContainer) -> VideoStream:
+    """The pictures in a file. VideoError where there are none that can be decoded."""
+    streams = moving(container)
     if not streams:
         what = "holds sound alone" if container.streams.audio else "holds nothing to be seen"
         raise VideoError(f"{path}: {what}, no video")
@@ -122,32 +132,31 @@ def main_stream(path: Path, container: av.container.InputContainer) -> VideoStre
     if not usable:
         raise VideoError(f"{path}: its pictures are in a codec that is unknown here; convert it to H.264")
     video = usable[0]
-    check_size(path, video.codec_context.width, video.codec_context.height)
-    video.thread_type = "AUTO"
+    width, height = video.codec_context.width, video.codec_context.height
+    check_size(path, width, height)
+    video.thread_type = "AUTO" if width * height <= LARGE else "SLICE"
     video.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
     return video
 
 
-def to_rgb(frame: VideoFrame) -> AnyArray:
-    """A decoded frame's picture, uint8 RGB (H, W, 3), as it is stored."""
-    guessed = "itu709" if frame.height >= HIGH_DEFINITION else "itu601"
-    return frame.to_ndarray(format="rgb24", src_colorspace=guessed if frame.colorspace == UNSPECIFIED else None)
+def frame_rate(video: VideoStream) -> float:
+    """Frames a second as the file says or FFmpeg guesses, whichever makes sense; 0 where neither says anything."""
+    rates = [float(rate) for rate in (video.average_rate, video.guessed_rate, video.base_rate) if rate]
+    return next((rate for rate in rates if FRAME_RATES[0] <= rate <= FRAME_RATES[1]), rates[0] if rates else 0.0)
 
 
-def oriented(image: AnyArray, frame: VideoFrame) -> AnyArray:
-    """The image turned and mirrored by quarter turns, as the frame's display matrix wants it shown."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return image
-    # Rows (a, b, u), (c, d, v), (x, y, w): a stored point (p, q) is shown at (a p + c q + x, b p + d q + y).
-    a, b, _, c, d = np.frombuffer(bytes(cast(SideData, data)), np.int32)[:5]
-    if abs(int(b)) > abs(int(a)):  # columns become rows
-        image, a, d = image.transpose(1, 0, 2), c, b
-    if a < 0:
-        image = image[:, ::-1]
-    if d < 0:
-        image = image[::-1]
-    return np.ascontiguousarray(image)
+def unkept(container: InputContainer) -> str:
+    """What a file holds that no written video keeps, in words, or nothing."""
+    streams = container.streams
+    counts = {
+        "subtitle": len(streams.subtitles),
+        "data stream": len(streams.data),
+        "attachment": len(getattr(streams, "attachments", ())),
+        "cover": len(streams.video) - len(moving(container)),
+        "chapter": len(container.chapters()) if hasattr(container, "chapters") else 0,
+    }
+    held = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
+    return ", ".join(held)
 
 
 def reason(error: BaseException) -> str:

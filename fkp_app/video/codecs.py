@@ -12,6 +12,8 @@ Library = Literal["av", "opencv"]
 
 MAX_SIDE = 8192
 """Videos wider or higher are not read."""
+FRAME_RATES = (0.1, 500.0)
+"""What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
 
 class VideoError(FkpError):
@@ -34,6 +36,10 @@ class Decoder(Protocol):
     claims: Claims
     problems: list[str]
     """What was found damaged or missing so far."""
+    notes: list[str]
+    """What was chosen, converted or left out so far, and is no damage."""
+    unkept: str
+    """What the file holds that no written video keeps, in words; empty where there is nothing or it cannot be told."""
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
         """Each picture, upright, and its time in seconds if that is known."""

@@ -11,8 +11,10 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fkp_app.video.av import AV_ERRORS, HIGH_DEFINITION, reason
+from fkp_app.video.av import AV_ERRORS, reason
 from fkp_app.video.codecs import EncodingError
+from fkp_app.video.colours import HIGH_DEFINITION
+from fkp_app.video.numbering import Numbering
 from fkp_app.video.sound import Sound, SoundError
 from numpynet.typing import AnyArray
 
@@ -20,6 +22,7 @@ CLOCK = 90_000
 """Times are kept to this part of a second, or a finer one."""
 BT709, BT601, LIMITED = 1, 6, 1
 """How videos number the two ways to code colours, and the range that leaves room at both ends."""
+MATRICES = {BT709: "itu709", BT601: "itu601"}
 H264 = {"crf": "18", "preset": "veryfast"}
 MPEG4 = {"flags": "+qscale", "global_quality": str(118 * 3)}  # quality 3 of 1 .. 31, in FFmpeg's unit
 VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
@@ -29,13 +32,15 @@ INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser can begin before i
 @dataclass(frozen=True)
 class Kind:
     """How a kind of file is written. sound: what its sound is coded as where it cannot be copied; numbered: whether
-    frames have numbers there, and no times."""
+    frames have numbers there, and no times; states_colours: whether it says how colours are coded, else players go by
+    the size."""
 
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=lambda: H264)
     file_options: dict[str, str] = field(default_factory=dict)
     sound: str = "aac"
     numbered: bool = False
+    states_colours: bool = True
 
 
 KINDS = {
@@ -43,7 +48,9 @@ KINDS = {
     ".mov": Kind(file_options=INDEX_FIRST),
     ".mkv": Kind(),
     # H.264 in there comes out a frame late; and sound that begins before the pictures must not move them.
-    ".avi": Kind("mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True),
+    ".avi": Kind(
+        "mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True, states_colours=False
+    ),
     ".webm": Kind("libvpx-vp9", VP9, sound="libopus"),
 }
 
@@ -59,7 +66,7 @@ class AvEncoder:
         self._clock = 1 / self._rate
         if not self._kind.numbered:  # a fraction of one frame's time, so that a constant rate stays exact
             self._clock /= -(-CLOCK // self._rate.numerator) * self._rate.denominator
-        self._next, self._dropped = 0, 0
+        self._next, self._number = 0, Numbering(float(self._rate))
         self._sound: Sound | None = None
         why = ""
         for copied in (True, False) if sound_from is not None else ():
@@ -100,21 +107,21 @@ class AvEncoder:
         video.width, video.height = width, height
         video.pix_fmt = "yuv420p" if halved else "yuv444p"  # which codes colours for each pixel, not for 2 x 2
         video.time_base = video.codec_context.time_base = self._clock
-        context, colours = video.codec_context, BT709 if height >= HIGH_DEFINITION else BT601
+        context = video.codec_context
+        self._matrix = BT709 if self._kind.states_colours or height >= HIGH_DEFINITION else BT601
         context.color_range = LIMITED
-        context.colorspace = context.color_primaries = context.color_trc = colours
+        context.color_primaries = context.color_trc = BT709
+        context.colorspace = self._matrix
         return video
 
     def write(self, image: AnyArray, time: float) -> None:
         """Add an RGB frame, shown from `time` on."""
-        number = round(Fraction(time) / self._clock)
-        if number < self._next and self._kind.numbered:
-            self._dropped += 1
+        number = self._number(time) if self._kind.numbered else round(Fraction(time) / self._clock)
+        if number is None:
             return
         with _errors():
             frame = VideoFrame.from_ndarray(image).reformat(
-                format=self._video.pix_fmt,
-                dst_colorspace="itu709" if self._video.height >= HIGH_DEFINITION else "itu601",
+                format=self._video.pix_fmt, dst_colorspace=MATRICES[self._matrix], dst_color_range=LIMITED
             )
             frame.pts, frame.time_base = max(number, self._next), self._clock
             self._next = frame.pts + 1
@@ -134,8 +141,7 @@ class AvEncoder:
         if self._sound is not None:
             self.notes += self._sound.notes
             self._sound.close()
-        if self._dropped:
-            self.notes.append(f"lacks {self._dropped} of the frames, which came faster than its constant frame rate")
+        self.notes += self._number.notes()
 
     def abandon(self) -> None:
         """Close the file, whatever is wrong with it."""

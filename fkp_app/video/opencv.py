@@ -3,14 +3,20 @@
 import math
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from fkp_app.video.codecs import Claims, EncodingError, VideoError, check_size
+from fkp_app.video.formats import OPTIONS
+from fkp_app.video.numbering import Numbering
+from fkp_app.video.whole import is_riff, short_of
 from numpynet.typing import AnyArray
 
 MARGIN = 0.3
-"""A video may end so many seconds before its claimed end: most counts of frames are estimates."""
+"""A video may end so many seconds before its claimed end: counts of frames are often rounded."""
+WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
+OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
 class OpenCvDecoder:
@@ -19,21 +25,28 @@ class OpenCvDecoder:
     def __init__(self, path: Path) -> None:
         cv2 = silent_cv2()
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.unkept = ""
+        self._short, self._is_riff = short_of(path), is_riff(path)
         try:
-            self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
+            with _options():
+                self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
             opened = self._capture.isOpened()
         except (cv2.error, UnicodeError):
             opened = False
         if not opened:
-            raise VideoError(
-                f"{path}: is not a video that can be read; it is damaged, without pictures or of an unknown format"
-            )
+            why = f"it {self._short}" if self._short else "it is damaged, without pictures or of an unknown format"
+            raise VideoError(f"{path}: is not a video that can be read; {why}")
         get, self._time = self._capture.get, cv2.CAP_PROP_POS_MSEC
         try:
             check_size(path, int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT)))
         except VideoError:
             self.close()
             raise
+        # FFmpeg's name of how pixels are stored, in four bytes: where they have more than 8 bits the last one says so.
+        bits = int(get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) >> 24
+        if 8 < bits <= 16:
+            self.notes.append(f"has colours of {bits} bits; if they are HDR they come out pale, {WITH_AV}")
         rate, count = get(cv2.CAP_PROP_FPS), get(cv2.CAP_PROP_FRAME_COUNT)
         num, den = get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN)
         self.claims = Claims(
@@ -56,9 +69,12 @@ class OpenCvDecoder:
                 break
             # By the file's clock, and in frames: many counts are of the frames that fit between time 0 and the end.
             count, end = count + 1, max(count + 1, self._capture.get(cv2.CAP_PROP_PTS) + 1)
-            yield self._capture.get(self._time) / 1000, picture
-        claimed = self.claims.frame_count or 0
-        if end < claimed - MARGIN * self.claims.frame_rate:
+            at = self._capture.get(self._time) / 1000
+            yield (at if at > 0 or count == 1 else None), picture  # 0 is also what OpenCV says where it knows nothing
+        claimed = (self.claims.frame_count or 0) if self._is_riff else 0
+        if self._short:
+            self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
+        elif end < claimed - MARGIN * self.claims.frame_rate:
             self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
 
     def close(self) -> None:
@@ -75,6 +91,20 @@ def silent_cv2() -> ModuleType:
     return cv2
 
 
+@contextmanager
+def _options() -> Iterator[None]:
+    """OpenCV tells its FFmpeg, meanwhile, which files it may open; that is had by the environment alone."""
+    before = os.environ.get(OPTIONS_NAME)
+    os.environ[OPTIONS_NAME] = "|".join(f"{name};{value}" for name, value in OPTIONS.items())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[OPTIONS_NAME]
+        else:
+            os.environ[OPTIONS_NAME] = before
+
+
 def ffmpeg_or_any(cv2: ModuleType) -> int:
     """FFmpeg where this OpenCV has it: other ways to read take a file name for a pattern, or keep no times."""
     there = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
@@ -89,8 +119,8 @@ class OpenCvEncoder:
         self.notes = ["is MPEG-4 without sound; for H.264 and sound: pip install 'numpynet-fkp[video]'"]
         if width % 2 or height % 2:
             self.notes.append("lacks its last row or column, as OpenCV writes even sizes alone")
-        self._path, self._frame_rate = path, frame_rate
-        self._written, self._skipped, self._last = 0, 0, None
+        self._path = path
+        self._number, self._written, self._last = Numbering(frame_rate), 0, None
         if path.suffix.lower() == ".webm":
             raise EncodingError(".webm needs PyAV: pip install 'numpynet-fkp[video]'; or choose .mp4")
         code = cv2.VideoWriter.fourcc(*"mp4v")
@@ -100,9 +130,8 @@ class OpenCvEncoder:
 
     def write(self, image: AnyArray, time: float) -> None:
         """Add an RGB frame, shown from `time` on: the one before stands until then, and one too many is left out."""
-        number = round(time * self._frame_rate)
-        if number < self._written:
-            self._skipped += 1
+        number = self._number(time)
+        if number is None:
             return
         cv2 = silent_cv2()
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -120,8 +149,9 @@ class OpenCvEncoder:
         capture.release()
         if not whole:
             raise EncodingError("OpenCV failed; is the disk full?")
-        if self._skipped:
-            self.notes.append(f"lacks {self._skipped} of the frames, which came faster than its constant frame rate")
+        if self._number.still:
+            self.notes.append(f"repeats frames {self._number.still} times, as its frame rate is constant")
+        self.notes += self._number.notes()
 
     def abandon(self) -> None:
         """Close the file."""

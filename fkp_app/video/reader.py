@@ -1,22 +1,29 @@
 """Video files -> frames: uint8 RGB, upright, each with its time; read by PyAV if it is installed, else by OpenCV."""
 
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fkp_app.video.codecs import Decoder, Library, VideoError, has_av
+from fkp_app.errors import FkpError, problem_of
+from fkp_app.video.clock import Clock
+from fkp_app.video.codecs import FRAME_RATES, Decoder, Library, VideoError, has_av
 from numpynet.typing import AnyArray
 
 VIDEO_SUFFIXES = frozenset(
-    [".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"]
+    (
+        *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gxf", ".ivf", ".m2t", ".m2ts", ".m4v"),
+        *(".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb"),
+        *(".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m"),
+        *(".264", ".265", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg"),  # frames alone, no times
+    )
 )
 """What counts as a video among other files. What a file really is decides its content."""
 FRAME_RATE = 25.0
 """Frames a second where a file does not say it, or says nonsense."""
-FRAME_RATES = (0.1, 500.0)
-"""What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,17 @@ class Frame:
 def open_video(path: str | Path, library: Library | None = None) -> "VideoReader":
     """The video in a file; library: which one reads it, PyAV where None and installed, else OpenCV.
 
-    VideoError where the file is missing, empty, no video, without pictures, in an unknown codec or larger than
-    8192 x 8192 pixels.
+    VideoError where the file is missing, empty, a pipe or device, no video, a list of other files, without pictures, in
+    an unknown codec or larger than 8192 x 8192 pixels.
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise VideoError(f"{path}: is a directory, not a video")
-        if path.stat().st_size == 0:
+        if not stat.S_ISREG(found.st_mode):
+            raise VideoError(f"{path}: is a pipe or a device, which may never end; save it as a file first")
+        if found.st_size == 0:
             raise VideoError(f"{path}: is empty")
         with path.open("rb"):
             pass
@@ -46,7 +56,8 @@ def open_video(path: str | Path, library: Library | None = None) -> "VideoReader
         raise VideoError(f"{path}: no such file") from None
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
-    return VideoReader(path, _decoder(path, library))
+    with _foreseen(path):
+        return VideoReader(path, _decoder(path, library))
 
 
 def _decoder(path: Path, library: Library | None) -> Decoder:
@@ -59,36 +70,60 @@ def _decoder(path: Path, library: Library | None) -> Decoder:
     return OpenCvDecoder(path)
 
 
+@contextmanager
+def _foreseen(path: Path) -> Iterator[None]:
+    """Whatever a library raises on a file, as VideoError."""
+    try:
+        yield
+    except FkpError:
+        raise
+    except Exception as error:
+        raise VideoError(problem_of(path, error)) from error
+
+
 class VideoReader:
     """Iterating, once, gives each Frame. width, height: of all of them; frame_rate: the average, frames a second;
     frame_count: what the file claims, an estimate, or None; has_sound: False also where only OpenCV can tell.
 
     Frames are numbered by time, which always grows: where frame rates vary it says when a frame is shown. notes: what
     one should know, a line each, complete once the last frame was given. truncated: whether frames are missing, since
-    the file ends too early or is damaged.
+    the file ends too early or is damaged. unkept: what the file holds that no written video keeps, in words.
+    VideoError, also in the middle, where the file cannot be read on.
     """
 
     def __init__(self, path: Path, decoder: Decoder) -> None:
-        self.path, self.notes = path, list[str]()
+        self.path, self._notes = path, list[str]()
         self._decoder = decoder
         self._pictures = decoder.pictures()
         try:
             first = next(self._pictures, None)
+            if first is None:
+                raise VideoError(f"{path}: holds no pictures that can be read; it may be damaged")
+            self._start(*first)
         except BaseException:
             decoder.close()
             raise
-        if first is None:
-            decoder.close()
-            raise VideoError(f"{path}: holds no pictures that can be read; it may be damaged")
-        from fkp_app.video.shape import square_pixels
 
-        self._first = (first[0], square_pixels(first[1], decoder.claims.pixel_aspect))
-        self.height, self.width = self._first[1].shape[:2]
-        claims = decoder.claims
+    def _start(self, at: float | None, image: AnyArray) -> None:
+        from fkp_app.video.shape import is_shape, square_pixels
+
+        claims = self._decoder.claims
         self.frame_rate, self.frame_count, self.has_sound = claims.frame_rate, claims.frame_count, claims.has_sound
+        self.unkept = self._decoder.unkept
         if not FRAME_RATES[0] <= claims.frame_rate <= FRAME_RATES[1]:
             self.frame_rate = FRAME_RATE
-            self._note(f"claims {claims.frame_rate:g} frames a second, which is taken as {FRAME_RATE:g}")
+            self._notes.append(f"claims {claims.frame_rate:g} frames a second, which is taken as {FRAME_RATE:g}")
+        self._stored, self._aspect = image.shape, claims.pixel_aspect
+        if not is_shape(self._aspect, image.shape[1], image.shape[0]):
+            self._notes.append(f"claims pixels {self._aspect:.3g} times as wide as high, which are taken as square")
+            self._aspect = 1.0
+        self._first = at, square_pixels(image, self._aspect)
+        self.height, self.width = self._first[1].shape[:2]
+
+    @property
+    def notes(self) -> list[str]:
+        """What one should know so far, a line each."""
+        return [f"{self.path}: {text}" for text in (*self._notes, *self._decoder.notes, *self._decoder.problems)]
 
     @property
     def truncated(self) -> bool:
@@ -98,28 +133,28 @@ class VideoReader:
     def __iter__(self) -> Iterator[Frame]:
         from fkp_app.video.shape import letterboxed, square_pixels  # which load OpenCV
 
+        clock, odd = Clock(self.frame_rate), 0
         at, image = self._first
-        frame = Frame(0, max(0.0, at or 0.0), image)
+        frame = Frame(0, clock(at), image)
         yield frame
-        odd = 0
-        for at, picture in self._pictures:
-            image = square_pixels(picture, self._decoder.claims.pixel_aspect)
-            if image.shape[:2] != (self.height, self.width):
-                odd += 1
-                image = letterboxed(image, self.width, self.height)
-            # Times that hardly move are counted in a nonsensical frame rate.
-            follows = at is not None and at > frame.time + 0.5 / FRAME_RATES[1]
-            time = at if at is not None and follows else frame.time + 1 / self.frame_rate
-            frame = Frame(frame.index + 1, time, image)
+        while True:
+            with _foreseen(self.path):
+                found = next(self._pictures, None)
+                if found is None:
+                    break
+                at, picture = found
+                if picture.shape == self._stored:
+                    image = square_pixels(picture, self._aspect)
+                else:
+                    odd += 1
+                    image = letterboxed(picture, self.width, self.height, self._aspect)
+            frame = Frame(frame.index + 1, clock(at), image)
             yield frame
         if odd:
             size = f"{self.width} x {self.height}"
-            self._note(f"{odd} of its frames, of another size than the first, were fitted into {size}")
-        for problem in self._decoder.problems:
-            self._note(problem)
-
-    def _note(self, text: str) -> None:
-        self.notes.append(f"{self.path}: {text}")
+            self._notes.append(f"{odd} of its frames, of another size than the first, were fitted into {size}")
+        if clock.jumps:
+            self._notes.append(f"has times that jump, {clock.jumps} in all; from there on its frames are counted")
 
     def close(self) -> None:
         """Close the file."""

@@ -3,7 +3,16 @@
 import cv2
 import numpy as np
 
+from fkp_app.video.codecs import MAX_SIDE
 from numpynet.typing import AnyArray
+
+WIDEST_PIXEL = 10.0
+"""No camera and no disc has pixels so many times as wide as high, or as high as wide."""
+
+
+def is_shape(aspect: float, width: int, height: int) -> bool:
+    """Whether pixels so many times as wide as high are believed, and make no picture larger than what is read."""
+    return 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL and width * aspect <= MAX_SIDE and height <= MAX_SIDE
 
 
 def square_pixels(image: AnyArray, aspect: float) -> AnyArray:
@@ -14,10 +23,11 @@ def square_pixels(image: AnyArray, aspect: float) -> AnyArray:
     return cv2.resize(image, (max(1, round(width * aspect)), height), interpolation=cv2.INTER_AREA)
 
 
-def letterboxed(image: AnyArray, width: int, height: int) -> AnyArray:
-    """The whole image, not distorted, in the middle of a black one of another size."""
-    scale = min(width / image.shape[1], height / image.shape[0])
-    w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+def letterboxed(image: AnyArray, width: int, height: int, aspect: float = 1.0) -> AnyArray:
+    """The whole image, not distorted, in the middle of a black one of another size; aspect: as above, of its pixels."""
+    shown = image.shape[1] * aspect
+    scale = min(width / shown, height / image.shape[0])
+    w, h = max(1, round(shown * scale)), max(1, round(image.shape[0] * scale))
     canvas = np.zeros((height, width, 3), np.uint8)
     left, top = (width - w) // 2, (height - h) // 2
     canvas[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)

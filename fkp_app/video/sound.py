@@ -13,7 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from fkp_app.errors import FkpError
-from fkp_app.video.av import AV_ERRORS, main_stream, reason
+from fkp_app.video.av import AV_ERRORS, main_stream, open_av, reason
 
 OPUS_RATE = 48_000
 """Opus knows few sampling rates; this is its own."""
@@ -39,9 +39,9 @@ class Sound:
         self.notes: list[str] = []
         self._ahead: Packet[Any] | None = None
         try:
-            self._container = av.open(str(source.absolute()), metadata_errors="replace")
-        except AV_ERRORS as error:
-            raise SoundError(reason(error)) from None
+            self._container = open_av(source)
+        except FkpError as error:
+            raise SoundError(str(error).removeprefix(f"{source}: ")) from None
         try:
             pictures = main_stream(source, self._container)
             sound = self._container.streams.best("audio")

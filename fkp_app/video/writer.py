@@ -11,6 +11,8 @@ from numpynet.files import atomic
 from numpynet.typing import AnyArray
 
 WRITTEN_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+LONGEST = 1e7
+"""Seconds, four months; nothing later is a time in a video."""
 
 
 class VideoWriter:
@@ -19,7 +21,8 @@ class VideoWriter:
     path: ends in one of WRITTEN_SUFFIXES, UsageError otherwise; width, height: of every frame, and kept, odd ones too,
     where PyAV writes; frame_rate: frames a second, the average where frames bring their own times; sound_from: a video
     whose sound goes with the pictures, copied where the new file can hold it as it is; library: PyAV where None and
-    installed, else OpenCV. notes: what one should know, a line each, complete after `with`.
+    installed, else OpenCV; unkept: what else the source holds, which is said to be left out. notes: what one should
+    know, a line each, complete after `with`.
 
     FkpError where nothing can be written there, the disk is full, or no frame came.
     """
@@ -32,6 +35,7 @@ class VideoWriter:
         frame_rate: float,
         sound_from: str | Path | None = None,
         library: Library | None = None,
+        unkept: str = "",
     ) -> None:
         self.path, self.width, self.height, self.frame_rate = Path(path), width, height, frame_rate
         if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
@@ -40,19 +44,21 @@ class VideoWriter:
             raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames a second")
         self.notes: list[str] = []
         self._sound_from = None if sound_from is None else Path(sound_from)
-        self._library = library
+        self._library, self._unkept = library, unkept
         self._count, self._last = 0, -1 / frame_rate
         self._stack = ExitStack()
         self._encoder: Encoder | None = None
 
     def write(self, image: AnyArray, time: float | None = None) -> None:
         """Add a uint8 RGB (height, width, 3) frame, shown from `time` on, in seconds; one frame's time after the last
-        where it is None. ValueError for another size."""
+        where it is None. ValueError for another size, and for a time that is below 0 or beyond any video."""
         if image.shape != (self.height, self.width, 3) or image.dtype != "uint8":
             raise ValueError(f"frames are uint8 {(self.height, self.width, 3)}, got {image.dtype} {image.shape}")
         if self._encoder is None:
             raise ValueError("frames are written inside of `with`")
         time = self._last + 1 / self.frame_rate if time is None else time
+        if not 0 <= time < LONGEST:
+            raise ValueError(f"frames are shown from 0 to {LONGEST:g} seconds, got {time}")
         try:
             self._encoder.write(image, time)
         except EncodingError as error:
@@ -91,7 +97,8 @@ class VideoWriter:
                 raise EncodingError("no frame came")
             return
         encoder.finish()
-        self.notes += [f"{self.path}: {note}" for note in encoder.notes]
+        left_out = [f"is without the source's {self._unkept}"] if self._unkept else []
+        self.notes += [f"{self.path}: {note}" for note in (*encoder.notes, *left_out)]
 
     def _open(self, temporary: Path) -> Encoder:
         if self._library == "av" or (self._library is None and has_av()):

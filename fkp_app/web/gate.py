@@ -3,14 +3,29 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fkp_app.web.limits import JOIN, Kind, Message, Receive, RefusedError, Scope, check_address, check_event, read_body
+from fkp_app.web.bodies import Bodies
+from fkp_app.web.limits import (
+    JOIN,
+    Kind,
+    Message,
+    Receive,
+    RefusedError,
+    Scope,
+    body_size,
+    check_address,
+    check_event,
+    read_body,
+)
+from fkp_app.web.visits import Visits
 
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+HEARTBEAT = "/gradio_api/heartbeat/"
+"""A visitor's page holds this request, which ends with a name of its own, as long as it is open."""
 HEADERS = {
     # Nothing is fetched from elsewhere, whatever the framework would like to; nobody shows the page in a frame.
     b"content-security-policy": b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'",
@@ -22,12 +37,13 @@ HEADERS = {
 @dataclass(frozen=True)
 class Gate:
     """An ASGI application before another. hosts: names under which the page may be asked for, any where None; events:
-    see `check_event`; folder: where uploaded files lie."""
+    see `check_event`."""
 
     app: App
     hosts: frozenset[str] | None
     events: Mapping[int, Sequence[Kind]]
-    folder: Path
+    visits: Visits
+    bodies: Bodies = field(default_factory=Bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have it answered."""
@@ -53,10 +69,19 @@ class Gate:
 
         try:
             check_address(scope, self.hosts)
-            passed_on = receive
             if scope["method"] == "POST":
-                passed_on = replay(self._checked(scope["path"], await read_body(scope, receive)), receive)
-            await self.app(scope, passed_on, send_with_headers)
+                async with self.bodies.room(address_of(scope), body_size(scope)):
+                    body = self._checked(scope["path"], await read_body(scope, receive))
+                    await self.app(scope, replay(body, receive), send_with_headers)
+            elif scope["path"].startswith(HEARTBEAT):
+                visitor = scope["path"].removeprefix(HEARTBEAT)
+                self.visits.arrive(visitor)
+                try:
+                    await self.app(scope, receive, send_with_headers)
+                finally:
+                    self.visits.leave(visitor)
+            else:
+                await self.app(scope, receive, send_with_headers)
         except RefusedError as refused:
             await answer(send_with_headers, refused.status, str(refused))
         except ConnectionError:
@@ -73,7 +98,12 @@ class Gate:
             event = json.loads(body)
         except (ValueError, RecursionError):
             raise RefusedError(400, "the body is no valid JSON") from None
-        return json.dumps(check_event(event, self.events, self.folder)).encode()
+        clean = check_event(event, self.events, self.visits.folder)
+        for value in clean["data"]:
+            if isinstance(value, dict):
+                # Before the photo's turn comes: until somebody has asked about it, it is soon deleted.
+                self.visits.claim(Path(value["path"]).parent, clean["session_hash"])
+        return json.dumps(clean).encode()
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
@@ -84,6 +114,12 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return again
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from; empty where that is not known."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """What may come in from the network: addresses, origins, bodies. RefusedError where the page would not send such."""
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ LISTENED = 4
 """A body up to so many times too large is heard out, since many senders read no answer before they have ended."""
 SECONDS = 60.0
 """A body must have arrived within these."""
+SHARES = 4
+"""An address gets one part in so many of what there is for all; this machine itself gets all."""
 UPLOAD, JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
 BODIES = {UPLOAD: (MAX_UPLOAD + 16 * 1024, "multipart/form-data"), JOIN: (MAX_JSON, "application/json")}
 """Where a body may be sent: how many bytes (an upload has some around the photo), and of what type."""
@@ -58,15 +61,22 @@ def check_address(scope: Scope, hosts: frozenset[str] | None) -> None:
             raise RefusedError(403, "another site's page must not send anything here")
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """A request's body, whole. RefusedError where it is of another type, too slow, or too large."""
+def body_size(scope: Scope) -> int:
+    """How many bytes a request's body may take. RefusedError where it is of another type, or says that it is much too
+    large."""
     most, kind = BODIES[scope["path"]]
     if header(scope, b"content-type").partition(";")[0].strip().lower() != kind:
         raise RefusedError(415, f"the body must be {kind}")
-    too_large = RefusedError(413, f"the body is larger than {most} bytes")
     length = header(scope, b"content-length")
-    if length.isdecimal() and int(length[:20]) > LISTENED * most:
-        raise too_large
+    claimed = int(length[:20]) if length.isdecimal() else most
+    if claimed > LISTENED * most:
+        raise RefusedError(413, f"the body is larger than {most} bytes")
+    return min(claimed, most)
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes:
+    """A request's body, whole. RefusedError where it is too slow, or too large."""
+    most, _ = BODIES[scope["path"]]
     body, arrived, more = bytearray(), 0, True
     try:
         async with asyncio.timeout(SECONDS):
@@ -81,7 +91,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     except TimeoutError:
         raise RefusedError(408, f"the body took more than {SECONDS:.0f} seconds") from None
     if arrived > most:
-        raise too_large
+        raise RefusedError(413, f"the body is larger than {most} bytes")
     return bytes(body)
 
 
@@ -129,6 +139,15 @@ def _check_file(value: object, folder: Path) -> dict[str, Any]:
 def header(scope: Scope, name: bytes) -> str:
     """A header's value, the first of several; empty where there is none."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether a visitor's address is one of the machine that the page runs on."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(known, "ipv4_mapped", None) or known).is_loopback
 
 
 def _name(address: str) -> str | None:

@@ -15,12 +15,13 @@ from fkp_app.web.gate import Gate
 from fkp_app.web.limits import MAX_UPLOAD, Kind
 from fkp_app.web.outputs import blank, said, shown, table_of
 from fkp_app.web.photo import NO_STYLE, OVERLAYS, Finder, Wishes, answer
+from fkp_app.web.reader import PhotoReader
 from fkp_app.web.uploads import add_uploads
 from fkp_app.web.visits import Visits, photo_name
-from numpynet.checkpoint import CheckpointError
 
-KEPT_SECONDS = 3600
-"""Files are deleted after so long even where nobody was seen to leave."""
+SWEEP_SECONDS = 10.0
+AT_ONCE = 8
+"""So many visitors' photos are under way at once: read, searched or written. The searches themselves take turns."""
 VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
 """What the page sends whenever something was chosen: photo, backend, style, overlays."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}
@@ -31,11 +32,11 @@ CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 SCRIPT = "() => document.getElementById('status').setAttribute('aria-live', 'polite')"
 
 
-def application(finder: Finder, folder: Path, hosts: frozenset[str] | None) -> Gate:
+def application(finder: Finder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
     """The whole page as an ASGI application. folder: for visitors' files, the one GRADIO_TEMP_DIR names; hosts: names
     under which it may be asked for, any where None."""
     visits = Visits(folder)
-    page = build(finder, visits)
+    page = build(finder, reader, visits)
     server = FastAPI(lifespan=lambda _: sweeping(visits), docs_url=None, redoc_url=None, openapi_url=None)
     add_uploads(server, visits)
     gr.mount_gradio_app(
@@ -57,33 +58,35 @@ def application(finder: Finder, folder: Path, hosts: frozenset[str] | None) -> G
     )
     page.has_launched = True  # or Gradio does not check where files lie that it is asked to use
     events = {number: VALUES for number, event in page.fns.items() if event.name == "look"}
-    return Gate(server, hosts, events, folder)
+    return Gate(server, hosts, events, visits)
 
 
-def build(finder: Finder, visits: Visits) -> gr.Blocks:
+def build(finder: Finder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
     """The page; whatever is chosen on it is done at once."""
     offered = finder.backends
 
     # Not preprocessed: a photo is read by our own reader, and values that no page of ours sends are told in one line.
     def look(photo: Any, backend: Any, style: Any, overlays: Any, request: gr.Request) -> list[Any]:
-        visitor = request.session_hash or ""
+        visitor, address = request.session_hash or "", request.client.host if request.client else ""
         if photo is None:
             visits.keep(visitor)
             return blank(START)
         path, name = Path(photo["path"]), photo_name(photo.get("orig_name"))
-        if not path.is_file():
+        if not visits.claim(path.parent, visitor) or not path.is_file():
             return blank(f"{name}: is no longer here; choose it again", bad=True)
-        results = visits.new_folder()
+        kept = [path.parent]
         try:
-            found = answer(path, name, wishes(backend, style, overlays, offered), finder, results)
-        except (FkpError, CheckpointError) as error:
-            visits.keep(visitor, path.parent)
+            with visits.job(visitor, address):
+                results = visits.new_folder(address, visitor=visitor)
+                try:
+                    found = answer(path, name, wishes(backend, style, overlays, offered), finder, reader, results)
+                    visits.grown(results)
+                    kept.append(results)
+                finally:
+                    visits.keep(visitor, *kept)
+        except FkpError as error:
             return blank(" ".join(str(error).split()), bad=True)
-        visits.keep(visitor, path.parent, results)
         return shown(found)
-
-    def leave(request: gr.Request) -> None:
-        visits.keep(request.session_hash or "")
 
     with gr.Blocks(title="fkp: 68 points on every face", analytics_enabled=False) as page:
         gr.HTML(HEADER)
@@ -121,21 +124,20 @@ def build(finder: Finder, visits: Visits) -> gr.Blocks:
             show_progress_on=picture,
             show_progress="minimal",
             trigger_mode="always_last",
-            concurrency_limit=2,
+            concurrency_limit=AT_ONCE,
             api_visibility="private",
         )
-        page.unload(leave)
     return page.queue(max_size=32, api_open=False)
 
 
 @asynccontextmanager
 async def sweeping(visits: Visits) -> AsyncIterator[None]:
-    """While the server runs, delete old files every minute."""
+    """While the server runs, delete files that are too old, or whose visitor has left."""
 
     async def sweep() -> None:
         while True:
-            await asyncio.sleep(60)
-            await asyncio.to_thread(visits.sweep, KEPT_SECONDS)
+            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.to_thread(visits.sweep)
 
     task = asyncio.create_task(sweep())
     try:

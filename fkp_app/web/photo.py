@@ -1,7 +1,9 @@
 """What the page does with a photo: find its faces, draw, and put the results where the visitor can fetch them."""
 
+import sys
 import threading
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,17 +13,20 @@ from PIL import Image
 from fkp_app.backends import BACKENDS, Predictor, get_predictor
 from fkp_app.detector import FaceDetector
 from fkp_app.drawing import draw_marks
-from fkp_app.errors import FkpError
+from fkp_app.errors import FkpError, problem_of
 from fkp_app.filters import wear
-from fkp_app.images import read_image
 from fkp_app.keypoints import Face, find_faces
 from fkp_app.onnx.card import is_onnx
 from fkp_app.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
+from fkp_app.web.reader import PhotoReader
+from numpynet.checkpoint import CheckpointError
 from numpynet.typing import AnyArray
 
 MAX_PIXELS = 50_000_000
 """Of a photo; smaller than what a file may have, since a page serves several people at once."""
+LARGE = 12_000_000
+"""Photos of more pixels are worked on one at a time: each takes half a gigabyte."""
 PREVIEW_SIDE = 1600
 """In pixels: a larger picture is shown shrunk. The one to download is whole."""
 NO_STYLE = "none"
@@ -64,6 +69,8 @@ class Finder:
         """Loads the first backend, so that bad weights are an error here; the others when first asked for."""
         self.backends = backends_for(weights)
         self._weights, self._threads = weights, threads
+        self.large_turn = threading.Lock()
+        """Held while a photo of more than LARGE pixels is worked on."""
         self._turn = threading.Lock()
         self._detector = FaceDetector()
         self._predictors: dict[str, Predictor] = {}
@@ -76,25 +83,33 @@ class Finder:
 
     def _predictor(self, backend: str) -> Predictor:
         if backend not in self._predictors:
-            self._predictors[backend] = get_predictor(backend, self._weights, self._threads)
+            self._predictors[backend] = get_predictor(backend, self._weights, self._threads, own_process=True)
         return self._predictors[backend]
 
 
-def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, folder: Path) -> Answer:
-    """Look at a photo that the visitor calls `name`, and write the results into `folder`, which is made.
+def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
+    """Look at a photo that the visitor calls `name`, and write the results into `folder`.
 
-    FkpError, in one line with that name, where the photo cannot be read or has more than MAX_PIXELS.
+    FkpError, in one line with that name, whatever goes wrong with the photo.
     """
-    notes: list[str] = []
     try:
-        image = read_image(photo, notes, MAX_PIXELS)
-    except FkpError as error:
+        with finder.large_turn if reader.pixels(photo) > LARGE else nullcontext():
+            return _answer(photo, name, wishes, finder, reader, folder)
+    except (FkpError, CheckpointError) as error:
         raise FkpError(str(error).replace(str(photo), name)) from None
+    except Exception as error:  # whatever is wrong with one photo must not end the page
+        line = problem_of(name, error).replace(str(photo), name)
+        print(f"fkp: {line}", file=sys.stderr)
+        raise FkpError(line) from error
+
+
+def _answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
+    notes: list[str] = []
+    image = reader.read(photo, notes, MAX_PIXELS)
     faces = finder.faces(image, wishes.backend)
     result = ImageResult(name, image.shape[1], image.shape[0], faces)
     picture = Image.fromarray(drawn(image, faces, wishes))
     stem = f"{Path(name).stem or 'photo'}-keypoints"
-    folder.mkdir(mode=0o700)
     whole = preview = folder / f"{stem}.png"
     picture.save(whole, compress_level=1)  # three times as fast as the usual 6, and hardly larger
     if max(picture.size) > PREVIEW_SIDE:

@@ -1,32 +1,30 @@
 """The page's server: its address and its private folder, which is gone when it ends."""
 
 import errno
-import ipaddress
 import os
-import shutil
 import signal
 import socket
-import sys
-import tempfile
 import threading
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import typer
 
 from fkp_app.errors import UsageError
+from fkp_app.web.folder import remove
+from fkp_app.web.limits import is_this_machine
+
+if TYPE_CHECKING:
+    from fkp_app.web.reader import PhotoReader
 
 LOCAL = frozenset(["localhost", "127.0.0.1", "::1"])
 MISSING = "`fkp web` needs Gradio: pip install 'numpynet-fkp[web]'"
-ENVIRONMENT = {
-    # Read when Gradio and what it brings are imported: nobody is told that, or how, the page is used.
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_SHARE": "False",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-}
+GRACE = 5.0
+"""Seconds in which photos that are worked on may be done with when the page is told to end."""
+MAX_CONNECTIONS = 500
+"""Each open page holds two."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,35 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def is_local(host: str) -> bool:
     """Whether only this machine reaches that address."""
-    if host in LOCAL:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder for this process alone, removed at the end, also on SIGTERM and Ctrl-C. Gradio is told to use it.
-
-    SystemExit (143) on SIGTERM and where the terminal is closed.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    folder = Path(tempfile.mkdtemp(prefix="fkp-web-")).resolve()
-    try:
-        places = {"GRADIO_TEMP_DIR": str(folder), "GRADIO_EXAMPLES_CACHE": str(folder / "examples")}
-        os.environ.update(ENVIRONMENT | places)
-        yield folder
-    finally:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_IGN)
-        # A thread may still be about to write there: under the old name it can no more.
-        gone = folder.rename(folder.with_name(f"{folder.name}.gone"))
-        shutil.rmtree(gone, ignore_errors=True)
+    return host in LOCAL or is_this_machine(host)
 
 
 def serve(
@@ -86,28 +56,60 @@ def serve(
     """
     try:
         import gradio  # noqa: F401
+        import pebble  # noqa: F401
         import uvicorn
     except ModuleNotFoundError as error:
-        if error.name not in ("gradio", "uvicorn"):
+        if error.name not in ("gradio", "pebble", "uvicorn"):
             raise
         raise UsageError(MISSING) from None
     from fkp_app.web.page import application
     from fkp_app.web.photo import Finder
+    from fkp_app.web.reader import PhotoReader
 
-    local = is_local(host)
-    app = application(Finder(weights, threads), folder, LOCAL | {host} if local else None)
+    local, served = is_local(host), threading.Event()
+    finder = Finder(weights, threads)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
 
     class Server(uvicorn.Server):
-        """Says so when it is ready."""
+        """Says so when it is ready; told to end, it ends, whatever is still worked on."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             _announce(address, local, show)
 
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            super().handle_exit(sig, frame)
+            timer = threading.Timer(GRACE, _end, (sig, folder, reader, served))
+            timer.daemon = True
+            timer.start()
+
     # What goes wrong the gate says in one line; at the end, pages that are still open are cut off after a second.
-    config = uvicorn.Config(app, log_level="critical", access_log=False, ws="none", timeout_graceful_shutdown=1)
-    Server(config).run(sockets=[listening])
+    with PhotoReader() as reader:
+        app = application(finder, reader, folder, LOCAL | {host} if local else None)
+        config = uvicorn.Config(
+            app,
+            log_level="critical",
+            access_log=False,
+            ws="none",
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+        try:
+            Server(config).run(sockets=[listening])
+        finally:
+            served.set()
+
+
+def _end(sig: int, folder: Path, reader: "PhotoReader", served: threading.Event) -> None:
+    """End the process at once: a search cannot be broken off, and at its own end Python would wait for it.
+
+    served: set where the command has gone on to its own last words.
+    """
+    reader.close()
+    remove(folder)
+    if sig == signal.SIGINT and not served.is_set():
+        typer.echo("fkp: stopped", err=True)
+    os._exit(128 + sig)
 
 
 def _announce(address: str, local: bool, show: bool) -> None:

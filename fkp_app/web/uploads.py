@@ -1,14 +1,19 @@
 """The route that takes photos in: each into a folder of its own, under a name that nobody can guess."""
 
+import asyncio
 import logging
+import shutil
+from pathlib import Path
+from typing import BinaryIO
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from fkp_app.web.gate import address_of
 from fkp_app.web.limits import UPLOAD
-from fkp_app.web.visits import Visits, photo_name
+from fkp_app.web.visits import FullError, Visits, photo_name
 
 # What is wrong with a form is said to its sender, not on the console.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
@@ -28,14 +33,19 @@ def add_uploads(server: FastAPI, visits: Visits) -> None:
                 photos = form.getlist("files")
                 if len(photos) != 1 or not isinstance(photos[0], UploadFile):
                     return refused("send one file, named files")
-                content = await photos[0].read()
-                name = photo_name(photos[0].filename)
+                folder = visits.new_folder(address_of(request.scope), photos[0].size or 0)
+                path = folder / photo_name(photos[0].filename)
+                try:
+                    await asyncio.to_thread(write, photos[0].file, path)
+                except BaseException:  # also where the visitor has gone: nothing half written stays
+                    visits.remove(folder)
+                    raise
         except HTTPException as error:
             return refused(f"the form cannot be read ({error.detail})")
-        folder = visits.new_folder()
-        folder.mkdir(mode=0o700)
-        path = folder / name
-        path.write_bytes(content)
+        except FullError as error:
+            return refused(str(error), 507)
+        except OSError as error:
+            return refused(f"the photo cannot be kept ({error.strerror or error}); try again later", 507)
         return JSONResponse([str(path)])
 
     @server.get("/gradio_api/upload_progress")
@@ -44,6 +54,12 @@ def add_uploads(server: FastAPI, visits: Visits) -> None:
         return PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
 
 
-def refused(why: str) -> Response:
+def write(content: BinaryIO, path: Path) -> None:
+    """Copy a file piece by piece."""
+    with path.open("wb") as file:
+        shutil.copyfileobj(content, file)
+
+
+def refused(why: str, status: int = 400) -> Response:
     """What is wrong with a request, in one line."""
-    return PlainTextResponse(f"{why}\n", status_code=400)
+    return PlainTextResponse(f"{why}\n", status_code=status)

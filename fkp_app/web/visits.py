@@ -1,10 +1,42 @@
-"""Visitors' files: what they are called, whose they are, and when they go."""
+"""Visitors' files: what they are called, whose they are, how much they may hold, and when they go."""
 
 import secrets
 import shutil
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from fkp_app.errors import FkpError
+from fkp_app.web.limits import SHARES, is_this_machine
+
+MAX_KEPT = 2 << 30
+"""Bytes of all visitors' files together."""
+MAX_JOBS = 4
+"""So many photos of one address are worked on, or wait for their turn, at once; this machine's as many as come."""
+UNUSED_SECONDS = 60.0
+"""An upload that the page does not ask about is deleted after so long: its visitor has left."""
+ABSENT_SECONDS = 300.0
+"""Files of somebody who holds no connection to the page, such as a script, are deleted after so long."""
+KEPT_SECONDS = 3600.0
+"""Files of somebody who does are deleted after so long."""
+
+
+class FullError(FkpError):
+    """There is no room for another file."""
+
+
+@dataclass
+class _Folder:
+    """visitor: None as long as nobody has asked about what lies there."""
+
+    address: str
+    visitor: str | None
+    size: int
+    made: float
 
 
 def photo_name(name: object) -> str:
@@ -16,29 +48,112 @@ def photo_name(name: object) -> str:
 
 
 class Visits:
-    """Which folders belong to which visitor: the photo's and the last results'. The rest is deleted at once."""
+    """Which folders belong to which visitor: the photo's and the last results'. The rest is deleted at once.
 
-    def __init__(self, folder: Path) -> None:
+    most: bytes of all files together.
+    """
+
+    def __init__(self, folder: Path, most: int = MAX_KEPT) -> None:
         self.folder = folder
-        self._lock = threading.Lock()
-        self._kept: dict[str, set[Path]] = {}
+        self._most = most
+        self._lock = threading.RLock()
+        self._folders: dict[Path, _Folder] = {}
+        self._present: Counter[str] = Counter()
+        self._left: dict[str, float] = {}
+        self._jobs: Counter[str] = Counter()
 
-    def new_folder(self) -> Path:
-        """A path in the folder that nobody can guess; not made yet."""
-        return self.folder / secrets.token_urlsafe(16)
+    def new_folder(self, address: str, size: int = 0, visitor: str | None = None) -> Path:
+        """Make a folder, whose name nobody can guess, for `size` bytes. FullError where there is no room for them."""
+        with self._lock:
+            self._check_room(address, size)
+            path = self.folder / secrets.token_urlsafe(16)
+            path.mkdir(mode=0o700)
+            self._folders[path] = _Folder(address, visitor, size, time.monotonic())
+        return path
+
+    def grown(self, path: Path) -> None:
+        """Count what lies in a folder now. FullError, and the folder is deleted, where that is too much."""
+        size = sum(file.stat().st_size for file in path.iterdir())
+        with self._lock:
+            folder = self._folders[path]
+            try:
+                self._check_room(folder.address, size - folder.size)
+            except FullError:
+                self.remove(path)
+                raise
+            folder.size = size
+
+    def claim(self, path: Path, visitor: str) -> bool:
+        """Whether a folder is this visitor's; what nobody has asked about yet becomes so."""
+        with self._lock:
+            folder = self._folders.get(path)
+            if folder is None or folder.visitor not in (None, visitor):
+                return False
+            folder.visitor = visitor
+            return True
 
     def keep(self, visitor: str, *folders: Path) -> None:
-        """Delete what this visitor had, but for these."""
+        """Delete what this visitor had, but for these; these, too, if the visitor has left meanwhile."""
         with self._lock:
-            gone = self._kept.pop(visitor, set()) - set(folders)
-            if folders:
-                self._kept[visitor] = set(folders)
-        for folder in gone:
-            shutil.rmtree(folder, ignore_errors=True)
+            kept = () if visitor in self._left else folders
+            gone = [path for path, folder in self._folders.items() if folder.visitor == visitor and path not in kept]
+        for path in gone:
+            self.remove(path)
 
-    def sweep(self, age: float) -> None:
-        """Delete every folder that was made so many seconds ago, whosever it is."""
-        oldest = time.time() - age
-        for folder in self.folder.iterdir():
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+    def remove(self, path: Path) -> None:
+        """Delete a folder."""
+        with self._lock:
+            self._folders.pop(path, None)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def arrive(self, visitor: str) -> None:
+        """A visitor's page is open."""
+        with self._lock:
+            self._present[visitor] += 1
+            self._left.pop(visitor, None)
+
+    def leave(self, visitor: str) -> None:
+        """It is closed; with the last of them go the visitor's files."""
+        with self._lock:
+            self._present[visitor] -= 1
+            if self._present[visitor] > 0:
+                return
+            del self._present[visitor]
+            self._left[visitor] = time.monotonic()
+        self.keep(visitor)
+
+    @contextmanager
+    def job(self, visitor: str, address: str) -> Iterator[None]:
+        """While it lasts, the visitor's photo is worked on. FkpError where that would take the others' turn."""
+        names = [f"visitor {visitor}"] + ([] if is_this_machine(address) else [f"address {address}"])
+        with self._lock:
+            if self._jobs[names[0]] or self._jobs[names[-1]] >= MAX_JOBS:
+                raise FkpError("your last photo is still worked on; wait for it, then choose again")
+            self._jobs.update(names)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._jobs.subtract(names)
+                self._jobs += Counter()  # drops the names that stand at 0
+
+    def sweep(self) -> None:
+        """Delete what is too old, or whose visitor is not there."""
+        now = time.monotonic()
+        with self._lock:
+            old = [path for path, folder in self._folders.items() if now - folder.made > self._lifetime(folder)]
+            self._left = {visitor: at for visitor, at in self._left.items() if now - at < KEPT_SECONDS}
+        for path in old:
+            self.remove(path)
+
+    def _lifetime(self, folder: _Folder) -> float:
+        if folder.visitor is None:
+            return UNUSED_SECONDS
+        return KEPT_SECONDS if folder.visitor in self._present else ABSENT_SECONDS
+
+    def _check_room(self, address: str, more: int) -> None:
+        held = sum(folder.size for folder in self._folders.values())
+        own = sum(folder.size for folder in self._folders.values() if folder.address == address)
+        share = self._most if is_this_machine(address) else self._most // SHARES
+        if held + more > self._most or own + more > share:
+            raise FullError("the page holds as many photos as it can; try again in some minutes")

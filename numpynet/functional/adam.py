@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numpynet.checks import number, of_shape, same_dtype, whole, writeable
 from numpynet.factors import Factors
 from numpynet.typing import Array
 
@@ -42,6 +43,10 @@ def adam_update(
 
     As torch.optim.Adam, and AdamW where decoupled: eps is added outside the root, after the correction.
     """
+    check_rule("adam_update", lr, betas, eps, weight_decay, step)
+    of_shape(param.shape, "adam_update", grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    same_dtype("adam_update", param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    writeable("adam_update", param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
     beta1, beta2 = betas
     if decoupled:
         param *= 1 - lr * weight_decay
@@ -72,9 +77,29 @@ def adam_update_factored(
 
     Shapes: param, exp_avg and exp_avg_sq (O, I); factors (N, O) and (N, I).
     """
-    rows = max(1, ADAM_BLOCK // param.shape[1])
+    if factors.left.ndim != 2 or factors.right.ndim != 2 or len(factors.left) != len(factors.right):
+        shapes = f"{factors.left.shape} and {factors.right.shape}"
+        raise ValueError(f"adam_update_factored: the factors must have shapes (N, O) and (N, I), got {shapes}")
+    of_shape((factors.left.shape[1], factors.right.shape[1]), "adam_update_factored", param=param)
+    of_shape(param.shape, "adam_update_factored", exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    same_dtype("adam_update_factored", param=param, left=factors.left, right=factors.right)
+    rows = max(1, ADAM_BLOCK // max(1, param.shape[1]))
     for begin in range(0, len(param), rows):
         part = slice(begin, begin + rows)
         grad = Factors(factors.left[:, part], factors.right).product()  # (rows, I)
         arrays = (param[part], grad, exp_avg[part], exp_avg_sq[part])
         adam_update(*arrays, step, lr, betas, eps, weight_decay, decoupled)
+
+
+def check_rule(
+    name: str, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, step: int = 1
+) -> None:
+    """ValueError, beginning with `name`, where one of the rule's numbers is out of its range."""
+    number(lr, f"{name}: lr", least=0)
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise ValueError(f"{name}: betas must be a pair of numbers, got {betas!r}")
+    for beta in betas:
+        number(beta, f"{name}: betas", least=0, below=1)
+    number(eps, f"{name}: eps", least=0)
+    number(weight_decay, f"{name}: weight_decay", least=0)
+    whole(step, f"{name}: step")

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import no_empty_axis, number, of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -56,19 +58,23 @@ def batch_norm(
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x must have shape (N, C) or (N, C, ...), got {x.shape}")
+    if (mean is None) != (var is None):
+        raise ValueError("batch_norm: mean and var must be given together, or neither")
+    no_empty_axis(x, "batch_norm: x")
+    of_shape(x.shape[1:2], "batch_norm", weight=weight, bias=bias, mean=mean, var=var)
+    same_dtype("batch_norm", x=x, weight=weight, bias=bias, mean=mean, var=var)
+    number(eps, "batch_norm: eps", above=0)
     elements = x.size // x.shape[1]
     from_batch = mean is None
-    if mean is None and var is None:
+    if mean is None or var is None:
         if elements < 2:
             raise ValueError(
-                f"batch_norm: x of shape {x.shape} has one number a channel; a batch's statistics need at least 2 "
-                "(use a larger batch, or eval())"
+                f"batch_norm: a batch's statistics need at least 2 numbers a channel, and x of shape {x.shape} has "
+                f"{elements} (use a larger batch, or eval())"
             )
         mean = x.mean(axis=_others(x), dtype=np.float64).astype(x.dtype)
         centred = x - _spread(mean, x)
         var = np.square(centred).mean(axis=_others(x), dtype=np.float64).astype(x.dtype)
-    elif mean is None or var is None:
-        raise ValueError("batch_norm: mean and var must be given together, or neither")
     else:
         centred = x - _spread(mean, x)
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
@@ -84,6 +90,8 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache) -> tuple[Array, Arra
 
     dweight and dbias are what they would be for weight 1 and bias 0 where the forward pass had none.
     """
+    of_forward("batch_norm_backward", cache, BatchNormCache)
+    of_output("batch_norm_backward", dout, cache.x_hat.shape)
     x_hat = cache.x_hat
     dbias = dout.sum(axis=_others(dout), dtype=np.float64).astype(dout.dtype)  # (C,)
     dweight = (dout * x_hat).sum(axis=_others(dout), dtype=np.float64).astype(dout.dtype)  # (C,)
@@ -105,6 +113,10 @@ def running_update(
     The variance remembered is the *unbiased* one, sum (x - mean)^2 / (M - 1), while the biased one normalises:
     so does PyTorch.
     """
+    number(momentum, "running_update: momentum")
+    of_shape(cache.mean.shape, "running_update", running_mean=running_mean, running_var=running_var)
+    if cache.elements < 2:
+        raise ValueError(f"running_update: the batch must have at least 2 numbers a channel, got {cache.elements}")
     unbiased = cache.var * (cache.elements / (cache.elements - 1))
     mean = (1 - momentum) * running_mean + momentum * cache.mean
     var = (1 - momentum) * running_var + momentum * unbiased

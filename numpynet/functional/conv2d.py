@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import no_empty_axis, of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.windows import output_size, pad, window_slices
 from numpynet.typing import Array, IntOrPair, Pair, pair
 
@@ -54,15 +56,21 @@ def conv2d(
     """
     stride, padding = pair(stride, "conv2d: stride"), pair(padding, "conv2d: padding", 0)
     dilation = pair(dilation, "conv2d: dilation")
+    if weight.ndim != 4:
+        raise ValueError(f"conv2d: weight must have shape (F, C, KH, KW), got {weight.shape}")
     if x.ndim != 4 or x.shape[1] != weight.shape[1]:
         raise ValueError(f"conv2d: x must have shape (N, {weight.shape[1]}, H, W), got {x.shape}")
     F, _, KH, KW = weight.shape
+    no_empty_axis(weight, "conv2d: weight", 0)
+    no_empty_axis(x, "conv2d: x")
+    of_shape((F,), "conv2d", bias=bias)
     OH, OW = (output_size(x.shape[2 + i], (KH, KW)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
     if OH < 1 or OW < 1:
         raise ValueError(
             f"conv2d: x of shape {x.shape} with padding {padding} is smaller than the kernel "
             f"{(KH, KW)} with dilation {dilation}"
         )
+    same_dtype("conv2d", x=x, weight=weight, bias=bias)
     xp = pad(x, padding)
     filters = weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
     out = np.empty((len(x), F, OH * OW), np.result_type(x, weight))
@@ -76,6 +84,8 @@ def conv2d(
 
 def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Array | None]:
     """Gradients of `conv2d`: dx (N, C, H, W), dweight (F, C, KH, KW), dbias (F,) or None, for dout (N, F, OH, OW)."""
+    of_forward("conv2d_backward", cache, Conv2dCache)
+    of_output("conv2d_backward", dout, output_shape(cache))
     x, weight, stride, dilation = cache.x, cache.weight, cache.stride, cache.dilation
     N, F, OH, OW = dout.shape
     kernel, (PH, PW), (H, W) = weight.shape[2:], cache.padding, x.shape[2:]
@@ -94,6 +104,13 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     dbias = dout.sum(axis=(0, 2)) if cache.has_bias else None  # (N, F, OH OW) -> (F,)
     return dx, dweight, dbias
+
+
+def output_shape(cache: Conv2dCache) -> tuple[int, ...]:
+    """(N, F, OH, OW): that of the output which came with the cache."""
+    x, weight = cache.x, cache.weight
+    rules = zip(x.shape[2:], weight.shape[2:], cache.stride, cache.padding, cache.dilation, strict=True)
+    return len(x), len(weight), *(output_size(*rule) for rule in rules)
 
 
 def unfold(image: Array, kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Array:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.max_pool2d import MaxPool2dCache, max_pool2d, max_pool2d_backward
@@ -62,6 +63,9 @@ def conv_block(
 
 def conv_block_backward(dout: Array, cache: ConvBlockCache, input_gradient: bool = True) -> ConvBlockGradients:
     """Gradients of `conv_block` for dout of out's shape; dx is None unless there is `input_gradient`."""
+    of_forward("conv_block_backward", cache, ConvBlockCache)
+    last = cache.relu.passed if cache.max_pool2d is None else cache.max_pool2d.winner
+    of_output("conv_block_backward", dout, last.shape)
     dpositive = dout if cache.max_pool2d is None else max_pool2d_backward(dout, cache.max_pool2d)
     dnormalised = relu_backward(dpositive, cache.relu)
     dconvolved, dscale, dshift = batch_norm_backward(dnormalised, cache.statistics)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import number, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import AnyArray, Array, Seed
 
 
@@ -27,16 +29,18 @@ def dropout(x: Array, p: float = 0.5, rng: Seed = None, mask: AnyArray | None = 
     The cache holds the mask: the backward pass must drop the very same elements. PyTorch
     (torch.nn.functional.dropout) draws other masks from the same seed.
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout: p must lie in 0 .. 1, got {p}")
+    number(p, "dropout: p", least=0, most=1)
+    same_dtype("dropout", x=x)
     if mask is None:
         mask = np.random.default_rng(rng).random(x.shape, dtype=np.float32) >= p
-    elif mask.shape != x.shape:
-        raise ValueError(f"dropout: mask must have x's shape {x.shape}, got {mask.shape}")
+    elif mask.shape != x.shape or mask.dtype != bool:
+        raise ValueError(f"dropout: mask must have x's shape {x.shape} and be bool, got {mask.dtype} {mask.shape}")
     scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     return x * mask * x.dtype.type(scale), DropoutCache(mask, scale)
 
 
 def dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     """Gradient of `dropout`: dx, of dout's shape."""
+    of_forward("dropout_backward", cache, DropoutCache)
+    of_output("dropout_backward", dout, cache.mask.shape)
     return dout * cache.mask * dout.dtype.type(cache.scale)

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from numpynet.checks import whole
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -10,6 +12,7 @@ class FlattenCache(NamedTuple):
     """What `flatten_backward` needs."""
 
     shape: tuple[int, ...]  # of x
+    flat: tuple[int, ...]  # of out
 
 
 def flatten(x: Array, start_dim: int = 1) -> tuple[Array, FlattenCache]:
@@ -17,14 +20,17 @@ def flatten(x: Array, start_dim: int = 1) -> tuple[Array, FlattenCache]:
 
     Shapes: x (N, C, H, W) or any other; out (N, C H W), or all dimensions from `start_dim` on made one.
 
-    Backward: no number is changed, only its place, so dx is dout in x's shape. The cache holds that shape.
+    Backward: no number is changed, only its place, so dx is dout in x's shape. The cache holds that shape, and
+    out's, to recognise a dout of another.
     """
-    if not 0 <= start_dim < x.ndim:
+    if not 0 <= whole(start_dim, "flatten: start_dim", 0) < x.ndim:
         raise ValueError(f"flatten: start_dim must lie in 0 .. {x.ndim - 1} for x of shape {x.shape}, got {start_dim}")
     out = x.reshape(*x.shape[:start_dim], math.prod(x.shape[start_dim:]))  # (N, C, H, W) -> (N, C H W)
-    return out, FlattenCache(x.shape)
+    return out, FlattenCache(x.shape, out.shape)
 
 
 def flatten_backward(dout: Array, cache: FlattenCache) -> Array:
     """Gradient of `flatten`: dx, of x's shape."""
+    of_forward("flatten_backward", cache, FlattenCache)
+    of_output("flatten_backward", dout, cache.flat)
     return dout.reshape(cache.shape)  # (N, C H W) -> (N, C, H, W)

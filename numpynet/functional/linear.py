@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from numpynet.checks import of_shape, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -31,8 +33,12 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
     As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x is 2-D.
     """
+    if weight.ndim != 2:
+        raise ValueError(f"linear: weight must have shape (O, I), got {weight.shape}")
     if x.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError(f"linear: x must have shape (N, {weight.shape[1]}), got {x.shape}")
+    of_shape(weight.shape[:1], "linear", bias=bias)
+    same_dtype("linear", x=x, weight=weight, bias=bias)
     out = x @ weight.T  # (N, I) @ (I, O) -> (N, O)
     if bias is not None:
         out += bias
@@ -41,6 +47,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
 def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
     """Gradients of `linear`: dx (N, I), dweight (O, I), dbias (O,) or None, for dout (N, O)."""
+    of_forward("linear_backward", cache, LinearCache)
+    of_output("linear_backward", dout, (len(cache.x), len(cache.weight)))
     dx = dout @ cache.weight  # (N, O) @ (O, I) -> (N, I)
     dweight = dout.T @ cache.x  # (O, N) @ (N, I) -> (O, I)
     dbias = dout.sum(axis=0) if cache.has_bias else None  # (N, O) -> (O,)

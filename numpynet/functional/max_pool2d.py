@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import no_empty_axis, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.windows import output_size, pad, window_slices
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
 
@@ -49,6 +51,8 @@ def max_pool2d(
     padding, dilation = pair(padding, "max_pool2d: padding", 0), pair(dilation, "max_pool2d: dilation")
     if x.ndim != 4:
         raise ValueError(f"max_pool2d: x must have shape (N, C, H, W), got {x.shape}")
+    no_empty_axis(x, "max_pool2d: x")
+    same_dtype("max_pool2d", x=x)
     if any(2 * padding[i] > kernel[i] for i in (0, 1)):
         raise ValueError(f"max_pool2d: padding {padding} must be at most half the kernel size {kernel}")
     size = x.shape[2:]
@@ -76,10 +80,12 @@ def max_pool2d(
 
 def max_pool2d_backward(dout: Array, cache: MaxPool2dCache) -> Array:
     """Gradient of `max_pool2d`: dx (N, C, H, W), for dout (N, C, OH, OW)."""
+    of_forward("max_pool2d_backward", cache, MaxPool2dCache)
+    of_output("max_pool2d_backward", dout, cache.winner.shape)
     N, C, H, W = cache.shape
     PH, PW = cache.padding
     dxp = np.zeros((N, C, *cache.padded), dout.dtype)
-    out = (dout.shape[2], dout.shape[3])
+    out, nothing = (dout.shape[2], dout.shape[3]), dout.dtype.type(0)  # an infinite dout times zero would be NaN
     for kh, kw, rows, columns in window_slices(cache.kernel, cache.stride, cache.dilation, out):
-        dxp[:, :, rows, columns] += dout * (cache.winner == kh * cache.kernel[1] + kw)
+        dxp[:, :, rows, columns] += np.where(cache.winner == kh * cache.kernel[1] + kw, dout, nothing)
     return dxp[:, :, PH : PH + H, PW : PW + W]

@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from numpynet.checks import same_dtype
+from numpynet.functional.arguments import of_forward
 from numpynet.typing import Array
 
 Reduction = Literal["mean", "sum"]
@@ -16,13 +18,22 @@ class LossCache(NamedTuple):
     divisor: int  # the number of elements for "mean", 1 for "sum"
 
 
-def difference(name: str, x: Array, target: Array, reduction: Reduction) -> LossCache:
-    """The difference x - target and what its loss is divided by; ValueError where the arguments do not fit."""
-    if x.shape != target.shape:
-        raise ValueError(f"{name}: target must have the input's shape {x.shape}, got {target.shape}")
+def checked_reduction(name: str, reduction: Reduction) -> Reduction:
+    """`reduction`; ValueError where it is none."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: reduction must be 'mean' or 'sum', got {reduction!r}")
-    return LossCache(np.subtract(x, target, dtype=x.dtype), x.size if reduction == "mean" else 1)
+    return reduction
+
+
+def difference(name: str, x: Array, target: Array, reduction: Reduction) -> LossCache:
+    """The difference x - target and what its loss is divided by; ValueError where the arguments do not fit."""
+    same_dtype(name, x=x)
+    if x.shape != target.shape:
+        raise ValueError(f"{name}: target must have the input's shape {x.shape}, got {target.shape}")
+    checked_reduction(name, reduction)
+    if reduction == "mean" and not x.size:
+        raise ValueError(f"{name}: x of shape {x.shape} holds no number, and has no mean")
+    return LossCache(np.subtract(x, target, dtype=x.dtype.newbyteorder("=")), x.size if reduction == "mean" else 1)
 
 
 def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Array, LossCache]:
@@ -42,5 +53,6 @@ def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Ar
 
 def mse_loss_backward(dloss: Array | float, cache: LossCache) -> Array:
     """Gradient of `mse_loss` with respect to x, of x's shape, for a scalar `dloss` (1 where the loss is the goal)."""
+    of_forward("mse_loss_backward", cache, LossCache)
     scale = cache.difference.dtype.type(2.0 * dloss / cache.divisor)
     return scale * cache.difference

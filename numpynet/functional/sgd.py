@@ -1,5 +1,6 @@
 """SGD: downhill, with momentum if wanted."""
 
+from numpynet.checks import number, of_shape, same_dtype, writeable
 from numpynet.typing import Array
 
 
@@ -24,6 +25,10 @@ def sgd_update(
 
     As torch.optim.SGD: the learning rate multiplies the velocity, where Sutskever et al. 2013 put it inside.
     """
+    check_rule("sgd_update", lr, momentum, dampening, weight_decay)
+    of_shape(param.shape, "sgd_update", grad=grad, velocity=velocity)
+    same_dtype("sgd_update", param=param, grad=grad, velocity=velocity)
+    writeable("sgd_update", param=param)
     if weight_decay:
         grad = grad + weight_decay * param
     if not momentum:
@@ -32,3 +37,11 @@ def sgd_update(
     velocity = grad.copy() if velocity is None else momentum * velocity + (1 - dampening) * grad
     param -= lr * (grad + momentum * velocity if nesterov else velocity)
     return velocity
+
+
+def check_rule(name: str, lr: float, momentum: float, dampening: float, weight_decay: float) -> None:
+    """ValueError, beginning with `name`, where one of the rule's numbers is out of its range."""
+    number(lr, f"{name}: lr", least=0)
+    number(momentum, f"{name}: momentum", least=0)
+    number(dampening, f"{name}: dampening")
+    number(weight_decay, f"{name}: weight_decay", least=0)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import number
+from numpynet.functional.arguments import of_forward
 from numpynet.functional.mse_loss import Reduction, difference
 from numpynet.typing import Array
 
@@ -30,12 +32,11 @@ def smooth_l1_loss(
 
     Backward: l'(d) = d / beta in the first branch and sign(d) in the second, which is d / beta clipped to
     -1 .. 1; so dx = dloss * clip((x - t) / beta, -1, 1) / M. For beta = 0 the loss is the absolute error and
-    l'(d) = sign(d).
+    l'(d) = sign(d), and 0 where d is NaN, as PyTorch has it for the absolute error alone.
 
     The cache holds the difference. Girshick, Fast R-CNN, 2015 (beta 1); torch.nn.functional.smooth_l1_loss.
     """
-    if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    number(beta, "smooth_l1_loss: beta", least=0)
     cache = SmoothL1Cache(*difference("smooth_l1_loss", x, target, reduction), beta)
     size = np.abs(cache.difference)
     elements = np.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta) if beta > 0 else size
@@ -44,5 +45,8 @@ def smooth_l1_loss(
 
 def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array:
     """Gradient of `smooth_l1_loss` with respect to x, of x's shape, for a scalar `dloss`."""
-    slope = np.clip(cache.difference / cache.beta, -1, 1) if cache.beta > 0 else np.sign(cache.difference)
+    of_forward("smooth_l1_loss_backward", cache, SmoothL1Cache)
+    slope = (
+        np.clip(cache.difference / cache.beta, -1, 1) if cache.beta > 0 else np.sign(np.nan_to_num(cache.difference))
+    )
     return slope * cache.difference.dtype.type(dloss / cache.divisor)

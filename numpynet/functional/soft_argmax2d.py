@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import no_empty_axis, same_dtype
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
 
@@ -39,10 +41,12 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
     Coordinate Regression with Convolutional Neural Networks, 2018, whose places these are. PyTorch has no such
     function; torch.softmax over the flattened map and two sums are its twin.
 
-    ValueError where x has other than four axes.
+    ValueError where x has other than four axes, or maps without a pixel.
     """
     if x.ndim != 4:
         raise ValueError(f"soft_argmax2d: x must have shape (N, K, H, W), got {x.shape}")
+    no_empty_axis(x, "soft_argmax2d: x")
+    same_dtype("soft_argmax2d", x=x)
     N, K, H, W = x.shape
     share = np.exp(x - x.max(axis=(2, 3), keepdims=True))  # (N, K, H, W) - (N, K, 1, 1)
     share /= share.sum(axis=(2, 3), keepdims=True)
@@ -54,7 +58,9 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
 
 def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
     """Gradient of `soft_argmax2d`: dx (N, K, H, W), for dout (N, 2 K)."""
+    of_forward("soft_argmax2d_backward", cache, SoftArgmax2dCache)
     N, K, H, W = cache.share.shape
+    of_output("soft_argmax2d_backward", dout, (N, 2 * K))
     dposition = dout.reshape(N, K, 2)  # (N, 2 K) -> (N, K, 2)
     offset_x = places(W, dout.dtype.type) - cache.position[:, :, :1]  # (W,) - (N, K, 1) -> (N, K, W)
     offset_y = places(H, dout.dtype.type) - cache.position[:, :, 1:]  # (H,) - (N, K, 1) -> (N, K, H)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import number
+from numpynet.functional.arguments import of_forward
 from numpynet.functional.mse_loss import Reduction, difference
 from numpynet.typing import Array
 
@@ -37,8 +39,8 @@ def wing_loss(
     pixels a unit in one of 224: w is 10 of these pixels, eps 2.5. Feng et al. 2018 found 10 and 2 pixels best. PyTorch
     has no such loss.
     """
-    if w <= 0 or eps <= 0:
-        raise ValueError(f"wing_loss: w and eps must be above 0, got {w} and {eps}")
+    number(w, "wing_loss: w", above=0)
+    number(eps, "wing_loss: eps", above=0)
     cache = WingCache(*difference("wing_loss", x, target, reduction), w, eps)
     size = np.abs(cache.difference)
     elements = np.where(size < w, w * np.log1p(size / eps), size - (w - w * math.log1p(w / eps)))
@@ -47,6 +49,7 @@ def wing_loss(
 
 def wing_loss_backward(dloss: Array | float, cache: WingCache) -> Array:
     """Gradient of `wing_loss` with respect to x, of x's shape, for a scalar `dloss`."""
+    of_forward("wing_loss_backward", cache, WingCache)
     size = np.abs(cache.difference)
     slope = np.where(size < cache.w, cache.w / (cache.eps + size), 1)
     return np.sign(cache.difference) * slope * cache.difference.dtype.type(dloss / cache.divisor)

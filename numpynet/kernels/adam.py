@@ -11,10 +11,12 @@ vectorised.)
 import sys
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.factors import Factors
+from numpynet.functional.adam import check_rule
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_two
 from numpynet.typing import Array
 from numpynet.workers import run
@@ -43,7 +45,7 @@ def adam_update(
 ) -> None:
     """See `numpynet.functional.adam_update`."""
     arrays = (param, grad, exp_avg, exp_avg_sq)
-    if not _made_for(*arrays):
+    if not _made_for((param, exp_avg, exp_avg_sq), grad) or grad.shape != param.shape:
         functional.adam_update(*arrays, step, lr, betas, eps, weight_decay, decoupled)
         return
     p, g, m, v = (a.reshape(-1) for a in arrays)
@@ -70,24 +72,30 @@ def adam_update_factored(
 ) -> None:
     """See `numpynet.functional.adam_update_factored`."""
     arrays = (param, exp_avg, exp_avg_sq)
-    if not _made_for(*arrays, *factors):
+    left, right = factors.left.shape, factors.right.shape
+    fit = len(left) == len(right) == 2 and left[0] == right[0] and param.shape == (left[1], right[1])
+    if not fit or not _made_for(arrays, *factors):
         moments = (exp_avg, exp_avg_sq)
         functional.adam_update_factored(param, factors, *moments, step, lr, betas, eps, weight_decay, decoupled)
         return
-    left = np.ascontiguousarray(factors.left.T)  # (N, O) -> (O, N)
+    columns = np.ascontiguousarray(factors.left.T)  # (N, O) -> (O, N)
     constants = _constants(param, step, lr, betas, eps, weight_decay, decoupled)
 
     def block(i: int) -> None:
         part = slice(i * ROWS, (i + 1) * ROWS)
         p, m, v = (a[part] for a in arrays)
-        move_rows(left[part], factors.right, p, m, v, TILE, *constants)
+        move_rows(columns[part], factors.right, p, m, v, TILE, *constants)
 
     run(block, -(-len(param) // ROWS))
 
 
-def _made_for(param: Array, *others: Array) -> bool:
-    return param.dtype in (np.float32, np.float64) and all(
-        a.flags.c_contiguous and a.dtype == param.dtype for a in (param, *others)
+def _made_for(moved: tuple[Array, Array, Array], *read: Array) -> bool:
+    """Whether the loops can move the parameter and its two moments in place."""
+    return (
+        compiled(*moved, *read)
+        and moved[0].shape == moved[1].shape == moved[2].shape
+        and all(a.flags.c_contiguous and a.flags.writeable for a in moved)
+        and all(a.flags.c_contiguous for a in read)
     )
 
 
@@ -95,6 +103,7 @@ def _constants(
     param: Array, step: int, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, decoupled: bool
 ) -> list[np.floating]:
     """What `move` multiplies with, in the parameter's dtype. Of the two kinds of decay one is always none at all."""
+    check_rule("adam_update", lr, betas, eps, weight_decay, step)
     beta1, beta2 = betas
     decay, shrink = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
     mends = (1 / (1 - beta1**step), 1 / (1 - beta2**step))

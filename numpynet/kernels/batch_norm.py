@@ -9,11 +9,14 @@ there.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
+from numpynet.checks import of_shape
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.batch_norm import running_update as running_update
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 from numpynet.workers import run
 
@@ -28,6 +31,7 @@ class BatchNormCache(NamedTuple):
     var: Array  # (C,)
     elements: int
     from_batch: bool
+    shape: tuple[int, ...]  # of the output
 
 
 def batch_norm(
@@ -42,8 +46,11 @@ def batch_norm(
     if (
         x.ndim < 3
         or x.size < 2 * x.shape[1]
-        or x.dtype not in (np.float32, np.float64)
+        or not all(x.shape[1:])
+        or not compiled(x, weight, bias, mean, var)
         or (mean is None) != (var is None)
+        or any(a is not None and a.shape != x.shape[1:2] for a in (weight, bias, mean, var))
+        or not 0 < eps < np.inf
     ):
         return functional.batch_norm(x, weight, bias, mean, var, eps)  # small, or wrong, which it says
     N, C = x.shape[:2]
@@ -61,15 +68,20 @@ def batch_norm(
         normalise(planes, out, c, mean_[c], slope, x.dtype.type(0) if bias is None else bias[c])
 
     run(channel, C)
-    cache = BatchNormCache(planes, inv_std, weight, mean_, var_, x.size // C, from_batch)
+    cache = BatchNormCache(planes, inv_std, weight, mean_, var_, x.size // C, from_batch, x.shape)
     return out.reshape(x.shape), cache
 
 
 def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNormCache) -> tuple[Array, Array, Array]:
     """See `numpynet.functional.batch_norm_backward`."""
+    of_forward("batch_norm_backward", cache, BatchNormCache, functional.BatchNormCache)
     if isinstance(cache, functional.BatchNormCache):
         return functional.batch_norm_backward(dout, cache)
-    C = len(cache.mean)
+    of_output("batch_norm_backward", dout, cache.shape)
+    C = cache.x.shape[1]
+    of_shape((C,), "batch_norm_backward", mean=cache.mean, inv_std=cache.inv_std, weight=cache.weight)
+    if dout.dtype != cache.x.dtype:
+        return functional.batch_norm_backward(dout, _readable(cache))
     planes = np.ascontiguousarray(dout).reshape(cache.x.shape)  # (N, C, ...) -> (N, C, pixels)
     dx = empty(planes.shape, dout.dtype)
     dweight, dbias = np.empty(C, dout.dtype), np.empty(C, dout.dtype)
@@ -79,11 +91,19 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
         inv_std = cache.inv_std[c]
         dbias[c], dweight[c] = gradient_sums(planes, cache.x, c, cache.mean[c], inv_std)
         slope = inv_std if cache.weight is None else inv_std * cache.weight[c]
-        share = (dbias[c] / M, dweight[c] / M) if cache.from_batch else (M * 0, M * 0)
-        input_gradient(planes, cache.x, dx, c, cache.mean[c], inv_std, slope, *share)
+        if cache.from_batch:
+            input_gradient(planes, cache.x, dx, c, cache.mean[c], inv_std, slope, dbias[c] / M, dweight[c] / M)
+        else:  # x has no part in it: what is NaN there must not come in
+            np.multiply(planes[:, c], slope, out=dx[:, c])
 
     run(channel, C)
     return dx.reshape(dout.shape), dweight, dbias
+
+
+def _readable(cache: BatchNormCache) -> functional.BatchNormCache:
+    """What the readable function would have kept."""
+    x_hat = (cache.x - cache.mean[:, None]) * cache.inv_std[:, None]  # (N, C, pixels) - (C, 1)
+    return functional.BatchNormCache(x_hat.reshape(cache.shape), *cache[1:-1])
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -3,7 +3,9 @@
 import numpy as np
 
 from numpynet import functional
-from numpynet.functional.conv2d import Conv2dCache
+from numpynet.functional.arguments import of_forward, of_output
+from numpynet.functional.conv2d import Conv2dCache, output_shape
+from numpynet.kernels.made_for import compiled
 from numpynet.kernels.strips import convolve, geometry_of, gradients, side_by_side, strips_of
 from numpynet.kernels.strips_loops import add_rows
 from numpynet.typing import Array, IntOrPair, pair
@@ -23,8 +25,11 @@ def conv2d(
     dilation = pair(dilation, "conv2d: dilation")
     if (
         x.ndim != 4
+        or weight.ndim != 4
         or x.shape[1] != weight.shape[1]
-        or x.dtype != weight.dtype
+        or not all((*x.shape[1:], *weight.shape))
+        or not compiled(x, weight, bias)
+        or (bias is not None and bias.shape != weight.shape[:1])
         or (min((g := geometry_of(x.shape, weight.shape, stride, padding, dilation)).OH, g.OW) < 1)
     ):
         return functional.conv2d(x, weight, bias, stride, padding, dilation)  # which says what is wrong
@@ -42,8 +47,10 @@ def conv2d(
 
 def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Array | None]:
     """See `numpynet.functional.conv2d_backward`."""
+    of_forward("conv2d_backward", cache, Conv2dCache)
+    of_output("conv2d_backward", dout, output_shape(cache))
     x, weight = cache.x, cache.weight
-    if dout.dtype != x.dtype or not len(dout):
+    if not dout.size or not compiled(x, weight, dout):
         return functional.conv2d_backward(dout, cache)
     g = geometry_of(x.shape, weight.shape, cache.stride, cache.padding, cache.dilation)
     filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)

@@ -19,6 +19,8 @@ import numpy as np
 
 from numpynet import functional
 from numpynet.buffers import empty
+from numpynet.checks import of_shape
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv_block import ConvBlockGradients
 from numpynet.kernels.conv_block_loops import (
     cut_normalised,
@@ -29,6 +31,7 @@ from numpynet.kernels.conv_block_loops import (
     sum_passed,
     sum_winners,
 )
+from numpynet.kernels.made_for import compiled
 from numpynet.kernels.strips import Strip, convolve, geometry_of, gradients, strips_of
 from numpynet.kernels.strips_loops import Geometry, add_rows
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
@@ -81,7 +84,8 @@ def conv_block(
 ) -> tuple[Array, ConvBlockCache | functional.ConvBlockCache]:
     """See `numpynet.functional.conv_block`."""
     pads = pair(padding, "conv_block: padding", 0)
-    if not _made_for(x, weight, (bias, scale, shift, mean, var), pads, pool) or (mean is None) != (var is None):
+    wrong = (mean is None) != (var is None) or not 0 < eps < np.inf
+    if wrong or not _made_for(x, weight, (bias, scale, shift, mean, var), pads, pool):
         return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps, pool)  # says what is wrong
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     N, F, elements = len(x), len(weight), len(x) * g.OH * g.OW
@@ -118,13 +122,18 @@ def conv_block_backward(
     dout: Array, cache: ConvBlockCache | functional.ConvBlockCache, input_gradient: bool = True
 ) -> ConvBlockGradients:
     """See `numpynet.functional.conv_block_backward`."""
+    of_forward("conv_block_backward", cache, ConvBlockCache, functional.ConvBlockCache)
     if isinstance(cache, functional.ConvBlockCache):
         return functional.conv_block_backward(dout, cache, input_gradient)
     g, F = cache.geometry, len(cache.weight)
-    dout = np.ascontiguousarray(dout)
+    _check_cache(cache)
+    of_output("conv_block_backward", dout, _output_shape(cache))
+    dout = np.ascontiguousarray(dout, cache.x.dtype)
     dshift, dscale = _sums(dout, cache).astype(dout.dtype)
-    share = dout.dtype.type(cache.from_batch / cache.statistics.elements)  # constant statistics send nothing back
-    base, lean = -cache.slope * dshift * share, cache.slope * cache.inv_std * dscale * share
+    base, lean = np.zeros_like(dshift), np.zeros_like(dscale)  # constant statistics send nothing back
+    if cache.from_batch:
+        share = dout.dtype.type(1 / cache.statistics.elements)
+        base, lean = -cache.slope * dshift * share, cache.slope * cache.inv_std * dscale * share
     strips = strips_of(g, len(dout), F, dout.dtype.itemsize)
     bias_sums = np.zeros((strips.total, F))
 
@@ -143,12 +152,30 @@ def conv_block_backward(
 
 def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: Pair, pool: bool) -> bool:
     """Whether the kernels can take these: one dtype, numbers enough for statistics, and a pool that has windows."""
-    if x.ndim != 4 or x.shape[1] != weight.shape[1] or x.dtype not in (np.float32, np.float64):
+    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1] or not all((*x.shape[1:], *weight.shape)):
         return False
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     if min(g.OH, g.OW) < 1 + pool or len(x) * g.OH * g.OW < 2:
         return False
-    return all(a is None or a.dtype == x.dtype for a in (weight, *others))
+    return compiled(x, weight, *others) and all(a is None or a.shape == weight.shape[:1] for a in others)
+
+
+def _output_shape(cache: ConvBlockCache) -> tuple[int, ...]:
+    """(N, F, OH // 2, OW // 2), without a pool (N, F, OH, OW): that of the output which came with the cache."""
+    g, half = cache.geometry, 1 if cache.pooled is None else 2
+    return len(cache.x), len(cache.weight), g.OH // half, g.OW // half
+
+
+def _check_cache(cache: ConvBlockCache) -> None:
+    """ValueError where its arrays do not fit together: the loops would read outside of them."""
+    g, name = cache.geometry, "conv_block_backward"
+    N, F = len(cache.x), len(cache.weight)
+    of_shape((N, g.C, g.H, g.W), name, x=cache.x)
+    of_shape((F, g.C, g.KH, g.KW), name, weight=cache.weight)
+    of_shape((N, F, g.OH * g.OW), name, convolved=cache.convolved)
+    of_shape((F,), name, centre=cache.centre, inv_std=cache.inv_std, slope=cache.slope, level=cache.level)
+    if cache.pooled is not None:
+        of_shape(_output_shape(cache), name, out=cache.pooled.out, winner=cache.pooled.winner)
 
 
 def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
@@ -170,13 +197,13 @@ def _sums(dout: Array, cache: ConvBlockCache) -> Array:
     g, pooled, convolved = cache.geometry, cache.pooled, cache.convolved
     N, F, _ = convolved.shape
     sums = np.empty((N, 2, F))
-    about = cache.centre, cache.inv_std, cache.slope, cache.level
+    about, given = (cache.centre, cache.inv_std, cache.slope, cache.level), not cache.from_batch
     if pooled is None:
         rows = dout.reshape(convolved.shape)  # (N, F, OH, OW) -> (N, F, OH OW)
         run(lambda n: sum_passed(rows[n], convolved[n], *about, sums[n]), N)
     else:
         planes = convolved.reshape(N, F, g.OH, g.OW)  # (N, F, OH OW) -> (N, F, OH, OW)
-        run(lambda n: sum_winners(dout[n], pooled.out[n], pooled.winner[n], planes[n], *about, sums[n]), N)
+        run(lambda n: sum_winners(dout[n], pooled.out[n], pooled.winner[n], planes[n], *about, sums[n], given), N)
     return sums.sum(axis=0)  # (N, 2, F) -> (2, F)
 
 
@@ -185,13 +212,13 @@ def _spread(dout: Array, cache: ConvBlockCache, strip: Strip, base: Array, lean:
     g, part = cache.geometry, cache.convolved[strip.images]
     n, F, _ = part.shape
     rows = empty((F, n * (strip.bottom - strip.top) * g.OW), dout.dtype)
-    about = cache.centre, cache.slope
+    about, given = (cache.centre, cache.slope), not cache.from_batch
     if cache.pooled is None:
         passed = dout[strip.images].reshape(part.shape)  # (n, F, OH, OW) -> (n, F, OH OW)
         begin, end = strip.top * g.OW, strip.bottom * g.OW
-        spread_passed(passed, part, rows, begin, end, *about, cache.level, base, lean)
+        spread_passed(passed, part, rows, begin, end, *about, cache.level, base, lean, given)
     else:
         planes = part.reshape(n, F, g.OH, g.OW)  # (n, F, OH OW) -> (n, F, OH, OW)
         winner = cache.pooled.winner[strip.images]
-        spread_winners(dout[strip.images], winner, planes, rows, strip.top, strip.bottom, *about, base, lean)
+        spread_winners(dout[strip.images], winner, planes, rows, strip.top, strip.bottom, *about, base, lean, given)
     return rows

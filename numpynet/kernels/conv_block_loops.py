@@ -1,7 +1,8 @@
 """The compiled loops of conv_block.py: over one image, or rows of it."""
 
 import numpy as np
-from numba import njit
+
+from numpynet.kernels.code_cache import njit
 
 CUT = 4
 """In place of the winner's number, 0 to 3 in row-major order: ReLU let nothing of this window through."""
@@ -31,7 +32,7 @@ def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
 def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-untyped-def]
     """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
     for f in range(out.shape[0]):
-        c, s, b = centre[f], slope[f], level[f]
+        c, s, b, zero = centre[f], slope[f], level[f], out.dtype.type(0)
         for h in range(out.shape[1]):
             upper, lower = x[f, 2 * h], x[f, 2 * h + 1]
             target, who = out[f, h], winner[f, h]
@@ -44,16 +45,19 @@ def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-un
                     best, number = y2, np.uint8(2)
                 if y3 > best or y3 != y3:
                     best, number = y3, np.uint8(3)
-                who[w] = number if best > 0 else np.uint8(CUT)
-                target[w] = best if not best <= 0 else best * 0
+                who[w] = np.uint8(CUT) if best <= 0 else number
+                target[w] = zero if best <= 0 else best
 
 
 @njit(nogil=True, cache=True)
-def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # type: ignore[no-untyped-def]
+def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums, given):  # type: ignore[no-untyped-def]
     """For one image: sums[0] = sum(dout) and sums[1] = sum(dout x_hat) of each channel, where ReLU let it through.
 
     x_hat is taken from out = x_hat scale + shift, a quarter as much to read as the convolution's result. Only where
     the shift is so much larger than the scale that this would cost digits is it made of the latter.
+
+    given: whether the statistics are constants, which an infinite x does not make NaN. Then it makes NaN of its
+    channel's sum, which has 0 x_hat in it where nothing passed, as in the readable function.
     """
     for f in range(len(out)):
         total, along = 0.0, 0.0
@@ -68,29 +72,33 @@ def sum_winners(dout, out, winner, x, centre, inv_std, slope, level, sums):  # t
                     number = winner[f, h, w]
                     if number != CUT:
                         total += dout[f, h, w]
-                        distance = x[f, 2 * h + (number >> 1), 2 * w + (number & 1)] - centre[f]
+                        distance = x[f, 2 * h + (number >> 1 & 1), 2 * w + (number & 1)] - centre[f]
                         along += np.float64(dout[f, h, w]) * distance
+        if given:
+            for h in range(x.shape[1]):
+                for w in range(x.shape[2]):
+                    along += np.float64(0) * (x[f, h, w] - centre[f])
         sums[0, f], sums[1, f] = total, along * inv_std[f]
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def sums_of_row(g, y, level):  # type: ignore[no-untyped-def]
-    """sum(g) and sum(g (y - level)) where y is positive, in float64."""
+    """sum(g) and sum(g (y - level)) where y is positive or NaN, in float64."""
     total, along = 0.0, 0.0
     none = g.dtype.type(0)
     for w in range(g.size):
-        through = g[w] if y[w] > 0 else none
+        through = none if y[w] <= 0 else g[w]
         total += through
         along += np.float64(through) * np.float64(y[w] - level)
     return total, along
 
 
 @njit(nogil=True, cache=True)
-def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean):  # type: ignore[no-untyped-def]
+def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean, given):  # type: ignore[no-untyped-def]
     """dL/dconvolved for rows top .. bottom of images x (n, F, OH, OW), side by side into dx (F, n rows OW).
 
     That is slope (g - mean of g - x_hat mean of g x_hat) = slope g + base - lean (x - centre), where g is dout at the
-    winners and zero elsewhere.
+    winners and zero elsewhere. Of given statistics it is slope g alone.
     """
     OW = x.shape[3]
     for n in range(len(x)):
@@ -100,10 +108,12 @@ def spread_winners(dout, winner, x, dx, top, bottom, centre, slope, base, lean):
                 begin, h = (n * (bottom - top) + r - top) * OW, r // 2
                 target = dx[f, begin : begin + OW]
                 windows = dout.shape[3] if h < dout.shape[2] else 0
-                if windows:
+                if windows and given:
+                    place_row(target, dout[n, f, h], winner[n, f, h], np.uint8(r % 2 * 2), s)
+                elif windows:
                     spread_row(x[n, f, r], target, dout[n, f, h], winner[n, f, h], np.uint8(r % 2 * 2), c, b, a, s)
                 for k in range(2 * windows, OW):  # a last row or column that no window has seen
-                    target[k] = b - a * (x[n, f, r, k] - c)
+                    target[k] = 0 if given else b - a * (x[n, f, r, k] - c)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -117,6 +127,16 @@ def spread_row(x, target, g, who, number, c, b, a, s):  # type: ignore[no-untype
         value, x0, x1 = s * g[w], x[2 * w], x[2 * w + 1]
         target[2 * w] = b - a * (x0 - c) + (value if who[w] == number else zero)
         target[2 * w + 1] = b - a * (x1 - c) + (value if who[w] == number + 1 else zero)
+
+
+@njit(nogil=True, cache=True)
+def place_row(target, g, who, number, s):  # type: ignore[no-untyped-def]
+    """As spread_row, of given statistics."""
+    zero = target.dtype.type(0)
+    for w in range(g.size):
+        value = s * g[w]
+        target[2 * w] = value if who[w] == number else zero
+        target[2 * w + 1] = value if who[w] == number + 1 else zero
 
 
 @njit(nogil=True, cache=True)
@@ -146,26 +166,27 @@ def sum_passed(dout, x, centre, inv_std, slope, level, sums):  # type: ignore[no
 
 @njit(nogil=True, cache=True, fastmath={"reassoc"})
 def sums_of_passed(g, x, c, s, b):  # type: ignore[no-untyped-def]
-    """sum(g) and sum(g (x - c)) where batch norm makes x positive, in float64."""
+    """sum(g) and sum(g (x - c)) where batch norm makes x positive or NaN, in float64."""
     total, along = 0.0, 0.0
     none = g.dtype.type(0)
     for k in range(g.size):
-        through = g[k] if normal(x[k], c, s, b) > 0 else none
+        through = none if normal(x[k], c, s, b) <= 0 else g[k]
         total += through
         along += np.float64(through) * np.float64(x[k] - c)
     return total, along
 
 
 @njit(nogil=True, cache=True)
-def spread_passed(dout, x, dx, begin, end, centre, slope, level, base, lean):  # type: ignore[no-untyped-def]
+def spread_passed(dout, x, dx, begin, end, centre, slope, level, base, lean, given):  # type: ignore[no-untyped-def]
     """As spread_winners, without a pool: pixels begin .. end of images x (n, F, OH OW), side by side into dx (F, .)."""
     size = end - begin
     for n in range(len(x)):
         for f in range(x.shape[1]):
-            target = dx[f, n * size : (n + 1) * size]
-            spread_row_passed(
-                dout[n, f, begin:end], x[n, f, begin:end], target, centre[f], slope[f], level[f], base[f], lean[f]
-            )
+            target, g, pixels = dx[f, n * size : (n + 1) * size], dout[n, f, begin:end], x[n, f, begin:end]
+            if given:
+                place_row_passed(g, pixels, target, centre[f], slope[f], level[f])
+            else:
+                spread_row_passed(g, pixels, target, centre[f], slope[f], level[f], base[f], lean[f])
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -173,4 +194,12 @@ def spread_row_passed(g, x, target, c, s, level, b, a):  # type: ignore[no-untyp
     """One row, in a function of its own for the same reason as spread_row."""
     zero = target.dtype.type(0)
     for k in range(target.size):
-        target[k] = b - a * (x[k] - c) + (s * g[k] if normal(x[k], c, s, level) > 0 else zero)
+        target[k] = b - a * (x[k] - c) + (zero if normal(x[k], c, s, level) <= 0 else s * g[k])
+
+
+@njit(nogil=True, cache=True)
+def place_row_passed(g, x, target, c, s, level):  # type: ignore[no-untyped-def]
+    """As spread_row_passed, of given statistics."""
+    zero = target.dtype.type(0)
+    for k in range(target.size):
+        target[k] = zero if normal(x[k], c, s, level) <= 0 else s * g[k]

@@ -8,12 +8,14 @@ Every sum is made in the same order, whatever the number of threads.
 """
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.factors import Factors
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.linear import LinearCache
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_one, add_four_to_two
 from numpynet.typing import Array
 from numpynet.workers import run
@@ -33,7 +35,7 @@ ROWS = 128
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
     """See `numpynet.functional.linear`."""
-    if not _streams(x, weight):
+    if not _streams(x, weight, bias):
         return functional.linear(x, weight, bias)
     x = np.ascontiguousarray(x)
     out = np.zeros((len(x), len(weight)), x.dtype)
@@ -45,23 +47,33 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
 def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array | Factors, Array | None]:
     """See `numpynet.functional.linear_backward`; dweight comes as its two factors where the weight is large."""
+    of_forward("linear_backward", cache, LinearCache)
+    of_output("linear_backward", dout, (len(cache.x), len(cache.weight)))
     x, weight = cache.x, cache.weight
     if not _streams(x, weight) or dout.dtype != x.dtype:
         return functional.linear_backward(dout, cache)
     dout = np.ascontiguousarray(dout)
     dx = empty(x.shape, x.dtype)
     run(lambda i: send_back(dout, weight, dx, i * TILE, min(x.shape[1], (i + 1) * TILE)), -(-x.shape[1] // TILE))
-    return dx, Factors(dout, x), dout.sum(axis=0) if cache.has_bias else None
+    return dx, Factors(_kept(dout), _kept(x)), dout.sum(axis=0) if cache.has_bias else None
 
 
-def _streams(x: Array, weight: Array) -> bool:
+def _kept(array: Array) -> Array:
+    """A copy: the gradient outlives the call, and whoever made the array may fill it with the next batch."""
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _streams(x: Array, weight: Array, bias: Array | None = None) -> bool:
     """Whether the loops below are made for it; what is wrong or small goes to the readable function."""
     return bool(
         weight.size >= LEAST
-        and x.ndim == 2
+        and x.ndim == weight.ndim == 2
         and 1 <= len(x) <= MOST_IMAGES
         and x.shape[1] == weight.shape[1]
-        and x.dtype == weight.dtype
+        and compiled(x, weight, bias)
+        and (bias is None or bias.shape == weight.shape[:1])
         and weight.flags.c_contiguous
     )
 

@@ -7,10 +7,13 @@ pool goes through the readable one.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
 from numpynet.buffers import empty
+from numpynet.checks import of_shape
+from numpynet.functional.arguments import of_forward, of_output
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array, IntOrPair, pair
 from numpynet.workers import run
 
@@ -39,8 +42,9 @@ def max_pool2d(
         and pair(dilation, "max_pool2d: dilation") == (1, 1)
         and not ceil_mode
         and x.ndim == 4
+        and min(x.shape[1:]) >= 1
         and min(x.shape[2:]) >= 2
-        and x.dtype in (np.float32, np.float64)
+        and compiled(x)
     ):
         return functional.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
@@ -52,8 +56,16 @@ def max_pool2d(
 
 def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2dCache) -> Array:
     """See `numpynet.functional.max_pool2d_backward`."""
+    of_forward("max_pool2d_backward", cache, MaxPool2dCache, functional.MaxPool2dCache)
     if isinstance(cache, functional.MaxPool2dCache):
         return functional.max_pool2d_backward(dout, cache)
+    N, C, H, W = cache.shape
+    of_shape((N, C, H // 2, W // 2), "max_pool2d_backward", winner=cache.winner)
+    of_output("max_pool2d_backward", dout, cache.winner.shape)
+    if not compiled(dout):
+        two, none = (2, 2), (0, 0)
+        readable = functional.MaxPool2dCache(cache.winner, cache.shape, (H, W), two, two, none, (1, 1))
+        return functional.max_pool2d_backward(dout, readable)
     dx = empty(cache.shape, dout.dtype)
     run(lambda n: unpool_image(dout[n], cache.winner[n], dx[n]), len(dout))
     return dx

@@ -3,7 +3,7 @@
 Four rows at a time, as far as they go: with more, the compiler no longer keeps what it needs in registers.
 """
 
-from numba import njit
+from numpynet.kernels.code_cache import njit
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -1,11 +1,13 @@
 """SmoothL1 in one pass each way; the mathematics stands in numpynet/functional/smooth_l1_loss.py."""
 
 import numpy as np
-from numba import njit
 
 from numpynet import functional
+from numpynet.functional.arguments import of_forward
 from numpynet.functional.mse_loss import Reduction
 from numpynet.functional.smooth_l1_loss import SmoothL1Cache
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 
 
@@ -13,8 +15,13 @@ def smooth_l1_loss(
     x: Array, target: Array, reduction: Reduction = "mean", beta: float = 1.0
 ) -> tuple[Array, SmoothL1Cache]:
     """See `numpynet.functional.smooth_l1_loss`."""
-    alike = x.shape == target.shape and x.dtype == target.dtype and x.dtype in (np.float32, np.float64)
-    if not alike or not x.size or beta <= 0 or reduction not in ("mean", "sum"):
+    if (
+        x.shape != target.shape
+        or not compiled(x, target)
+        or not x.size
+        or not 0 < beta < np.inf
+        or reduction not in ("mean", "sum")
+    ):
         return functional.smooth_l1_loss(x, target, reduction, beta)
     difference = np.empty(x.shape, x.dtype)
     total = subtract(
@@ -26,9 +33,10 @@ def smooth_l1_loss(
 
 def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array:
     """See `numpynet.functional.smooth_l1_loss_backward`."""
-    if cache.beta <= 0:
+    of_forward("smooth_l1_loss_backward", cache, SmoothL1Cache)
+    if cache.beta <= 0 or not compiled(cache.difference):
         return functional.smooth_l1_loss_backward(dloss, cache)
-    dx, number = np.empty_like(cache.difference), cache.difference.dtype.type
+    dx, number = np.empty(cache.difference.shape, cache.difference.dtype), cache.difference.dtype.type
     clip(cache.difference.reshape(-1), dx.reshape(-1), number(cache.beta), number(dloss / cache.divisor))
     return dx
 

@@ -2,14 +2,16 @@
 
 from numpynet import functional
 from numpynet.buffers import empty
+from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.soft_argmax2d import SoftArgmax2dCache
+from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 from numpynet.workers import run
 
 
 def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
     """See `numpynet.functional.soft_argmax2d`."""
-    if x.ndim != 4:
+    if x.ndim != 4 or not x.size or not compiled(x):
         return functional.soft_argmax2d(x)  # says what is wrong
     N, K = x.shape[:2]
     share, position = empty(x.shape, x.dtype), empty((N, K, 2), x.dtype)
@@ -24,6 +26,11 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
 
 def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
     """See `numpynet.functional.soft_argmax2d_backward`."""
+    of_forward("soft_argmax2d_backward", cache, SoftArgmax2dCache)
+    N, K = cache.share.shape[:2]
+    of_output("soft_argmax2d_backward", dout, (N, 2 * K))
+    if not compiled(dout, cache.share):
+        return functional.soft_argmax2d_backward(dout, cache)
     dx = empty(cache.share.shape, dout.dtype)
 
     def image(n: int) -> None:

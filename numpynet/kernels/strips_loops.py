@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from numba import njit
+from numpynet.kernels.code_cache import njit
 
 
 class Geometry(NamedTuple):

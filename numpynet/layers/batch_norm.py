@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.checks import number, whole
 from numpynet.dispatch import ops
 from numpynet.functional import BatchNormCache
 from numpynet.module import Module
@@ -31,9 +32,10 @@ class _BatchNorm(Module):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
+        name = type(self).__name__
+        self.num_features = num_features = whole(num_features, f"{name}: num_features")
+        self.eps = number(eps, f"{name}: eps", above=0)
+        self.momentum = None if momentum is None else number(momentum, f"{name}: momentum")
         self.affine = affine
         self.track_running_stats = track_running_stats
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None

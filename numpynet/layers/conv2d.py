@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.checks import whole
 from numpynet.dispatch import ops
 from numpynet.functional import Conv2dCache
 from numpynet.init import kaiming_uniform
@@ -32,8 +33,8 @@ class Conv2d(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         rng = np.random.default_rng(rng)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = in_channels = whole(in_channels, "Conv2d: in_channels")
+        self.out_channels = out_channels = whole(out_channels, "Conv2d: out_channels")
         self.kernel_size = pair(kernel_size, "Conv2d: kernel_size")
         self.stride = pair(stride, "Conv2d: stride")
         self.padding = pair(padding, "Conv2d: padding", 0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numpynet.checks import number
 from numpynet.dispatch import ops
 from numpynet.functional import DropoutCache
 from numpynet.module import Module
@@ -15,9 +16,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"Dropout: p must lie in 0 .. 1, got {p}")
-        self.p = p
+        self.p = number(p, "Dropout: p", least=0, most=1)
         self.rng = np.random.default_rng(rng)
 
     def forward(self, x: Array) -> tuple[Array, DropoutCache | None]:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.checks import whole
 from numpynet.dispatch import ops
 from numpynet.functional import LinearCache
 from numpynet.init import kaiming_uniform
@@ -28,8 +29,8 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         rng = np.random.default_rng(rng)
-        self.in_features = in_features
-        self.out_features = out_features
+        self.in_features = in_features = whole(in_features, "Linear: in_features")
+        self.out_features = out_features = whole(out_features, "Linear: out_features")
         self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, rng, dtype))
         self.bias = Parameter(kaiming_uniform((out_features,), in_features, rng, dtype)) if bias else None
 

@@ -3,7 +3,7 @@
 from numpynet.dispatch import ops
 from numpynet.functional import MaxPool2dCache
 from numpynet.module import Module
-from numpynet.typing import Array, IntOrPair
+from numpynet.typing import Array, IntOrPair, pair
 
 
 class MaxPool2d(Module):
@@ -17,7 +17,13 @@ class MaxPool2d(Module):
         dilation: IntOrPair = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.kernel_size = kernel_size
+        """ValueError where an argument is no size, or the padding more than half of the kernel."""
+        kernel, pads = pair(kernel_size, "MaxPool2d: kernel_size"), pair(padding, "MaxPool2d: padding", 0)
+        if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
+            raise ValueError(f"MaxPool2d: padding {pads} must be at most half the kernel size {kernel}")
+        pair(kernel if stride is None else stride, "MaxPool2d: stride")
+        pair(dilation, "MaxPool2d: dilation")
+        self.kernel_size = kernel_size  # as given: so PyTorch prints it
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
         self.dilation = dilation

@@ -1,5 +1,6 @@
 """The Upsample layer."""
 
+from numpynet.checks import whole
 from numpynet.dispatch import ops
 from numpynet.functional import UpsampleNearest2dCache
 from numpynet.module import Module
@@ -10,7 +11,7 @@ class Upsample(Module):
     """Every pixel `scale_factor` times each way, x (N, C, H, W) (torch.nn.Upsample, mode "nearest", whole factors)."""
 
     def __init__(self, scale_factor: int = 2) -> None:
-        self.scale_factor = scale_factor
+        self.scale_factor = whole(scale_factor, "Upsample: scale_factor")
 
     def forward(self, x: Array) -> tuple[Array, UpsampleNearest2dCache]:
         return ops().upsample_nearest2d(x, self.scale_factor)

@@ -1,5 +1,6 @@
 """`fkp_app.detect`, as a script uses it."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from fkp_app import detect, loaded
 from fkp_app.backends import SHIPPED_WEIGHTS
@@ -94,3 +96,89 @@ def test_the_snippet_of_the_readme_runs(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 6
+
+
+def test_every_way_to_give_an_image(tmp_path):
+    """A path of any kind, opened files, PIL images: what the file's pixels give."""
+
+    class Place:
+        def __fspath__(self):
+            return str(tmp_path / "a.png")
+
+    write_image(tmp_path / "a.png", hopper())
+    (expected,) = detect(hopper())
+    content = (tmp_path / "a.png").read_bytes()
+    behind = io.BytesIO()
+    behind.write(content)  # which leaves it at its end
+    reader, writer = os.pipe()
+    os.write(writer, content[:30_000])
+    os.close(writer)
+    with (tmp_path / "a.png").open("rb") as file, os.fdopen(reader, "rb") as pipe:
+        given = [str(tmp_path / "a.png"), tmp_path / "a.png", Place(), io.BytesIO(content), behind, file]
+        given += [Image.open(tmp_path / "a.png"), Image.fromarray(hopper()), hopper()[:, ::-1][:, ::-1]]
+        for image in given:
+            (face,) = detect(image)
+            np.testing.assert_array_equal(face.keypoints, expected.keypoints)
+        with pytest.raises(FkpError, match="is truncated or damaged"):
+            detect(pipe)
+
+
+def test_a_pil_image_is_seen_as_its_file_would_be(tmp_path):
+    """Its orientation and profile count, in every mode, and it is left as it is."""
+    exif = Image.Exif()
+    exif[274] = 6
+    turned = Image.fromarray(np.ascontiguousarray(hopper().transpose(1, 0, 2)[::-1]))
+    for suffix in (".png", ".tif", ".webp", ".jpg"):
+        path = tmp_path / f"a{suffix}"
+        turned.save(path, exif=exif)
+        (expected,) = detect(path)
+        with Image.open(path) as picture:
+            size = picture.size
+            (face,) = detect(picture)
+            assert picture.size == size
+            np.testing.assert_array_equal(face.keypoints, expected.keypoints)
+            upright = ImageOps.exif_transpose(picture)
+            (face,) = detect(upright)
+            np.testing.assert_array_equal(face.keypoints, expected.keypoints)
+    for mode in ("L", "RGBA", "P", "CMYK"):
+        assert len(detect(Image.fromarray(hopper()).convert(mode))) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (None, "got None, which cv2.imread gives for a file that it cannot read"),
+        (b"\x89PNG", "got bytes; give a file's content as io.BytesIO"),
+        (bytearray(3), "got bytearray; give a file's content as io.BytesIO"),
+        ([[[0, 0, 0]]], "got list"),
+        ([], "got list"),
+        (7, "got int"),
+        ({}, "got dict"),
+        (io.StringIO("words"), "got a file opened as text; open it with mode 'rb'"),
+        (np.zeros((9, 9), np.uint8), "got uint8 .9, 9.; repeat a gray image"),
+        (np.zeros((9, 9, 1), np.uint8), "got uint8 .9, 9, 1."),
+        (np.zeros((9, 9, 4), np.uint8), "got uint8 .9, 9, 4.; leave the alpha out"),
+        (np.zeros((2, 9, 9, 3), np.uint8), "got uint8 .2, 9, 9, 3."),
+        (np.zeros((9, 9, 3), bool), "got bool .9, 9, 3.; scale its levels"),
+        (np.zeros((9, 9, 3), np.int8), "got int8"),
+        (np.zeros((9, 9, 3), np.uint16), "got uint16"),
+        (np.zeros((9, 9, 3), object), "got object .9, 9, 3.; this is no array of numbers"),
+        (np.array(None), "got object"),
+        (np.uint8(3), "got uint8"),
+    ],
+)
+def test_whatever_else_is_given_is_named(image, words):
+    with pytest.raises(ValueError, match=rf"^image: must be .*{words}"):
+        detect(image)
+
+
+def test_a_pil_image_that_cannot_be_read_is_said(tmp_path):
+    write_image(tmp_path / "a.jpg", hopper())
+    data = (tmp_path / "a.jpg").read_bytes()
+    for picture in (Image.open(io.BytesIO(data[: len(data) // 2])), Image.new("RGB", (0, 5))):
+        with pytest.raises(FkpError, match=r"^image: "):
+            detect(picture)
+    picture = Image.open(tmp_path / "a.jpg")
+    picture.close()
+    with pytest.raises(FkpError, match=r"^image: "):
+        detect(picture)

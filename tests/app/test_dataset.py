@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fkp_app.dataset import DatasetError, FacialKeypointsDataset, Split, load_split, person, split_of
+from fkp_app.dataset import DatasetError, FacialKeypointsDataset, Split, load_data, load_split, person, split_of
 from fkp_app.images import read_image
 from fkp_app.sources import expand
 from tests.drawn import (
@@ -240,6 +240,15 @@ def test_real_splits(real_data):
     training, validation, report, test = splits.values()
     frames = FacialKeypointsDataset(real_data / "training_frames_keypoints.csv", real_data / "training")
     assert (len(frames), len(test)) == (3114, 693)
+    assert [len(split) for split in splits.values()] == [2445, 417, 400, 693]  # as when the shipped weights learned
+    data = load_data(real_data)
+    assert data.remarks == []
+    assert data.people == (
+        "people are told apart by the file names: 244 for training (2445 frames), 35 for validation (417 frames), "
+        "33 for report (400 frames)"
+    )
+    for split in splits.values():
+        assert split.people == [person(name) for name in split.names]
     sides = [people(training), people(validation), people(report)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == len(people(frames))
     assert set.union(*sides) == people(frames)
@@ -247,6 +256,10 @@ def test_real_splits(real_data):
     from_test = sum(path.parent.name == "test" for split in (validation, report) for path in split.paths)
     assert len(training) + len(validation) + len(report) - from_test == len(frames)
     assert all(0.05 < len(side) / len(people(frames)) < 0.15 for side in sides[1:])
+    sizes = np.array([Image.open(path).size for path in frames.paths])[:, None]
+    beyond = np.maximum(-frames.keypoints, frames.keypoints - (sizes - 1)).max(axis=(1, 2))
+    assert (beyond > 0).sum() == 6  # and yet none is refused: points a little outside may be meant
+    assert 20 < beyond.max() < 25
     for i in range(0, len(training), 400):
         sample = training[i]
         height, width = sample["image"].shape[:2]
@@ -263,6 +276,7 @@ def test_published_frames_and_labels(real_data):
     unlabelled = 0
     for folder in ("training", "test"):
         dataset = FacialKeypointsDataset(raw / f"{folder}_frames_keypoints.csv", raw / folder)
+        assert dataset.notes == []
         unlabelled += len(expand([str(raw / folder)])[0]) - len(dataset)
         for i in range(0, len(dataset), 5):
             np.testing.assert_array_equal(dataset[i]["image"], read_image(raw / folder / dataset.names[i]))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fkp_app.detector import CASCADE, SECOND_CASCADE, SURE, FaceDetector, square_from_box
+from fkp_app.detector import CASCADE, PASS_MARK, SECOND_CASCADE, SURE, FaceDetector, square_from_box
 from fkp_app.errors import FkpError
 from fkp_app.framing import face_square
 from tests.free_pictures import group_picture, hopper
@@ -145,6 +145,25 @@ def test_candidates_know_more_than_boxes_and_faces_outweigh_the_rest(detector, g
     for one in candidates[: len(faces)]:
         assert one.square == pytest.approx(square_from_box(one.box), abs=1.5)
     assert candidates == FaceDetector().candidates(image)  # the same every time
+
+
+@pytest.mark.parametrize("shrink", [2, 3, 4])
+def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypatch):
+    """The cascade answers with a window known in advance, so that half a pixel shows."""
+    monkeypatch.setattr("fkp_app.detector.LONGEST_SIDE", 400)
+    window, spy = [120, 90, 100, 100], FaceDetector()
+    passed = np.full(5, PASS_MARK + 1.0)
+    found = (np.array([window] * 5), np.zeros(5), passed)
+    monkeypatch.setattr(spy, "_first", SimpleNamespace(detectMultiScale3=lambda *args, **options: found))
+    monkeypatch.setattr("fkp_app.detector._second", lambda *args: 3)
+    (small,) = spy.candidates(np.zeros((300, 400, 3), np.uint8))
+    (large,) = spy.candidates(np.zeros((300 * shrink, 400 * shrink, 3), np.uint8))
+    assert small.square == pytest.approx(square_from_box(window))
+    # A pixel's centre is a whole number, and its edges lie half a pixel off: edges grow by the factor.
+    edges = [number + 0.5 for number in small.square[:2]]
+    assert [number + 0.5 for number in large.square[:2]] == pytest.approx([shrink * number for number in edges])
+    assert large.square[2] == pytest.approx(shrink * small.square[2])
+    assert large.box == tuple(shrink * number for number in window)
 
 
 def test_noise_has_no_face(detector):

@@ -1,7 +1,9 @@
 """`fkp doctor` on a sound installation and on broken ones."""
 
+import importlib
 import importlib.util
 import re
+import sys
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -92,3 +94,49 @@ def test_broken_weights_and_cascades_are_findings_and_no_traceback(rows, monkeyp
     assert found["weights"][0] == found["cascades"][0] == "broken"
     assert "w.safetensors" in found["weights"][1]
     assert "gone.xml" in found["cascades"][1]
+
+
+def test_numba_is_ok_only_where_a_kernel_runs(rows, monkeypatch):
+    assert rows("--no-camera")[1]["numba"][0] == "ok"
+    monkeypatch.setattr("numpynet.kernels.smooth_l1_loss", lambda *_: (0.0, None))
+    code, found = rows("--no-camera")
+    assert (code, found["numba"][0]) == (1, "broken")
+    assert "computes something else" in found["numba"][1]
+
+
+def test_kernels_that_cannot_be_imported_leave_the_readable_functions(rows, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+    code, found = rows("--no-camera")
+    assert (code, found["numba"][0]) == (1, "broken")
+    assert "--ops readable" in found["numba"][1]
+
+
+def test_no_folder_for_compiled_code_is_said_with_the_way_out(rows, monkeypatch):
+    monkeypatch.setattr("numpynet.kernels.code_cache.cache_folder", lambda _: None)
+    code, found = rows("--no-camera")
+    assert (code, found["numba"][0]) == (0, "missing")
+    assert "NUMBA_CACHE_DIR" in found["numba"][1]
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "error"),
+    [
+        ("pooch", "pooch", ImportError("cannot import name 'x'")),
+        ("pillow", "PIL", OSError("libjpeg.so: cannot open\nshared object file")),
+        ("av", "av", AttributeError("_ARRAY_API not found")),
+        ("onnx", "onnx", TypeError("Descriptors cannot be created directly")),
+    ],
+)
+def test_what_is_installed_and_cannot_be_loaded_is_broken(rows, monkeypatch, package, module, error):
+    load = importlib.import_module
+
+    def fails(name, *rest):
+        if name == module:
+            raise error
+        return load(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", fails)
+    code, found = rows("--no-camera")
+    assert (code, found[package][0]) == (1, "broken")
+    assert " ".join(str(error).split()) in found[package][1]
+    assert found[package][1].endswith(f"pip install --force-reinstall {package}")

@@ -164,6 +164,7 @@ class FrameOfOneFace:
     """A data set of one frame; its face's eyes are level, so that a second look need not turn it."""
 
     names: ClassVar = ["Ada_00.jpg"]
+    people: ClassVar = ["Ada"]
 
     def __init__(self):
         self.image, self.points = draw_face(np.random.default_rng(4), size=(150, 160), roll=0)
@@ -188,6 +189,7 @@ class Frames:
         face[36], face[45] = (40, 45), (60, 45)
         self.keypoints = np.stack([face] * 5)
         self.names = ["Ada_00.jpg", "Ada_01.jpg", "Ada_02.jpg", "Bo_00.jpg", "Bo_01.jpg"]
+        self.people = ["Ada", "Ada", "Ada", "Bo", "Bo"]
         self.paths = [Path("data/test") / name for name in self.names]
 
     def __len__(self):
@@ -227,6 +229,28 @@ def test_end_to_end_counts_right_missed_and_false_faces():
     }
     cells = [cell.strip() for cell in tables([row]).splitlines()[-1].split("|")]
     assert cells[1:-1] == ["a", "5", "60.0 %", "60.0 %", "0.600"]
+
+
+@pytest.mark.parametrize(
+    ("box", "right"),
+    [
+        ((30, 30, 40, 40), True),  # the labelled square itself
+        ((47, 30, 40, 40), True),  # moved by 17 of 40: 23 / 57 = 0.404 of their union
+        ((48, 30, 40, 40), False),  # by 18: 22 / 58 = 0.379
+        ((30, 12, 40, 40), False),  # the same upwards
+        ((69, 69, 40, 40), False),  # touches at a corner
+        ((37, 37, 26, 26), True),  # inside, 0.42 of the area
+        ((38, 38, 25, 25), False),  # inside, 0.39
+        ((20, 20, 63, 63), True),  # around, 0.403
+        ((20, 20, 64, 64), False),  # around, 0.39
+    ],
+)
+def test_a_box_is_the_right_face_from_two_fifths_of_overlap_on(box, right):
+    """The labelled square is (50, 50, 40); every box here touches it."""
+    row = run_end_to_end("a", lambda image: [Face(box, None, Frames().keypoints[0])], Frames(), itself)
+    assert row.detections.found == [right] * 5
+    assert row.detections.false == [[] if right else [box]] * 5
+    assert row.frames == ([0, 1, 2, 3, 4] if right else [])
 
 
 def test_with_no_face_found_there_are_no_figures():

@@ -122,6 +122,8 @@ def test_a_perspective_is_found_again():
         [(0, 0), (80, 0), (40, 20), (40, 0)],  # three on a line
         [(0, 0), (80, 50), (80, 0), (0, 50)],  # crossed
         [(0, 50), (80, 50), (80, 0), (0, 0)],  # seen from behind
+        [(0, 10), (80, 10), (80, 0), (0, 0)],  # the same, about as large as the similarity
+        [(3, 12), (82, 9), (79, -2), (1, 2)],  # the same, askew
         [(0, 0), (80, 0), (50, 40), (42, 20)],  # not convex
         [(0, 0), (0, 0), (80, 50), (80, 50)],  # two pairs in one place
         [(0, 0), (80, 0), (80, 1), (0, 1)],  # seen from its edge

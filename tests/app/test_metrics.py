@@ -28,6 +28,24 @@ def test_a_shift_counts_as_its_share_of_the_outer_eye_distance():
     np.testing.assert_allclose(nme(predicted, truth), [10.0, 20.0])
 
 
+def test_the_unit_is_the_true_eye_distance_and_not_the_predicted_one():
+    """The true eyes are 50 apart, the predicted ones 100: two points of 68 are off, each by 25."""
+    truth = face(50)[None]
+    predicted = truth.copy()
+    predicted[0, 36, 0] -= 25
+    predicted[0, 45, 0] += 25
+    assert nme(predicted, truth) == pytest.approx(100 * 2 * 25 / 68 / 50)
+    assert nme(truth, predicted) == pytest.approx(100 * 2 * 25 / 68 / 100)
+
+
+def test_eyes_that_coincide_are_no_unit():
+    truth = np.stack([face(50), face(0)])
+    with pytest.raises(ValueError, match="nme: the outer eye corners of face 1 coincide, so there is no unit"):
+        nme(truth, truth)
+    predicted = np.stack([face(0), face(0)])  # of the predicted ones nothing is asked
+    assert np.isfinite(nme(predicted[:1], truth[:1])).all()
+
+
 def test_one_wrong_point_counts_a_68th():
     truth = face()[None]
     predicted = truth.copy()

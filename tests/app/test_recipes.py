@@ -140,7 +140,7 @@ SLIPS = {
         "optimizer.weight_decay is no",
     ),
     "another framing": ('"face"', '"square"', "framing.kind must be face or frame, got 'square'"),
-    "nothing to crop": ("scale = 1.3", "scale = 0", "framing.size and framing.scale must be above 0"),
+    "nothing to crop": ("scale = 1.3", "scale = 0", "framing.scale must be a number in 0.1 .. 20, got 0"),
     "sizes that differ": ("\nsize = 32", "\nsize = 48", "framing.size must be network.arguments.size, 32, got 48"),
     "turned frames": ('"face"', '"frame"', "augmentation.rotate, scale, shift and flip are of faces"),
     "another architecture": ('"KeypointNet"', '"ResNet"', "network does not work", "KeypointNet", "got ResNet"),

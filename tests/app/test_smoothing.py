@@ -143,6 +143,34 @@ def test_a_changing_shape_is_no_change_of_place():
     np.testing.assert_allclose(steady.mean(axis=1), points.mean(axis=1), atol=1e-6)
 
 
+HALF = Tuning(1 / (2 * math.pi), 0.0)
+"""Half of what is new, where a frame lasts a second."""
+
+
+@pytest.mark.parametrize(("degrees", "zoom"), [(90, 1.0), (-120, 1.0), (0, 4.0), (0, 0.25), (100, 2.25)])
+def test_a_pose_is_half_way_in_turn_and_in_size(degrees, zoom):
+    """Half of a turn by 90 degrees is one by 45 at the same size; half of a zoom by 4 is one by 2."""
+    smoother = FaceSmoother(pose=HALF)
+    smoother(placed((100, 100), 80, 0), 1.0)
+    half = placed((100, 100), 80 * math.sqrt(zoom), degrees / 2)
+    turned = smoother(placed((100, 100), 80 * zoom, degrees), 1.0)
+    middle = half.mean(axis=0) - turned.mean(axis=0)  # turned about the square's middle, not about that of the points
+    np.testing.assert_allclose(turned + middle, half, atol=1e-6)
+
+
+@pytest.mark.parametrize(("degrees", "zoom"), [(40, 1.0), (0, 1.5), (-25, 0.8)])
+def test_the_shape_does_not_take_up_what_the_pose_lags_behind(degrees, zoom):
+    """A face that turns and grows stiffly keeps its shape while its pose comes after, frame by frame."""
+    smoother = FaceSmoother(pose=HALF)
+    first = placed((100, 100), 80, 0)
+    smoother(first, 1.0)
+    for frame in range(1, 5):
+        got = smoother(placed((100, 100), 80 * zoom, degrees), 1.0)
+        share = 1 - 0.5**frame
+        expected = placed((100, 100), 80 * zoom**share, degrees * share)
+        np.testing.assert_allclose(got - got.mean(axis=0), expected - expected.mean(axis=0), atol=1e-6)
+
+
 def test_a_zoom_is_followed():
     sides = 100 * 1.02 ** np.arange(40)
     points = np.stack([placed((200, 150), side, 0) for side in sides])

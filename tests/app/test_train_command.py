@@ -148,6 +148,16 @@ def test_weights_to_start_with_must_be_of_the_recipes_network(drawn_data, small,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_may_start_with_the_shipped_weights(drawn_data, tmp_path, fkp):
+    options = ("--data", drawn_data, "--recipe", "hourglass-finish", "--epochs", 1, "--lr", 1e-9, "--batch-size", 4)
+    assert fkp("train", *options, "--start", "shipped", "--out", tmp_path / "run").code == 0
+    state, card = load_weights(tmp_path / "run" / "weights.safetensors")
+    assert card.training["settings"]["start"] == "shipped"
+    for key, array in load_weights(SHIPPED_WEIGHTS)[0].items():
+        if key.endswith(("weight", "bias")):
+            np.testing.assert_allclose(state[key], array, rtol=0, atol=1e-6, err_msg=key)
+
+
 def test_metrics_tell_the_best_epoch_and_its_weights_are_kept(drawn_data, small, tmp_path, monkeypatch):
     """Of NMEs that are made up."""
     settings = Settings(str(drawn_data), str(small), "numpy", seed=1, threads=None, ops="fast")
@@ -193,8 +203,9 @@ def test_a_run_that_no_longer_improves_ends(drawn_data, small, tmp_path, monkeyp
     assert ended.err.count("the best so far") == 2
     assert "weights of epoch 2: " in ended.err
     ended = fkp("train", *options, "--resume", "--epochs", 20)
-    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert (ended.code, ended.err.count("\n")) == (0, 2)
     assert "has ended: after 4 epochs the best is still 2" in ended.err
+    assert f"weights of epoch 2: {tmp_path}/run/weights.safetensors" in ended.err
 
 
 def test_without_validation_people_the_latest_weights_are_kept(small, tmp_path, monkeypatch):
@@ -314,8 +325,9 @@ def test_resume_keeps_what_a_run_is_made_of(drawn_data, tmp_path, fkp):
     assert code == 2
     assert "--recipe is hourglass in" in err
     code, _, err = fkp("train", *options, "--resume")
-    assert code == 2
+    assert code == 0
     assert "has 1 epochs already; give more with --epochs" in err
+    assert "weights of epoch 1: " in err
 
 
 @pytest.mark.parametrize("damage", ["not json", '{"settings": {}}', None])
@@ -404,4 +416,14 @@ def test_torch_that_is_not_there(command, drawn_data, tmp_path, monkeypatch, fkp
     ended = fkp(command, "--data", drawn_data, "--backend", "torch", *options)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "fkp: --backend torch needs PyTorch: pip install 'numpynet-fkp[torch]'\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_kernels_that_cannot_be_loaded_are_one_line_with_the_way_out(fkp, drawn_data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+    ended = fkp("train", "--data", drawn_data, "--out", tmp_path / "run")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith("fkp: --ops fast: ")
+    assert "give --ops readable" in ended.err
     assert not (tmp_path / "run").exists()

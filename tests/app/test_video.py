@@ -197,6 +197,8 @@ class NoTimes:
 
     claims = Claims(0.0, None, False)
     problems: ClassVar[list[str]] = []
+    notes: ClassVar[list[str]] = []
+    unkept = ""
 
     def pictures(self):
         return iter([(None, picture) for picture in pictures(3)])

@@ -79,7 +79,7 @@ GRADIENT_BUGS = {
     "ReLU backward that mutates dout": (
         ("relu", {}),
         ("relu", "relu_backward"),
-        ("return dout * cache.positive", "dout *= cache.positive\n    return dout"),
+        ("return np.where(cache.passed, dout, dout.dtype.type(0))", "dout *= cache.passed\n    return dout"),
         ("dout", "changes it in place"),
     ),
     "a sign": (

@@ -49,7 +49,7 @@ def poisoned(shape, dtype):
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    for module in (conv2d, conv_block, linear, adam, batch_norm, max_pool2d, smooth_l1_loss):
+    for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d, smooth_l1_loss):
         monkeypatch.setattr(module, "functional", Nothing())
     for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
         monkeypatch.setattr(module, "empty", poisoned)  # what is never written shows
@@ -251,7 +251,9 @@ def test_conv_block_lets_nan_through(pool, dtype):
     out, cache = conv_block.conv_block(*pixel_by_pixel(x), pool=pool)
     np.testing.assert_array_equal(out, functional.conv_block(*pixel_by_pixel(x), pool=pool)[0])
     assert np.isnan(out).sum() == 2
-    assert conv_block.conv_block_backward(np.ones(out.shape, dtype), cache).dshift == 0
+    gradients = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache)
+    assert gradients.dshift == 2
+    np.testing.assert_array_equal(gradients.dx != 0, np.isnan(x))
 
 
 @pools
@@ -345,6 +347,22 @@ def test_adam_of_factors(images, decoupled, dtype):
     unchanged(factors, lambda: adam.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled))
     functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE, decoupled)
     for got, want in zip((param, exp_avg, exp_avg_sq), expected, strict=True):
+        same(got, want, dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("images", range(1, 9))
+@pytest.mark.parametrize("rows", range(1, 10))
+def test_adam_of_factors_moves_every_row(rows, images, dtype):
+    """Whatever number of rows, and of images, is left over behind the last whole piece."""
+    shape = rows, 6
+    arrays = [random(shape, dtype), random(shape, dtype), random(shape, dtype) ** 2]
+    factors = Factors(random((images, rows), dtype), random((images, 6), dtype))
+    before, expected = arrays[0].copy(), [a.copy() for a in arrays]
+    adam.adam_update_factored(arrays[0], factors, *arrays[1:], *RULE)
+    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE)
+    assert (arrays[0] != before).any(axis=1).all()
+    for got, want in zip(arrays, expected, strict=True):
         same(got, want, dtype)
 
 

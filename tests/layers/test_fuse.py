@@ -127,6 +127,42 @@ def test_the_output_alone_is_the_same(ops):
         np.testing.assert_allclose(fuse(net)(images), net.forward(images)[0], rtol=1e-11, atol=1e-11)
 
 
+def a_step(net, images):
+    optimizer, fused = Adam(net.parameters(), lr=0.05), fuse(net)
+    out, cache = fused.train().forward(images)
+    fused.backward(np.ones_like(out), cache)
+    optimizer.step()
+
+
+CHANGES = {
+    "a step": a_step,
+    "a step of SGD by hand": lambda net, images: net.conv1.weight.data.__isub__(0.1),
+    "weights loaded": lambda net, images: net.load_state_dict({k: 1 + v for k, v in net.state_dict().items()}),
+    "another array": lambda net, images: setattr(net.conv2.weight, "data", net.conv2.weight.data + 0.5),
+    "running statistics": lambda net, images: net.train().forward(3 + images),
+    "a scale": lambda net, images: net.conv1_bn.weight.data.__imul__(1.5),
+    "a shift": lambda net, images: net.conv2_bn.bias.data.__iadd__(1.5),
+    "eps": lambda net, images: setattr(net.conv1_bn, "eps", 0.5),
+}
+
+
+@both
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_output_alone_follows_what_changes_between_two_calls(change, ops):
+    """In evaluation batch norm goes into the filters: each time anew, or a network that learns would be the old one."""
+    images = np.random.default_rng(11).random((3, 1, 29, 29))
+    net = small()
+    fused = fuse(net)
+    with use(ops):
+        before = fused.eval()(images)
+        change(net, images)
+        after = fused.eval()(images)
+    with use("readable"):
+        expected = net(images)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, expected, rtol=1e-9, atol=1e-9)
+
+
 @both
 @pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize("bias", [True, False])

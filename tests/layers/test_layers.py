@@ -118,6 +118,28 @@ def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
     np.testing.assert_array_equal(layer.backward(3 * x, cache), 3 * x)
 
 
+@pytest.mark.parametrize("view", ["read-only", "of a read-only one", "broadcast", "of bytes"])
+def test_dropout_drops_from_arrays_that_cannot_be_written_to(view):
+    x = np.full((40, 50), 3, np.float32)
+    if view == "read-only":
+        x.flags.writeable = False
+    elif view == "of a read-only one":
+        x.flags.writeable = False
+        x = x[::2]
+    elif view == "broadcast":
+        x = np.broadcast_to(np.float32(3), (40, 50))
+    else:
+        x = np.frombuffer(x.tobytes(), np.float32).reshape(40, 50)
+    layer = Dropout(0.25, rng=5)
+    out, cache = layer.forward(x)
+    expected, _ = Dropout(0.25, rng=5).forward(x.copy())
+    np.testing.assert_array_equal(out, expected)
+    assert 0.2 < (out == 0).mean() < 0.3
+    np.testing.assert_allclose(out[out != 0], 4)
+    np.testing.assert_array_equal(layer.backward(x, cache), out)
+    np.testing.assert_array_equal(x, 3)
+
+
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_dropout_of_an_impossible_share_is_refused_at_once(p):
     assert (Dropout(0.0).p, Dropout(1.0).p) == (0.0, 1.0)

@@ -181,3 +181,51 @@ def test_a_loss_that_is_not_finite_stops_the_training():
         next(iter(twin.net.parameters())).fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="step 1 of epoch 1"):
         list(fit(twin, batches, epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer.momentum_buffer.0": np.ones(3, np.float32)}, r"momentum_buffer\.0 is of another rule"),
+        ({"optimizer.step.0": np.array(-1)}, r"step\.0 must be at least 1"),
+        ({"optimizer.step.0": np.array(2**62)}, r"step\.0 must be at most"),
+        ({"optimizer.exp_avg.0": None}, r"missing exp_avg\.0"),
+        ({"optimizer.exp_avg.0": np.ones((4, 1, 3, 3), np.int64)}, r"exp_avg\.0 must be float32, got int64"),
+        ({"net.fc2.bias": None}, r"missing fc2\.bias"),
+        ({"net.fc2.bias": np.ones(136, np.complex64)}, r"fc2\.bias must be float32, got complex64"),
+        ({"average.net.fc2.bias": np.ones(5, np.float32)}, r"fc2\.bias must have shape"),
+        ({"average.updates": None}, r"missing average\.updates"),
+        ({"average.updates": np.array(-1)}, "updates must be at least 0"),
+        ({"step": np.array(-1)}, "step must be at least 0"),
+        ({"step": np.array(np.nan)}, "step must be an integer"),
+        ({"rng.torch": np.zeros(5, np.uint8)}, r"rng\.torch is damaged"),
+        ({"rng.torch": np.zeros(5, np.float32)}, r"rng\.torch is damaged"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_state_that_does_not_fit_changes_nothing(changes, words):
+    other = recipe(seed=5)
+    list(fit(other, batches, epochs=1))
+    state = {key: array.copy() for key, array in other.state().items()} | changes
+    twin = recipe()
+    list(fit(twin, batches, epochs=1))
+    before = {key: array.copy() for key, array in twin.state().items()}
+    with pytest.raises(ValueError, match=words):
+        twin.load_state({key: array for key, array in state.items() if array is not None})
+    after = twin.state()
+    assert after.keys() == before.keys()
+    for key, array in before.items():
+        np.testing.assert_array_equal(after[key], array, err_msg=key)
+
+
+def test_weights_that_become_nan_in_the_last_update_are_noticed():
+    twin, step = trainer(), trainer().train_step
+
+    def train_step(images, targets):
+        with torch.no_grad():
+            next(iter(twin.net.parameters())).view(-1)[0] = float("nan")
+        return step(images, targets)  # of another network, whose loss is finite
+
+    twin.train_step = train_step
+    with pytest.raises(FloatingPointError, match=r"net\.conv1\.weight is no longer finite after epoch 1"):
+        list(fit(twin, batches, epochs=1))

@@ -81,6 +81,9 @@ SPOILERS = {
     "does not fit .*stages": lambda path: replace_card(path, arguments={**TINY, "stages": 3}),
     "holds a Transformer": lambda path: replace_card(path, architecture="Transformer"),
     "format version 99": lambda path: replace_card(path, format_version=99),
+    "is of format version 2, and this numpynet reads up to 1; update numpynet": lambda path: replace_card(
+        path, format_version=2
+    ),
     "not the description": lambda path: save_file({"weight": np.zeros(2)}, path),
     "its description is damaged": lambda path: save_file({"weight": np.zeros(2)}, path, {"numpynet": "{"}),
 }

@@ -101,6 +101,41 @@ def test_another_optimizer_takes_the_product():
     np.testing.assert_array_equal(factored.data, whole.data)
 
 
+@both
+@pytest.mark.parametrize("images", [1, 4])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("which", ["x", "dout", "both"])
+def test_the_gradient_stays_what_it_was_when_the_next_batch_takes_the_callers_arrays(which, order, images, ops):
+    """Between backward and step, as a loader does that fills one array again and again."""
+    rng = np.random.default_rng(12)
+    layer = Linear(LEAST // 64, 64, rng=0)
+    x = np.asarray(rng.standard_normal((images, layer.in_features)), np.float32, order=order)
+    dout = np.asarray(rng.standard_normal((images, 64)), np.float32, order=order)
+    expected = dout.T @ x
+    with use(ops):
+        layer.backward(dout, layer.forward(x)[1])
+        for name, array in (("x", x), ("dout", dout)):
+            if which in (name, "both"):
+                array[...] = np.nan
+        SGD([layer.weight, layer.bias], lr=1.0).step()
+    moved = Linear(LEAST // 64, 64, rng=0).weight.data - layer.weight.data
+    np.testing.assert_allclose(moved, expected, rtol=1e-3, atol=1e-4)
+    assert np.isfinite(layer.bias.grad).all()
+
+
+def test_the_factors_of_two_backward_passes_of_one_buffer_add_up():
+    rng = np.random.default_rng(13)
+    layer, x = Linear(LEAST // 64, 64, rng=0), np.empty((2, LEAST // 64), np.float32)
+    dout, expected = np.empty((2, 64), np.float32), 0
+    with use("fast"):
+        for _ in range(3):
+            x[...], dout[...] = rng.standard_normal(x.shape), rng.standard_normal(dout.shape)
+            expected = expected + dout.T @ x
+            layer.backward(dout, layer.forward(x)[1])
+    assert layer.weight.factors is not None
+    np.testing.assert_allclose(layer.weight.grad, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_a_large_linear_gives_factors_and_a_small_one_an_array():
     rng = np.random.default_rng(3)
     large, little = Linear(LEAST // 64, 64, rng=0), Linear(30, 20, rng=0)

@@ -84,7 +84,7 @@ def test_state_dict_goes_on_where_it_stopped():
     ("call", "words"),
     [
         (lambda p: Adam([]), "Adam: no parameters given"),
-        (lambda p: Adam(p, lr=-1.0), "Adam: lr must not be negative"),
+        (lambda p: Adam(p, lr=-1.0), "Adam: lr must be at least 0, got -1.0"),
         (lambda p: Adam(p, betas=(0.9, 1.0)), "Adam: betas must lie in 0 .. 1"),
         (lambda p: AdamW(p, betas=(1.0, 0.9)), "AdamW: betas must lie in 0 .. 1"),
         (lambda p: SGD(p, nesterov=True), "SGD: nesterov needs a momentum"),

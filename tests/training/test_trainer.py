@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from numpynet import AdamW, KeypointNet, SmoothL1Loss, WeightAverage, fuse
+from numpynet import SGD, AdamW, KeypointNet, Linear, MSELoss, Sequential, SmoothL1Loss, WeightAverage, fuse
 from numpynet.checkpoint import load_tensors, save_tensors
 from numpynet.schedules import one_cycle
 from numpynet.training import StepEvent, Trainer, fit
@@ -130,3 +130,64 @@ def test_a_state_with_an_average_loads_where_there_is_none():
     list(fit(learner, batches, epochs=1))
     plain.load_state(learner.state())
     same(plain.weights(), learner.net.state_dict())
+
+
+def spoiling(part, number):
+    """A trainer whose last update of the first epoch makes one number NaN or infinite; every loss is finite."""
+    learner = trainer()
+    step = learner.train_step
+
+    def train_step(images, targets):
+        loss = step(images, targets)
+        if learner.step == 3:
+            learner.state()[part].reshape(-1)[-1] = number
+        return loss
+
+    learner.train_step = train_step
+    return learner
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "part", ["net.fc1.weight", "net.conv1_bn.running_var", "optimizer.exp_avg_sq.2", "average.net.fc2.bias"]
+)
+def test_what_the_last_update_of_an_epoch_spoils_is_noticed_before_the_epoch_is_told_of(part, number):
+    events = fit(spoiling(part, number), batches, epochs=2, validate=lambda: pytest.fail("was validated"))
+    steps = list(itertools.islice(events, 3))
+    assert [type(event) for event in steps] == [StepEvent] * 3
+    assert all(np.isfinite(event.loss) for event in steps)
+    with pytest.raises(FloatingPointError, match=rf"{part} is no longer finite after epoch 1; lower the learning rate"):
+        next(events)
+
+
+def test_a_rate_that_is_far_too_high_is_noticed_by_the_end_of_the_epoch():
+    """As it happens: the losses of the only batch are finite, the weights after it are not."""
+    net = Sequential(Linear(3, 2, rng=0))
+    learner = Trainer(net, MSELoss("sum"), SGD(net.parameters(), lr=1e38))
+    images = np.full((2, 3), 1e4, np.float32)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"net\.0\.weight is no longer finite"):
+        list(fit(learner, lambda epoch: [(images, np.zeros((2, 2), np.float32))], epochs=1))
+
+
+@pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf])
+def test_a_schedule_that_gives_no_rate_is_refused_before_anything_moves(rate):
+    learner = trainer(schedule=lambda step: rate, decay=None)
+    before = copied(learner.state())
+    with pytest.raises(ValueError, match="AdamW: lr must be"):
+        learner.train_step(*next(batches(1)))
+    same(learner.state(), before)
+    assert all(parameter.grad is None for parameter in learner.net.parameters())
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_images():
+    """Batches of 1, 4 and 2 images: a mean over batches would be another number."""
+    net = Sequential(Linear(3, 2, rng=0))
+    learner = Trainer(net, MSELoss(), SGD(net.parameters(), lr=0.0))
+    rng = np.random.default_rng(3)
+    sizes = (1, 4, 2)
+    given = [(rng.random((n, 3), np.float32), 10 * n * rng.random((n, 2), np.float32)) for n in sizes]
+    *steps, epoch = fit(learner, lambda epoch: given, epochs=1)
+    losses = [np.square(net(images) - targets).mean() for images, targets in given]
+    assert [event.loss for event in steps] == pytest.approx(losses)
+    assert epoch.train_loss == pytest.approx(np.average(losses, weights=sizes))
+    assert epoch.train_loss != pytest.approx(np.mean(losses), rel=0.05)

@@ -39,12 +39,14 @@ class Page:
         return self.process.wait(timeout=60)
 
 
-def start(folder: Path, *options: str) -> Page:
-    """`fkp web` on a free port, once it says that it is ready."""
+def start(folder: Path, *options: str, program: str | None = None) -> Page:
+    """`fkp web` on a free port, once it says that it is ready. program: Python code to run in its place."""
     pytest.importorskip("gradio", reason="Gradio is not installed (the extra `web`)")
     temporary, log = folder / "tmp", folder / "log"
     temporary.mkdir()
     command = [sys.executable, "-m", "fkp_app", "web", "--port", "0", *options]
+    if program is not None:
+        command = [sys.executable, "-c", program]
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
     with log.open("w") as stderr:
         process = subprocess.Popen(

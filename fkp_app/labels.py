@@ -1,0 +1,177 @@
+"""Label files: a CSV whose every row is a file's name, then x and y of 68 points, and perhaps the person."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fkp_app.errors import FkpError
+from numpynet.typing import Array
+
+POINTS = 68
+FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "name", "frame")
+"""What the column of file names may be called, the surest first; by another name it is the first column."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+class DatasetError(FkpError):
+    """A data set that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The rows of a label file. lines: where each ends in the file, as a spreadsheet numbers it; people: what the
+    column `person` says, if there is one; keypoints: (n, 68, 2) float32, NaN where a cell holds no finite number."""
+
+    names: list[str]
+    lines: list[int]
+    people: list[str] | None
+    keypoints: Array
+
+
+def read_labels(csv_file: Path, notes: list[str]) -> Labels:
+    """A label file, separated by commas, semicolons or tabs. DatasetError where it is not of the documented form.
+
+    notes: receives a line for what was not used or taken for granted.
+    """
+    rows = _read_rows(csv_file)
+    if not rows:
+        raise DatasetError(f"{csv_file}: cannot be read as CSV (is empty)")
+    header = [_plain(cell) for cell in rows[0][1]]
+    named, in_turn = _named(header), _in_turn(header)
+    if named is None and in_turn is None:
+        raise DatasetError(f"{csv_file}: {_wrong_count(header)}")
+    file, points = named or in_turn or (0, [])
+    if named is None and all(NUMBER.fullmatch(header[i]) for i in points):
+        notes.append(f"{csv_file}: has no line of column names; its first line counts as data")
+    else:
+        del rows[0]
+    if not rows:
+        raise DatasetError(f"{csv_file}: has no rows; a row a face is needed")
+    person = header.index("person") if "person" in header else None
+    unused = [header[i] or "(no name)" for i in range(len(header)) if i not in {file, person, *points}]
+    if unused:
+        notes.append(f"{csv_file}: left out {len(unused)} other columns: {_few(unused)}")
+    for line, row in rows:
+        if len(row) > len(header):
+            raise DatasetError(
+                f"{csv_file}: cannot be read as CSV (row {line} has {len(row)} cells, the first line {len(header)}; "
+                "numbers need decimal points, not commas)"
+            )
+        row += [""] * (len(header) - len(row))
+    return Labels(
+        names=[row[file].strip() for _, row in rows],
+        lines=[line for line, _ in rows],
+        people=None if person is None else [row[person] for _, row in rows],
+        keypoints=_numbers(csv_file, rows, points),
+    )
+
+
+def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
+    """Line numbers and cells of all rows that hold anything."""
+    if csv_file.exists() and not csv_file.is_file():  # a pipe would be waited for
+        raise DatasetError(f"{csv_file}: cannot be read as CSV (is no regular file)")
+    try:
+        content = csv_file.read_bytes()
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        separator = max(",;\t", key=first.count)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        return [(reader.line_num, _ended(row)) for row in reader if any(cell.strip() for cell in row)]
+    except FileNotFoundError:
+        raise DatasetError(f"{csv_file}: no such file; `fkp data download` fetches the data set") from None
+    except UnicodeDecodeError:
+        raise DatasetError(f"{csv_file}: cannot be read as CSV (is no text in UTF-8; export it as that)") from None
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DatasetError(f"{csv_file}: cannot be read as CSV ({reason})") from None
+
+
+def _ended(row: list[str]) -> list[str]:
+    """A row without the empty cells that spreadsheets leave at its end."""
+    while row and not row[-1].strip():
+        row.pop()
+    return row
+
+
+def _plain(cell: str) -> str:
+    return cell.strip().casefold()
+
+
+Columns = tuple[int, list[int]]
+"""Where the file's name is, and the 136 numbers in their order."""
+
+
+def _named(header: Sequence[str]) -> Columns | None:
+    """By their names: 0 .. 135, or x0, y0 .. x67, y67 (also x_0 or 0_x), in any order and also counted from 1."""
+    keys = [_key(cell) for cell in header]
+    for first in (0, 1):
+        numbered = [("", i + first) for i in range(2 * POINTS)]
+        paired = [(axis, i + first) for i in range(POINTS) for axis in "xy"]
+        for wanted, axes in ((numbered, [""]), (paired, ["x", "y"])):
+            if sorted(key for key in keys if key and key[0] in axes) == sorted(wanted):  # these and no further ones
+                points = [keys.index(key) for key in wanted]
+                file = _file_column(header, points)
+                return None if file is None else (file, points)
+    return None
+
+
+def _in_turn(header: Sequence[str]) -> Columns | None:
+    """By their places, where there are just as many as there must be."""
+    file = _file_column(header, [])
+    points = [i for i in range(len(header)) if i != file and header[i] != "person"]
+    return (file, points) if file is not None and len(points) == 2 * POINTS else None
+
+
+def _file_column(header: Sequence[str], points: Sequence[int]) -> int | None:
+    others = {header[i]: i for i in reversed(range(len(header))) if i not in points and header[i] != "person"}
+    called = [others[name] for name in FILE_COLUMNS if name in others]
+    return min(called[:1] or others.values(), default=None)
+
+
+def _key(cell: str) -> tuple[str, int] | None:
+    """The axis and the number in a column's name."""
+    match = re.fullmatch(r"([xy]?)[ _]?(\d{1,3})|(\d{1,3})[ _]?([xy])", cell, re.ASCII)
+    return (match[1] or match[4] or "", int(match[2] or match[3])) if match else None
+
+
+def _wrong_count(header: Sequence[str]) -> str:
+    """What is wrong with a line of column names."""
+    line = f"must have 137 columns (name, then x and y of {POINTS} points), has {len(header)}"
+    numbers = len(header) - 1 - ("person" in header)
+    if numbers % 2 == 0 and 4 <= numbers <= 2000 and numbers != 2 * POINTS:
+        line += f": {numbers // 2} points, and only the {POINTS} of the 300-W layout can be learned"
+    return line
+
+
+def _numbers(csv_file: Path, rows: Sequence[tuple[int, list[str]]], points: Sequence[int]) -> Array:
+    """The cells of these columns as (n, 68, 2) float32."""
+    numbers = np.full((len(rows), len(points)), np.nan)
+    for i, (line, row) in enumerate(rows):
+        cells = [row[column] for column in points]
+        try:
+            numbers[i] = [float(cell) for cell in cells]
+        except ValueError:
+            numbers[i] = [_number(csv_file, line, cell) for cell in cells]
+    with np.errstate(over="ignore"):
+        found = numbers.astype(np.float32).reshape(-1, POINTS, 2)  # (n, 136) -> (n, 68, 2)
+    return np.where(np.isfinite(found), found, np.float32(np.nan))
+
+
+def _number(csv_file: Path, line: int, cell: str) -> float:
+    """A cell's number, NaN where it is none. DatasetError where it has a decimal comma."""
+    if re.fullmatch(r"\s*-?\d*,\d+\s*", cell):
+        raise DatasetError(f"{csv_file}: row {line} has {cell.strip()}, a decimal comma; write decimal points")
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first few of many."""
+    return ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")

@@ -1,0 +1,83 @@
+"""The folder in which a page keeps its visitors' files: its own alone, and gone when it ends."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PREFIX = "fkp-web-"
+SETTLED = 10.0
+"""Seconds after which a folder's page has surely locked it."""
+ENVIRONMENT = {
+    # Read when Gradio and what it brings are imported: nobody is told that, or how, the page is used.
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SHARE": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for this process alone, removed at the end, also on SIGTERM and Ctrl-C. Gradio is told to use it.
+
+    What pages that were killed have left behind is removed first. SystemExit (143) on SIGTERM and where the terminal is
+    closed.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    remove_abandoned(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    lock = _lock(folder)
+    try:
+        places = {"GRADIO_TEMP_DIR": str(folder), "GRADIO_EXAMPLES_CACHE": str(folder / "examples")}
+        os.environ.update(ENVIRONMENT | places)
+        yield folder
+    finally:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+        remove(folder)
+        if lock is not None:
+            os.close(lock)
+
+
+def remove(folder: Path) -> None:
+    """Remove a page's folder. A thread may still be about to write there: under the old name it can no more."""
+    gone = folder.with_name(f"{folder.name}.gone")
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove the folders of pages that no longer run. A running page holds a lock, which ends with its process."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            settled = time.time() - folder.stat().st_mtime > SETTLED
+            lock = _lock(folder) if settled else None
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds a folder's lock; None where another process holds it, or the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -1,0 +1,90 @@
+"""Photos read in processes of their own: one that takes too long, or ends its process, stops nobody else."""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as ReadTimeoutError
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from fkp_app.errors import FkpError
+from fkp_app.images import read_image
+from fkp_app.images.contents import RefusedError
+from fkp_app.images.reading import decode, opened
+from numpynet.typing import AnyArray
+
+WORKERS = 2
+SECONDS = 15.0
+"""A photo must be read within these."""
+MEMORY = 4 << 30
+"""Bytes of address space that reading may take."""
+
+Result = TypeVar("Result")
+
+
+class PhotoReader:
+    """Reads photos with `read_image`, several at a time; to be closed."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._pool = ProcessPool(WORKERS, context=get_context("spawn"), initializer=_limit_memory)
+
+    def pixels(self, photo: Path) -> int:
+        """How many pixels a file claims to have; 0 where it cannot be read, which `read` will say."""
+        return self.run(photo, _pixels, photo)
+
+    def read(self, photo: Path, notes: list[str], max_pixels: int) -> AnyArray:
+        """The image in a file, and its notes, as `read_image` gives them. FkpError also where it takes too long."""
+        image, said = self.run(photo, _read, photo, max_pixels)
+        notes += said
+        return image
+
+    def run(self, photo: Path, work: Callable[..., Result], *arguments: object) -> Result:
+        """What `work` gives for these arguments, in one of the processes. FkpError if it takes too long or ends it."""
+        try:
+            return self._pool.schedule(work, args=arguments, timeout=self._seconds).result()
+        except ReadTimeoutError:
+            raise FkpError(
+                f"{photo}: cannot be read within {self._seconds:.0f} seconds; save it anew, as a plain JPEG or PNG"
+            ) from None
+        except (ProcessExpired, MemoryError):
+            raise FkpError(f"{photo}: cannot be read; it takes too much memory or is damaged") from None
+
+    def close(self) -> None:
+        """End the processes, whatever they are at."""
+        self._pool.stop()
+        self._pool.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _pixels(photo: Path) -> int:
+    claimed = [0]
+
+    def check(width: int, height: int) -> None:
+        claimed.append(width * height)
+        raise RefusedError  # before any pixel is decoded
+
+    with contextlib.suppress(Exception), opened(photo) as file:
+        decode(file, check, [])
+    return claimed[-1]
+
+
+def _read(photo: Path, max_pixels: int) -> tuple[AnyArray, list[str]]:
+    notes: list[str] = []
+    return read_image(photo, notes, max_pixels), notes
+
+
+def _limit_memory() -> None:
+    """Where the system can do that."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -1,0 +1,94 @@
+"""What a weights file says of itself, checked field by field before anything is built of it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from numpynet.arguments import MOST_PIXELS
+from numpynet.strict_json import is_number, read_json, shown
+from numpynet.tensors import CheckpointError
+
+FORMAT_VERSION = 1
+LONGEST_CARD = 1 << 20
+"""Characters."""
+LARGEST = 1e6
+"""Of the offset and the scale of keypoints, in pixels."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsCard:
+    """What a weights file says of itself.
+
+    arguments: of the architecture's constructor. input_size: side of the square input, in pixels. framing: how a
+    crop is cut from an image (read by the application). A keypoint in pixels of the crop is
+    keypoint_offset + keypoint_scale * output. training: where the weights come from, free of form.
+    """
+
+    arguments: dict[str, Any]
+    input_size: int
+    framing: dict[str, Any]
+    keypoint_offset: float
+    keypoint_scale: float
+    architecture: str = "KeypointNet"
+    format_version: int = FORMAT_VERSION
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the text-to-text table that safetensors keeps."""
+        return {"numpynet": json.dumps(dataclasses.asdict(self))}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
+        """From that table. CheckpointError where it is not ours, of a later format, or a field is not as it should be."""
+        if "numpynet" not in metadata:
+            raise CheckpointError(
+                f"{path}: holds tensors but not the description that numpynet writes beside them; "
+                "read it with numpynet.checkpoint.load_tensors and save it again with save_weights"
+            )
+        try:
+            if len(metadata["numpynet"]) > LONGEST_CARD:
+                raise ValueError(f"it has {len(metadata['numpynet'])} characters")
+            table = read_json(metadata["numpynet"], finite=False)
+            if not isinstance(table, dict):
+                raise ValueError(f"it is {shown(table)}")
+            if _is_whole(table.get("format_version"), FORMAT_VERSION + 1, 1 << 62):
+                raise CheckpointError(
+                    f"{path}: is of format version {table['format_version']}, and this numpynet reads up to "
+                    f"{FORMAT_VERSION}; update numpynet"
+                )
+            fields = {field.name: field for field in dataclasses.fields(cls)}
+            for name, field in fields.items():
+                needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+                if name in table:
+                    _check(name, table[name])
+                elif needed:
+                    raise ValueError(f"{name} is missing")
+            return cls(**{name: value for name, value in table.items() if name in fields})
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"{path}: its description is damaged ({error}); get the file again") from None
+
+
+def _check(name: str, value: object) -> None:
+    """ValueError where a field's value cannot be one."""
+    if name in ("arguments", "framing", "training"):
+        right, words = isinstance(value, dict), "a table"
+    elif name == "architecture":
+        right, words = isinstance(value, str) and len(value) <= 64, "a name"
+    elif name == "format_version":
+        right, words = _is_whole(value, 1, FORMAT_VERSION), f"a whole number from 1 to {FORMAT_VERSION}"
+    elif name == "input_size":
+        right, words = _is_whole(value, 1, MOST_PIXELS), f"a whole number from 1 to {MOST_PIXELS}"
+    elif name == "keypoint_scale":
+        right, words = is_number(value, 0, LARGEST) and value != 0, f"a number above 0, at most {LARGEST:g}"
+    else:
+        right, words = is_number(value, -LARGEST, LARGEST), f"a number from {-LARGEST:g} to {LARGEST:g}"
+    if not right:
+        raise ValueError(f"{name} must be {words}, got {shown(value)}")
+
+
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and is_number(value, low, high)

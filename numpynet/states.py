@@ -1,0 +1,76 @@
+"""State dicts, of networks and of optimizers, checked before they are taken over."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from numpynet.checks import count
+from numpynet.typing import AnyArray, Array
+
+
+def checked_arrays(
+    own: Mapping[str, AnyArray], state: Mapping[str, AnyArray], strict: bool = True
+) -> dict[str, AnyArray]:
+    """The arrays of `state` that can be copied into those of `own`, by their common keys.
+
+    ValueError where a shape or kind of number differs or, if `strict`, a key is missing or unknown.
+    """
+    if strict and (missing := own.keys() - state.keys()):
+        raise ValueError(f"load_state_dict: missing {_some(missing)}")
+    if strict and (unknown := state.keys() - own.keys()):
+        raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
+    known = {key: np.asarray(state[key]) for key in own if key in state}
+    for key, array in known.items():
+        if own[key].shape != array.shape:
+            raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {array.shape}")
+        if not np.can_cast(array.dtype, own[key].dtype, "same_kind"):
+            raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {array.dtype}")
+        if not own[key].flags.writeable:
+            raise ValueError(f"load_state_dict: {key} is read-only here; give it a copy of its data")
+    return known
+
+
+def checked_state(
+    state: Mapping[str, AnyArray], names: Sequence[str], params: Sequence[Array]
+) -> list[dict[str, AnyArray]]:
+    """Copies of the arrays "name.i" of `state`, by parameter i, in the dtype of `params[i]`; a count "step" as int64.
+
+    names: what the rule remembers; a parameter has all of it or, where it was never moved, nothing.
+
+    ValueError where a key is of no parameter or of another rule, one is missing, or an array does not fit.
+    """
+    loaded: list[dict[str, AnyArray]] = [{} for _ in params]
+    for key, array in state.items():
+        array, (name, _, index) = np.asarray(array), key.rpartition(".")
+        known = index.isascii() and index.isdecimal() and len(index) < 10 and int(index) < len(params)
+        if not known or str(int(index)) != index:
+            raise ValueError(f"load_state_dict: {key} belongs to no parameter of this optimizer")
+        if name not in names:
+            wanted = ", ".join(names) or "nothing"
+            raise ValueError(f"load_state_dict: {key} is of another rule; this one remembers {wanted}")
+        if name == "step":
+            array = np.array(count(array, f"load_state_dict: {key}", 1), np.int64)
+        else:
+            array = _moment(key, array, params[int(index)])
+        loaded[int(index)][name] = array
+    for i, own in enumerate(loaded):
+        if own and (missing := [name for name in names if name not in own]):
+            raise ValueError(f"load_state_dict: missing {', '.join(f'{name}.{i}' for name in missing)}")
+    return loaded
+
+
+def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
+    """A running mean, of the parameter's shape."""
+    if array.shape != param.shape:
+        raise ValueError(f"load_state_dict: {key} must have shape {param.shape}, got {array.shape}")
+    if array.dtype.kind != "f":
+        raise ValueError(f"load_state_dict: {key} must be {param.dtype}, got {array.dtype}")
+    if key.startswith("exp_avg_sq.") and array.min(initial=0) < 0:
+        raise ValueError(f"load_state_dict: {key} must not be negative: it is a mean of squares")
+    return array.astype(param.dtype, order="C")
+
+
+def _some(keys: set[str]) -> str:
+    """The first few keys, for an error message."""
+    names = sorted(keys)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

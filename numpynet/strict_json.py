@@ -1,0 +1,77 @@
+"""JSON from files that anybody may have written: read strictly, and with limits."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+DEEPEST = 32
+LONGEST_NUMBER = 32
+"""Characters: Python writes no float with more, and no whole number with more means anything here."""
+
+
+def read_json(text: str, *, finite: bool = True) -> Any:
+    """What a JSON text says. finite: whether to refuse NaN and Infinity, which Python writes and JSON has not.
+
+    ValueError, of one line, where it is no JSON, a table names a key twice, tables are nested more than DEEPEST deep,
+    or a number is longer than LONGEST_NUMBER.
+    """
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_table,
+            parse_int=lambda digits: int(_short(digits)),
+            parse_float=lambda digits: float(_short(digits)),
+            parse_constant=_refused if finite else float,
+        )
+    except RecursionError:
+        raise ValueError(f"tables nested more than {DEEPEST} deep") from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: object) -> None:
+    """ValueError where lists and tables are nested more than DEEPEST deep: printing them would fail."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        inside: list[Iterable[Any]] = [part.values() if isinstance(part, dict) else part for part in level if _holds(part)]
+        level = [part for parts in inside for part in parts]
+        if not level:
+            return
+    raise ValueError(f"tables nested more than {DEEPEST} deep")
+
+
+def shown(value: object) -> str:
+    """A value of a file as an error message shows it: on one line, and cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def is_number(value: object, low: float, high: float) -> bool:
+    """Whether it is a finite number in low .. high; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return low <= value <= high and (isinstance(value, int) or math.isfinite(value))
+
+
+def _holds(part: object) -> bool:
+    return isinstance(part, dict | list) and bool(part)
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {shown(name)} stands there more than once")
+    return table
+
+
+def _short(digits: str) -> str:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} characters")
+    return digits
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is no number")

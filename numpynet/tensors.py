@@ -1,0 +1,193 @@
+"""Tensors on disk: safetensors files with a checksum, read strictly. Nothing is ever unpickled."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from numpynet.files import atomic, not_a_file
+from numpynet.small_floats import SMALL_FLOATS
+from numpynet.strict_json import read_json, shown
+from numpynet.typing import AnyArray
+
+CHECKSUM = "crc32"
+"""The entry of metadata that holds the checksum: of how the tensors are laid out, then of all else."""
+LONGEST_HEADER = 1 << 22  # bytes
+MOST_AXES = 16
+TYPES = {
+    "BOOL": "bool",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    "C64": "<c8",
+}
+"""What NumPy calls the types of numbers that it knows as well."""
+NAMES = {np.dtype(kind): name for name, kind in TYPES.items()}
+STORED = TYPES | {"BF16": "<u2", "F8_E5M2": "u1", "F8_E4M3": "u1"}
+"""What the bytes of each type are read as; those of SMALL_FLOATS become float32 afterwards."""
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used as weights; the message is one line that names it and what to do."""
+
+
+class Entry(NamedTuple):
+    """Of a tensor in a file: its type of numbers, its shape, and where its bytes begin and end in the file."""
+
+    type: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class Header(NamedTuple):
+    """What a safetensors file says of itself: its tensors, and its metadata without the checksum, which stands apart."""
+
+    tensors: dict[str, Entry]
+    metadata: dict[str, str]
+    checksum: str | None
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
+    """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing. OSError where it cannot be.
+
+    A checksum goes into the metadata, by which `load_tensors` tells damage.
+    """
+    arrays = {key: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for key, array in tensors.items()}
+    layout = {key: (NAMES.get(array.dtype, array.dtype.name), array.shape) for key, array in arrays.items()}
+    known = {key: text for key, text in metadata.items() if key != CHECKSUM}
+    seal = checksum(layout, known, arrays.__getitem__)
+    with atomic(path) as temporary:
+        try:
+            save_file(arrays, temporary, known | {CHECKSUM: seal})
+            _order_metadata(temporary)
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(f"{path}: cannot be written ({error})") from None
+
+
+def _order_metadata(path: Path) -> None:
+    """Bring a file's metadata into an order of their own: safetensors' is random, and equal weights are equal files."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
+        assert len(text) == length
+        file.seek(8)
+        file.write(text)
+
+
+def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[str, AnyArray], dict[str, str]]:
+    """Every tensor of a safetensors file, and its metadata. bfloat16 and float8 come as float32, which holds them exactly.
+
+    header: of that file, where it was read before. CheckpointError where the file is anything else, damaged, or holds
+    types of numbers that NumPy lacks.
+    """
+    path = Path(path)
+    tensors, metadata, seal = header or read_header(path)
+    for key, entry in tensors.items():
+        if entry.type not in STORED:
+            raise CheckpointError(f"{path}: {key} is of type {entry.type}, which is not read; save it as F32")
+    try:
+        with path.open("rb") as file:
+            raw = {key: _read(file, entry) for key, entry in tensors.items()}
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except MemoryError:
+        raise CheckpointError(f"{path}: is too large for this machine's memory") from None
+    layout = {key: (entry.type, entry.shape) for key, entry in tensors.items()}
+    if seal is not None:
+        expected = checksum(layout, metadata, raw.__getitem__)
+        # Another layout is not damage, which would not fit: another program has converted the file, and kept the entry.
+        if expected != seal and expected.split("-")[0] == seal.split("-")[0]:
+            raise CheckpointError(
+                f"{path}: is damaged, or was changed by a program that kept its checksum; get the file again"
+            )
+    return {
+        key: SMALL_FLOATS[entry.type](raw[key]) if entry.type in SMALL_FLOATS else raw[key]
+        for key, entry in tensors.items()
+    }, metadata
+
+
+def checksum(
+    layout: Mapping[str, tuple[str, Iterable[int]]], metadata: Mapping[str, str], data: Callable[[str], AnyArray]
+) -> str:
+    """Two CRC-32: of the layout (type and shape of every tensor), and of the metadata and the tensors' bytes."""
+    keys = sorted(layout)
+    outline = zlib.crc32(json.dumps([[key, layout[key][0], *layout[key][1]] for key in keys]).encode())
+    content = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
+    for key in keys:
+        content = zlib.crc32(data(key).reshape(-1).view(np.uint8), content)
+    return f"{outline:08x}-{content:08x}"
+
+
+def read_header(path: str | Path) -> Header:
+    """What a safetensors file says it holds, found to be possible. CheckpointError where the file is anything else."""
+    path = Path(path)
+    text = _header_text(path)
+    try:
+        table = read_json(text.decode())
+        metadata = table.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are no texts")
+        tensors = {key: _entry(key, fields, 8 + len(text)) for key, fields in table.items()}
+        with safe_open(path, framework="numpy"):  # which compares types, shapes and places with each other
+            pass
+    except (AttributeError, ValueError, OSError, SafetensorError) as error:
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(f"{path}: is truncated or damaged ({reason}); get the file again") from None
+    return Header(tensors, {key: value for key, value in metadata.items() if key != CHECKSUM}, metadata.get(CHECKSUM))
+
+
+def _entry(key: str, fields: dict[str, Any], offset: int) -> Entry:
+    """One tensor's part of a header, whose numbers count from `offset`. ValueError where it is none."""
+    kind, shape, places = (fields.get(name) for name in ("dtype", "shape", "data_offsets"))
+    numbers = isinstance(shape, list) and isinstance(places, list) and len(places) == 2
+    if not (isinstance(kind, str) and numbers and all(type(n) is int and 0 <= n < 1 << 48 for n in shape + places)):
+        raise ValueError(f"{shown(key)} is described by {shown(fields)}")
+    if len(shape) > MOST_AXES:
+        raise ValueError(f"{shown(key)} has {len(shape)} axes, more than {MOST_AXES}")
+    return Entry(kind, tuple(shape), offset + places[0], offset + places[1])
+
+
+def _read(file: BinaryIO, entry: Entry) -> AnyArray:
+    """A tensor's numbers, as they are stored. OSError where the file ends before."""
+    array = np.empty(entry.shape, STORED[entry.type])
+    file.seek(entry.begin)
+    if array.nbytes != entry.end - entry.begin or file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
+        raise OSError("it ends too early")
+    return array
+
+
+def _header_text(path: Path) -> bytes:
+    """The header of a safetensors file. CheckpointError, saying what the file is, where it cannot have one."""
+    if (reason := not_a_file(path)) is not None:
+        raise CheckpointError(f"{path}: {reason}" + ("" if "no such" in reason else "; name a .safetensors file"))
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(512)
+            length = int.from_bytes(head[:8], "little")
+            file.seek(8)
+            text = file.read(min(length, LONGEST_HEADER))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    if not head:
+        raise CheckpointError(f"{path}: is empty; get the file again")
+    if head.lstrip()[:1] == b"<":
+        raise CheckpointError(f"{path}: is an HTML page, not weights; download the file itself, not its web page")
+    if (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") or head[:4] == b"PK\x03\x04":
+        raise CheckpointError(
+            f"{path}: is a pickle, which may run any code and is never opened here; save it as .safetensors"
+        )
+    if head[8:9] != b"{" or length < 2:
+        raise CheckpointError(f"{path}: is not a .safetensors file")
+    if 8 + length > size:
+        raise CheckpointError(f"{path}: is truncated; get the file again")
+    if length > LONGEST_HEADER:
+        raise CheckpointError(f"{path}: has a header of {length} bytes, which no weights file needs; get the file again")
+    return text

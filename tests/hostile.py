@@ -1,0 +1,57 @@
+"""Trees of JSON spoiled at random, as somebody would who means harm: by structure and by value, not by bytes alone."""
+
+import copy
+import json
+
+import numpy as np
+
+NASTY = [
+    *(None, True, False, 0, 1, -1, 2, 1000, 5000, 2**31, 2**53, 2**63, 10**30, 10**400, -(10**12)),
+    *(0.0, -0.0, 0.5, -3.5, 1e-300, 1e300, float("nan"), float("inf"), float("-inf")),
+    *("", "96", "face", "KeypointNet", "HourglassNet", "a\nb", "\x00", "\ud800", "../..", "x" * 5000),
+    *([], {}, [[]], [0], [1] * 40, [True], ["4"], [4, 8], [10**9], [4096] * 3, {"name": []}, {"a": {"b": {"c": 1}}}),
+]
+
+
+def nodes(tree, path=()):
+    """The paths of everything in a tree."""
+    yield path
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, part in items:
+        yield from nodes(part, (*path, key))
+
+
+def spoiled(tree, rng):
+    """The text of a copy of the tree with one to three places changed, removed, doubled or nested."""
+    tree = copy.deepcopy(tree)
+    for _ in range(int(rng.integers(1, 4))):
+        paths = [path for path in nodes(tree) if path]
+        if not paths:
+            break
+        *way, key = paths[rng.integers(len(paths))]
+        parent = tree
+        for step in way:
+            parent = parent[step]
+        kind = rng.integers(6)
+        if kind < 3:
+            parent[key] = copy.deepcopy(NASTY[rng.integers(len(NASTY))])
+        elif kind == 3:
+            del parent[key]
+        elif kind == 4:
+            parent[key] = [parent[key]] * int(rng.integers(1, 4))
+        elif isinstance(parent, dict):
+            parent[str(NASTY[rng.integers(len(NASTY))])[:200]] = copy.deepcopy(parent[key])
+    text = json.dumps(tree)
+    kind = rng.integers(12)
+    if kind == 0:  # nested deep in one place
+        depth = int(rng.choice([20, 40, 900, 100_000]))
+        place = text.find(":") + 1
+        text = text[:place] + "[" * depth + "]" * depth + "," + '"b":' + text[place:]
+    elif kind == 1:  # a number of thousands of digits
+        text = text.replace("1", "1" * 5000, 1)
+    elif kind == 2 and '", "' in text:  # a key twice
+        text = text[:-1] + ", " + text[1:]
+    elif kind == 3:  # cut, or a byte changed
+        place = int(rng.integers(len(text)))
+        text = text[:place] + (chr(int(rng.integers(32, 127))) + text[place + 1 :] if rng.random() < 0.5 else "")
+    return text

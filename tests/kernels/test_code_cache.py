@@ -1,0 +1,224 @@
+"""Compiled code and its cache: whatever is wrong with the files, the function computes what it should."""
+
+import importlib
+import importlib.util
+import os
+import pickle
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba.core import caching
+from numba.core.dispatcher import Dispatcher
+
+from numpynet import kernels
+from numpynet.dispatch import ImplementationError, ops, use
+from numpynet.kernels import code_cache
+
+SOURCE = """
+from numpynet.kernels.code_cache import njit
+
+@njit(nogil=True, cache=True)
+def twice(x):
+    return x + x
+"""
+
+
+@pytest.fixture
+def twice(tmp_path, monkeypatch):
+    """A new process's view of a compiled function: `twice()` is the function, not yet compiled or loaded."""
+    (tmp_path / "loops.py").write_text(SOURCE)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
+
+    def load():
+        spec = importlib.util.spec_from_file_location("loops", tmp_path / "loops.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.twice
+
+    return load
+
+
+def files(folder, suffix):
+    return sorted((folder / "__pycache__").glob(f"*.{suffix}"))
+
+
+def hits(function):
+    return sum(function.stats.cache_hits.values())
+
+
+def rewritten(path, change):
+    path.write_bytes(change(path.read_bytes()))
+
+
+def test_every_kernel_is_compiled_this_way():
+    found = 0
+    for module in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, Dispatcher):
+                assert isinstance(value._cache, code_cache._Cache), f"{module.name}.{name}"
+                found += 1
+    assert found > 30
+
+
+def test_code_is_kept_for_the_next_process(twice, tmp_path):
+    first = twice()
+    assert first(2.0) == 4.0
+    assert hits(first) == 0
+    assert code_cache.cache_folder(first) == tmp_path / "__pycache__"
+    second = twice()
+    assert second(2.0) == 4.0
+    assert hits(second) == 1
+
+
+DAMAGES = {
+    "emptied": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "without its last byte": lambda data: data[:-1],
+    "one bit": lambda data: data[:200] + bytes([data[200] ^ 4]) + data[201:],
+    "zeros": lambda data: bytes(len(data)),
+    "a block of zeros": lambda data: data[:64] + bytes(64) + data[128:],
+    "text": lambda data: b"<html>not a cache</html>",
+    "another pickle": lambda data: pickle.dumps({"a": 1}),
+    "longer": lambda data: data + b"\0" * 40,
+}
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_compiled_anew_and_replaced(twice, tmp_path, suffix, damage):
+    assert twice()(2.0) == 4.0
+    (path,) = files(tmp_path, suffix)
+    rewritten(path, DAMAGES[damage])
+    again = twice()
+    assert again(2.0) == 4.0
+    assert hits(again) == 0
+    after = twice()
+    assert after(2.0) == 4.0
+    assert hits(after) == 1  # the damage is gone
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_folder_in_a_files_place(twice, tmp_path, suffix):
+    assert twice()(2.0) == 4.0
+    (path,) = files(tmp_path, suffix)
+    path.unlink()
+    path.mkdir()
+    assert twice()(2.0) == 4.0
+    assert twice()(3) == 6
+
+
+def test_code_under_another_kinds_name_is_not_run(twice, tmp_path):
+    """Two processes that compile at once may give their code the same name, and only one's index stays."""
+    function = twice()
+    assert function(2.0) == 4.0
+    assert function(3) == 6
+    one, other = files(tmp_path, "nbc")
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    again = twice()
+    assert again(2.0) == 4.0
+    assert again(3) == 6
+    np.testing.assert_array_equal(again(np.arange(3.0)), [0, 2, 4])
+
+
+def test_files_of_another_numba_are_replaced(twice, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("numba.__version__", "0.1")
+        assert twice()(2.0) == 4.0
+    again = twice()
+    assert again(2.0) == 4.0
+    assert hits(again) == 0
+
+
+def test_files_of_other_kernels_are_not_used(twice, monkeypatch):
+    """A kernel compiled into another may have changed in a file of its own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(code_cache, "_sources", lambda: "other")
+        assert twice()(2.0) == 4.0
+    again = twice()
+    assert again(2.0) == 4.0
+    assert hits(again) == 0
+
+
+def test_without_any_folder_it_compiles_all_the_same(twice, tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
+    function = twice()
+    assert function(2.0) == 4.0
+    assert code_cache.cache_folder(function) is None
+    assert not (tmp_path / "__pycache__").exists() or not files(tmp_path, "nbi")
+
+
+def test_a_user_without_a_home_gets_no_folder_named_tilde(twice, tmp_path, monkeypatch):
+    monkeypatch.setattr(code_cache, "HAS_HOME", False)
+    monkeypatch.setattr(caching.InTreeCacheLocator, "from_function", classmethod(lambda *_: None))
+    made = []
+    monkeypatch.setattr(caching.UserWideCacheLocator, "ensure_cache_path", lambda self: made.append(self))
+    function = twice()
+    assert function(2.0) == 4.0
+    assert code_cache.cache_folder(function) is None
+    assert made == []
+
+
+def test_a_disk_that_is_full_when_code_is_saved(twice, tmp_path, monkeypatch):
+    def full(self, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", full)
+    assert twice()(2.0) == 4.0
+    assert files(tmp_path, "nbi") == []
+
+
+def test_a_folder_named_by_the_user_that_is_a_file(twice, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "file"))
+    function = twice()
+    assert function(2.0) == 4.0
+    assert code_cache.cache_folder(function) == tmp_path / "__pycache__"
+
+
+STUBS = {
+    "other NumPy": ("raise ImportError('Numba needs NumPy 2.2 or less.\\n Got NumPy 2.4.')", "Numba needs NumPy 2.2"),
+    "binary": ("raise SystemError('initialization of _internal failed')", "initialization of _internal failed"),
+    "attribute": ("raise AttributeError('_ARRAY_API not found')", "_ARRAY_API not found"),
+    "no text": ("raise RuntimeError", "RuntimeError"),
+    "empty package": ("", "No module named 'numba.core'"),
+}
+
+
+@pytest.mark.parametrize("stub", STUBS)
+def test_a_numba_that_cannot_be_loaded_is_one_clear_error(tmp_path, stub):
+    content, reason = STUBS[stub]
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text(content)
+    code = (
+        "import numpynet\n"
+        "try: numpynet.use('fast')\n"
+        "except ValueError as error: print(type(error).__name__, error)\n"
+        "print(numpynet.dispatch.ops().__name__)"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    error, module = ended.stdout.splitlines()
+    assert error.startswith("ImplementationError use: 'fast' cannot be used here: Numba cannot be loaded (")
+    assert reason in error
+    assert module == "numpynet.functional"
+
+
+def test_what_was_chosen_stays_where_fast_cannot_be(monkeypatch):
+    with use("readable"):
+        before = ops()
+        monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+        with pytest.raises(ImplementationError, match="'fast' cannot be used here"):
+            use("fast")
+        assert ops() is before

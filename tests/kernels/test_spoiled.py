@@ -1,0 +1,369 @@
+"""Every function, readable and fast, with one argument after the other spoiled: the same answer, or the same error.
+
+What compiled loops would read or write outside of an array must be found before they start.
+"""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from numpynet import functional, kernels
+from numpynet.factors import Factors
+
+RULE = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
+
+
+@pytest.fixture(autouse=True)
+def small_linears_are_streamed(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("numpynet.kernels.linear"), "LEAST", 1)
+
+
+def numbers(*shape, seed=0):
+    """Positive, so that they can be variances, too."""
+    return np.random.default_rng([seed, *shape]).uniform(0.5, 2, shape).astype(np.float32)
+
+
+X, WEIGHT, FOUR, TWO = numbers(3, 2, 6, 5), numbers(4, 2, 3, 3), numbers(4), numbers(2)
+BLOCK = {"x": X, "weight": WEIGHT, "bias": FOUR, "scale": FOUR + 1, "shift": FOUR - 2}
+FORWARD = {
+    "conv2d": ({"x": X, "weight": WEIGHT, "bias": FOUR}, {"stride": (1, 2), "padding": 1}),
+    "conv_block": (BLOCK, {"padding": 1}),
+    "conv_block, no pool": (BLOCK, {"pool": False}),
+    "conv_block, given": (
+        {**BLOCK, "mean": FOUR - 1, "var": FOUR},
+        {},
+    ),
+    "conv_block, given, no pool": (
+        {**BLOCK, "mean": FOUR - 1, "var": FOUR},
+        {"pool": False},
+    ),
+    "batch_norm": ({"x": X, "weight": TWO, "bias": TWO - 2}, {}),
+    "batch_norm, given": ({"x": X, "weight": TWO, "bias": TWO - 2, "mean": TWO - 1, "var": TWO}, {}),
+    "linear": ({"x": numbers(3, 7), "weight": numbers(5, 7), "bias": numbers(5)}, {}),
+    "relu": ({"x": X - 1}, {}),
+    "max_pool2d": ({"x": X}, {"kernel_size": 2}),
+    "max_pool2d, overlapping": ({"x": X}, {"kernel_size": 3, "stride": 1}),
+    "upsample_nearest2d": ({"x": X}, {}),
+    "soft_argmax2d": ({"x": X}, {}),
+    "flatten": ({"x": X}, {}),
+    "dropout": ({"x": X}, {"p": 0.3, "rng": 0}),
+    "mse_loss": ({"x": X, "target": X + 1}, {}),
+    "smooth_l1_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
+    "smooth_l1_loss, absolute": ({"x": X, "target": numbers(*X.shape, seed=1)}, {"beta": 0.0}),
+    "wing_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
+}
+BACKWARD = [name for name in FORWARD if "loss" not in name]
+
+SHAPES = {
+    "one more in front": lambda a: np.concatenate([a, a[:1]]),
+    "one fewer in front": lambda a: a[1:],
+    "none in front": lambda a: a[:0],
+    "one more behind": lambda a: np.concatenate([a, a[..., :1]], axis=-1),
+    "one fewer behind": lambda a: a[..., 1:],
+    "none behind": lambda a: a[..., :0],
+    "one number": lambda a: a.reshape(-1)[:1],
+    "of no dimension": lambda a: np.asarray(a.reshape(-1)[0]),
+    "a dimension more": lambda a: a[None],
+    "a dimension more behind": lambda a: a[..., None],
+    "flat": lambda a: a.reshape(1, -1) if a.ndim == 1 else a.reshape(-1),
+    "axes turned round": lambda a: np.moveaxis(a, 0, -1).copy() if a.ndim > 1 else a[:, None],
+    "twice as wide, broadcast": lambda a: np.concatenate([a, a], axis=-1),
+}
+
+
+def strided(array):
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+def unaligned(array):
+    data = np.frombuffer(bytearray(b"\0" + array.tobytes()), np.uint8)[1:]
+    return data.view(array.dtype).reshape(array.shape)
+
+
+def read_only(array):
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+ORDERS = {
+    "another order": lambda a: np.asfortranarray(a.copy()),
+    "backwards": lambda a: np.flip(np.flip(a).copy()),
+    "every second": strided,
+    "unaligned": unaligned,
+    "read-only": read_only,
+    "an axis in front of others": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
+}
+DTYPES = (">f4", ">f8", "f2", "f8", "g", "i4", "u1", "?", "c8")
+
+
+def plain(result):
+    """The arrays of a result, one after the other."""
+    if isinstance(result, Factors):
+        return [result.product()]
+    if isinstance(result, tuple):
+        return [array for part in result for array in plain(part)]
+    return [] if result is None else [np.asarray(result)]
+
+
+def outcome(call):
+    """Its arrays, or what it says."""
+    try:
+        with np.errstate(all="ignore"):
+            return plain(call())
+    except (ValueError, TypeError) as error:
+        return str(error)
+
+
+def agree(got, expected, dtype=np.float32):
+    """The same error, or the same numbers to within the rounding of `dtype`."""
+    assert isinstance(got, str) == isinstance(expected, str), (got, expected)
+    if isinstance(got, str):
+        assert got == expected
+        return
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        assert a.shape == b.shape
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        np.testing.assert_allclose(a, b, rtol=0, atol=20 * np.finfo(dtype).eps * max(1, np.abs(b).max(initial=0)))
+
+
+def forward(module, name, arrays, options):
+    return getattr(module, name.partition(",")[0])(**arrays, **options)
+
+
+def spoilt(name, argument, spoil):
+    """The forward arguments with one of them replaced."""
+    arrays, options = FORWARD[name]
+    return {**arrays, argument: spoil(arrays[argument])}, options
+
+
+ARGUMENTS = [(name, argument) for name, (arrays, _) in FORWARD.items() for argument in arrays]
+forwards = pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=str)
+
+
+@pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)
+@forwards
+def test_forward_with_an_argument_of_another_shape(name, argument, spoil):
+    arrays, options = spoilt(name, argument, spoil)
+    got, expected = (outcome(lambda f=f: forward(f, name, arrays, options)[0]) for f in (kernels, functional))
+    agree(got, expected)
+    if isinstance(got, str):
+        assert got.startswith(tuple(f"{n}: " for n in (name.partition(",")[0], "conv2d", "batch_norm", "max_pool2d")))
+    else:  # nothing may have been broadcast: only x may have another number of images, pixels or features
+        assert (
+            argument == "x"
+            or (name, argument) in {("conv2d", "weight"), ("linear", "weight")}
+            or (argument == "weight" and "conv" in name)
+        )
+
+
+@pytest.mark.parametrize("spoil", ORDERS.values(), ids=ORDERS)
+@forwards
+def test_an_argument_in_another_order_gives_what_a_contiguous_copy_does(name, argument, spoil):
+    arrays, options = spoilt(name, argument, spoil)
+    copies = {name: array.copy(order="C") for name, array in arrays.items()}
+    results = []
+    for module in (kernels, functional):
+        out, cache = forward(module, name, arrays, options)
+        dout = 1.0 if out.ndim == 0 else numbers(*out.shape, seed=3)
+        results.append(plain(out) + plain(getattr(module, name.partition(",")[0] + "_backward")(dout, cache)))
+    agree(results[0], results[1])
+    agree(results[0][:1], plain(forward(functional, name, copies, options)[0]))
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(array, copies[key])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@forwards
+def test_forward_with_an_argument_of_another_dtype(name, argument, dtype):
+    arrays, options = spoilt(name, argument, lambda a: a.astype(dtype))
+    got, expected = (outcome(lambda f=f: forward(f, name, arrays, options)[0]) for f in (kernels, functional))
+    agree(got, expected, np.float16 if dtype == "f2" else np.float32)
+    if dtype == ">f4":
+        arrays, options = FORWARD[name]
+        agree(got, outcome(lambda: forward(functional, name, arrays, options)[0]))
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "f2", "f8", "g"])
+@pytest.mark.parametrize("name", FORWARD)
+def test_all_arguments_of_another_dtype(name, dtype):
+    """Forward and backward: what the loops are not made for is computed by the readable function."""
+    arrays, options = FORWARD[name]
+    arrays = {key: array.astype(dtype) for key, array in arrays.items()}
+    results = []
+    for module in (kernels, functional):
+        out, cache = forward(module, name, arrays, options)
+        assert out.dtype == np.dtype(dtype).newbyteorder("=") or out.dtype == np.dtype(dtype)
+        dout = 1.0 if out.ndim == 0 else numbers(*out.shape, seed=3).astype(dtype)
+        results.append(plain(out) + plain(getattr(module, name.partition(",")[0] + "_backward")(dout, cache)))
+    agree(*results, np.float16 if dtype == "f2" else np.float32)
+
+
+@pytest.mark.parametrize("module", [kernels, functional], ids=["fast", "readable"])
+@pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward_refuses_a_dout_of_another_shape(name, spoil, module):
+    out, cache = forward(module, name, *FORWARD[name])
+    backward = name.partition(",")[0] + "_backward"
+    dout = spoil(numbers(*out.shape, seed=3))
+    with pytest.raises(ValueError, match=rf"^{backward}: dout must have the output's shape") as error:
+        getattr(module, backward)(dout, cache)
+    assert str(out.shape) in str(error.value)
+    assert str(dout.shape) in str(error.value)
+
+
+@pytest.mark.parametrize("spoil", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_a_dout_in_another_order_gives_what_a_contiguous_copy_does(name, spoil):
+    backward, results = name.partition(",")[0] + "_backward", []
+    for module, change in ((kernels, spoil), (functional, spoil), (functional, np.copy)):
+        out, cache = forward(module, name, *FORWARD[name])
+        results.append(plain(getattr(module, backward)(change(numbers(*out.shape, seed=3)), cache)))
+    agree(results[0], results[2])
+    agree(results[1], results[2])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward_with_a_dout_of_another_dtype(name, dtype):
+    backward, results = name.partition(",")[0] + "_backward", []
+    for module in (kernels, functional):
+        out, cache = forward(module, name, *FORWARD[name])
+        dout = numbers(*out.shape, seed=3).astype(dtype)
+        results.append(outcome(lambda m=module, d=dout, c=cache: getattr(m, backward)(d, c)))
+    agree(*results, np.float16 if dtype == "f2" else np.float32)
+    assert isinstance(results[0], str) == (np.dtype(dtype).kind != "f")
+    if isinstance(results[0], str):
+        assert results[0].startswith(f"{backward}: dout must be an array of floating-point numbers, got ")
+
+
+@pytest.mark.parametrize("module", [kernels, functional], ids=["fast", "readable"])
+@pytest.mark.parametrize("other", ["conv2d", "linear", "relu", "batch_norm", "mse_loss", None])
+@pytest.mark.parametrize("name", FORWARD)
+def test_backward_refuses_the_cache_of_another_function(name, other, module):
+    name = name.partition(",")[0]
+    if name == other:
+        pytest.skip("its own")
+    out, _ = forward(module, name, *FORWARD[name])
+    cache = None if other is None else forward(module, other, *FORWARD[other])[1]
+    with pytest.raises(
+        TypeError, match=rf"^{name}_backward: cache must be what {name} gave .* got {type(cache).__name__}"
+    ):
+        getattr(module, f"{name}_backward")(out, cache)
+
+
+def test_a_readable_function_refuses_a_kernels_cache():
+    for name in ("relu", "batch_norm", "max_pool2d", "conv_block"):
+        out, cache = forward(kernels, name, *FORWARD[name])
+        with pytest.raises(TypeError, match=f"{name}_backward: cache must be what {name} gave"):
+            getattr(functional, f"{name}_backward")(out, cache)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("batch_norm", f) for f in ("inv_std", "weight", "mean")]
+    + [("conv_block", f) for f in ("x", "weight", "convolved", "centre", "inv_std", "slope", "level")],
+)
+def test_backward_refuses_a_cache_whose_arrays_do_not_fit(name, field):
+    out, cache = forward(kernels, name, *FORWARD[name])
+    spoilt = cache._replace(**{field: getattr(cache, field)[:-1]})
+    with pytest.raises(ValueError, match=rf"^{name}_backward: \w+ must have .*shape \("):
+        getattr(kernels, f"{name}_backward")(out, spoilt)
+
+
+def test_a_pool_refuses_winners_that_do_not_fit():
+    out, cache = kernels.max_pool2d(X, 2)
+    with pytest.raises(ValueError, match="max_pool2d_backward: winner must have shape"):
+        kernels.max_pool2d_backward(out[:, :1], cache._replace(winner=cache.winner[:, :1]))
+    out, cache = forward(kernels, "conv_block", *FORWARD["conv_block"])
+    pooled = cache.pooled._replace(winner=cache.pooled.winner[..., 1:])
+    with pytest.raises(ValueError, match="conv_block_backward: winner must have shape"):
+        kernels.conv_block_backward(out, cache._replace(pooled=pooled))
+
+
+def adam_arrays():
+    return {name: numbers(5, 4, seed=i) for i, name in enumerate(("param", "grad", "exp_avg", "exp_avg_sq"))}
+
+
+def adam_factored():
+    arrays = {name: numbers(5, 4, seed=i) for i, name in enumerate(("param", "exp_avg", "exp_avg_sq"))}
+    return {**arrays, "left": numbers(3, 5), "right": numbers(3, 4)}
+
+
+def moved(module, arrays):
+    """The parameter and its moments after a step."""
+    if "grad" in arrays:
+        module.adam_update(*arrays.values(), *RULE)
+    else:
+        factors = Factors(arrays["left"], arrays["right"])
+        module.adam_update_factored(arrays["param"], factors, arrays["exp_avg"], arrays["exp_avg_sq"], *RULE)
+    return arrays["param"], arrays["exp_avg"], arrays["exp_avg_sq"]
+
+
+ADAM = [(make, argument) for make in (adam_arrays, adam_factored) for argument in make()]
+adams = pytest.mark.parametrize(("make", "argument"), ADAM, ids=lambda x: getattr(x, "__name__", x))
+modules = pytest.mark.parametrize("module", [kernels, functional], ids=["fast", "readable"])
+
+
+@modules
+@pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)
+@adams
+def test_adam_refuses_an_argument_of_another_shape_and_moves_nothing(make, argument, spoil, module):
+    arrays = make()
+    arrays[argument] = spoil(arrays[argument])
+    before = {name: array.copy() for name, array in arrays.items()}
+    with pytest.raises(ValueError, match=r"^adam_update.*: .* must have"):
+        moved(module, arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@modules
+@pytest.mark.parametrize("order", ORDERS)
+@adams
+def test_adam_moves_arrays_in_another_order(make, argument, order, module):
+    arrays = make()
+    arrays[argument] = ORDERS[order](arrays[argument])
+    before = {name: array.copy() for name, array in arrays.items()}
+    if order == "read-only" and argument in ("param", "exp_avg", "exp_avg_sq"):
+        with pytest.raises(ValueError, match=f"^adam_update.*: {argument} .*read-only"):
+            moved(module, arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, before[name])
+    else:
+        agree(plain(moved(module, arrays)), plain(moved(functional, {k: v.copy("C") for k, v in before.items()})))
+        assert (arrays["param"] != before["param"]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@adams
+def test_adam_with_an_argument_of_another_dtype(make, argument, dtype):
+    results = []
+    for module in (kernels, functional):
+        arrays = make()
+        arrays[argument] = arrays[argument].astype(dtype)
+        results.append(outcome(lambda m=module, a=arrays: moved(m, a)))
+    agree(*results)
+    assert isinstance(results[0], str) == (np.dtype(dtype) != np.dtype(">f4"))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "g", ">f4", ">f8"])
+@pytest.mark.parametrize("make", [adam_arrays, adam_factored])
+def test_adam_of_another_dtype(make, dtype):
+    results = [moved(m, {k: v.astype(dtype) for k, v in make().items()}) for m in (kernels, functional)]
+    agree(*map(plain, results))
+    assert not np.array_equal(results[0][0], make()["param"].astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_gradient_of_differences_in_another_order_and_dtype(dtype):
+    """Kept by the readable function in Fortran's order, and taken up by the kernel."""
+    x, target = np.asfortranarray(numbers(4, 6)), np.asfortranarray(numbers(4, 6, seed=1).astype(dtype))
+    (_, cache), (_, readable) = (f.smooth_l1_loss(x, target) for f in (kernels, functional))
+    expected = functional.smooth_l1_loss_backward(1.0, readable)
+    np.testing.assert_allclose(kernels.smooth_l1_loss_backward(1.0, cache), expected, rtol=1e-6)
+    np.testing.assert_allclose(kernels.smooth_l1_loss_backward(1.0, readable), expected, rtol=1e-6)
