@@ -177,7 +177,7 @@ def test_a_folder_of_one_unread_format_is_a_problem_that_the_note_explains(tmp_p
     expanded = expand_all([str(folder), str(folder / "*.jxl")])
     assert expanded.sources == []
     assert [problem.partition(": ")[2] for problem in expanded.problems] == [
-        "holds no images or videos; --recursive looks into the folders in it",
+        "holds no images or videos that are read here, but 1 in formats to convert",
         "no image or video matches this pattern",
     ]
     assert "2 .jxl; convert them" in expanded.notes[0]
