@@ -48,7 +48,8 @@ def check(data: DataSet, quiet: Quiet = False) -> None:
                 reporter.problem(problem_of(path, error))
                 bad += 1
             advance()
-    reporter.line(statistics(found.splits))
+    if not quiet:
+        typer.echo(statistics(found.splits))
     reporter.line(found.people)
     if bad:
         raise FkpError(f"{data}: {bad} of {len(paths)} pictures cannot be read; replace them or drop their rows")
@@ -74,7 +75,8 @@ def show(
         reporter.note(remark)
     splits = found.splits
     facts = statistics(splits)
-    reporter.line(facts)
+    if not quiet:
+        typer.echo(facts)
     try:
         draw_sheet(splits["training"] + splits["validation"], facts, out, count, seed)
     except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know

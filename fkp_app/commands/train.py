@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.reporter import Reporter
 
 if TYPE_CHECKING:
     from fkp_app.training_run import TrainingRun
@@ -166,9 +167,9 @@ def _show(run: "TrainingRun", console: Console) -> None:
             )
             for event in run.fit():
                 while notes:  # now that the data are known to be readable
-                    console.print(f"fkp: {notes.pop(0)}", highlight=False, markup=False, soft_wrap=True)
+                    Reporter(console.quiet).note(notes.pop(0))
                 if hint is not None:
-                    console.print(hint, highlight=False)
+                    console.print(hint, highlight=False, soft_wrap=True)
                     hint = None
                 if isinstance(event, StepEvent):
                     rate = event.images / event.seconds
