@@ -94,7 +94,9 @@ def in_folder(
     problems += unread
     if not paths and not unread:
         if others := left_out.formats.total() - others:
-            raise FkpError(f"{folder}: holds no images or videos that are read here, but {others} in formats to convert")
+            raise FkpError(
+                f"{folder}: holds no images or videos that are read here, but {others} in formats to convert"
+            )
         hint = "" if recursive else "; --recursive looks into the folders in it"
         raise FkpError(f"{folder}: holds no images or videos{hint}")
     return sorted(paths)
