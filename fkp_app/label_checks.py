@@ -5,9 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from fkp_app.images import MAX_PIXELS
+from fkp_app.images import MAX_PIXELS, ImageError
+from fkp_app.images.reading import read_head
 from fkp_app.keypoint_layout import OUTER_EYES
 from fkp_app.labels import DatasetError, Labels
 from numpynet.typing import AnyArray, Array
@@ -112,21 +112,12 @@ def shown_size(path: Path) -> tuple[int, int, bool] | None:
 def _shown_size(path: Path, changed: int) -> tuple[int, int, bool] | None:
     """changed: when, so that what is remembered of a file ends with it."""
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            turned = _orientation(picture) in (5, 6, 7, 8)
-    except Exception:  # Pillow's readers raise anything; whoever reads the whole picture says what
+        width, height, orientation = read_head(path)
+    except ImageError:  # whoever reads the whole picture says what
         return None
     if width * height > MAX_PIXELS:
         return None
-    return (height, width, True) if turned else (width, height, False)
-
-
-def _orientation(picture: Image.Image) -> object:
-    try:
-        return picture.getexif().get(0x0112)
-    except Exception:  # EXIF that cannot be read counts as none
-        return None
+    return (height, width, True) if orientation >= 5 else (width, height, False)
 
 
 def _is_large(path: Path) -> bool:

@@ -159,8 +159,9 @@ def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ff
             # Tagged alike on both sides, so that nothing but depth and subsampling changes.
             frame.colorspace, frame.color_range = matrix, 2 if full else 1
             frame = frame.reformat(format=pix_fmt)
-            frame.colorspace, frame.color_trc, frame.color_primaries = tags
-            frame.color_range = 2 if full else 1
+            for name, value in zip(("colorspace", "color_trc", "color_primaries"), tags, strict=True):
+                if hasattr(frame, name):  # else the encoder's own say so
+                    setattr(frame, name, value)
             frame.pts, frame.time_base = index, Fraction(1, 25)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))

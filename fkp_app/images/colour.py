@@ -65,7 +65,9 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
         remarks.append(f"holds 32-bit levels, of which {white:g} is taken for white")
 
     def scaled(strip: Image.Image) -> Image.Image:
-        share = np.clip(np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=white) / (white or 1), 0, 1)
+        with np.errstate(invalid="ignore"):  # of what is no number
+            numbers = np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=white)
+        share = np.clip(numbers / (white or 1), 0, 1)
         if contents.inverted and mode.startswith("I;16"):
             share = 1 - share
         return Image.fromarray((255 * share + 0.5).astype(np.uint8))

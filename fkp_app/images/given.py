@@ -43,7 +43,7 @@ def pixels_of(image: Any) -> AnyArray:
 
 def _of_picture(picture: Image.Image) -> AnyArray:
     """A PIL image, which is left as it is, as the file would be read that it came from."""
-    with one_line("image"):
+    with one_line("image", "is too large; make it smaller"):
         check_size(*picture.size)
         if picture.width * picture.height == 0:
             raise RefusedError("has no pixels")

@@ -18,10 +18,10 @@ MAX_WORK = 4_000_000_000
 
 MAX_SEGMENTS = 10_000
 """No more are looked at."""
-_EOI, _SOS, _APP1, _APP2, _COMMENT = 0xD9, 0xDA, 0xE1, 0xE2, 0xFE
-_NEEDED = (0xE0, 0xEE)
-"""JFIF and Adobe, which say what the colours are."""
+_EOI, _SOS, _APP1, _APP2 = 0xD9, 0xDA, 0xE1, 0xE2
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_NEEDED = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE} | _FRAMES
+"""Tables and sizes, and what JFIF and Adobe say of the colours."""
 _BARE = {0x01, *range(0xD0, 0xD9)}
 """Markers without a length."""
 _MARKER = re.compile(rb"\xff+([^\0\xd0-\xd7\xff])")
@@ -31,9 +31,9 @@ _TAILS = (b"", bytes(64), b"\x55" * 64, b"\xaa" * 64, b"\x6d\xb6\xdb" * 21)
 
 
 def read_jpeg(data: bytes) -> Contents:
-    """The first picture of a JPEG file. RefusedError where it has too many scans, or lacks some."""
+    """The first picture of a JPEG file. RefusedError where it has too many scans or sizes, or lacks some."""
     kept, exif, xmp, icc, remarks = [b"\xff\xd8"], b"", b"", list[bytes](), list[str]()
-    scans, pixels, missing = 0, 0, set[tuple[int, int]]()
+    scans, frames, pixels, missing = 0, 0, 0, set[tuple[int, int]]()
     head, end = 0, 0
     for marker, start, stop in _segments(data):
         body = data[start + 4 : min(stop, start + (1 << 16) + 2)]
@@ -44,6 +44,7 @@ def read_jpeg(data: bytes) -> Contents:
             scans, head = scans + 1, head or start
             missing -= _settled(body)
         elif marker in _FRAMES and len(body) >= 6:
+            frames += 1
             pixels = int.from_bytes(body[1:3], "big") * int.from_bytes(body[3:5], "big")
             missing = {(component, i) for component in body[6 : 6 + 3 * body[5] : 3] for i in range(64)}
         if scans:  # what comes between scans stays where it is
@@ -54,8 +55,10 @@ def read_jpeg(data: bytes) -> Contents:
             xmp = xmp or body
         elif marker == _APP2 and body.startswith(b"ICC_PROFILE\0"):
             icc.append(body[12:])
-        elif marker in _NEEDED or not (0xE0 <= marker <= 0xEF or marker == _COMMENT):
+        elif marker in _NEEDED:
             kept.append(data[start:stop])
+    if frames != 1:  # Pillow would believe one, and libjpeg another
+        raise RefusedError(f"is truncated or damaged (it says {frames} times how large it is)")
     if scans > MAX_SCANS or scans * pixels > MAX_WORK:
         raise RefusedError(f"has {scans} scans, which would take minutes to read; save it again as an ordinary JPEG")
     if scans and not end:

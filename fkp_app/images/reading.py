@@ -24,6 +24,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 250_000_000
 """Larger images are not decoded: a file of a few kilobytes can claim pixels for gigabytes. Phones make 200 million."""
+MAX_JPEG2000 = 100_000_000
+"""Of JPEG 2000, which takes 20 bytes a pixel to decode, and ten times as long as JPEG."""
 MAX_SIDE = 100_000
 """Pixels. Pillow takes minutes for longer rows, whose bytes it joins again with each block that it reads."""
 MAX_BYTES = 1 << 31
@@ -55,13 +57,27 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
     def check(width: int, height: int) -> None:
         check_size(width, height, max_pixels)
 
-    with one_line(name):
+    with one_line(name, f"has far more than {max_pixels / 1e6:.0f} million pixels; make it smaller"):
         with opened(path) as file:
             picture, contents = decode(file, check, remarks)
-        image = upright(colour.to_rgb(picture, contents, remarks), contents.orientation)
+        image = colour.to_rgb(picture, contents, remarks)
+        del picture  # of a large photo nearly a gigabyte
+        image = upright(image, contents.orientation)
     if notes is not None:
         notes += [f"{name}: {remark}" for remark in dict.fromkeys(remarks)]
     return image
+
+
+def read_head(path: Source) -> tuple[int, int, int]:
+    """An image's width and height as they are stored, and its orientation as EXIF numbers it; no pixel is decoded.
+
+    ImageError as in `read_image`; the size is not checked.
+    """
+    with one_line(_name(path), "has far too many pixels; make it smaller"), opened(path) as file:
+        contents = _contents(file)
+        with Image.open(contents.stream, formats=[contents.kind]) as picture:
+            turn = turn_of(picture) if contents.kind == "AVIF" else contents.orientation
+            return picture.width, picture.height, turn
 
 
 def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -81,6 +97,8 @@ def decode(file: BinaryIO, check: Callable[[int, int], None], remarks: list[str]
     contents = _contents(file)
     with Image.open(contents.stream, formats=[contents.kind]) as picture:
         check(*picture.size)
+        if contents.kind == "JPEG2000":
+            check_size(*picture.size, MAX_JPEG2000)
         frames = max(contents.frames, getattr(picture, "n_frames", 1) if contents.kind == "AVIF" else 1)
         if frames > 1:
             remarks.append(f"{contents.parts.format(frames)}, of which the first is used")
@@ -117,25 +135,25 @@ def upright(image: AnyArray, orientation: int) -> AnyArray:
 
 
 @contextmanager
-def one_line(name: str, otherwise: str = "") -> Iterator[None]:
+def one_line(name: str, too_large: str, no_image: str = "") -> Iterator[None]:
     """Whatever goes wrong with a file becomes an ImageError of one line that names it.
 
-    otherwise: what follows where it is no image.
+    too_large: what is said where Pillow's own limit is exceeded; no_image: what follows where it is no image.
     """
     try:
         yield
     except ImageError:
         raise
     except RefusedError as error:
-        problem = str(error) + (otherwise if str(error).endswith("can be read") else "")
+        problem = str(error) + (no_image if str(error).endswith("can be read") else "")
     except (FileNotFoundError, NotADirectoryError):
         problem = "no such file"
     except UnidentifiedImageError:
-        problem = f"is not an image that can be read{otherwise or ' (damaged, or of an unusual kind)'}"
+        problem = f"is not an image that can be read{no_image or ' (damaged, or of an unusual kind)'}"
     except PermissionError:
         problem = "cannot be read (permission denied)"
     except Image.DecompressionBombError:
-        problem = f"is too large, with far more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller"
+        problem = too_large
     except MemoryError:
         problem = "needs more memory than there is; make it smaller"
     except Exception as error:  # decoders raise any kind on damaged data

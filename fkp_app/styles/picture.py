@@ -62,7 +62,8 @@ def _decoded(path: Path) -> tuple[AnyArray, bool]:
     """The picture in a file, uint8 RGBA (H, W, 4), and whether it has transparency. FkpError where it is none."""
     file = io.BytesIO(read_bytes(path, MOST_BYTES))
     remarks: list[str] = []
-    with one_line(str(path), "; save it as a PNG with an alpha channel"):
+    too_large = f"is too large; make it {MOST_SIDE} pixels at most on each side"
+    with one_line(str(path), too_large, "; save it as a PNG with an alpha channel"):
         picture, contents = decode(file, _check_size, remarks)
         rgba = np.asarray(colour.to_rgba(picture, contents, remarks))
         return upright(rgba, contents.orientation), picture.has_transparency_data

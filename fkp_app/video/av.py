@@ -23,6 +23,7 @@ AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)
 """What PyAV raises on files that it cannot use."""
 LARGE = 4096 * 2304
 """Larger pictures are decoded one after the other: each thread would hold some of its own."""
+INTERLACED = "is interlaced, and stays so: where something moves, every other line shows another moment"
 NO_TIMES = UNSTATED - {"mpegts", "mpeg", "dv"}
 """Formats that are frames and nothing else."""
 
@@ -43,7 +44,7 @@ class AvDecoder:
             if self._short:
                 raise _cut_off(path, self._short) from None
             raise
-        self._colours = Colours(self._video.codec_context, self.notes)
+        self._colours = Colours(self.notes)
         self._origin = float((self._video.start_time or 0) * (self._video.time_base or 0))
         # As claimed before anything was read: some of FFmpeg's readers correct it as they go.
         self._length = Length(self._container, self._video, self._origin)
@@ -90,6 +91,8 @@ class AvDecoder:
         try:
             for frame in self._video.codec_context.decode(packet):
                 at = None if frame.time is None else frame.time - self._origin
+                if frame.interlaced_frame and INTERLACED not in self.notes:
+                    self.notes.append(INTERLACED)
                 yield at, oriented(self._colours(frame), frame, self.notes)
         except AV_ERRORS:
             self._lost += 1

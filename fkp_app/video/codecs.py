@@ -1,5 +1,6 @@
 """What a library must do to read or write videos for us, and what is asked of every file, whichever does it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ Library = Literal["av", "opencv"]
 
 MAX_SIDE = 8192
 """Videos wider or higher are not read."""
+OLDEST_AV = (17, 1)
+"""Older versions of PyAV mix up colours, silently, where a video is not coded as the one before it."""
 FRAME_RATES = (0.1, 500.0)
 """What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
@@ -69,12 +72,18 @@ class Encoder(Protocol):
 
 
 def has_av() -> bool:
-    """Whether PyAV is installed and can be loaded."""
+    """Whether PyAV is installed, can be loaded and is new enough; otherwise OpenCV reads and writes, and says so."""
     try:
-        import av  # noqa: F401
+        import av
     except (ImportError, OSError):
         return False
-    return True
+    return new_enough(av.__version__)
+
+
+def new_enough(version: str) -> bool:
+    """Whether a PyAV of this version has colours right."""
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= OLDEST_AV
 
 
 def check_size(path: Path, width: int, height: int) -> None:

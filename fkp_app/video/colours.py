@@ -5,7 +5,6 @@ from fractions import Fraction
 import cv2
 import numpy as np
 from av.filter import Graph
-from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
@@ -32,12 +31,12 @@ class Colours:
     notes gets what was converted, a line each, once. HDR (HLG, PQ) and wide gamuts become BT.709, as `tone` says.
     """
 
-    def __init__(self, context: VideoCodecContext, notes: list[str]) -> None:
-        self._context, self._notes = context, notes
-        self._tables: dict[tuple[int, int], _Table] = {}
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+        self._tables: dict[tuple[int, int, int, int], _Table] = {}
 
     def __call__(self, frame: VideoFrame) -> AnyArray:
-        transfer, primaries = int(self._context.color_trc), int(self._context.color_primaries)
+        transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
         matrix = self._matrix(frame, transfer, primaries)
         if any(component.is_alpha for component in frame.format.components):
             self._note("has a channel of transparency, which is left out")
@@ -64,9 +63,9 @@ class Colours:
         return BT709_MATRIX if frame.height >= HIGH_DEFINITION else BT601_MATRIX
 
     def _table(self, transfer: int, primaries: int, frame: VideoFrame) -> "_Table":
-        key = frame.width, frame.height
+        key = transfer, primaries, frame.width, frame.height
         if key not in self._tables:
-            self._tables = {key: _Table(transfer, primaries, *key)}
+            self._tables = {key: _Table(*key)}
         return self._tables[key]
 
     def _note(self, text: str) -> None:

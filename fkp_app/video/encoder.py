@@ -152,9 +152,13 @@ class AvEncoder:
             self._container.close()
 
     def _mux_sound(self, until: float | None) -> None:
-        if self._sound is not None:
-            for packet in self._sound.packets(until):
+        if self._sound is None:
+            return
+        for packet in self._sound.packets(until):
+            try:
                 self._container.mux(packet)
+            except (av.error.InvalidDataError, av.error.ArgumentError):  # of this packet, and not of the disk
+                self._sound.lost += 1
 
 
 @contextmanager

@@ -15,6 +15,6 @@ FORMATS = (
 OPTIONS = {
     "format_whitelist": ",".join(FORMATS),
     "protocol_whitelist": "file",
-    "max_pixels": str(MAX_SIDE * MAX_SIDE),  # also for the frames that are decoded to find out what a file holds
+    "max_pixels": str(MAX_SIDE * MAX_SIDE),  # also of the frames that are decoded to find out what a file holds
 }
 """As FFmpeg calls what it may do."""

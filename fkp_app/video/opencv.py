@@ -28,11 +28,14 @@ class OpenCvDecoder:
         self.notes: list[str] = []
         self.unkept = ""
         self._short, self._is_riff = short_of(path), is_riff(path)
+        name = name_of(path)
+        if name is None:
+            raise VideoError(f"{path}: has a name that is not UTF-8, which OpenCV cannot open; rename it")
         try:
             with _options():
-                self._capture = cv2.VideoCapture(str(path.absolute()), ffmpeg_or_any(cv2))
+                self._capture = cv2.VideoCapture(name, ffmpeg_or_any(cv2))
             opened = self._capture.isOpened()
-        except (cv2.error, UnicodeError):
+        except cv2.error:
             opened = False
         if not opened:
             why = f"it {self._short}" if self._short else "it is damaged, without pictures or of an unknown format"
@@ -91,6 +94,16 @@ def silent_cv2() -> ModuleType:
     return cv2
 
 
+def name_of(path: Path) -> str | None:
+    """A file's whole name for OpenCV; None where it is not UTF-8, at which OpenCV crashes."""
+    name = str(path.absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return None
+    return name
+
+
 @contextmanager
 def _options() -> Iterator[None]:
     """OpenCV tells its FFmpeg, meanwhile, which files it may open; that is had by the environment alone."""
@@ -123,8 +136,11 @@ class OpenCvEncoder:
         self._number, self._written, self._last = Numbering(frame_rate), 0, None
         if path.suffix.lower() == ".webm":
             raise EncodingError(".webm needs PyAV: pip install 'numpynet-fkp[video]'; or choose .mp4")
+        name = name_of(path)
+        if name is None:
+            raise EncodingError("OpenCV writes to names and folders in UTF-8 alone")
         code = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(path.absolute()), ffmpeg_or_any(cv2), code, frame_rate, (width, height))
+        self._writer = cv2.VideoWriter(name, ffmpeg_or_any(cv2), code, frame_rate, (width, height))
         if not self._writer.isOpened():
             raise EncodingError(f"OpenCV cannot write {width} x {height} pixels to {path.suffix} files")
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from fkp_app.errors import FkpError, problem_of
 from fkp_app.video.clock import Clock
-from fkp_app.video.codecs import FRAME_RATES, Decoder, Library, VideoError, has_av
+from fkp_app.video.codecs import FRAME_RATES, Decoder, Library, VideoError, check_size, has_av
 from numpynet.typing import AnyArray
 
 VIDEO_SUFFIXES = frozenset(
@@ -107,6 +107,7 @@ class VideoReader:
     def _start(self, at: float | None, image: AnyArray) -> None:
         from fkp_app.video.shape import is_shape, square_pixels
 
+        check_size(self.path, image.shape[1], image.shape[0])  # the file may have claimed another size
         claims = self._decoder.claims
         self.frame_rate, self.frame_count, self.has_sound = claims.frame_rate, claims.frame_count, claims.has_sound
         self.unkept = self._decoder.unkept

@@ -1,12 +1,10 @@
 """The sound of one video for another: copied packet by packet, or coded anew."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
@@ -14,6 +12,7 @@ from av.packet import Packet
 
 from fkp_app.errors import FkpError
 from fkp_app.video.av import AV_ERRORS, main_stream, open_av, reason
+from fkp_app.video.clock import MOST_STILL
 
 OPUS_RATE = 48_000
 """Opus knows few sampling rates; this is its own."""
@@ -28,7 +27,7 @@ class SoundError(Exception):
 
 
 class Sound:
-    """Adds a stream with the sound of `source` to `target`, and hands out its packets.
+    """Adds a stream with the sound of `source` to `target`, and hands out its packets; lost: how many are damaged.
 
     codec: copies the packets as they are where None, else what they are coded as. Times count from where the pictures
     of `source` begin, as `VideoReader` gives them. timed: whether the target keeps times; otherwise the sound must
@@ -38,6 +37,7 @@ class Sound:
     def __init__(self, source: Path, target: OutputContainer, codec: str | None, timed: bool = True) -> None:
         self.notes: list[str] = []
         self._ahead: Packet[Any] | None = None
+        self.lost, self._at = 0, 0.0
         try:
             self._container = open_av(source)
         except FkpError as error:
@@ -78,19 +78,25 @@ class Sound:
     def _next(self) -> "Packet[Any] | None":
         """The next packet; None at the end, also at an early one."""
         try:
-            return next(self._packets, None)
+            packet = next(self._packets, None)
         except AV_ERRORS as error:
             self.notes.append(f"has the sound up to where the source's is damaged ({reason(error)})")
             self._packets = iter(())
             return None
+        if packet is None and self.lost:
+            lacks = "a packet" if self.lost == 1 else f"{self.lost} packets"
+            self.notes.append(f"lacks {lacks} of the sound, as the source's is damaged")
+            self.lost = 0
+        return packet
 
     def _copied(self, sound: AudioStream) -> Iterator["Packet[Any]"]:
         last: int | None = None
         for packet in self._container.demux(sound):
             at = packet.dts if packet.dts is not None else packet.pts
-            if not packet.size or at is None:
-                continue
             shift = round(self._begin / packet.time_base)
+            if not packet.size or at is None or self._leaps((at - shift) * packet.time_base):
+                self.lost += bool(packet.size)
+                continue
             at -= shift
             if last is not None:
                 at = max(at, last + 1)  # times must grow, which those of many files do not
@@ -101,13 +107,24 @@ class Sound:
     def _coded(self, sound: AudioStream) -> Iterator["Packet[Any]"]:
         for packet in self._container.demux(sound):
             frames: list[AudioFrame] = []
-            with suppress(av.error.InvalidDataError, av.error.EOFError):  # a damaged packet is a short silence
+            try:
                 frames = sound.codec_context.decode(packet)
+            except AV_ERRORS:  # a damaged packet is a short silence; the end of all is none
+                self.lost += bool(packet.size)
             for frame in frames:
                 if frame.pts is not None:
                     frame.pts -= round(self._begin / (frame.time_base or 1))
+                    if self._leaps(frame.pts * (frame.time_base or 1)):
+                        self.lost += 1
+                        continue
                 yield from self._stream.encode(frame)
         yield from self._stream.encode(None)
+
+    def _leaps(self, at: Fraction | int) -> bool:
+        """Whether a time in seconds is hours after the last one, and so no time of this sound."""
+        leaps = at > self._at + MOST_STILL
+        self._at = self._at if leaps else float(at)
+        return leaps
 
     def close(self) -> None:
         """Close the source."""

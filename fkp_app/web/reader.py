@@ -11,9 +11,8 @@ from typing import Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from fkp_app.errors import FkpError
-from fkp_app.images import read_image
-from fkp_app.images.contents import RefusedError
-from fkp_app.images.reading import decode, opened
+from fkp_app.images import ImageError, read_image
+from fkp_app.images.reading import read_head
 from numpynet.typing import AnyArray
 
 WORKERS = 2
@@ -66,15 +65,11 @@ class PhotoReader:
 
 
 def _pixels(photo: Path) -> int:
-    claimed = [0]
-
-    def check(width: int, height: int) -> None:
-        claimed.append(width * height)
-        raise RefusedError  # before any pixel is decoded
-
-    with contextlib.suppress(Exception), opened(photo) as file:
-        decode(file, check, [])
-    return claimed[-1]
+    try:
+        width, height, _ = read_head(photo)
+    except ImageError:
+        return 0
+    return width * height
 
 
 def _read(photo: Path, max_pixels: int) -> tuple[AnyArray, list[str]]:

@@ -91,7 +91,7 @@ def adam_update_factored(
 
 def _made_for(moved: tuple[Array, Array, Array], *read: Array) -> bool:
     """Whether the loops can move the parameter and its two moments in place."""
-    return (
+    return bool(
         compiled(*moved, *read)
         and moved[0].shape == moved[1].shape == moved[2].shape
         and all(a.flags.c_contiguous and a.flags.writeable for a in moved)

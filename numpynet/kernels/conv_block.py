@@ -157,7 +157,7 @@ def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: P
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     if min(g.OH, g.OW) < 1 + pool or len(x) * g.OH * g.OW < 2:
         return False
-    return compiled(x, weight, *others) and all(a is None or a.shape == weight.shape[:1] for a in others)
+    return bool(compiled(x, weight, *others) and all(a is None or a.shape == weight.shape[:1] for a in others))
 
 
 def _output_shape(cache: ConvBlockCache) -> tuple[int, ...]:

@@ -10,4 +10,4 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 def compiled(first: AnyArray, *others: AnyArray | None) -> bool:
     """Whether all are of one of DTYPES, the same; None does not count."""
-    return first.dtype in DTYPES and all(a is None or a.dtype == first.dtype for a in others)
+    return bool(first.dtype in DTYPES and all(a is None or a.dtype == first.dtype for a in others))

@@ -61,8 +61,8 @@ def test_every_kind_of_image(name, portrait, tmp_path, fkp):
     picture, points = portrait
     SAVED_AS[name](Image.fromarray(picture)).save(tmp_path / name)
     ended = fkp("detect", tmp_path / name, "--json", "-")
-    guessed = f"fkp: {tmp_path / name}: is CMYK without a colour profile; its colours are a guess\n"
-    assert (ended.code, ended.err) == (0, guessed if name.startswith("cmyk") else "")
+    guess = f"fkp: {tmp_path / name}: is CMYK without a colour profile; its colours are a guess\n"
+    assert (ended.code, ended.err) == (0, guess if name.startswith("cmyk") else "")
     result = one_face(ended.out, points)
     assert (result["image"], result["width"], result["height"]) == (str(tmp_path / name), 300, 300)
     assert 0.5 < result["faces"][0]["confidence"] <= 1
@@ -304,7 +304,7 @@ BAD_WEIGHTS = {
     "html": "is an HTML page, not weights; download the file itself",
     "pickle": "is a pickle, which may run any code and is never opened here; save it as .safetensors",
     "text": "is not a .safetensors file",
-    "folder": "is a directory, not a file; name a .safetensors file",
+    "folder": "is a directory; name a .safetensors file",
     "another shape": "head.weight",
 }
 

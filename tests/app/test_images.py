@@ -162,9 +162,7 @@ def test_a_picture_too_large_is_refused_before_its_pixels_are_read(tmp_path):
         read_image(path)
     for side in (16_000, 1_000_000):  # which Pillow refuses by itself
         path = claim(tmp_path / "b.png", side, side)
-        with pytest.raises(
-            ImageError, match=r"b\.png: (has 16000 x 16000|is too large, with far more than 250 million) "
-        ):
+        with pytest.raises(ImageError, match=r"b\.png: has (16000 x 16000|far more than 250 million) "):
             read_image(path)
     assert MAX_PIXELS == 250_000_000
 

@@ -410,6 +410,22 @@ def test_a_jpeg_of_many_scans_is_refused():
         assert re.match(r"has \d+ scans, .*; save it again as an ordinary JPEG$", refused(scans(count)))
 
 
+def test_a_jpeg_that_says_several_sizes_is_refused():
+    """Pillow makes room for the last one, and libjpeg writes what another says."""
+    data = saved(picture(), "JPEG")
+    place = data.index(b"\xff\xc0")
+    size = data[place : place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")]
+    small = size[:5] + struct.pack(">HH", 8, 8) + size[9:]
+    for more in (small, size, b"\xff\xc2" + small[2:]):
+        for where in (place, place + len(size)):
+            assert refused(data[:where] + more + data[where:]) == (
+                "is truncated or damaged (it says 2 times how large it is)"
+            )
+    for other in (0xDE, 0xDC, 0xDF, 0xC8):  # which the two understand differently, or one of them alone
+        hidden = bytes([0xFF, other]) + small[2:]
+        check(data[: place + len(size)] + hidden + data[place + len(size) :], picture(), kind="JPEG")
+
+
 def test_a_large_jpeg_may_have_fewer_scans():
     """The work is bounded: scans times pixels. Only the header says how large it is."""
     data = bytearray(scans(60))
@@ -447,6 +463,14 @@ def test_rows_that_are_too_long_are_refused():
     assert refused(b"P5 100001 1 255\n" + bytes(100_001)) == (
         "has 100001 x 1 pixels, with a side of more than 100000; make it smaller"
     )
+
+
+def test_a_large_jpeg_2000_is_refused():
+    """It claims to be large, and would take gigabytes and most of a minute."""
+    data = bytearray(saved(picture(), "JPEG2000"))
+    box, siz = data.index(b"ihdr") + 4, data.index(b"\xff\x51") + 6
+    data[box : box + 8] = data[siz : siz + 8] = struct.pack(">II", 16_000, 15_000)
+    assert refused(bytes(data)) == "has 15000 x 16000 pixels, more than 100 million; make it smaller"
 
 
 def test_a_photo_of_108_megapixels_is_read(tmp_path):
@@ -503,9 +527,13 @@ OTHERS = ["BLP", "DDS", "DIB", "ICO", "ICNS", "IM", "MSP", "PCX", "QOI", "SGI", 
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_formats_that_the_docs_do_not_name_are_not_opened(kind, tmp_path):
+def test_formats_that_the_docs_do_not_name_are_not_opened(kind, tmp_path, monkeypatch):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow does not write {kind}")
     mode = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P"}.get(kind, "RGB")
-    file = io.BytesIO()  # Pillow's SPIDER takes the suffix of a file's name for its own
+    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # where SPIDER enters the suffix of what it saves
+    file = io.BytesIO()
     Image.fromarray(picture()).convert(mode).resize((64, 64)).save(file, kind)
     (tmp_path / "a.png").write_bytes(file.getvalue())
     with pytest.raises(ImageError, match=r"a\.png: is (an icon, which is )?not an image that can be read"):

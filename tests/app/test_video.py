@@ -17,7 +17,6 @@ from tests.videos import (
     HEIGHT,
     RED,
     WIDTH,
-    begun_later,
     pictures,
     quarters,
     shown_by,
@@ -253,17 +252,6 @@ def test_damage_in_the_middle_costs_some_frames_and_is_said(tmp_path):
     assert frames[-1].time == pytest.approx(49 / 25)
     assert reader.truncated
     assert "is damaged" in reader.notes[0]
-
-
-@needs_av
-def test_a_trimmed_video_is_not_truncated(tmp_path):
-    path = write_video(tmp_path / "a.mp4", pictures(50))
-    clock = 12800  # what FFmpeg makes of 25 frames a second
-    frames, reader = read(begun_later(path, 20 * clock // 25, 1200), "av")
-    assert len(frames) == 30
-    assert frames[0].time == 0
-    assert reader.notes == []
-    same_colours(frames[0].image, pictures(50)[20])
 
 
 @both

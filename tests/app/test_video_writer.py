@@ -1,4 +1,4 @@
-"""Videos written by PyAV and by OpenCV: that they hold what went in, sound included, and are whole or not there."""
+"""Videos written by PyAV and by OpenCV: that they hold what went in, and are whole or not there."""
 
 import resource
 import subprocess
@@ -12,7 +12,7 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.video.codecs import has_av
 from fkp_app.video.reader import open_video
 from fkp_app.video.writer import WRITTEN_SUFFIXES, VideoWriter
-from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters, sound_packets, write_video
+from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters
 
 needs_av = pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)")
 both = pytest.mark.parametrize("library", [pytest.param("av", marks=needs_av), "opencv"])
@@ -136,65 +136,6 @@ def test_a_constant_rate_comes_as_near_as_it_can(library, tmp_path):
         np.testing.assert_allclose(quarters(shown.image), quarters(pictures(5)[index]), atol=14)
     assert frames[-1].time == pytest.approx(0.35, abs=1e-3)
     assert "lacks 1 of the frames" in notes[-1]
-
-
-@needs_av
-@pytest.mark.parametrize("codec", ["aac", "libmp3lame", "pcm_s16le"])
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
-def test_sound_is_copied_bit_for_bit(codec, suffix, tmp_path):
-    source = write_video(tmp_path / "source.mov", pictures(20), sound=codec)
-    assert write(tmp_path / f"a{suffix}", pictures(20), rate=25, sound_from=source) == []
-    name, packets, begin = sound_packets(tmp_path / f"a{suffix}")
-    source_name, source_packets, source_begin = sound_packets(source)
-    assert (name, packets) == (source_name, source_packets)
-    assert len(packets) > 5
-    assert begin == pytest.approx(source_begin, abs=0.05 if suffix == ".avi" else 0.002)
-    times = [frame.time for frame in read(tmp_path / f"a{suffix}")[0]]
-    np.testing.assert_allclose(times, np.arange(20) / 25, atol=1e-3)
-
-
-@needs_av
-@pytest.mark.parametrize("source_suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_sound_stays_in_step(source_suffix, suffix, tmp_path):
-    """Pictures that begin at 1 s of the source's clock, and sound that begins at 1.4 s."""
-    times = [1 + index / 25 for index in range(30)]
-    source = write_video(tmp_path / f"source{source_suffix}", pictures(30), times, sound="pcm_s16le", late=1.4)
-    with open_video(source) as reader, VideoWriter(tmp_path / f"a{suffix}", WIDTH, HEIGHT, 25, source) as writer:
-        for frame in reader:
-            writer.write(frame.image, frame.time)
-    assert sound_packets(tmp_path / f"a{suffix}")[2] == pytest.approx(0.4, abs=0.002)
-
-
-@needs_av
-def test_sound_that_a_container_cannot_hold_is_coded_anew_and_said(tmp_path):
-    source = write_video(tmp_path / "source.mp4", pictures(50), sound="aac")
-    (note,) = write(tmp_path / "a.webm", pictures(50), rate=25, sound_from=source)
-    assert note == f"{tmp_path / 'a.webm'}: has its sound coded anew, as a webm file cannot hold it as it was"
-    import av
-
-    with av.open(str(tmp_path / "a.webm")) as file:
-        sound = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
-    assert sound.size / 48000 == pytest.approx(2, abs=0.06)
-    assert np.std(sound[10000:-10000]) == pytest.approx(8000 / 32768 / np.sqrt(2), rel=0.1)
-
-
-@needs_av
-def test_sound_that_avi_would_shift_is_left_out_and_said(tmp_path):
-    source = write_video(tmp_path / "source.mp4", pictures(50), sound="aac", late=0.6)
-    (note,) = write(tmp_path / "a.avi", pictures(50), rate=25, sound_from=source)
-    assert "is without sound" in note
-    assert "begins 0.6 s after the pictures" in note
-    with open_video(tmp_path / "a.avi") as reader:
-        assert not reader.has_sound
-
-
-@needs_av
-def test_a_source_whose_sound_cannot_be_read_costs_only_the_sound(tmp_path):
-    (tmp_path / "b.mp4").write_text("no video")
-    (note,) = write(tmp_path / "a.mp4", pictures(), sound_from=tmp_path / "b.mp4")
-    assert "is without sound" in note
-    assert len(read(tmp_path / "a.mp4")[0]) == COUNT
 
 
 @both

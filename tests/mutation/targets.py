@@ -44,8 +44,8 @@ def _layer(name: str, parity: str) -> Target:
     )
 
 
-def _kernel(name: str, words: str = "", hands_on: bool = True) -> Target:
-    files = ["tests/kernels/test_small.py"] + ["tests/kernels/test_fallback.py"] * hands_on
+def _kernel(name: str, words: str = "") -> Target:
+    files = [f"tests/kernels/test_{what}.py" for what in ("small", "fallback", "spoiled")]
     return Target(PACKAGE / "kernels" / f"{name}.py", tuple((file, "-k", words or name) for file in files))
 
 
@@ -87,9 +87,14 @@ TARGETS = [
     _kernel("rows", "linear or adam"),
     _kernel("adam"),
     _kernel("batch_norm"),
-    _kernel("relu", hands_on=False),
+    _kernel("relu"),
+    Target(
+        PACKAGE / "kernels" / "made_for.py",
+        (("tests/kernels/test_small.py", "-k", "relu or linear"), ("tests/kernels/test_spoiled.py", "-k", "dtype")),
+    ),
     _kernel("max_pool2d"),
     _kernel("smooth_l1_loss"),
+    Target(PACKAGE / "functional" / "arguments.py", (("tests/kernels/test_spoiled.py", "-k", "backward"),)),
     Target(PACKAGE / "layers" / "conv_block.py", (("tests/layers/test_fuse.py",),)),
     Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py", "tests/layers/test_fuse_limits.py"),)),
     Target(PACKAGE / "kernels" / "soft_argmax2d.py", (("tests/kernels/test_soft_argmax2d.py",),)),
@@ -116,7 +121,10 @@ TARGETS = [
     Target(PACKAGE / "factors.py", (("tests/training/test_factors.py",),)),
     Target(
         PACKAGE / "parameter.py",
-        (("tests/training/test_factors.py",), ("tests/layers/test_layers.py", "tests/layers/test_parameter.py")),
+        (
+            ("tests/training/test_factors.py",),
+            ("tests/layers/test_layers.py", "tests/layers/test_parameter.py", "-k", "not large_layer"),
+        ),
     ),
     Target(PACKAGE / "losses.py", (("tests/layers/test_models.py",), ("tests/parity/test_losses.py",), ERRORS)),
     Target(
