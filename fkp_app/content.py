@@ -15,7 +15,7 @@ VIDEOS = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34", b".RMF"),
     *(b"YUV4MPEG2", b"DKIF", b"nut/multimedia", b"\x1f\x07\0", b"\xb7\xd8\0\x20\x37\x49\xda\x11"),
 )
-STILL_BRANDS = re.compile(rb"avi[fs]|he[iv][cxms]|mif1|msf1|miaf|crx ")
+STILL_BRANDS = re.compile(rb"avi[fs]|hei[cfmsx]|hev[cmsx]|mif1|msf1|miaf|crx ")
 """Of files in the form of an MP4 that hold photos: AVIF, HEIC, Canon's raw."""
 SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -32,7 +32,7 @@ def content_kind(head: bytes) -> Literal["image", "video"] | None:
         return {b"WEBP": "image", b"AVI ": "video", b"CDXA": "video"}.get(head[8:12])  # type: ignore[return-value]
     if head[:4] == b"OggS":  # sound as a rule
         return "video" if re.search(rb"\x80theora|\x01video|BBCD", head) else None
-    if head.startswith(IMAGES) or re.match(rb"P[1-7]\s", head):
+    if head.startswith(IMAGES) or re.match(rb"P[1-7][\s#]|P[Ff]\s|\0\0[\x01\x02]\0[\x01-\x40]\0", head):  # icons, too
         return "image"
     if head.startswith(VIDEOS) or head[4:8] in QUICKTIME or _is_mpeg(head):
         return "video"
@@ -49,8 +49,8 @@ def read_head(path: Path) -> bytes:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    if re.match(rb"\0\0\0?\x01", head):  # a start code of MPEG 1, 2, 4, H.264 or H.265; but an icon has a small number
-        return not re.match(rb"\0\0\x01\0[\x01-\x40]\0", head)
+    if re.match(rb"\0\0\0?\x01", head):  # a start code of MPEG 1, 2, 4, H.264 or H.265
+        return True
     for begin, step in ((0, PACKET), (4, PACKET_WITH_TIME)):
         if len(head) > begin + 2 * step and {head[begin + i * step] for i in range(3)} == {0x47}:
             return True

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fkp_app.drawing import Draw
 from fkp_app.image_run import Finder, Job, Outcome, Setup, run_here, run_in_workers, threads_each
+from fkp_app.remarks import Remarks
 from fkp_app.reporter import Reporter
 from fkp_app.results import ImageResult, Result, count_of
 from fkp_app.sources import Kind, Source
@@ -34,6 +35,7 @@ class FileRun:
     write: Write | None
     failed: int
     done: int = 0
+    remarks: Remarks = field(default_factory=Remarks)
     results: dict[int, Result] = field(default_factory=dict)
 
     @property
@@ -43,13 +45,17 @@ class FileRun:
 
     @contextmanager
     def kept_if_stopped(self) -> Iterator[None]:
-        """Whatever ends the body early: what was found until then is written."""
+        """Whatever ends the body early: what was found until then is written. Remarks on files are made at its end."""
         try:
             yield
-        except BaseException:
+            self._remark()
+        except BaseException as error:
             with suppress(OSError):  # standard output and error may have gone
                 written = bool(self.results) and self.write is not None and self.write(self.found)
-                if len(self.sources) > 1:
+                unheard = (
+                    isinstance(error, BrokenPipeError) and not written
+                )  # whoever read our lines has gone, and knows
+                if len(self.sources) > 1 and not unheard:
                     kept = ", and what was found in them is written" if written else ""
                     self.reporter.note(f"{self.done} of {len(self.sources)} sources were done{kept}")
             raise
@@ -77,6 +83,8 @@ class FileRun:
                 self.failed += outcome.problem is not None
                 if outcome.result is not None:
                     self.results[i] = outcome.result
+                for note in outcome.notes:
+                    self.remarks.add(note, [str(outcome.job.source.path), outcome.job.source.name])
                 _say(outcome, self.reporter)
         for note in notes:
             self.reporter.note(note)
@@ -98,7 +106,7 @@ class FileRun:
             for problem in [*outcome.problems[:1], *outcome.missing]:
                 self.reporter.problem(problem)
             for note in outcome.notes:
-                self.reporter.note(note)
+                self.remarks.add(note, [str(task.source.path), task.source.name, str(task.target)])
             if outcome.result is not None and (not outcome.problems or outcome.written or keep):
                 self.reporter.line(outcome.summary())
 
@@ -114,6 +122,10 @@ class FileRun:
         rate = f" ({len(images) / seconds:.1f} images a second)" if not videos and images else ""
         return f"{'; '.join(parts)}; {seconds:.1f} s{rate}"
 
+    def _remark(self) -> None:
+        for line in self.remarks.lines():
+            self.reporter.note(line)
+
     def _places(self, kind: Kind) -> list[int]:
         return [i for i, source in enumerate(self.sources) if source.kind == kind]
 
@@ -121,8 +133,6 @@ class FileRun:
 def _say(outcome: Outcome, reporter: Reporter) -> None:
     if outcome.problem is not None:
         reporter.problem(outcome.problem)
-    for note in outcome.notes:
-        reporter.note(note)
     result, picture = outcome.result, outcome.job.picture
     if result is None or outcome.problem is not None:
         return

@@ -82,6 +82,7 @@ def in_folder(
     """Images and videos in a folder by their suffix, in order. Links to folders are not followed: they may lead in
     circles. avoided: real paths of folders that hold results. FkpError where there are no images or videos."""
     unread: list[str] = []
+    others = left_out.formats.total()
 
     def cannot(error: OSError) -> None:
         unread.append(f"{error.filename}: cannot be read ({error.strerror})")
@@ -92,6 +93,10 @@ def in_folder(
         paths += [path for path in (Path(place, name) for name in sorted(names)) if is_source(path, left_out)]
     problems += unread
     if not paths and not unread:
+        if others := left_out.formats.total() - others:
+            raise FkpError(
+                f"{folder}: holds no images or videos that are read here, but {others} in formats to convert"
+            )
         hint = "" if recursive else "; --recursive looks into the folders in it"
         raise FkpError(f"{folder}: holds no images or videos{hint}")
     return sorted(paths)

@@ -1,6 +1,5 @@
 """Jobs shared out to processes, with results in order; a process that dies takes with it the one job that it was at."""
 
-import _thread
 import contextlib
 import os
 import signal
@@ -196,7 +195,7 @@ def _end_with_parent() -> None:
     if parent is None:
         return
     wait([parent.sentinel])
-    _thread.interrupt_main(signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)  # which ends what it is at, if a library comes back
     time.sleep(GRACE)
     os._exit(TERMINATED)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fkp_app.images import read_image, write_image
-from numpynet.files import PREFIX
+from numpynet.files import PREFIX, atomic
 from tests.videos import write_avi
 
 COUNT = 400
@@ -86,6 +86,45 @@ def test_workers_end_with_a_parent_that_is_killed(album, tmp_path):
     assert not list((tmp_path / "out").glob(f"{PREFIX}*"))  # they had the time to remove what was not whole
 
 
+class Lasting:
+    """What a worker makes: it begins a file for each job, says so, and never ends."""
+
+    def __call__(self):
+        return self.work
+
+    def work(self, path):
+        with atomic(path):
+            path.with_suffix(".begun").touch()
+            time.sleep(3600)
+
+
+LASTING = """
+import sys
+from pathlib import Path
+from fkp_app.worker_pool import WorkerPool
+from tests.app.test_ended import Lasting
+
+if __name__ == "__main__":
+    jobs = [Path(sys.argv[1], f"{i}.png") for i in range(2)]
+    list(WorkerPool(Lasting(), 2, lambda job, reason: reason).results(jobs))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_in_the_middle_of_a_job_that_lasts(number, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(LASTING)
+    command = [sys.executable, program, tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, env=environment)
+    wait_for(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
+    assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 2
+    os.kill(process.pid, number)
+    process.wait(30)
+    wait_for(lambda: group_is_gone(process.pid), 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.begun", "1.begun", "program.py"]
+
+
 def test_a_closed_terminal_under_nohup_does_not_end_it(album, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
@@ -131,14 +170,18 @@ def test_a_run_beside_another_leaves_its_files_alone(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["a.png.png", "long.avi.mp4"]
 
 
-def test_a_reader_of_the_lines_who_leaves_early_costs_no_results(album, tmp_path):
-    process = begin("detect", album, "--json", tmp_path / "a.json")
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_reader_of_the_lines_who_leaves_early_costs_no_results(wanted, album, tmp_path):
+    process = begin("detect", album, *(("--json", tmp_path / "a.json") if wanted else ()))
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
     errors = process.stderr.read().decode()
     assert process.wait() == 1
+    if not wanted:
+        assert errors == ""
+        return
     results = json.loads((tmp_path / "a.json").read_text())
     assert 0 < len(results) < COUNT
     assert errors == f"fkp: {len(results)} of {COUNT} sources were done, and what was found in them is written\n"

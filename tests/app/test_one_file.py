@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 from multiprocessing import parent_process
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -285,3 +287,45 @@ def test_an_error_of_ours_is_its_own_line():
     assert problem_of("a.png", UsageError("no")) == "no"
     assert problem_of("a.png", ValueError()) == "a.png: cannot be worked on (ValueError)"
     assert len(problem_of("a.png", ValueError("long " * 1000))) < 400
+
+
+def test_a_folder_for_results_that_goes_meanwhile_is_made_again(album, tmp_path, monkeypatch, fkp):
+    out, write = tmp_path / "out", image_run.write_image
+
+    def write_and_lose(path, image):
+        write(path, image)
+        if path.name == "b.png.png":
+            shutil.rmtree(out)
+
+    monkeypatch.setattr(image_run, "write_image", write_and_lose)
+    assert fkp("detect", album, "--out", out).code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["c.png.png", "d.png.png"]
+
+
+def test_a_source_that_goes_meanwhile_is_its_line(album, tmp_path, monkeypatch, fkp):
+    find = image_run.find_faces
+
+    def find_and_lose(*args, **kwargs):
+        (album / "c.png").unlink(missing_ok=True)
+        return find(*args, **kwargs)
+
+    monkeypatch.setattr(image_run, "find_faces", find_and_lose)
+    ended = fkp("detect", album, "--json", tmp_path / "a.json")
+    assert (ended.code, ended.err) == (1, f"fkp: {album}/c.png: no such file\n")
+    assert len(json.loads((tmp_path / "a.json").read_text())) == 3
+
+
+def test_a_full_disk_is_the_line_of_each_file_and_the_numbers_are_written(album, tmp_path, monkeypatch, fkp):
+    from PIL import Image
+
+    def full(self, path, *_, **__):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    ended = fkp("detect", album, "--out", tmp_path / "out", "--json", tmp_path / "a.json")
+    assert ended.code == 1
+    why = "cannot be written (No space left on device)"
+    assert ended.err.splitlines() == [f"fkp: {tmp_path}/out/{name}.png.png: {why}" for name in "abcd"]
+    assert len(json.loads((tmp_path / "a.json").read_text())) == 4
+    assert list((tmp_path / "out").iterdir()) == []

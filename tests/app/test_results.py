@@ -126,7 +126,7 @@ def test_a_standard_output_without_bytes(monkeypatch):
     assert sys.stdout.getvalue() == "köpfe\n"
 
 
-@pytest.mark.parametrize("name", ["a\ud800.png", "a\udcff.png", "a\n\t\x1b.png", 'a"\\,;.png', "\U0001f642.png"])
+@pytest.mark.parametrize("name", ["a\ud800.png", "a\n\t\x1b.png", 'a"\\,;.png', "\U0001f642.png"])
 def test_names_of_any_characters_come_back(name, tmp_path):
     results = [ImageResult(name, 1, 1, [face()])]
     write_text(tmp_path / "a.json", to_json(results))

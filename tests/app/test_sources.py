@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fkp_app.content import content_kind
 from fkp_app.errors import UsageError
 from fkp_app.outputs import target_paths
 from fkp_app.sources import Source
@@ -176,7 +177,7 @@ def test_a_folder_of_one_unread_format_is_a_problem_that_the_note_explains(tmp_p
     expanded = expand_all([str(folder), str(folder / "*.jxl")])
     assert expanded.sources == []
     assert [problem.partition(": ")[2] for problem in expanded.problems] == [
-        "holds no images or videos; --recursive looks into the folders in it",
+        "holds no images or videos that are read here, but 1 in formats to convert",
         "no image or video matches this pattern",
     ]
     assert "2 .jxl; convert them" in expanded.notes[0]
@@ -329,14 +330,13 @@ def test_a_video_of_a_form_that_only_its_reader_knows(tmp_path):
     """By trying, where neither name nor content tells; text is not tried."""
     av = pytest.importorskip("av", reason="PyAV is not installed (the extra `video`)")
     path = tmp_path / "film.unknown"
-    with av.open(str(path), "w", format="amv" if "amv" in av.formats_available else "swf") as file:
-        stream = file.add_stream("flv1" if file.format.name == "swf" else "amv", rate=25)
-        stream.width, stream.height = 64, 48
-        stream.pix_fmt = "yuv420p" if file.format.name == "swf" else "yuvj420p"
+    with av.open(str(path), "w", format="swf") as file:
+        stream = file.add_stream("flv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(3):
-            frame = av.VideoFrame(64, 48, stream.pix_fmt)
-            file.mux(stream.encode(frame))
+            file.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
         file.mux(stream.encode(None))
+    assert content_kind(path.read_bytes()) is None
     ((source,), problems) = expand([str(path)])
     assert (source.kind, problems) == ("video", [])
 
