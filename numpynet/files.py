@@ -42,11 +42,11 @@ def not_a_file(path: str | Path) -> str | None:
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix; moved to `path` at the end, or removed where the body failed.
 
-    So a crash, of the machine as well, leaves the old file or the new one, never half of one. OSError where nothing
-    can be written there, or a pipe or a device has that name.
+    So a crash leaves the old file or the new one, never half of one. durable: also a crash of the machine; waiting for
+    the disk takes some milliseconds. OSError where nothing can be written there, or a pipe or a device has that name.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -54,10 +54,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
     with _temporary(path.parent, suffix) as temporary:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # else the new name may reach the disk before what it names
+        if durable:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())  # else the new name may reach the disk before what it names
         temporary.replace(path)
-        sync_directory(path.parent)
+        if durable:
+            sync_directory(path.parent)
 
 
 def remove_leftovers(folder: str | Path) -> int:

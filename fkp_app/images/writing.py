@@ -15,7 +15,7 @@ def write_image(path: str | Path, image: AnyArray) -> None:
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:  # some formats can only be read
         raise UsageError(f"{path}: end the name in .png or .jpg, so that the format is known")
     try:
-        with atomic(path) as temporary:
+        with atomic(path, durable=False) as temporary:  # a picture is soon made again
             Image.fromarray(image).save(temporary, quality=95)  # which formats without loss pass over
     except (OSError, ValueError) as error:  # ValueError: a format that cannot hold RGB
         raise FkpError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
