@@ -9,23 +9,13 @@ import numpy as np
 import pytest
 
 from numpynet import functional, kernels
-from numpynet.factors import Factors
 from numpynet.kernels.made_for import compiled
-
-RULE = (2, 0.1, (0.8, 0.9), 0.01, 0.2)
-
-
-modules = pytest.mark.parametrize("module", [kernels, functional], ids=["fast", "readable"])
+from tests.kernels.spoiling import DTYPES, ORDERS, SHAPES, agree, modules, numbers, outcome, plain
 
 
 @pytest.fixture(autouse=True)
 def small_linears_are_streamed(monkeypatch):
     monkeypatch.setattr(importlib.import_module("numpynet.kernels.linear"), "LEAST", 1)
-
-
-def numbers(*shape, seed=0):
-    """Positive, so that they can be variances, too."""
-    return np.random.default_rng([seed, *shape]).uniform(0.5, 2, shape).astype(np.float32)
 
 
 X, WEIGHT, FOUR, TWO = numbers(3, 2, 6, 5), numbers(4, 2, 3, 3), numbers(4), numbers(2)
@@ -58,81 +48,6 @@ FORWARD = {
     "wing_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
 }
 BACKWARD = [name for name in FORWARD if "loss" not in name]
-
-SHAPES = {
-    "one more in front": lambda a: np.concatenate([a, a[:1]]),
-    "one fewer in front": lambda a: a[1:],
-    "none in front": lambda a: a[:0],
-    "one more behind": lambda a: np.concatenate([a, a[..., :1]], axis=-1),
-    "one fewer behind": lambda a: a[..., 1:],
-    "none behind": lambda a: a[..., :0],
-    "one number": lambda a: a.reshape(-1)[:1],
-    "of no dimension": lambda a: np.asarray(a.reshape(-1)[0]),
-    "a dimension more": lambda a: a[None],
-    "a dimension more behind": lambda a: a[..., None],
-    "flat": lambda a: a.reshape(1, -1) if a.ndim == 1 else a.reshape(-1),
-    "axes turned round": lambda a: np.moveaxis(a, 0, -1).copy() if a.ndim > 1 else a[:, None],
-    "twice as wide, broadcast": lambda a: np.concatenate([a, a], axis=-1),
-}
-
-
-def strided(array):
-    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
-
-
-def unaligned(array):
-    data = np.frombuffer(bytearray(b"\0" + array.tobytes()), np.uint8)[1:]
-    return data.view(array.dtype).reshape(array.shape)
-
-
-def read_only(array):
-    array = array.copy()
-    array.setflags(write=False)
-    return array
-
-
-ORDERS = {
-    "another order": lambda a: np.asfortranarray(a.copy()),
-    "backwards": lambda a: np.flip(np.flip(a).copy()),
-    "every second": strided,
-    "unaligned": unaligned,
-    "read-only": read_only,
-    "an axis in front of others": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
-}
-DTYPES = (">f4", ">f8", "f2", "f8", "g", "i4", "u1", "?", "c8")
-
-
-def plain(result):
-    """The arrays of a result, one after the other."""
-    if isinstance(result, Factors):
-        return [result.product()]
-    if isinstance(result, tuple):
-        return [array for part in result for array in plain(part)]
-    return [] if result is None else [np.asarray(result)]
-
-
-def outcome(call):
-    """Its arrays, or what it says."""
-    try:
-        with np.errstate(all="ignore"):
-            return plain(call())
-    except (ValueError, TypeError) as error:
-        return str(error)
-
-
-def agree(got, expected, dtype=np.float32):
-    """The same error, or the same numbers to within the rounding of `dtype`."""
-    assert isinstance(got, str) == isinstance(expected, str), (got, expected)
-    if isinstance(got, str):
-        assert got == expected
-        return
-    assert len(got) == len(expected)
-    for a, b in zip(got, expected, strict=True):
-        assert a.shape == b.shape
-        a, b = np.real(a).astype(np.float64), np.real(b).astype(np.float64)
-        np.testing.assert_allclose(a, b, rtol=0, atol=200 * np.finfo(dtype).eps * max(1, np.abs(b).max(initial=0)))
 
 
 def forward(module, name, arrays, options):
@@ -294,79 +209,6 @@ def test_a_pool_refuses_winners_that_do_not_fit():
     pooled = cache.pooled._replace(winner=cache.pooled.winner[..., 1:])
     with pytest.raises(ValueError, match="conv_block_backward: winner must have shape"):
         kernels.conv_block_backward(out, cache._replace(pooled=pooled))
-
-
-def adam_arrays():
-    return {name: numbers(5, 4, seed=i) for i, name in enumerate(("param", "grad", "exp_avg", "exp_avg_sq"))}
-
-
-def adam_factored():
-    arrays = {name: numbers(5, 4, seed=i) for i, name in enumerate(("param", "exp_avg", "exp_avg_sq"))}
-    return {**arrays, "left": numbers(3, 5), "right": numbers(3, 4)}
-
-
-def moved(module, arrays):
-    """The parameter and its moments after a step."""
-    if "grad" in arrays:
-        module.adam_update(*arrays.values(), *RULE)
-    else:
-        factors = Factors(arrays["left"], arrays["right"])
-        module.adam_update_factored(arrays["param"], factors, arrays["exp_avg"], arrays["exp_avg_sq"], *RULE)
-    return arrays["param"], arrays["exp_avg"], arrays["exp_avg_sq"]
-
-
-ADAM = [(make, argument) for make in (adam_arrays, adam_factored) for argument in make()]
-adams = pytest.mark.parametrize(("make", "argument"), ADAM, ids=lambda x: getattr(x, "__name__", x))
-
-
-@modules
-@pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)
-@adams
-def test_adam_refuses_an_argument_of_another_shape_and_moves_nothing(make, argument, spoil, module):
-    arrays = make()
-    arrays[argument] = spoil(arrays[argument])
-    before = {name: array.copy() for name, array in arrays.items()}
-    with pytest.raises(ValueError, match=r"^adam_update.*: .* must have"):
-        moved(module, arrays)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(array, before[name])
-
-
-@modules
-@pytest.mark.parametrize("order", ORDERS)
-@adams
-def test_adam_moves_arrays_in_another_order(make, argument, order, module):
-    arrays = make()
-    arrays[argument] = ORDERS[order](arrays[argument])
-    before = {name: array.copy() for name, array in arrays.items()}
-    if order == "read-only" and argument in ("param", "exp_avg", "exp_avg_sq"):
-        with pytest.raises(ValueError, match=f"^adam_update.*: {argument} .*read-only"):
-            moved(module, arrays)
-        for name, array in arrays.items():
-            np.testing.assert_array_equal(array, before[name])
-    else:
-        agree(plain(moved(module, arrays)), plain(moved(functional, {k: v.copy("C") for k, v in before.items()})))
-        assert (arrays["param"] != before["param"]).all()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@adams
-def test_adam_with_an_argument_of_another_dtype(make, argument, dtype):
-    results = []
-    for module in (kernels, functional):
-        arrays = make()
-        arrays[argument] = arrays[argument].astype(dtype)
-        results.append(outcome(lambda m=module, a=arrays: moved(m, a)))
-    agree(*results)
-    assert isinstance(results[0], str) == (np.dtype(dtype) != np.dtype(">f4"))
-
-
-@pytest.mark.parametrize("dtype", ["f2", "g", ">f4", ">f8"])
-@pytest.mark.parametrize("make", [adam_arrays, adam_factored])
-def test_adam_of_another_dtype(make, dtype):
-    results = [moved(m, {k: v.astype(dtype) for k, v in make().items()}) for m in (kernels, functional)]
-    agree(*map(plain, results))
-    assert not np.array_equal(results[0][0], make()["param"].astype(dtype))
 
 
 def test_of_which_dtypes_loops_are_compiled():

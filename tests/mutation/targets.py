@@ -45,7 +45,8 @@ def _layer(name: str, parity: str) -> Target:
 
 
 def _kernel(name: str, words: str = "") -> Target:
-    files = [f"tests/kernels/test_{what}.py" for what in ("small", "fallback", "spoiled")]
+    files = [f"tests/kernels/test_{what}.py" for what in ("small", "fallback")]
+    files.append(f"tests/kernels/test_spoiled{'_adam' * (name == 'adam')}.py")
     return Target(PACKAGE / "kernels" / f"{name}.py", tuple((file, "-k", words or name) for file in files))
 
 
