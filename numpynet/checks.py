@@ -86,6 +86,13 @@ def of_shape(shape: tuple[int, ...], function: str, **arrays: AnyArray | None) -
             raise ValueError(f"{function}: {name} must have shape {shape}, got {array.shape}")
 
 
+def writeable(function: str, **arrays: AnyArray) -> None:
+    """Refuse arrays that would be changed in place and may not be, before any of them is."""
+    for name, array in arrays.items():
+        if not array.flags.writeable:
+            raise ValueError(f"{function}: {name} is read-only, and is to be changed in place")
+
+
 def no_empty_axis(x: AnyArray, name: str, begin: int = 1) -> None:
     """Refuse images without a number in them: an axis of length 0 from `begin` on. No images at all are no error."""
     if not all(x.shape[begin:]):

@@ -33,7 +33,7 @@ def difference(name: str, x: Array, target: Array, reduction: Reduction) -> Loss
     checked_reduction(name, reduction)
     if reduction == "mean" and not x.size:
         raise ValueError(f"{name}: x of shape {x.shape} holds no number, and has no mean")
-    return LossCache(np.subtract(x, target, dtype=x.dtype), x.size if reduction == "mean" else 1)
+    return LossCache(np.subtract(x, target, dtype=x.dtype.newbyteorder("=")), x.size if reduction == "mean" else 1)
 
 
 def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Array, LossCache]:

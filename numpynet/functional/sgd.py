@@ -1,6 +1,6 @@
 """SGD: downhill, with momentum if wanted."""
 
-from numpynet.checks import number, of_shape, same_dtype
+from numpynet.checks import number, of_shape, same_dtype, writeable
 from numpynet.typing import Array
 
 
@@ -28,6 +28,7 @@ def sgd_update(
     check_rule("sgd_update", lr, momentum, dampening, weight_decay)
     of_shape(param.shape, "sgd_update", grad=grad, velocity=velocity)
     same_dtype("sgd_update", param=param, grad=grad, velocity=velocity)
+    writeable("sgd_update", param=param)
     if weight_decay:
         grad = grad + weight_decay * param
     if not momentum:

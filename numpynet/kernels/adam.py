@@ -71,18 +71,19 @@ def adam_update_factored(
 ) -> None:
     """See `numpynet.functional.adam_update_factored`."""
     arrays = (param, exp_avg, exp_avg_sq)
-    shape = (*factors.left.shape[1:], *factors.right.shape[1:])
-    if not _made_for(arrays, *factors) or len(factors.left) != len(factors.right) or param.shape != shape:
+    left, right = factors.left.shape, factors.right.shape
+    fit = len(left) == len(right) == 2 and left[0] == right[0] and param.shape == (left[1], right[1])
+    if not fit or not _made_for(arrays, *factors):
         moments = (exp_avg, exp_avg_sq)
         functional.adam_update_factored(param, factors, *moments, step, lr, betas, eps, weight_decay, decoupled)
         return
-    left = np.ascontiguousarray(factors.left.T)  # (N, O) -> (O, N)
+    columns = np.ascontiguousarray(factors.left.T)  # (N, O) -> (O, N)
     constants = _constants(param, step, lr, betas, eps, weight_decay, decoupled)
 
     def block(i: int) -> None:
         part = slice(i * ROWS, (i + 1) * ROWS)
         p, m, v = (a[part] for a in arrays)
-        move_rows(left[part], factors.right, p, m, v, TILE, *constants)
+        move_rows(columns[part], factors.right, p, m, v, TILE, *constants)
 
     run(block, -(-len(param) // ROWS))
 

@@ -32,7 +32,7 @@ def moments(image, begin, end, means, squares):  # type: ignore[no-untyped-def]
 def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-untyped-def]
     """For one image x (F, OH, OW): the largest of each window after batch norm, if positive; the first of equals."""
     for f in range(out.shape[0]):
-        c, s, b = centre[f], slope[f], level[f]
+        c, s, b, zero = centre[f], slope[f], level[f], out.dtype.type(0)
         for h in range(out.shape[1]):
             upper, lower = x[f, 2 * h], x[f, 2 * h + 1]
             target, who = out[f, h], winner[f, h]
@@ -46,7 +46,7 @@ def pool_normalised(x, centre, slope, level, out, winner):  # type: ignore[no-un
                 if y3 > best or y3 != y3:
                     best, number = y3, np.uint8(3)
                 who[w] = np.uint8(CUT) if best <= 0 else number
-                target[w] = best if not best <= 0 else best * 0
+                target[w] = zero if best <= 0 else best
 
 
 @njit(nogil=True, cache=True)

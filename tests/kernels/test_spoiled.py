@@ -25,31 +25,34 @@ def numbers(*shape, seed=0):
 
 
 X, WEIGHT, FOUR, TWO = numbers(3, 2, 6, 5), numbers(4, 2, 3, 3), numbers(4), numbers(2)
+BLOCK = {"x": X, "weight": WEIGHT, "bias": FOUR, "scale": FOUR + 1, "shift": FOUR - 2}
 FORWARD = {
-    "conv2d": (dict(x=X, weight=WEIGHT, bias=FOUR), dict(stride=(1, 2), padding=1)),
-    "conv_block": (dict(x=X, weight=WEIGHT, bias=FOUR, scale=FOUR + 1, shift=FOUR - 2), dict(padding=1)),
-    "conv_block, no pool": (dict(x=X, weight=WEIGHT, bias=FOUR, scale=FOUR + 1, shift=FOUR - 2), dict(pool=False)),
+    "conv2d": ({"x": X, "weight": WEIGHT, "bias": FOUR}, {"stride": (1, 2), "padding": 1}),
+    "conv_block": (BLOCK, {"padding": 1}),
+    "conv_block, no pool": (BLOCK, {"pool": False}),
     "conv_block, given": (
-        dict(x=X, weight=WEIGHT, bias=FOUR, scale=FOUR + 1, shift=FOUR - 2, mean=FOUR - 1, var=FOUR), {},
+        {**BLOCK, "mean": FOUR - 1, "var": FOUR},
+        {},
     ),
     "conv_block, given, no pool": (
-        dict(x=X, weight=WEIGHT, bias=FOUR, scale=FOUR + 1, shift=FOUR - 2, mean=FOUR - 1, var=FOUR), dict(pool=False),
+        {**BLOCK, "mean": FOUR - 1, "var": FOUR},
+        {"pool": False},
     ),
-    "batch_norm": (dict(x=X, weight=TWO, bias=TWO - 2), {}),
-    "batch_norm, given": (dict(x=X, weight=TWO, bias=TWO - 2, mean=TWO - 1, var=TWO), {}),
-    "linear": (dict(x=numbers(3, 7), weight=numbers(5, 7), bias=numbers(5)), {}),
-    "relu": (dict(x=X - 1), {}),
-    "max_pool2d": (dict(x=X), dict(kernel_size=2)),
-    "max_pool2d, overlapping": (dict(x=X), dict(kernel_size=3, stride=1)),
-    "upsample_nearest2d": (dict(x=X), {}),
-    "soft_argmax2d": (dict(x=X), {}),
-    "flatten": (dict(x=X), {}),
-    "dropout": (dict(x=X), dict(p=0.3, rng=0)),
-    "mse_loss": (dict(x=X, target=X + 1), {}),
-    "smooth_l1_loss": (dict(x=X, target=numbers(*X.shape, seed=1)), {}),
-    "smooth_l1_loss, absolute": (dict(x=X, target=numbers(*X.shape, seed=1)), dict(beta=0.0)),
-    "wing_loss": (dict(x=X, target=numbers(*X.shape, seed=1)), {}),
-}  # fmt: skip
+    "batch_norm": ({"x": X, "weight": TWO, "bias": TWO - 2}, {}),
+    "batch_norm, given": ({"x": X, "weight": TWO, "bias": TWO - 2, "mean": TWO - 1, "var": TWO}, {}),
+    "linear": ({"x": numbers(3, 7), "weight": numbers(5, 7), "bias": numbers(5)}, {}),
+    "relu": ({"x": X - 1}, {}),
+    "max_pool2d": ({"x": X}, {"kernel_size": 2}),
+    "max_pool2d, overlapping": ({"x": X}, {"kernel_size": 3, "stride": 1}),
+    "upsample_nearest2d": ({"x": X}, {}),
+    "soft_argmax2d": ({"x": X}, {}),
+    "flatten": ({"x": X}, {}),
+    "dropout": ({"x": X}, {"p": 0.3, "rng": 0}),
+    "mse_loss": ({"x": X, "target": X + 1}, {}),
+    "smooth_l1_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
+    "smooth_l1_loss, absolute": ({"x": X, "target": numbers(*X.shape, seed=1)}, {"beta": 0.0}),
+    "wing_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
+}
 BACKWARD = [name for name in FORWARD if "loss" not in name]
 
 SHAPES = {
@@ -60,11 +63,11 @@ SHAPES = {
     "one fewer behind": lambda a: a[..., 1:],
     "none behind": lambda a: a[..., :0],
     "one number": lambda a: a.reshape(-1)[:1],
-    "of no dimension": lambda a: a.reshape(-1)[0].reshape(()),
+    "of no dimension": lambda a: np.asarray(a.reshape(-1)[0]),
     "a dimension more": lambda a: a[None],
     "a dimension more behind": lambda a: a[..., None],
     "flat": lambda a: a.reshape(1, -1) if a.ndim == 1 else a.reshape(-1),
-    "transposed": lambda a: np.ascontiguousarray(a.T) if a.ndim > 1 else a[:, None],
+    "axes turned round": lambda a: np.moveaxis(a, 0, -1).copy() if a.ndim > 1 else a[:, None],
     "twice as wide, broadcast": lambda a: np.concatenate([a, a], axis=-1),
 }
 
@@ -139,7 +142,7 @@ def spoilt(name, argument, spoil):
 
 
 ARGUMENTS = [(name, argument) for name, (arrays, _) in FORWARD.items() for argument in arrays]
-forwards = pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=" ".join)
+forwards = pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=str)
 
 
 @pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)
@@ -268,7 +271,7 @@ def test_a_readable_function_refuses_a_kernels_cache():
 def test_backward_refuses_a_cache_whose_arrays_do_not_fit(name, field):
     out, cache = forward(kernels, name, *FORWARD[name])
     spoilt = cache._replace(**{field: getattr(cache, field)[:-1]})
-    with pytest.raises(ValueError, match=rf"{name}_backward: (dout|{field}) must have"):
+    with pytest.raises(ValueError, match=rf"^{name}_backward: \w+ must have .*shape \("):
         getattr(kernels, f"{name}_backward")(out, spoilt)
 
 
