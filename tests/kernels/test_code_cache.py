@@ -206,9 +206,8 @@ def test_a_numba_that_cannot_be_loaded_is_one_clear_error(tmp_path, stub):
         "print(numpynet.dispatch.ops().__name__)"
     )
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
-    ended = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True
-    )
+    environment = os.environ | {"PYTHONPATH": path, "NUMPYNET_OPS": "readable"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     error, module = ended.stdout.splitlines()
     assert error.startswith("ImplementationError use: 'fast' cannot be used here: Numba cannot be loaded (")
     assert reason in error
