@@ -6,7 +6,10 @@ Every operation comes as a pair::
     dx, dweight, dbias = conv2d_backward(dout, cache)
 
 `dout` is dL/dout, the gradient of the loss with respect to the operation's output, and has its shape; `dx` is
-dL/dx and has the shape of `x`. What the backward pass needs travels in `cache`. Nothing here keeps state or
+dL/dx and has the shape of `x`. What the backward pass needs travels in `cache`, which may hold `x`, a weight or
+`out` themselves: leave them as they are until the backward pass is done. A parameter's gradient, once given, depends
+on none of them. Every function looks at the shapes of all that it is given, and at the kind of cache: ValueError or
+TypeError, naming the argument, where it does not fit. Nothing here keeps state or
 changes an argument, except `adam_update` and `sgd_update`, whose purpose it is; the dtype that comes in goes out.
 
 Symbols, everywhere: N images in the batch, C channels, H and W height and width, F filters, KH and KW the

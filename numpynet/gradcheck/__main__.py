@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from numpynet.checks import whole
 from numpynet.gradcheck.cases import CASES
 from numpynet.gradcheck.diagnosis import Finding
 
@@ -24,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     failed = 0
     for name in CASES if chosen is None else [chosen]:
         try:
+            whole(seed, "--seed", 0)
+            for option, value in options.items():
+                if type(value) is int:  # of nothing there is no gradient to check
+                    whole(value, f"--{option}", 0 if option == "padding" else 1)
             findings = CASES[name](np.random.default_rng(seed), **options)
         except ValueError as error:
             parser.error(str(error))

@@ -14,6 +14,7 @@ import numpy as np
 
 from numpynet import functional
 from numpynet.factors import Factors
+from numpynet.functional.adam import check_rule
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_two
@@ -102,6 +103,7 @@ def _constants(
     param: Array, step: int, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, decoupled: bool
 ) -> list[np.floating]:
     """What `move` multiplies with, in the parameter's dtype. Of the two kinds of decay one is always none at all."""
+    check_rule("adam_update", lr, betas, eps, weight_decay, step)
     beta1, beta2 = betas
     decay, shrink = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
     mends = (1 / (1 - beta1**step), 1 / (1 - beta2**step))

@@ -50,7 +50,7 @@ def batch_norm(
         or not compiled(x, weight, bias, mean, var)
         or (mean is None) != (var is None)
         or any(a is not None and a.shape != x.shape[1:2] for a in (weight, bias, mean, var))
-        or not eps > 0
+        or not 0 < eps < np.inf
     ):
         return functional.batch_norm(x, weight, bias, mean, var, eps)  # small, or wrong, which it says
     N, C = x.shape[:2]

@@ -84,7 +84,7 @@ def conv_block(
 ) -> tuple[Array, ConvBlockCache | functional.ConvBlockCache]:
     """See `numpynet.functional.conv_block`."""
     pads = pair(padding, "conv_block: padding", 0)
-    wrong = (mean is None) != (var is None) or not eps > 0
+    wrong = (mean is None) != (var is None) or not 0 < eps < np.inf
     if wrong or not _made_for(x, weight, (bias, scale, shift, mean, var), pads, pool):
         return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps, pool)  # says what is wrong
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))

@@ -19,7 +19,7 @@ def smooth_l1_loss(
         x.shape != target.shape
         or not compiled(x, target)
         or not x.size
-        or beta <= 0
+        or not 0 < beta < np.inf
         or reduction not in ("mean", "sum")
     ):
         return functional.smooth_l1_loss(x, target, reduction, beta)

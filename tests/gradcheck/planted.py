@@ -12,4 +12,7 @@ def plant(module_name: str, right: str, wrong: str) -> ModuleType:
     assert source.count(right) == 1, f"{right!r} stands {source.count(right)} times in {module_name}"
     copy = ModuleType(module_name)
     exec(compile(source.replace(right, wrong), f"planted {module_name}", "exec"), vars(copy))
+    for name, value in vars(module).items():
+        if isinstance(value, type) and issubclass(value, tuple):  # a cache, by whose class its functions know it
+            setattr(copy, name, value)
     return copy

@@ -109,6 +109,24 @@ def test_command_line_refuses_what_cannot_be(capsys):
     assert "smaller than the kernel (9, 9)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["conv2d", "--stride", "0"], "--stride must be at least 1, got 0"),
+        (["conv2d", "--padding", "-1"], "--padding must be at least 0, got -1"),
+        (["max_pool2d", "--channels", "0"], "--channels must be at least 1, got 0"),
+        (["linear", "--batch", "0"], "--batch must be at least 1, got 0"),
+        (["batch_norm", "--eps", "0"], "batch_norm: eps must be above 0, got 0.0"),
+        (["linear", "--seed", "-1"], "--seed must be at least 0, got -1"),
+    ],
+)
+def test_command_line_names_what_is_no_size(arguments, words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(words)
+
+
 def test_command_line_fails_where_a_gradient_is_wrong(capsys, monkeypatch):
     from numpynet import functional as F
 

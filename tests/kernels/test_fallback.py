@@ -92,6 +92,14 @@ def test_linear_of_a_weight_in_another_order():
     np.testing.assert_allclose(kernels.linear_backward(out, cache)[0], out @ weight, rtol=1e-10, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "i8"])
+def test_relu_of_another_dtype(dtype):
+    x = (10 * ROWS).astype(dtype)
+    (out, cache), (expected, readable) = kernels.relu(x), functional.relu(x)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(kernels.relu_backward(ROWS, cache), functional.relu_backward(ROWS, readable))
+
+
 def test_batch_norm_says_what_is_wrong():
     raises_the_same("batch_norm", X, None, None, np.zeros(3), None)
     raises_the_same("batch_norm", X[:1, :, :1, :1])

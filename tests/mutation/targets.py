@@ -24,24 +24,28 @@ class Target:
 
 BY_DEFINITION = "tests/functional"
 GRADCHECK = "tests/gradcheck/test_gradcheck.py"
+ERRORS = ("tests/parity/test_refused.py", "tests/parity/test_empty.py")
+ORDER = "tests/parity/test_memory_order.py"
+SHARED = "tests/layers/test_shared.py"
+STATES = "tests/training/test_states.py"
 
 
 def _operation(name: str, words: str, parity: str) -> Target:
     return Target(
         PACKAGE / "functional" / f"{name}.py",
-        ((BY_DEFINITION, GRADCHECK, "-k", words), (f"tests/parity/{parity}.py",)),
+        ((BY_DEFINITION, GRADCHECK, "-k", words), (f"tests/parity/{parity}.py",), (*ERRORS, "-k", words)),
     )
 
 
 def _layer(name: str, parity: str) -> Target:
     return Target(
         PACKAGE / "layers" / f"{name}.py",
-        (("tests/layers/test_layers.py",), (GRADCHECK, "-k", "layers"), (f"tests/parity/{parity}.py",)),
+        (("tests/layers/test_layers.py",), (GRADCHECK, "-k", "layers"), (f"tests/parity/{parity}.py",), ERRORS),
     )
 
 
-def _kernel(name: str, words: str = "", hands_on: bool = True) -> Target:
-    files = ["tests/kernels/test_small.py"] + ["tests/kernels/test_fallback.py"] * hands_on
+def _kernel(name: str, words: str = "") -> Target:
+    files = [f"tests/kernels/test_{what}.py" for what in ("small", "fallback", "spoiled")]
     return Target(PACKAGE / "kernels" / f"{name}.py", tuple((file, "-k", words or name) for file in files))
 
 
@@ -83,23 +87,54 @@ TARGETS = [
     _kernel("rows", "linear or adam"),
     _kernel("adam"),
     _kernel("batch_norm"),
-    _kernel("relu", hands_on=False),
+    _kernel("relu"),
+    Target(
+        PACKAGE / "kernels" / "made_for.py",
+        (("tests/kernels/test_small.py", "-k", "relu or linear"), ("tests/kernels/test_spoiled.py", "-k", "dtype")),
+    ),
     _kernel("max_pool2d"),
     _kernel("smooth_l1_loss"),
+    Target(PACKAGE / "functional" / "arguments.py", (("tests/kernels/test_spoiled.py", "-k", "backward"),)),
     Target(PACKAGE / "layers" / "conv_block.py", (("tests/layers/test_fuse.py",),)),
-    Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py",),)),
+    Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py", "tests/layers/test_fuse_limits.py"),)),
     Target(PACKAGE / "kernels" / "soft_argmax2d.py", (("tests/kernels/test_soft_argmax2d.py",),)),
-    Target(PACKAGE / "schedules.py", (("tests/training/test_schedules.py",), ("tests/parity/test_schedules.py",))),
-    Target(PACKAGE / "averaging.py", (("tests/training/test_averaging.py",), ("tests/parity/test_averaging.py",))),
+    Target(
+        PACKAGE / "schedules.py",
+        (
+            ("tests/training/test_schedules.py",),
+            ("tests/parity/test_schedules.py",),
+            (*ERRORS, "-k", "lr or cycle or cos"),
+        ),
+    ),
+    Target(
+        PACKAGE / "averaging.py",
+        (
+            ("tests/training/test_averaging.py", SHARED, STATES),
+            ("tests/parity/test_averaging.py",),
+            (ORDER, *ERRORS, "-k", "average"),
+        ),
+    ),
+    Target(PACKAGE / "lines.py", ((ORDER, "-k", "average or (moves_as_pytorchs and Adam and 5)"),)),
+    Target(PACKAGE / "checks.py", (ERRORS, (STATES,), ("tests/layers/test_parameter.py",))),
+    Target(PACKAGE / "states.py", ((STATES, "tests/layers/test_layers.py"),)),
+    Target(PACKAGE / "training_state.py", ((STATES, "tests/training/test_trainer.py"),)),
     Target(PACKAGE / "factors.py", (("tests/training/test_factors.py",),)),
-    Target(PACKAGE / "parameter.py", (("tests/training/test_factors.py",), ("tests/layers/test_layers.py",))),
-    Target(PACKAGE / "losses.py", (("tests/layers/test_models.py",), ("tests/parity/test_losses.py",))),
+    Target(
+        PACKAGE / "parameter.py",
+        (
+            ("tests/training/test_factors.py",),
+            ("tests/layers/test_layers.py", "tests/layers/test_parameter.py", "-k", "not large_layer"),
+        ),
+    ),
+    Target(PACKAGE / "losses.py", (("tests/layers/test_models.py",), ("tests/parity/test_losses.py",), ERRORS)),
     Target(
         PACKAGE / "optim.py",
         (
-            ("tests/training/test_optim.py",),
+            ("tests/training/test_optim.py", SHARED, STATES),
             ("tests/training/test_factors.py", "-k", "readable or another"),
             ("tests/parity/test_optim.py",),
+            (*ERRORS, "-k", "adam or sgd"),
+            (ORDER, "-k", "read_only or (moves_as_pytorchs and Adam and 5)"),
         ),
     ),
 ]

@@ -231,3 +231,26 @@ def test_load_state_dict_takes_lists_and_refuses_a_read_only_place():
     with pytest.raises(ValueError, match="load_state_dict: bias is read-only here"):
         layer.load_state_dict({"weight": np.zeros((1, 2)), "bias": np.zeros(1)})
     np.testing.assert_array_equal(layer.weight.data, [[1, 2]])
+
+
+def test_a_state_without_generators_leaves_them_where_they_are():
+    """Such as the PyTorch twin's."""
+    trainer, state = learner(seed=3), without(taught(), "rng.")
+    before = trainer.net.dropout.rng.bit_generator.state
+    trainer.load_state(state)
+    assert trainer.net.dropout.rng.bit_generator.state == before
+    np.testing.assert_array_equal(trainer.net.fc1.weight.data, state["net.fc1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [
+        (["b"], "load_state_dict: unknown b"),
+        (["c", "b", "a"], "load_state_dict: unknown a, b, c"),
+        (["d", "c", "b", "a"], "load_state_dict: unknown a, b, c and 1 more"),
+    ],
+)
+def test_at_most_three_keys_are_named(unknown, words):
+    layer = Linear(2, 2, rng=0)
+    with pytest.raises(ValueError, match=rf"^{words}$"):
+        layer.load_state_dict(layer.state_dict() | dict.fromkeys(unknown, np.ones(1)))
