@@ -88,7 +88,7 @@ class Parameter:
             shape, dtype = grad.shape, grad.dtype
         else:
             raise ValueError(f"{wanted}, got {type(grad).__name__}")
-        if shape != self.data.shape or dtype != self.data.dtype:
+        if shape != self.data.shape or dtype.newbyteorder("=") != self.data.dtype.newbyteorder("="):
             raise ValueError(f"{wanted}, got {dtype} {shape}")
 
     def __repr__(self) -> str:

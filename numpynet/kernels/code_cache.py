@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 try:
     import numba
-    from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserWideCacheLocator
+    from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 except Exception as error:  # whatever a Numba and a NumPy that do not fit come up with
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ImportError(f"Numba cannot be loaded ({reason})", name="numba") from error
@@ -65,7 +65,8 @@ class _Place(CompileResultCacheImpl):
     """Where a function's files are: a folder beside the code, or the user's own, or where NUMBA_CACHE_DIR says."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._locator_classes = [one for one in self._locator_classes if HAS_HOME or one is not UserWideCacheLocator]
+        if not HAS_HOME:
+            self._locator_classes = [one for one in self._locator_classes if "UserWide" not in one.__name__]
         super().__init__(function)
 
 

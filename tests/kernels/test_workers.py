@@ -114,3 +114,25 @@ def test_kernels_give_the_same_bits_with_any_number_of_threads():
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_thread_that_never_began_is_not_waited_for():
+    """Where the pool is busy, or the machine, whoever asked does all the pieces and goes on."""
+    set_threads(2)
+    go, began, waited_in_vain = threading.Event(), threading.Semaphore(0), []
+
+    def slow(i):
+        began.release()
+        if not go.wait(5):
+            waited_in_vain.append(i)
+
+    other = threading.Thread(target=run, args=(slow, 2))
+    other.start()
+    for _ in range(2):
+        assert began.acquire(timeout=20)  # now the pool's only thread is taken
+    done = []
+    run(done.append, 7)
+    go.set()
+    other.join()
+    assert sorted(done) == list(range(7))
+    assert waited_in_vain == []
