@@ -124,3 +124,11 @@ def test_a_residual_changes_neither_x_nor_dout(body):
     frozen = dout.copy()
     frozen.flags.writeable = False
     np.testing.assert_array_equal(net.backward(frozen, cache), dx)
+
+
+def test_the_order_of_bytes_is_no_matter_to_a_gradient():
+    """Kernels answer in the machine's order; a parameter from a file may have the other."""
+    parameter = Parameter(np.zeros(3, ">f4"))
+    parameter.add_grad(np.array([1, 2, 3], "<f4"))
+    parameter.add_grad(np.array([1, 2, 3], ">f4"))
+    np.testing.assert_array_equal(parameter.grad, [2, 4, 6])
