@@ -16,10 +16,10 @@ endif
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
 
-# Twice where it matters: the layers call the readable functions, then the fast kernels.
+# Twice where it matters: the layers call the readable functions, then the fast kernels. One process per core.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
-	NUMPYNET_OPS=fast $(BIN)/python -m pytest tests/functional tests/layers tests/training tests/parity
+	$(BIN)/python -m pytest -n auto
+	NUMPYNET_OPS=fast $(BIN)/python -m pytest -n auto tests/functional tests/layers tests/training tests/parity
 
 # The same with the oldest version of every library that pyproject.toml allows; needs Python 3.11 or 3.12.
 # Another Python: make test PYTHON=python3.14 VENV=.venv-3.14
