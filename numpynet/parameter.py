@@ -80,15 +80,18 @@ class Parameter:
     def _check(self, name: str, grad: Array | Factors) -> None:
         """ValueError where `grad` is not of the parameter's shape and dtype."""
         if isinstance(grad, Factors):
+            if len(grad.left) != len(grad.right):
+                raise self._unfit(name, f"factors of {len(grad.left)} and {len(grad.right)} images")
             shape, dtype = (grad.left.shape[1], grad.right.shape[1]), np.result_type(grad.left, grad.right)
-            fits, got = len(grad.left) == len(grad.right), f"factors of {len(grad.left)} and {len(grad.right)} images"
+        elif is_array(grad):
+            shape, dtype = grad.shape, grad.dtype
         else:
-            fits, got = is_array(grad), type(grad).__name__
-            shape, dtype = (grad.shape, grad.dtype) if fits else (None, None)
-        if fits and shape == self.data.shape and alike(dtype, self.data.dtype):
-            return
-        got = f"{dtype} {shape}" if fits else got
-        raise ValueError(f"{name}: the gradient must be {self.data.dtype} {self.data.shape}, got {got}")
+            raise self._unfit(name, type(grad).__name__)
+        if shape != self.data.shape or not alike(dtype, self.data.dtype):
+            raise self._unfit(name, f"{dtype} {shape}")
+
+    def _unfit(self, name: str, got: str) -> ValueError:
+        return ValueError(f"{name}: the gradient must be {self.data.dtype} {self.data.shape}, got {got}")
 
     def __repr__(self) -> str:
         return f"Parameter({self.data.dtype} {self.data.shape})"

@@ -62,4 +62,4 @@ def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Ar
 def mse_loss_backward(dloss: Array | float, cache: LossCache) -> Array:
     """Gradient of `mse_loss` with respect to x, of x's shape, for a scalar `dloss` (1 where the loss is the goal)."""
     of_forward("mse_loss_backward", cache, LossCache)
-    return 2 * share("mse_loss_backward", dloss, *cache) * cache.difference
+    return share("mse_loss_backward", 2.0 * dloss, *cache) * cache.difference

@@ -214,8 +214,16 @@ def test_a_pool_refuses_winners_that_do_not_fit():
 def test_of_which_dtypes_loops_are_compiled():
     one = {dtype: np.ones(2, dtype) for dtype in ("f4", "f8", ">f4", "f2", "i4", "g")}
     assert [compiled(array) for array in one.values()] == [True, True, False, False, False, False]
-    assert [compiled(one["f4"], None, other) for other in one.values()] == [True, False, False, False, False, False]
-    assert compiled(one["f4"]) is True
+    assert [compiled(one["f4"], optional=(None, other)) for other in one.values()] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert compiled(one["f4"], one["f4"]) is True
+    assert not compiled(one["f4"], None)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
