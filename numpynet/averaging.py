@@ -39,9 +39,13 @@ class WeightAverage:
         self.updates = 0
 
     def update(self) -> None:
-        """Take the present weights in."""
+        """Take the present weights in. ValueError, with nothing changed, where one has got another shape."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         weights = self.source.state_dict()
+        for key, average in self.net.state_dict().items():
+            if weights[key].shape != average.shape:
+                got = f"{key} must have shape {average.shape}, got {weights[key].shape}"
+                raise ValueError(f"WeightAverage: {got}; average the changed network anew")
         done = set()
         for key, average in self.net.state_dict().items():
             if id(average) in done:  # a layer under two names

@@ -6,6 +6,7 @@ self.eps = number(eps, "Adam: eps", least=0)
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from numpynet.typing import AnyArray
 
 MOST_STEPS = 1 << 53
 """More steps than any training has; from here on a float no longer counts in ones."""
+
+FLOATS, REAL, NUMBERS = "f", "fiu", "fiubc"
+KINDS = {FLOATS: "floating-point numbers", REAL: "real numbers", NUMBERS: "numbers"}
+"""What `arrays_of` can ask for: letters of NumPy's `dtype.kind`, and their words."""
+ARRAYS, OTHERS = (np.ndarray, np.generic), (np.matrix, np.ma.MaskedArray)
 
 
 def number(
@@ -25,6 +31,8 @@ def number(
     below: float = math.inf,
 ) -> float:
     """`value`, a finite number within the limits."""
+    if type(value) is float and least <= value <= most and above < value < below and abs(value) < math.inf:
+        return value  # the usual case, in little time
     if not isinstance(value, Real) or isinstance(value, bool):
         rule = "be a number"
     elif math.isinf(value):
@@ -67,14 +75,30 @@ def wholes(values: Iterable[int], name: str, least: int = 1) -> list[int]:
     return [whole(value, name, least) for value in values]
 
 
-def same_dtype(function: str, **arrays: AnyArray | None) -> None:
+def is_array(value: object) -> bool:
+    """Whether it is an array, and no matrix, whose products are others, nor masked: the mask would be lost."""
+    return type(value) is np.ndarray or (isinstance(value, ARRAYS) and not isinstance(value, OTHERS))
+
+
+def arrays_of(kinds: str, function: object, **arrays: AnyArray) -> None:
+    """Refuse what is no array of these kinds of numbers, one of KINDS."""
+    for name, array in arrays.items():
+        if not is_array(array) or array.dtype.kind not in kinds:
+            got = array.dtype if is_array(array) else type(array).__name__
+            raise ValueError(f"{function}: {name} must be an array of {KINDS[kinds]}, got {got}")
+
+
+def alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Whether the numbers are the same, whatever the order of their bytes."""
+    return one == other or one.newbyteorder("=") == other.newbyteorder("=")
+
+
+def same_dtype(function: object, **arrays: AnyArray | None) -> None:
     """Refuse arrays that are not of one floating-point dtype, whatever the order of their bytes; None is left out."""
     given = {name: array for name, array in arrays.items() if array is not None}
-    for name, array in given.items():
-        if not isinstance(array, np.ndarray | np.generic) or array.dtype.kind != "f":
-            got = array.dtype if isinstance(array, np.ndarray | np.generic) else type(array).__name__
-            raise ValueError(f"{function}: {name} must be an array of floating-point numbers, got {got}")
-    if len({array.dtype.newbyteorder("=") for array in given.values()}) > 1:
+    arrays_of(FLOATS, function, **given)
+    first, *rest = (array.dtype for array in given.values())
+    if any(not alike(dtype, first) for dtype in rest):
         dtypes = ", ".join(str(array.dtype) for array in given.values())
         raise ValueError(f"{function}: {', '.join(given)} must be of one dtype, got {dtypes}")
 
@@ -82,8 +106,8 @@ def same_dtype(function: str, **arrays: AnyArray | None) -> None:
 def of_shape(shape: tuple[int, ...], function: str, **arrays: AnyArray | None) -> None:
     """Refuse an array of another shape, which would broadcast; None is left out."""
     for name, array in arrays.items():
-        if array is not None and array.shape != shape:
-            raise ValueError(f"{function}: {name} must have shape {shape}, got {array.shape}")
+        if array is not None and np.shape(array) != shape:
+            raise ValueError(f"{function}: {name} must have shape {shape}, got {np.shape(array)}")
 
 
 def writeable(function: str, **arrays: AnyArray) -> None:

@@ -74,5 +74,5 @@ class DataLoader:
     def _batch(self, indices: np.ndarray[Any, np.dtype[np.int64]]) -> Batch:
         samples = [self.dataset[int(index)] for index in indices]
         images = np.stack([sample["image"] for sample in samples])
-        targets = np.stack([sample["keypoints"].reshape(-1) for sample in samples])  # (N, 68, 2) -> (N, 136)
+        targets = np.stack([np.reshape(sample["keypoints"], -1) for sample in samples])  # (N, 68, 2) -> (N, 136)
         return images, targets

@@ -42,7 +42,7 @@ def use(name: str) -> AbstractContextManager[None]:
 
 
 def _choose(name: str, asked_by: str = "use") -> None:
-    if name not in IMPLEMENTATIONS:
+    if not isinstance(name, str) or name not in IMPLEMENTATIONS:
         raise ImplementationError(f"{asked_by}: choose one of {', '.join(map(repr, IMPLEMENTATIONS))}, got {name!r}")
     try:
         module = importlib.import_module(IMPLEMENTATIONS[name])

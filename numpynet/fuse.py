@@ -54,6 +54,8 @@ def fuse(net: Module, input_gradient: bool = True) -> Fused:
     input_gradient: where False, and the first layers are fused, `backward` returns None instead of dL/dx of the
     images, which training has no use for.
     """
+    if not isinstance(net, Module):
+        raise TypeError(f"fuse: net must be a Module, got {type(net).__name__}")
     plain = net.plain if isinstance(net, Fused) else net
     return Fused(plain, _fused(plain.path() if _walks(plain) else [plain], input_gradient))
 

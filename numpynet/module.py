@@ -146,8 +146,11 @@ class Chain(Module):
         return x, caches
 
     def backward(self, dout: Array, cache: list[Any]) -> Array:
-        """The chain rule: each layer's dx is the dout of the layer before it."""
-        for layer, layer_cache in zip(reversed(self.path()), reversed(cache), strict=True):
+        """The chain rule: each layer's dx is the dout of the layer before it. TypeError where `cache` is another's."""
+        path = self.path()
+        if not isinstance(cache, list) or len(cache) != len(path):
+            raise TypeError(f"{type(self).__name__}: cache must be what forward gave with its output")
+        for layer, layer_cache in zip(reversed(path), reversed(cache), strict=True):
             dout = layer.backward(dout, layer_cache)
         return dout
 
@@ -162,7 +165,10 @@ class Sequential(Chain):
     """Layers one after the other, named "0", "1", ... (torch.nn.Sequential)."""
 
     def __init__(self, *layers: Module) -> None:
+        """TypeError where one is no layer: a list of them, or a layer's class."""
         for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(f"{type(self).__name__}: layer {i} must be a Module, got {layer!r:.80}")
             setattr(self, str(i), layer)
 
     def path(self) -> list[Module]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numpynet.buffers import lasting
-from numpynet.checks import number
+from numpynet.checks import alike, number
 from numpynet.dispatch import ops
 from numpynet.factors import Factors
 from numpynet.functional import adam, sgd
@@ -80,14 +80,13 @@ class Optimizer(abc.ABC):
 
     def _check(self, i: int, data: Array) -> None:
         """ValueError where parameter i cannot be moved: other data may stand there than at the step before."""
-        name = f"{type(self).__name__}: parameter {i}"
         if not data.flags.writeable:
-            raise ValueError(f"{name} is read-only; give it a copy of its data")
+            raise ValueError(f"{type(self).__name__}: parameter {i} is read-only; give it a copy of its data")
         for array in self.state[i].values():
-            if array.ndim and (array.shape, array.dtype) != (data.shape, data.dtype):
+            if array.ndim and not (array.shape == data.shape and alike(array.dtype, data.dtype)):
                 raise ValueError(
-                    f"{name} was {array.dtype} {array.shape} at the step before and is {data.dtype} {data.shape}; "
-                    "make a new optimizer"
+                    f"{type(self).__name__}: parameter {i} was {array.dtype} {array.shape} at the step before and is "
+                    f"{data.dtype} {data.shape}; make a new optimizer"
                 )
 
 

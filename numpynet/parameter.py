@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numpynet.checks import same_dtype
+from numpynet.checks import alike, is_array, same_dtype
 from numpynet.factors import Factors
 from numpynet.typing import Array
 
@@ -20,7 +20,7 @@ class Parameter:
     def __init__(self, data: Array) -> None:
         self._sum: Array | None = None
         self._factors: Factors | None = None
-        self.data = np.asarray(data, order="C")  # kernels are made for this order
+        self.data = np.asanyarray(data, order="C")  # kernels are made for this order
 
     @property
     def data(self) -> Array:
@@ -79,17 +79,19 @@ class Parameter:
 
     def _check(self, name: str, grad: Array | Factors) -> None:
         """ValueError where `grad` is not of the parameter's shape and dtype."""
-        wanted = f"{name}: the gradient must be {self.data.dtype} {self.data.shape}"
         if isinstance(grad, Factors):
             if len(grad.left) != len(grad.right):
-                raise ValueError(f"{wanted}, got factors of {len(grad.left)} and {len(grad.right)} images")
+                raise self._unfit(name, f"factors of {len(grad.left)} and {len(grad.right)} images")
             shape, dtype = (grad.left.shape[1], grad.right.shape[1]), np.result_type(grad.left, grad.right)
-        elif isinstance(grad, np.ndarray | np.generic):
+        elif is_array(grad):
             shape, dtype = grad.shape, grad.dtype
         else:
-            raise ValueError(f"{wanted}, got {type(grad).__name__}")
-        if shape != self.data.shape or dtype.newbyteorder("=") != self.data.dtype.newbyteorder("="):
-            raise ValueError(f"{wanted}, got {dtype} {shape}")
+            raise self._unfit(name, type(grad).__name__)
+        if shape != self.data.shape or not alike(dtype, self.data.dtype):
+            raise self._unfit(name, f"{dtype} {shape}")
+
+    def _unfit(self, name: str, got: str) -> ValueError:
+        return ValueError(f"{name}: the gradient must be {self.data.dtype} {self.data.shape}, got {got}")
 
     def __repr__(self) -> str:
         return f"Parameter({self.data.dtype} {self.data.shape})"

@@ -15,12 +15,16 @@ def checked_arrays(
 
     ValueError where a shape or kind of number differs or, if `strict`, a key is missing or unknown.
     """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"load_state_dict: the state must be a dict of arrays, got {type(state).__name__}")
     if strict and (missing := own.keys() - state.keys()):
         raise ValueError(f"load_state_dict: missing {_some(missing)}")
     if strict and (unknown := state.keys() - own.keys()):
         raise ValueError(f"load_state_dict: unknown {_some(unknown)}")
     known = {key: np.asarray(state[key]) for key in own if key in state}
     for key, array in known.items():
+        if isinstance(state[key], np.ma.MaskedArray):
+            raise ValueError(f"load_state_dict: {key} is masked; give it numbers alone")
         if own[key].shape != array.shape:
             raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {array.shape}")
         if not np.can_cast(array.dtype, own[key].dtype, "same_kind"):

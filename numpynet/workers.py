@@ -17,6 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from numpynet.checks import whole
+
 _executor: ThreadPoolExecutor | None = None
 _threads: int | None = None
 _inside = threading.local()
@@ -43,14 +45,12 @@ def _cores(cpus: frozenset[int]) -> int:
 
 
 def set_threads(threads: int | None) -> None:
-    """Use so many threads from here on; as many as there are physical cores where None. ValueError below 1."""
+    """Use so many threads from here on; as many as there are physical cores where None. ValueError where it is none."""
     global _threads, _executor
-    if threads is not None and threads < 1:
-        raise ValueError(f"set_threads: threads must be at least 1, got {threads}")
-    _threads = threads
-    if _executor is not None:
-        _executor.shutdown()
-        _executor = None
+    _threads = None if threads is None else whole(threads, "set_threads: threads")
+    before, _executor = _executor, None
+    if before is not None:
+        before.shutdown()
 
 
 def get_threads() -> int:
@@ -80,13 +80,28 @@ def run(piece: Callable[[int], None], count: int) -> None:
         finally:
             _inside.piece = False
 
-    others: list[Future[None]] = [_pool().submit(work) for _ in range(threads - 1)]
+    others: list[Future[None]] = []
     try:
+        _begin(work, threads - 1, others)
         work()
     finally:
         for other in others:
             if not other.cancel():  # one that has not begun by now finds nothing left to do
                 other.result()
+
+
+def _begin(work: Callable[[], None], times: int, begun: list[Future[None]]) -> None:
+    """Have the pool do `work` so many times, and put what it promises into `begun`.
+
+    Fewer times where the pool has been closed: by `set_threads` in another thread, or at the end of the process, which
+    closes it while threads and what is registered with atexit may still compute.
+    """
+    try:
+        for _ in range(times):
+            begun.append(_pool().submit(work))
+    except RuntimeError as error:
+        if "cannot schedule" not in str(error):
+            raise
 
 
 def _pool() -> ThreadPoolExecutor:

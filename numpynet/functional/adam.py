@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numpynet.checks import number, of_shape, same_dtype, whole, writeable
+from numpynet.checks import FLOATS, arrays_of, number, of_shape, same_dtype, whole, writeable
 from numpynet.factors import Factors
 from numpynet.typing import Array
 
@@ -44,8 +44,9 @@ def adam_update(
     As torch.optim.Adam, and AdamW where decoupled: eps is added outside the root, after the correction.
     """
     check_rule("adam_update", lr, betas, eps, weight_decay, step)
-    of_shape(param.shape, "adam_update", grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    arrays_of(FLOATS, "adam_update", param=param, grad=grad)
     same_dtype("adam_update", param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    of_shape(param.shape, "adam_update", grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
     writeable("adam_update", param=param, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
     beta1, beta2 = betas
     if decoupled:
@@ -77,12 +78,12 @@ def adam_update_factored(
 
     Shapes: param, exp_avg and exp_avg_sq (O, I); factors (N, O) and (N, I).
     """
+    same_dtype("adam_update_factored", param=param, left=factors.left, right=factors.right)
     if factors.left.ndim != 2 or factors.right.ndim != 2 or len(factors.left) != len(factors.right):
         shapes = f"{factors.left.shape} and {factors.right.shape}"
         raise ValueError(f"adam_update_factored: the factors must have shapes (N, O) and (N, I), got {shapes}")
     of_shape((factors.left.shape[1], factors.right.shape[1]), "adam_update_factored", param=param)
     of_shape(param.shape, "adam_update_factored", exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
-    same_dtype("adam_update_factored", param=param, left=factors.left, right=factors.right)
     rows = max(1, ADAM_BLOCK // max(1, param.shape[1]))
     for begin in range(0, len(param), rows):
         part = slice(begin, begin + rows)

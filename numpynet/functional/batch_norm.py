@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.checks import no_empty_axis, number, of_shape, same_dtype
+from numpynet.checks import FLOATS, arrays_of, no_empty_axis, number, of_shape, same_dtype
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
@@ -56,6 +56,7 @@ def batch_norm(
     The cache holds x_hat, in terms of which every gradient is short. As torch.nn.functional.batch_norm, the
     *biased* variance normalises. Sums are accumulated in float64: in float32 they would lose digits.
     """
+    arrays_of(FLOATS, "batch_norm", x=x)
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x must have shape (N, C) or (N, C, ...), got {x.shape}")
     if (mean is None) != (var is None):
@@ -114,6 +115,7 @@ def running_update(
     so does PyTorch.
     """
     number(momentum, "running_update: momentum")
+    arrays_of(FLOATS, "running_update", running_mean=running_mean, running_var=running_var)
     of_shape(cache.mean.shape, "running_update", running_mean=running_mean, running_var=running_var)
     if cache.elements < 2:
         raise ValueError(f"running_update: the batch must have at least 2 numbers a channel, got {cache.elements}")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.checks import no_empty_axis, of_shape, same_dtype
+from numpynet.checks import FLOATS, arrays_of, no_empty_axis, of_shape, same_dtype
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.windows import output_size, pad, window_slices
 from numpynet.typing import Array, IntOrPair, Pair, pair
@@ -56,6 +56,7 @@ def conv2d(
     """
     stride, padding = pair(stride, "conv2d: stride"), pair(padding, "conv2d: padding", 0)
     dilation = pair(dilation, "conv2d: dilation")
+    arrays_of(FLOATS, "conv2d", x=x, weight=weight)
     if weight.ndim != 4:
         raise ValueError(f"conv2d: weight must have shape (F, C, KH, KW), got {weight.shape}")
     if x.ndim != 4 or x.shape[1] != weight.shape[1]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.checks import number, same_dtype
+from numpynet.checks import FLOATS, arrays_of, is_array, number
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import AnyArray, Array, Seed
 
@@ -30,11 +30,12 @@ def dropout(x: Array, p: float = 0.5, rng: Seed = None, mask: AnyArray | None = 
     (torch.nn.functional.dropout) draws other masks from the same seed.
     """
     number(p, "dropout: p", least=0, most=1)
-    same_dtype("dropout", x=x)
+    arrays_of(FLOATS, "dropout", x=x)
     if mask is None:
         mask = np.random.default_rng(rng).random(x.shape, dtype=np.float32) >= p
-    elif mask.shape != x.shape or mask.dtype != bool:
-        raise ValueError(f"dropout: mask must have x's shape {x.shape} and be bool, got {mask.dtype} {mask.shape}")
+    elif not is_array(mask) or mask.shape != x.shape or mask.dtype != bool:
+        got = f"{mask.dtype} {mask.shape}" if is_array(mask) else type(mask).__name__
+        raise ValueError(f"dropout: mask must have x's shape {x.shape} and be bool, got {got}")
     scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     return x * mask * x.dtype.type(scale), DropoutCache(mask, scale)
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from numpynet.checks import whole
+from numpynet.checks import NUMBERS, arrays_of, whole
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
@@ -23,6 +23,7 @@ def flatten(x: Array, start_dim: int = 1) -> tuple[Array, FlattenCache]:
     Backward: no number is changed, only its place, so dx is dout in x's shape. The cache holds that shape, and
     out's, to recognise a dout of another.
     """
+    arrays_of(NUMBERS, "flatten", x=x)
     if not 0 <= whole(start_dim, "flatten: start_dim", 0) < x.ndim:
         raise ValueError(f"flatten: start_dim must lie in 0 .. {x.ndim - 1} for x of shape {x.shape}, got {start_dim}")
     out = x.reshape(*x.shape[:start_dim], math.prod(x.shape[start_dim:]))  # (N, C, H, W) -> (N, C H W)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from numpynet.checks import of_shape, same_dtype
+from numpynet.checks import FLOATS, arrays_of, of_shape, same_dtype
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
@@ -33,6 +33,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
     As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x is 2-D.
     """
+    arrays_of(FLOATS, "linear", x=x, weight=weight)
     if weight.ndim != 2:
         raise ValueError(f"linear: weight must have shape (O, I), got {weight.shape}")
     if x.ndim != 2 or x.shape[1] != weight.shape[1]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.checks import no_empty_axis, same_dtype
+from numpynet.checks import FLOATS, arrays_of, no_empty_axis
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.windows import output_size, pad, window_slices
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
@@ -49,10 +49,10 @@ def max_pool2d(
     kernel = pair(kernel_size, "max_pool2d: kernel_size")
     stride = pair(kernel if stride is None else stride, "max_pool2d: stride")
     padding, dilation = pair(padding, "max_pool2d: padding", 0), pair(dilation, "max_pool2d: dilation")
+    arrays_of(FLOATS, "max_pool2d", x=x)
     if x.ndim != 4:
         raise ValueError(f"max_pool2d: x must have shape (N, C, H, W), got {x.shape}")
     no_empty_axis(x, "max_pool2d: x")
-    same_dtype("max_pool2d", x=x)
     if any(2 * padding[i] > kernel[i] for i in (0, 1)):
         raise ValueError(f"max_pool2d: padding {padding} must be at most half the kernel size {kernel}")
     size = x.shape[2:]

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from numpynet.checks import same_dtype
+from numpynet.checks import FLOATS, REAL, arrays_of
 from numpynet.functional.arguments import of_forward
 from numpynet.typing import Array
 
@@ -27,13 +27,21 @@ def checked_reduction(name: str, reduction: Reduction) -> Reduction:
 
 def difference(name: str, x: Array, target: Array, reduction: Reduction) -> LossCache:
     """The difference x - target and what its loss is divided by; ValueError where the arguments do not fit."""
-    same_dtype(name, x=x)
+    arrays_of(FLOATS, name, x=x)
+    arrays_of(REAL, name, target=target)
     if x.shape != target.shape:
         raise ValueError(f"{name}: target must have the input's shape {x.shape}, got {target.shape}")
     checked_reduction(name, reduction)
     if reduction == "mean" and not x.size:
         raise ValueError(f"{name}: x of shape {x.shape} holds no number, and has no mean")
     return LossCache(np.subtract(x, target, dtype=x.dtype.newbyteorder("=")), x.size if reduction == "mean" else 1)
+
+
+def share(function: str, dloss: Array | float, difference: Array, divisor: int) -> np.floating:
+    """dloss / divisor, in the difference's dtype; ValueError where dloss is not one number."""
+    if np.ndim(dloss) or np.asarray(dloss).dtype.kind not in REAL:
+        raise ValueError(f"{function}: dloss must be one number, got shape {np.shape(dloss)}")
+    return difference.dtype.type(dloss / divisor)
 
 
 def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Array, LossCache]:
@@ -54,5 +62,4 @@ def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Ar
 def mse_loss_backward(dloss: Array | float, cache: LossCache) -> Array:
     """Gradient of `mse_loss` with respect to x, of x's shape, for a scalar `dloss` (1 where the loss is the goal)."""
     of_forward("mse_loss_backward", cache, LossCache)
-    scale = cache.difference.dtype.type(2.0 * dloss / cache.divisor)
-    return scale * cache.difference
+    return share("mse_loss_backward", 2.0 * dloss, *cache) * cache.difference

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.checks import REAL, arrays_of
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import AnyArray, Array
 
@@ -23,6 +24,7 @@ def relu(x: Array) -> tuple[Array, ReLUCache]:
 
     The cache holds one byte an element instead of x itself.
     """
+    arrays_of(REAL, "relu", x=x)
     out = np.maximum(x, 0)
     return out, ReLUCache(~(x <= 0))
 

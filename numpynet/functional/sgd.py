@@ -1,6 +1,6 @@
 """SGD: downhill, with momentum if wanted."""
 
-from numpynet.checks import number, of_shape, same_dtype, writeable
+from numpynet.checks import FLOATS, arrays_of, number, of_shape, same_dtype, writeable
 from numpynet.typing import Array
 
 
@@ -26,8 +26,9 @@ def sgd_update(
     As torch.optim.SGD: the learning rate multiplies the velocity, where Sutskever et al. 2013 put it inside.
     """
     check_rule("sgd_update", lr, momentum, dampening, weight_decay)
-    of_shape(param.shape, "sgd_update", grad=grad, velocity=velocity)
+    arrays_of(FLOATS, "sgd_update", param=param, grad=grad)
     same_dtype("sgd_update", param=param, grad=grad, velocity=velocity)
+    of_shape(param.shape, "sgd_update", grad=grad, velocity=velocity)
     writeable("sgd_update", param=param)
     if weight_decay:
         grad = grad + weight_decay * param

@@ -6,7 +6,7 @@ import numpy as np
 
 from numpynet.checks import number
 from numpynet.functional.arguments import of_forward
-from numpynet.functional.mse_loss import Reduction, difference
+from numpynet.functional.mse_loss import Reduction, difference, share
 from numpynet.typing import Array
 
 
@@ -49,4 +49,4 @@ def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array
     slope = (
         np.clip(cache.difference / cache.beta, -1, 1) if cache.beta > 0 else np.sign(np.nan_to_num(cache.difference))
     )
-    return slope * cache.difference.dtype.type(dloss / cache.divisor)
+    return slope * share("smooth_l1_loss_backward", dloss, *cache[:2])

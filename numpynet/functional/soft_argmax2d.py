@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.checks import no_empty_axis, same_dtype
+from numpynet.checks import FLOATS, arrays_of, no_empty_axis
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
@@ -43,10 +43,10 @@ def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
 
     ValueError where x has other than four axes, or maps without a pixel.
     """
+    arrays_of(FLOATS, "soft_argmax2d", x=x)
     if x.ndim != 4:
         raise ValueError(f"soft_argmax2d: x must have shape (N, K, H, W), got {x.shape}")
     no_empty_axis(x, "soft_argmax2d: x")
-    same_dtype("soft_argmax2d", x=x)
     N, K, H, W = x.shape
     share = np.exp(x - x.max(axis=(2, 3), keepdims=True))  # (N, K, H, W) - (N, K, 1, 1)
     share /= share.sum(axis=(2, 3), keepdims=True)

@@ -3,7 +3,7 @@
 import itertools
 from typing import NamedTuple
 
-from numpynet.checks import no_empty_axis, whole
+from numpynet.checks import NUMBERS, arrays_of, no_empty_axis, whole
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.typing import Array
 
@@ -29,6 +29,7 @@ def upsample_nearest2d(x: Array, factor: int = 2) -> tuple[Array, UpsampleNeares
     The cache holds the factor and out's shape. torch.nn.functional.interpolate(x, scale_factor=factor, mode="nearest"),
     which takes fractions, too. ValueError where x has other than four axes or the factor is not 1 or more.
     """
+    arrays_of(NUMBERS, "upsample_nearest2d", x=x)
     if x.ndim != 4:
         raise ValueError(f"upsample_nearest2d: x must have shape (N, C, H, W), got {x.shape}")
     no_empty_axis(x, "upsample_nearest2d: x")

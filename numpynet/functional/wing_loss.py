@@ -7,7 +7,7 @@ import numpy as np
 
 from numpynet.checks import number
 from numpynet.functional.arguments import of_forward
-from numpynet.functional.mse_loss import Reduction, difference
+from numpynet.functional.mse_loss import Reduction, difference, share
 from numpynet.typing import Array
 
 
@@ -52,4 +52,4 @@ def wing_loss_backward(dloss: Array | float, cache: WingCache) -> Array:
     of_forward("wing_loss_backward", cache, WingCache)
     size = np.abs(cache.difference)
     slope = np.where(size < cache.w, cache.w / (cache.eps + size), 1)
-    return np.sign(cache.difference) * slope * cache.difference.dtype.type(dloss / cache.divisor)
+    return np.sign(cache.difference) * slope * share("wing_loss_backward", dloss, *cache[:2])

@@ -44,10 +44,10 @@ def batch_norm(
 ) -> tuple[Array, BatchNormCache | functional.BatchNormCache]:
     """See `numpynet.functional.batch_norm`."""
     if (
-        x.ndim < 3
+        not compiled(x, optional=(weight, bias, mean, var))
+        or x.ndim < 3
         or x.size < 2 * x.shape[1]
         or not all(x.shape[1:])
-        or not compiled(x, weight, bias, mean, var)
         or (mean is None) != (var is None)
         or any(a is not None and a.shape != x.shape[1:2] for a in (weight, bias, mean, var))
         or not 0 < eps < np.inf
@@ -57,7 +57,9 @@ def batch_norm(
     planes = np.ascontiguousarray(x).reshape(N, C, -1)  # (N, C, ...) -> (N, C, pixels)
     out = empty(planes.shape, x.dtype)
     from_batch = mean is None
-    mean_, var_ = (np.empty(C, x.dtype), np.empty(C, x.dtype)) if mean is None or var is None else (mean, var)
+    mean_, var_ = (
+        (np.empty(C, x.dtype), np.empty(C, x.dtype)) if mean is None or var is None else (mean.copy(), var.copy())
+    )
     inv_std = np.empty(C, x.dtype)
 
     def channel(c: int) -> None:

@@ -24,11 +24,11 @@ def conv2d(
     stride, padding = pair(stride, "conv2d: stride"), pair(padding, "conv2d: padding", 0)
     dilation = pair(dilation, "conv2d: dilation")
     if (
-        x.ndim != 4
+        not compiled(x, weight, optional=(bias,))
+        or x.ndim != 4
         or weight.ndim != 4
         or x.shape[1] != weight.shape[1]
         or not all((*x.shape[1:], *weight.shape))
-        or not compiled(x, weight, bias)
         or (bias is not None and bias.shape != weight.shape[:1])
         or (min((g := geometry_of(x.shape, weight.shape, stride, padding, dilation)).OH, g.OW) < 1)
     ):

@@ -152,12 +152,14 @@ def conv_block_backward(
 
 def _made_for(x: Array, weight: Array, others: tuple[Array | None, ...], pads: Pair, pool: bool) -> bool:
     """Whether the kernels can take these: one dtype, numbers enough for statistics, and a pool that has windows."""
-    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1] or not all((*x.shape[1:], *weight.shape)):
+    if not compiled(x, weight, optional=others) or x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
+        return False
+    if not all((*x.shape[1:], *weight.shape)):
         return False
     g = geometry_of(x.shape, weight.shape, (1, 1), pads, (1, 1))
     if min(g.OH, g.OW) < 1 + pool or len(x) * g.OH * g.OW < 2:
         return False
-    return bool(compiled(x, weight, *others) and all(a is None or a.shape == weight.shape[:1] for a in others))
+    return all(a is None or a.shape == weight.shape[:1] for a in others)
 
 
 def _output_shape(cache: ConvBlockCache) -> tuple[int, ...]:

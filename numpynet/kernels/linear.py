@@ -68,11 +68,11 @@ def _kept(array: Array) -> Array:
 def _streams(x: Array, weight: Array, bias: Array | None = None) -> bool:
     """Whether the loops below are made for it; what is wrong or small goes to the readable function."""
     return bool(
-        weight.size >= LEAST
+        compiled(x, weight, optional=(bias,))
+        and weight.size >= LEAST
         and x.ndim == weight.ndim == 2
         and 1 <= len(x) <= MOST_IMAGES
         and x.shape[1] == weight.shape[1]
-        and compiled(x, weight, bias)
         and (bias is None or bias.shape == weight.shape[:1])
         and weight.flags.c_contiguous
     )

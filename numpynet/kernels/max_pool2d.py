@@ -36,7 +36,8 @@ def max_pool2d(
     """See `numpynet.functional.max_pool2d`."""
     kernel = pair(kernel_size, "max_pool2d: kernel_size")
     if not (
-        kernel == (2, 2)
+        compiled(x)
+        and kernel == (2, 2)
         and pair(kernel if stride is None else stride, "max_pool2d: stride") == (2, 2)
         and pair(padding, "max_pool2d: padding", 0) == (0, 0)
         and pair(dilation, "max_pool2d: dilation") == (1, 1)
@@ -44,7 +45,6 @@ def max_pool2d(
         and x.ndim == 4
         and min(x.shape[1:]) >= 1
         and min(x.shape[2:]) >= 2
-        and compiled(x)
     ):
         return functional.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape

@@ -4,7 +4,7 @@ import numpy as np
 
 from numpynet import functional
 from numpynet.functional.arguments import of_forward
-from numpynet.functional.mse_loss import Reduction
+from numpynet.functional.mse_loss import Reduction, share
 from numpynet.functional.smooth_l1_loss import SmoothL1Cache
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
@@ -16,8 +16,8 @@ def smooth_l1_loss(
 ) -> tuple[Array, SmoothL1Cache]:
     """See `numpynet.functional.smooth_l1_loss`."""
     if (
-        x.shape != target.shape
-        or not compiled(x, target)
+        not compiled(x, target)
+        or x.shape != target.shape
         or not x.size
         or not 0 < beta < np.inf
         or reduction not in ("mean", "sum")
@@ -37,7 +37,12 @@ def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array
     if cache.beta <= 0 or not compiled(cache.difference):
         return functional.smooth_l1_loss_backward(dloss, cache)
     dx, number = np.empty(cache.difference.shape, cache.difference.dtype), cache.difference.dtype.type
-    clip(cache.difference.reshape(-1), dx.reshape(-1), number(cache.beta), number(dloss / cache.divisor))
+    clip(
+        cache.difference.reshape(-1),
+        dx.reshape(-1),
+        number(cache.beta),
+        share("smooth_l1_loss_backward", dloss, *cache[:2]),
+    )
     return dx
 
 

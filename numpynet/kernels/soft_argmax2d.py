@@ -11,7 +11,7 @@ from numpynet.workers import run
 
 def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
     """See `numpynet.functional.soft_argmax2d`."""
-    if x.ndim != 4 or not x.size or not compiled(x):
+    if not compiled(x) or x.ndim != 4 or not x.size:
         return functional.soft_argmax2d(x)  # says what is wrong
     N, K = x.shape[:2]
     share, position = empty(x.shape, x.dtype), empty((N, K, 2), x.dtype)

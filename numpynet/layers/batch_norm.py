@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from numpynet.checks import number, whole
+from numpynet.checks import FLOATS, arrays_of, number, whole
 from numpynet.dispatch import ops
 from numpynet.functional import BatchNormCache
 from numpynet.module import Module
@@ -50,6 +50,7 @@ class _BatchNorm(Module):
             self.num_batches_tracked = np.zeros((), np.int64)
 
     def forward(self, x: Array) -> tuple[Array, BatchNormCache]:
+        arrays_of(FLOATS, self, x=x)
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
             raise ValueError(f"{self}: x must have shape {self.expected.format(self.num_features)}, got {x.shape}")
         weight = None if self.weight is None else self.weight.data

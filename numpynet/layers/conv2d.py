@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from numpynet.checks import whole
+from numpynet.checks import FLOATS, arrays_of, whole
 from numpynet.dispatch import ops
 from numpynet.functional import Conv2dCache
 from numpynet.init import kaiming_uniform
@@ -45,6 +45,7 @@ class Conv2d(Module):
 
     def check(self, x: Array) -> None:
         """ValueError where x is not (N, in_channels, H, W)."""
+        arrays_of(FLOATS, self, x=x)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f"{self}: x must have shape (N, {self.in_channels}, H, W), got {x.shape}")
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from numpynet.checks import whole
+from numpynet.checks import FLOATS, arrays_of, whole
 from numpynet.dispatch import ops
 from numpynet.functional import LinearCache
 from numpynet.init import kaiming_uniform
@@ -35,6 +35,7 @@ class Linear(Module):
         self.bias = Parameter(kaiming_uniform((out_features,), in_features, rng, dtype)) if bias else None
 
     def forward(self, x: Array) -> tuple[Array, LinearCache]:
+        arrays_of(FLOATS, self, x=x)
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"{self}: x must have shape (N, {self.in_features}), got {x.shape}")
         return ops().linear(x, self.weight.data, None if self.bias is None else self.bias.data)

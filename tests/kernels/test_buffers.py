@@ -205,6 +205,25 @@ def test_zeros_are_zero_where_other_numbers_were():
     assert not zeros(SHAPE, np.uint8).any()
 
 
+def test_of_ever_new_sizes_no_more_is_kept_than_was_in_use_and_something_to_spare(monkeypatch):
+    monkeypatch.setattr(buffers, "SPARE", 20 * LEAST)
+
+    def kept():
+        return sum(size * len(home) for size, home in buffers._free.items())
+
+    held = [empty((9 * LEAST,), np.uint8) for _ in range(3)]
+    for size in range(LEAST, 40 * LEAST, LEAST // 3):
+        empty((size,), np.uint8)
+        assert kept() <= (20 + 27 + 40) * LEAST + size
+    latest = empty((size,), np.uint8)
+    assert kept() >= 40 * LEAST, "all was let go"
+    assert len({place(array) for array in (*held, latest)}) == 4
+    del held[0]
+    before = place(held[0])
+    del held[0]
+    assert place(empty((9 * LEAST,), np.uint8)) == before, "what was in use is not forgotten"
+
+
 def test_small_arrays_are_numpys_own():
     assert empty((3, 4), np.float64).base is None
     assert empty((0, 4), np.float64).shape == (0, 4)

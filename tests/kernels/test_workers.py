@@ -1,5 +1,7 @@
 """The pool of threads: every piece once, errors come out, and who is faster decides nothing."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -136,3 +138,60 @@ def test_a_thread_that_never_began_is_not_waited_for():
     other.join()
     assert sorted(done) == list(range(7))
     assert waited_in_vain == []
+
+
+@pytest.mark.parametrize("threads", ["2", 2.5, True, float("nan"), 0])
+def test_what_is_no_number_of_threads_is_refused(threads):
+    with pytest.raises(ValueError, match="set_threads: threads must be"):
+        set_threads(threads)
+
+
+def test_threads_may_change_while_another_thread_computes():
+    stop, wrong = threading.Event(), []
+
+    def compute():
+        while not stop.is_set():
+            done = []
+            try:
+                run(done.append, 20)
+            except RuntimeError as error:
+                wrong.append(error)
+            if len(done) != 20:
+                wrong.append(done)
+
+    set_threads(2)
+    others = [threading.Thread(target=compute) for _ in range(2)]
+    for other in others:
+        other.start()
+    for i in range(300):
+        set_threads(1 + i % 3)
+    stop.set()
+    for other in others:
+        other.join()
+    assert not wrong
+
+
+AT_THE_END = """
+import atexit, threading, time
+from numpynet.workers import run, set_threads
+
+def compute(name):
+    done = []
+    run(done.append, 20)
+    print(name, len(done))
+
+def later():
+    time.sleep(0.3)
+    compute("thread")
+
+set_threads(2)
+compute("main")
+threading.Thread(target=later).start()
+atexit.register(compute, "atexit")
+"""
+
+
+def test_what_still_computes_when_the_process_ends_is_not_stopped():
+    """Python closes every pool before it waits for threads."""
+    done = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split("\n"), done.stderr) == (["main 20", "thread 20", "atexit 20", ""], "")

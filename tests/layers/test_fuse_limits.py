@@ -247,3 +247,11 @@ def test_a_fused_network_is_fused_anew():
     computes_the_same(copy.deepcopy(net), again)
     out, cache = fuse(again, input_gradient=False).forward(IMAGES)
     assert fuse(again, input_gradient=False).backward(np.ones_like(out), cache) is None
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_pool_without_a_window_is_refused_as_in_the_plain_network(train):
+    net = Sequential(Conv2d(1, 3, 3, rng=0), BatchNorm2d(3), ReLU(), MaxPool2d(2)).train(train)
+    for one in (net, fuse(net)):
+        with pytest.raises(ValueError, match=r"max_pool2d: x of shape \(2, 3, 1, 4\) is smaller than the kernel"):
+            one(np.ones((2, 1, 3, 6), np.float32))

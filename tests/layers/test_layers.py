@@ -225,3 +225,19 @@ def test_use_refuses_an_unknown_implementation_and_a_context_ends():
             assert ops().__name__ == "numpynet.functional"
         assert ops().__name__ == "numpynet.kernels"
     assert ops() is before
+
+
+@pytest.mark.parametrize("implementation", ["readable", "fast"])
+def test_a_pass_in_evaluation_keeps_the_statistics_that_it_used(implementation):
+    """The running ones may change before its backward pass: another batch may be under way."""
+    x, other = RNG.standard_normal((2, 2, 3, 4, 4))
+    gradients = []
+    with use(implementation):
+        for between in (False, True):
+            layer = BatchNorm2d(3, dtype=np.float64).eval()
+            out, cache = layer.forward(x)
+            if between:
+                layer.train().forward(other + 5)
+            layer.backward(out, cache)
+            gradients.append(layer.weight.grad)
+    np.testing.assert_array_equal(*gradients)

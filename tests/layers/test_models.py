@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import numpynet
-from numpynet import Adam, HourglassNet, KeypointNet, SmoothL1Loss
+from numpynet import Adam, HourglassNet, KeypointNet, Linear, Sequential, SmoothL1Loss, fuse
 from numpynet.init import no_init
 from numpynet.layers import Conv2d, Dropout
 from numpynet.models import build
@@ -154,3 +154,31 @@ def test_a_residual_adds_its_body_and_keeps_the_shape():
 
 def test_version_is_a_string():
     assert numpynet.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("layer", [np.maximum, [Linear(2, 2)], Linear, None])
+def test_what_is_no_layer_is_refused_and_not_left_out(layer):
+    for container in (Sequential, Residual):
+        with pytest.raises(TypeError, match=f"{container.__name__}: layer 1 must be a Module, got "):
+            container(Linear(2, 2), layer)
+    if layer is not Linear:
+        with pytest.raises(TypeError, match=f"fuse: net must be a Module, got {type(layer).__name__}"):
+            fuse(layer)
+
+
+@pytest.mark.parametrize("cache", [None, [], [None]])
+def test_a_cache_of_another_network_is_refused(cache):
+    with pytest.raises(TypeError, match="Sequential: cache must be what forward gave with its output"):
+        Sequential(Linear(2, 2), Linear(2, 2)).backward(np.ones((1, 2), np.float32), cache)
+
+
+@pytest.mark.parametrize(("state", "words"), [(None, "NoneType"), ([("weight", 1)], "list")])
+def test_a_state_that_is_no_dict_is_refused(state, words):
+    with pytest.raises(ValueError, match=f"the state must be a dict of arrays, got {words}"):
+        Linear(2, 2).load_state_dict(state)
+
+
+def test_a_masked_state_is_refused():
+    state = {"weight": np.ma.masked_array(np.ones((2, 2)), [[0, 1], [0, 0]]), "bias": np.zeros(2)}
+    with pytest.raises(ValueError, match="weight is masked"):
+        Linear(2, 2).load_state_dict(state)

@@ -108,3 +108,18 @@ def test_errors(decay):
         WeightAverage(net(), decay)
     with pytest.raises(ValueError, match=r"load_state_dict: missing"):
         WeightAverage(net()).load_state_dict({}, 1)
+
+
+@pytest.mark.parametrize("updates", [0, 1])
+def test_weights_of_another_shape_are_refused_and_not_broadcast(updates):
+    net = Linear(2, 2, rng=0)
+    average = WeightAverage(net)
+    for _ in range(updates):
+        average.update()
+    before = average.net.weight.data.copy()
+    net.weight.data[...] += 1
+    net.bias.data = np.ones(1, np.float32)
+    with pytest.raises(ValueError, match=r"WeightAverage: bias must have shape \(2,\), got \(1,\)"):
+        average.update()
+    np.testing.assert_array_equal(average.net.weight.data, before)
+    assert average.updates == updates

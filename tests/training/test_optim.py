@@ -95,3 +95,16 @@ def test_state_dict_goes_on_where_it_stopped():
 def test_errors(call, words):
     with pytest.raises(ValueError, match=words):
         call([Parameter(np.ones(3))])
+
+
+@pytest.mark.parametrize("optimizer_of", [lambda p: SGD(p, 0.1, momentum=0.9), Adam, AdamW])
+def test_parameters_in_the_other_order_of_bytes_are_moved_as_well(optimizer_of):
+    moved = []
+    for dtype in (">f8", "<f8"):
+        parameter = Parameter(np.arange(3.0).astype(dtype))
+        optimizer = optimizer_of([parameter])
+        for _ in range(3):
+            parameter.grad = np.arange(3.0) + 1
+            optimizer.step()
+        moved.append(parameter.data)
+    np.testing.assert_array_equal(*moved)
