@@ -17,6 +17,9 @@ MARGIN = 0.25
 EYES_APART = (2.0, 0.05)
 """The least distance of the outer eye corners, in pixels and in shares of the face."""
 CHIN = 8
+FLATTEST = 0.4
+"""The least breadth of a face's points over their length, both as spreads about their middle. Labelled faces have 0.6
+or more, also from the side; columns of all x before all y, taken in turn, have less than 0.35."""
 
 NO_NUMBER = "a label that is no number"
 HIDDEN = "points at -1, -1 or 0, 0, which mark hidden ones; all 68 must be given"
@@ -24,6 +27,9 @@ TOGETHER = "outer eye corners (points 36 and 45) that are not apart"
 SIDEWAYS = "points of the picture as it is stored, not as it is shown, turned by its EXIF orientation"
 OUTSIDE = "points far outside the picture"
 MIRRORED = "a mirrored face: x and y swapped, y counted from below, or points numbered from the other side"
+FLAT = (
+    "points that lie along one line: x and y of each point belong next to each other, or name the columns x0, y0, ..."
+)
 UNREAD = "a picture that cannot be read"
 
 Faults = dict[int, str]
@@ -59,6 +65,8 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
             faults[i] = SIDEWAYS
         elif _beyond(face, shown[:2]) > MARGIN * min(side, *shown[:2]):
             faults[i] = OUTSIDE
+        elif _breadth(face) < FLATTEST:
+            faults[i] = FLAT
         elif eyes < EYES_APART[1] * side:
             faults[i] = TOGETHER
         elif across[0] * down[1] <= across[1] * down[0]:
@@ -124,6 +132,12 @@ def _is_large(path: Path) -> bool:
     """Whether faces in the picture rarely lie in its first hundred pixels alone."""
     shown = shown_size(path)
     return shown is not None and min(shown[:2]) >= 400
+
+
+def _breadth(face: AnyArray) -> float:
+    """How broad the points (68, 2) lie about the line that they lie along, as a share of how long."""
+    length, breadth = np.linalg.svd(face - face.mean(axis=0), compute_uv=False)
+    return float(breadth / length) if length else 0.0
 
 
 def _beyond(face: AnyArray, size: tuple[int, int]) -> float:
