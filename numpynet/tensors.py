@@ -196,6 +196,10 @@ def _other_kind(head: bytes) -> str:
     """What a file is that is none of safetensors, by its first bytes, and what to do."""
     if head.lstrip()[:1] == b"<":
         return "is an HTML page, not weights; download the file itself, not its web page"
+    if head[:4] == b"PK\x03\x04" and b".npy" in head:
+        return "is a file of NumPy's; save its arrays with numpynet.save_weights"
     if (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") or head[:4] == b"PK\x03\x04":
         return "is a pickle, which may run any code and is never opened here; save it as .safetensors"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a note of Git LFS in place of the file; fetch that with `git lfs pull`"
     return "is not a .safetensors file"
