@@ -82,6 +82,8 @@ def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
     try:
         content = csv_file.read_bytes()
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        if "\0" in text:  # UTF-16 without its mark, UTF-32, or no text at all
+            raise UnicodeError
         lines = io.StringIO(text, newline="")
         told = SEPARATOR.match(text)
         first = next((line for line in text.splitlines() if line.strip()), "")
@@ -91,7 +93,7 @@ def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
         return [(reader.line_num + skipped, _ended(row)) for row in reader if any(cell.strip() for cell in row)]
     except FileNotFoundError:
         raise DatasetError(f"{csv_file}: no such file; `fkp data download` fetches the data set") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise DatasetError(f"{csv_file}: cannot be read as CSV (is no text in UTF-8; export it as that)") from None
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]

@@ -264,6 +264,22 @@ WHOLE = {
         "have points that lie along one line: x and y of each point belong next to each other",
     ),
     "all y before all x": (lambda rows: [_apart(row, 1) for row in rows], "have points that lie along one line"),
+    "from the last point to the first": (
+        lambda rows: [_reorder(row, range(67, -1, -1)) for row in rows],
+        "another order",
+    ),
+    "the jaw last": (
+        lambda rows: [_reorder(row, [*range(17, 68), *range(17)]) for row in rows],
+        "points in another order",
+    ),
+    "the mouth before the eyes": (
+        lambda rows: [_reorder(row, [*range(36), *range(48, 68), *range(36, 48)]) for row in rows],
+        "12 of 12 rows cannot be used",
+    ),
+    "UTF-16 without its mark": (
+        lambda rows: [row.__setitem__(0, f"{row[0]}\0") for row in rows],
+        "is no text in UTF-8",
+    ),
     "in a larger picture": (every(lambda v: str(4 * v)), "have points far outside the picture", "docs/own-data.md"),
     "all hidden": (every(lambda v: "-1"), "all 12 rows have the same points"),
     "all empty": (every(lambda v: ""), "12 of 12 rows cannot be used", "a label that is no number"),
@@ -282,6 +298,10 @@ def _swap(row):
 def _apart(row, first=0):
     """All of one axis before all of the other, under names that do not tell."""
     row[1:] = row[1 + first :: 2] + row[2 - first :: 2] if row[0] != "file" else [f"column {i}" for i in range(136)]
+
+
+def _reorder(row, order):
+    row[1:] = row[1:] if row[0] == "file" else [row[1 + 2 * i + axis] for i in order for axis in (0, 1)]
 
 
 def _from_below(row):
