@@ -73,11 +73,11 @@ def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any 
 
     Every file is checked before the first is put in place, so `directory` gets all or nothing. Until then everything
     lies in its folder .download, where a whole archive stays when a call is broken off later, and need not be fetched
-    again. bar: shows progress, an object like tqdm's. FkpError where anything is wrong.
+    again; where nothing came of it, a directory that was made here goes. bar: shows progress, an object like tqdm's.
+    FkpError where anything is wrong.
     """
     work = directory / ".download"
     try:
-        work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as after:
             after.callback(_remove_if_empty, work)
             after.enter_context(locked(work, "fkp data download"))

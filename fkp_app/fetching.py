@@ -22,7 +22,14 @@ def fetch(url: str, size: int, target: Path, bar: Any = False) -> None:
     import urllib3
 
     def download(address: str, file: Any, _: Any) -> None:
-        with requests.get(address, stream=True, timeout=PATIENCE, headers={"Accept-Encoding": "identity"}) as response:
+        headers = {"Accept-Encoding": "identity"}
+        try:
+            answer = requests.get(address, stream=True, timeout=PATIENCE, headers=headers)
+        except requests.RequestException:
+            raise
+        except OSError as error:  # such as certificates that are not where the environment says
+            raise FkpError(f"{url}: cannot be fetched ({str(error).splitlines()[0]})") from None
+        with answer as response:
             response.raise_for_status()
             if bar:
                 bar.total = size

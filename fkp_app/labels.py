@@ -16,6 +16,10 @@ POINTS = 68
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "name", "frame")
 """What the column of file names may be called, the surest first; by another name it is the first column."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+SEPARATOR = re.compile(r"sep=([,;\t])[,;\t]*\r?\n", re.IGNORECASE)
+"""The line that spreadsheets put before all others."""
+COLUMN = re.compile(r"(.*?)[ _.-]?(?:([xy])[ _.-]?(\d{1,3})|(\d{1,3})[ _.-]?([xy]))|(\d{1,3})", re.ASCII)
+"""The name of a column of numbers: perhaps a word that all have, then axis and number, or a number alone."""
 
 
 class DatasetError(FkpError):
@@ -78,13 +82,18 @@ def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
     try:
         content = csv_file.read_bytes()
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        if "\0" in text:  # UTF-16 without its mark, UTF-32, or no text at all
+            raise UnicodeError
+        lines = io.StringIO(text, newline="")
+        told = SEPARATOR.match(text)
         first = next((line for line in text.splitlines() if line.strip()), "")
-        separator = max(",;\t", key=first.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        return [(reader.line_num, _ended(row)) for row in reader if any(cell.strip() for cell in row)]
+        separator = told[1] if told else max(",;\t", key=first.count)
+        skipped = len(lines.readline()[:1]) if told else 0
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        return [(reader.line_num + skipped, _ended(row)) for row in reader if any(cell.strip() for cell in row)]
     except FileNotFoundError:
         raise DatasetError(f"{csv_file}: no such file; `fkp data download` fetches the data set") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise DatasetError(f"{csv_file}: cannot be read as CSV (is no text in UTF-8; export it as that)") from None
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -107,14 +116,21 @@ Columns = tuple[int, list[int]]
 
 
 def _named(header: Sequence[str]) -> Columns | None:
-    """By their names: 0 .. 135, or x0, y0 .. x67, y67 (also x_0 or 0_x), in any order and also counted from 1."""
-    keys = [_key(cell) for cell in header]
-    for first in (0, 1):
-        numbered = [("", i + first) for i in range(2 * POINTS)]
-        paired = [(axis, i + first) for i in range(POINTS) for axis in "xy"]
-        for wanted, axes in ((numbered, [""]), (paired, ["x", "y"])):
-            if sorted(key for key in keys if key and key[0] in axes) == sorted(wanted):  # these and no further ones
-                points = [keys.index(key) for key in wanted]
+    """By their names: 0 .. 135, or x0, y0 .. x67, y67 (also x_0, 0_x, point0.x), in any order and also from 1 on.
+
+    Of several such sets it is the first.
+    """
+    sets: dict[tuple[str, bool], dict[tuple[str, int], list[int]]] = {}
+    for i, cell in enumerate(header):
+        if (key := _key(cell)) is not None:
+            word, axis, number = key
+            sets.setdefault((word, bool(axis)), {}).setdefault((axis, number), []).append(i)
+    for (_, paired), places in sets.items():
+        for first in (0, 1):
+            wanted = [(axis, i + first) for i in range(POINTS) for axis in "xy"]
+            wanted = wanted if paired else [("", i + first) for i in range(2 * POINTS)]
+            if places.keys() == set(wanted) and all(len(found) == 1 for found in places.values()):  # no further ones
+                points = [places[key][0] for key in wanted]
                 file = _file_column(header, points)
                 return None if file is None else (file, points)
     return None
@@ -133,17 +149,21 @@ def _file_column(header: Sequence[str], points: Sequence[int]) -> int | None:
     return min(called[:1] or others.values(), default=None)
 
 
-def _key(cell: str) -> tuple[str, int] | None:
-    """The axis and the number in a column's name."""
-    match = re.fullmatch(r"([xy]?)[ _]?(\d{1,3})|(\d{1,3})[ _]?([xy])", cell, re.ASCII)
-    return (match[1] or match[4] or "", int(match[2] or match[3])) if match else None
+def _key(cell: str) -> tuple[str, str, int] | None:
+    """The word, the axis and the number in a column's name."""
+    match = COLUMN.fullmatch(cell)
+    if match is None:
+        return None
+    return match[1] or "", match[2] or match[5] or "", int(match[3] or match[4] or match[6])
 
 
 def _wrong_count(header: Sequence[str]) -> str:
     """What is wrong with a line of column names."""
     line = f"must have 137 columns (name, then x and y of {POINTS} points), has {len(header)}"
     numbers = len(header) - 1 - ("person" in header)
-    if numbers % 2 == 0 and 4 <= numbers <= 2000 and numbers != 2 * POINTS:
+    if {"x", "y"} <= set(header) or "region_shape_attributes" in header:
+        line += "; all points of a face belong into one row, not a row for each"
+    elif numbers % 2 == 0 and 4 <= numbers <= 2000 and numbers != 2 * POINTS:
         line += f": {numbers // 2} points, and only the {POINTS} of the 300-W layout can be learned"
     return line
 

@@ -27,15 +27,29 @@ def tell_people(files: Sequence[str], column: Sequence[str] | None) -> tuple[lis
 
     column: what the column `person` says, if there is one. Where it says nothing, a file belongs to the person in its
     name if that has the course's form; any other file is a person of its own. So is every file where all would
-    otherwise be one person, who cannot be divided.
+    otherwise be one person, who cannot be divided. Upper case, spaces and kinds of accents make no other person of
+    somebody in the column.
     """
     people = [person(PurePosixPath(file).name) if has_course_form(file) else file for file in files]
     told: Told = "name"
     if column is not None and any(said.strip() for said in column):
-        people, told = [said.strip() or other for said, other in zip(column, people, strict=True)], "column"
+        people = _one_spelling([said.strip() or other for said, other in zip(column, people, strict=True)])
+        told = "column"
     if len(set(people)) == 1 or people == list(files):
         return list(files), "file"
     return people, told
+
+
+def _one_spelling(people: Sequence[str]) -> list[str]:
+    """Everybody by the spelling that sorts first among those that mean the same."""
+    spellings: dict[str, str] = {}
+    for name in sorted(set(people), reverse=True):
+        spellings[_plain(name)] = name
+    return [spellings[_plain(name)] for name in people]
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def has_course_form(file: str) -> bool:

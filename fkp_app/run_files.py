@@ -20,9 +20,9 @@ CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.
 PREVIOUS, NEXT = "checkpoint.previous.safetensors", "checkpoint.next.safetensors"
 """The checkpoint of the epoch before, and a whole one that has not got its name yet."""
 EARLIER = re.compile(
-    r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png)"
+    r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png|tmp\w{6})"
 )
-"""What earlier versions called their temporary files."""
+"""What earlier versions called their temporary files, and the library that wrote their weights its own."""
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_SEED = 2**53
 

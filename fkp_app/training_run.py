@@ -68,7 +68,7 @@ class TrainingRun:
             )
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32) if len(validation) else None
-        self.data_notes = [*data.notes, data.people]
+        self.data_notes = data.remarks
         """A line each for what should be known of the data."""
         if self.validation is None:
             self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")

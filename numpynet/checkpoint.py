@@ -60,6 +60,9 @@ def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | H
     state, _ = load_tensors(path, header)
     if (key := not_finite(state)) is not None:
         raise CheckpointError(f"{path}: {key} holds NaN or infinity; take weights of an earlier epoch, or train anew")
+    for key, array in state.items():
+        if net is not None and key.endswith("running_var") and array.min(initial=0) < 0:
+            raise CheckpointError(f"{path}: {key} is a variance and negative; take other weights")
     return state, card, net
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -35,7 +36,8 @@ def not_a_file(path: str | Path) -> str | None:
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return "no such file"
+        address = re.match(r"[A-Za-z][A-Za-z0-9+]+:/", str(path))  # Path makes one slash of two
+        return "no such file (from an address nothing is fetched: download it first)" if address else "no such file"
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     return None if stat.S_ISREG(mode) else f"is {KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file"

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from numpynet.files import atomic, not_a_file
 from numpynet.small_floats import SMALL_FLOATS
@@ -27,6 +26,9 @@ TYPES = {
     "C64": "<c8",
 }
 """What NumPy calls the types of numbers that it knows as well."""
+ORDER = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "C64", "F64", "I64", "U64")
+"""The library's order of types, from the file's end: the widest stand first, so that all are aligned."""
+ALIGNED = 8  # bytes
 NAMES = {np.dtype(kind): name for name, kind in TYPES.items()}
 STORED = TYPES | {"BF16": "<u2", "F8_E5M2": "u1", "F8_E4M3": "u1"}
 """What the bytes of each type are read as; those of SMALL_FLOATS become float32 afterwards."""
@@ -54,32 +56,32 @@ class Header(NamedTuple):
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
-    """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing. OSError where it cannot be.
+    """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing.
 
-    A checksum goes into the metadata, by which `load_tensors` tells damage.
+    A checksum goes into the metadata, by which `load_tensors` tells damage. OSError where the file cannot be written,
+    ValueError where an array's type of numbers has no place in the format.
     """
     arrays = {key: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for key, array in tensors.items()}
-    layout = {key: (NAMES.get(array.dtype, array.dtype.name), array.shape) for key, array in arrays.items()}
+    for key, array in arrays.items():
+        if array.dtype not in NAMES:
+            raise ValueError(f"{path}: cannot hold {key}, which is {array.dtype}")
+    layout = {key: (NAMES[array.dtype], array.shape) for key, array in arrays.items()}
     known = {key: text for key, text in metadata.items() if key != CHECKSUM}
     seal = checksum(layout, known, arrays.__getitem__)
-    with atomic(path) as temporary:
-        try:
-            save_file(arrays, temporary, known | {CHECKSUM: seal})
-            _order_metadata(temporary)
-        except SafetensorError as error:  # such as a full disk
-            raise OSError(f"{path}: cannot be written ({error})") from None
-
-
-def _order_metadata(path: Path) -> None:
-    """Bring a file's metadata into an order of their own: safetensors' is random, and equal weights are equal files."""
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
-        assert len(text) == length
-        file.seek(8)
-        file.write(text)
+    # The library would write into a file of its own making, which only its owner may read and which stays for ever
+    # where the process is killed; and its metadata come in a random order, while equal weights are to be equal files.
+    order = sorted(arrays, key=lambda key: (-ORDER.index(layout[key][0]), key))
+    header: dict[str, Any] = {"__metadata__": dict(sorted((known | {CHECKSUM: seal}).items()))}
+    end = 0
+    for key in order:
+        begin, end = end, end + arrays[key].nbytes
+        header[key] = {"dtype": layout[key][0], "shape": layout[key][1], "data_offsets": (begin, end)}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNED)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(ALIGNED, "little") + text)
+        for key in order:
+            file.write(arrays[key].reshape(-1).view(np.uint8).data)
 
 
 def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[str, AnyArray], dict[str, str]]:
@@ -179,14 +181,8 @@ def _header_text(path: Path) -> bytes:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
     if not head:
         raise CheckpointError(f"{path}: is empty; get the file again")
-    if head.lstrip()[:1] == b"<":
-        raise CheckpointError(f"{path}: is an HTML page, not weights; download the file itself, not its web page")
-    if (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") or head[:4] == b"PK\x03\x04":
-        raise CheckpointError(
-            f"{path}: is a pickle, which may run any code and is never opened here; save it as .safetensors"
-        )
-    if head[8:9] != b"{" or length < 2:
-        raise CheckpointError(f"{path}: is not a .safetensors file")
+    if head[8:9] != b"{" or length < 2:  # only then: a length may begin as other kinds of files do
+        raise CheckpointError(f"{path}: {_other_kind(head)}")
     if 8 + length > size:
         raise CheckpointError(f"{path}: is truncated; get the file again")
     if length > LONGEST_HEADER:
@@ -194,3 +190,16 @@ def _header_text(path: Path) -> bytes:
             f"{path}: has a header of {length} bytes, which no weights file needs; get the file again"
         )
     return text
+
+
+def _other_kind(head: bytes) -> str:
+    """What a file is that is none of safetensors, by its first bytes, and what to do."""
+    if head.lstrip()[:1] == b"<":
+        return "is an HTML page, not weights; download the file itself, not its web page"
+    if head[:4] == b"PK\x03\x04" and b".npy" in head:
+        return "is a file of NumPy's; save its arrays with numpynet.save_weights"
+    if (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") or head[:4] == b"PK\x03\x04":
+        return "is a pickle, which may run any code and is never opened here; save it as .safetensors"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a note of Git LFS in place of the file; fetch that with `git lfs pull`"
+    return "is not a .safetensors file"

@@ -67,9 +67,13 @@ def show(
     """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
     from fkp_app.data_pictures import draw_sheet, statistics
     from fkp_app.dataset import load_data
+    from fkp_app.outputs import check_file
 
     if not 1 <= count <= 100:
         raise UsageError(f"--count must lie in 1 .. 100, got {count}")
+    if seed < 0:
+        raise UsageError(f"--seed must not be negative, got {seed}")
+    check_file("--out", out)
     found, reporter = load_data(data), Reporter(quiet)
     for remark in found.remarks:
         reporter.note(remark)
@@ -80,7 +84,8 @@ def show(
     try:
         draw_sheet(splits["training"] + splits["validation"], facts, out, count, seed)
     except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know
-        raise UsageError(f"--out {out}: cannot be written ({str(error).splitlines()[0]})") from None
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UsageError(f"--out {out}: cannot be written ({reason})") from None
     reporter.line(f"picture: {out}")
 
 

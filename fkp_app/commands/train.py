@@ -102,7 +102,8 @@ def _alone_in(out: Path, console: Console) -> Iterator[None]:
         try:
             stack.enter_context(locked(out, "fkp train", notes))
         except OSError as error:
-            raise UsageError(f"--out {out} cannot be made ({error.strerror}); choose another place") from None
+            what = "written" if out.is_dir() else "made"
+            raise UsageError(f"--out {out} cannot be {what} ({error.strerror}); choose another place") from None
         for note in notes:
             console.print(note, highlight=False, markup=False, soft_wrap=True)
         yield
@@ -184,7 +185,8 @@ def _show(run: "TrainingRun", console: Console) -> None:
         kept = f"; {history.epochs_done} whole epochs are kept: go on with --resume --lr" if history.epochs_done else ""
         raise FkpError(f"training stopped: {error}{kept}") from None
     except OSError as error:
-        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
+        remedy = "make room or mend it, and go on with --resume"
+        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error}); {remedy}") from None
     except KeyboardInterrupt:
         line = f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -102,8 +102,12 @@ def test_show_refuses(drawn_data, tmp_path):
         refused(data("show", drawn_data, "--count", count), UsageError, "--count must lie in 1 .. 100", count)
     refused(data("show", tmp_path / "none"), FkpError, tmp_path / "none", "no such directory", "fkp data download")
     refused(data("show", tmp_path), FkpError, "test_frames_keypoints.csv: no such file")
-    for out in (tmp_path / "none" / "a.png", tmp_path / "a.unknown"):
-        refused(data("show", drawn_data, "--out", out, "--count", 1), UsageError, f"--out {out}: cannot be written")
+    out = tmp_path / "a.unknown"
+    refused(data("show", drawn_data, "--out", out, "--count", 1), UsageError, f"--out {out}: cannot be written")
+    out = tmp_path / "none" / "a.png"
+    refused(data("show", drawn_data, "--out", out), UsageError, f"--out {out}: there is no folder {out.parent}")
+    refused(data("show", drawn_data, "--out", tmp_path), UsageError, f"--out {tmp_path}: is a folder; name a file")
+    refused(data("show", drawn_data, "--seed", -1), UsageError, "--seed must not be negative, got -1")
     assert list(tmp_path.iterdir()) == []
 
 

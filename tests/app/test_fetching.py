@@ -144,6 +144,24 @@ def test_an_address_of_another_kind_is_one_line(url, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_certificates_that_are_not_there_are_no_fault_of_the_directory(tmp_path, monkeypatch, fkp):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/bundle.pem")
+    ended = fkp("data", "download", tmp_path / "data", "--url", "https://127.0.0.1:9/a.zip")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert "fkp: https://127.0.0.1:9/a.zip: cannot be fetched (" in ended.err
+    assert "/nonexistent/bundle.pem" in ended.err
+
+
+def test_a_download_that_fails_leaves_no_directory(tmp_path, fkp):
+    ended = fkp("data", "download", tmp_path / "a" / "b", "--url", "http://127.0.0.1:9/a.zip")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    fkp("data", "download", tmp_path / "mine", "--url", "http://127.0.0.1:9/a.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert not list((tmp_path / "mine").iterdir())
+
+
 def test_two_downloads_into_one_directory(published, manifest, serve, tmp_path, fkp):  # noqa: F811
     server = serve(packed(tmp_path / "a.zip", published.items()))
     with locked(tmp_path / "data" / ".download", "fkp data download"):

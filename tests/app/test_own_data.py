@@ -123,6 +123,8 @@ HEADERS = {
     "numbers from 1": renamed(*range(1, 137)),
     "from 1": renamed(*(f"{axis}{i}" for i in range(1, 69) for axis in "xy")),
     "the axis behind": renamed(*(f"{i}_{axis}" for i in range(68) for axis in "XY")),
+    "a word before": renamed(*(f"landmark_{i}_{axis}" for i in range(68) for axis in "xy")),
+    "a word and a dot": renamed(*(f"Point{i}.{axis}" for i in range(1, 69) for axis in "xy")),
     "any words": renamed(*(f"column {i}" for i in range(136))),
     "spaces and capitals": renamed(*(f" {axis}_{i} " for i in range(68) for axis in "XY")),
     "no name of the first": lambda rows: rows[0].__setitem__(0, ""),
@@ -147,6 +149,46 @@ def test_columns_are_taken_by_their_names_in_any_order(photos, drawn_photos):
     change(photos, reorder)
     data = same_frames(photos, drawn_photos, notes=1)
     assert data.notes[0].endswith("keypoints.csv: left out 2 other columns: index, success")
+
+
+@pytest.mark.parametrize("word", ["", "p", "landmark ", "face.x"])
+def test_all_x_before_all_y_by_their_names(word, photos, drawn_photos):
+    def reorder(rows):
+        for row in rows:
+            row[1:] = row[1::2] + row[2::2]
+        rows[0][1:] = [f"{word}{axis}{i}" for axis in "xy" for i in range(68)]
+
+    change(photos, reorder)
+    same_frames(photos, drawn_photos)
+
+
+def test_of_two_sets_of_points_it_is_the_first(photos, drawn_photos):
+    def double(rows):
+        for row in rows[1:]:
+            row += ["7"] * 136
+        rows[0][1:] = [f"{word}_{i}_{axis}" for word in ("label", "guess") for i in range(68) for axis in "xy"]
+
+    change(photos, double)
+    data = same_frames(photos, drawn_photos, notes=1)
+    assert "left out 136 other columns: guess_0_x, " in data.notes[0]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_the_line_of_the_separator_that_spreadsheets_write(separator, end, photos, drawn_photos):
+    def fault(rows):
+        rows[2][21] = "?"
+
+    write_table(photos, table(photos), separator=separator, end=end)
+    whole = (photos / "keypoints.csv").read_bytes()
+    (photos / "keypoints.csv").write_bytes(f"sep={separator}{end}".encode() + whole)
+    same_frames(photos, drawn_photos)
+    rows = list(csv.reader(whole.decode().splitlines(), delimiter=separator))
+    fault(rows)
+    write_table(photos, [[f"sep={separator}"], *rows], separator="|", end=end)
+    text = (photos / "keypoints.csv").read_text().replace("|", separator)
+    (photos / "keypoints.csv").write_text(text.replace(f'"sep={separator}"', f"sep={separator}"), newline="")
+    assert "left out 1 of 12 rows: row 4 (IMG_0002.JPG)" in load_data(photos).notes[0]
 
 
 def test_a_csv_without_a_line_of_names_loses_no_row(photos, drawn_photos):
@@ -192,6 +234,13 @@ WHOLE = {
     "98 points": (resized(98), "has 197: 98 points, and only the 68 of the 300-W layout can be learned"),
     "67 points": (resized(67), "has 135: 67 points"),
     "a row a point": (lambda rows: [row.__setitem__(slice(3, None), []) for row in rows], "has 3"),
+    "a row a point, as tools write it": (
+        lambda rows: [
+            rows[0].__setitem__(slice(1, None), ["label", "x", "y"]),
+            *(row.__delitem__(slice(4, None)) for row in rows[1:]),
+        ],
+        "has 4; all points of a face belong into one row, not a row for each",
+    ),
     "0 .. 1": (every(lambda v: f"{v / 96:.5f}"), f"{PHOTOS} of {PHOTOS} rows look normalised (no number above 2); mul"),
     "-1 .. 1": (every(lambda v: f"{v / 48 - 1:.5f}"), "rows look normalised"),
     "decimal commas": (every(lambda v: f"{v:.1f}".replace(".", ",")), "row 2 has ", ", a decimal comma; write decimal"),
@@ -209,6 +258,28 @@ WHOLE = {
         "have a mirrored face",
         "y counted from below",
     ),
+    "all x before all y": (
+        lambda rows: [_apart(row) for row in rows],
+        "12 of 12 rows cannot be used",
+        "have points that lie along one line: x and y of each point belong next to each other",
+    ),
+    "all y before all x": (lambda rows: [_apart(row, 1) for row in rows], "have points that lie along one line"),
+    "from the last point to the first": (
+        lambda rows: [_reorder(row, range(67, -1, -1)) for row in rows],
+        "another order",
+    ),
+    "the jaw last": (
+        lambda rows: [_reorder(row, [*range(17, 68), *range(17)]) for row in rows],
+        "points in another order",
+    ),
+    "the mouth before the eyes": (
+        lambda rows: [_reorder(row, [*range(36), *range(48, 68), *range(36, 48)]) for row in rows],
+        "12 of 12 rows cannot be used",
+    ),
+    "UTF-16 without its mark": (
+        lambda rows: [row.__setitem__(0, f"{row[0]}\0") for row in rows],
+        "is no text in UTF-8",
+    ),
     "in a larger picture": (every(lambda v: str(4 * v)), "have points far outside the picture", "docs/own-data.md"),
     "all hidden": (every(lambda v: "-1"), "all 12 rows have the same points"),
     "all empty": (every(lambda v: ""), "12 of 12 rows cannot be used", "a label that is no number"),
@@ -222,6 +293,15 @@ WHOLE = {
 
 def _swap(row):
     row[1::2], row[2::2] = row[2::2], row[1::2]
+
+
+def _apart(row, first=0):
+    """All of one axis before all of the other, under names that do not tell."""
+    row[1:] = row[1 + first :: 2] + row[2 - first :: 2] if row[0] != "file" else [f"column {i}" for i in range(136)]
+
+
+def _reorder(row, order):
+    row[1:] = row[1:] if row[0] == "file" else [row[1 + 2 * i + axis] for i in order for axis in (0, 1)]
 
 
 def _from_below(row):
@@ -479,6 +559,27 @@ def test_a_column_person_goes_before_names(photos):
     )
 
 
+def test_one_person_by_several_spellings_is_one(photos):
+    spellings = [
+        "Zoé Prism",
+        " zoé  PRISM",
+        "Zoe\u0301 Prism\u00a0",
+        "Bea",
+        "BEA",
+        "bea ",
+        "Cy",
+        "cy",
+        "Cy",
+        "dan",
+        "Dan",
+        "DAN",
+    ]
+    labelled_people(photos, spellings)
+    people = {who for part in load_data(photos).splits.values() for who in part.people}
+    assert len(people) == 4
+    assert people <= {name.strip() for name in spellings}
+
+
 def test_an_empty_cell_of_the_column_is_somebody_by_himself(photos):
     labelled_people(photos, ["ann", "bea", "cy", " "] * 3)
     data = load_data(photos)
@@ -673,6 +774,12 @@ def test_train_says_once_what_it_left_out_and_by_what_people_are_told(photos, sm
     ended = fkp(*options, "--out", tmp_path / "quiet", "--quiet")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     assert (tmp_path / "quiet" / "weights.safetensors").is_file()
+
+
+def test_train_says_nothing_of_people_who_are_told_apart_as_ever(drawn_data, small, tmp_path, fkp):
+    ended = fkp("train", "--data", drawn_data, "--recipe", small, "--threads", 1, "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    assert "told apart" not in ended.err
 
 
 def test_too_few_pictures_to_train_on_are_told_with_the_division(photos, small, tmp_path, fkp):

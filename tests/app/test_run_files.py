@@ -182,11 +182,19 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(begin, train, tm
     list(begin(run, epochs=1).fit())
     left = [".checkpoint.abcd_123.safetensors", ".weights.00000000.safetensors", ".metrics.a1b2c3d4.csv"]
     left += [".loss.a1b2c3d4.png", ".config.a1b2c3d4.json", ".numpynet-0123456789abcdef.safetensors"]
-    kept = [".weights.a1b2c3d4.onnx", ".notes.a1b2c3d4.csv", ".config.json", "mine.safetensors", ".loss.a1b2.png"]
+    left += [".tmpJDN1iY"]
+    kept = [
+        ".tmp",
+        ".weights.a1b2c3d4.onnx",
+        ".notes.a1b2c3d4.csv",
+        ".config.json",
+        "mine.safetensors",
+        ".loss.a1b2.png",
+    ]
     for name in left + kept:
         (run / name).write_bytes(b"x")
     ended = train(run, "--resume", "--epochs", 2)
-    assert "6 unfinished files of a killed process are removed" in ended.err
+    assert "7 unfinished files of a killed process are removed" in ended.err
     assert {path.name for path in run.iterdir()} == FILES | {"checkpoint.previous.safetensors", *kept}
 
 

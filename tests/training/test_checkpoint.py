@@ -1,5 +1,6 @@
 """Weights files: what is written comes back, and every other kind of file is refused by its name and kind."""
 
+import io
 import json
 import pickle
 import zipfile
@@ -64,6 +65,12 @@ def replace_card(path, **changes):
     save_weights(path, load_weights(path)[0], card(**changes))
 
 
+def npz():
+    file = io.BytesIO()
+    np.savez(file, weight=np.zeros(3))
+    return file.getvalue()
+
+
 SPOILERS = {
     "is empty": lambda path: path.write_bytes(b""),
     "is truncated": lambda path: path.write_bytes(path.read_bytes()[:40]),
@@ -71,6 +78,10 @@ SPOILERS = {
     "is an HTML page": lambda path: path.write_text("<!DOCTYPE html><title>404</title>"),
     "is a pickle": lambda path: path.write_bytes(pickle.dumps({"weight": [1.0]})),
     "is a pickle, which": zip_pickle,
+    "is a file of NumPy's": lambda path: path.write_bytes(npz()),
+    "is a note of Git LFS .* `git lfs pull`": lambda path: path.write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2314416\n"
+    ),
     "is not a .safetensors file": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20),
     "no such file": lambda path: path.unlink(),
     "is a directory": lambda path: (path.unlink(), path.mkdir()),
@@ -83,6 +94,9 @@ SPOILERS = {
     "format version 99": lambda path: replace_card(path, format_version=99),
     "is of format version 2, and this numpynet reads up to 1; update numpynet": lambda path: replace_card(
         path, format_version=2
+    ),
+    "conv1_bn.running_var is a variance and negative": lambda path: replace_state(
+        path, **{"conv1_bn.running_var": np.array([1, -1e-3], np.float32)}
     ),
     "not the description": lambda path: save_file({"weight": np.zeros(2)}, path),
     "its description is damaged": lambda path: save_file({"weight": np.zeros(2)}, path, {"numpynet": "{"}),
@@ -97,6 +111,12 @@ def test_anything_else_is_refused_in_one_line_that_names_it(weights, words):
     message = str(caught.value)
     assert message.startswith(str(weights))
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("address", ["https://host/w.safetensors", "s3://bucket/w", "file:///w.safetensors"])
+def test_an_address_is_not_fetched_and_said_to_be_one(address):
+    with pytest.raises(CheckpointError, match=r"no such file \(from an address"):
+        load_net(address)
 
 
 def test_a_pickle_is_never_run(tmp_path):
