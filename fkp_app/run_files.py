@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from fkp_app.errors import FkpError
 from fkp_app.recipes import Recipe
-from fkp_app.tables import Within, read_table
+from fkp_app.tables import Within, read_table, read_text
 from numpynet.checkpoint import CheckpointError, load_tensors, save_tensors
 from numpynet.checks import not_finite
-from numpynet.files import atomic, not_a_file, remove_leftovers
+from numpynet.files import atomic, remove_leftovers
 from numpynet.strict_json import read_json
 from numpynet.typing import AnyArray
 
@@ -54,18 +54,7 @@ class Config:
 def read_config(directory: Path) -> Config:
     """The settings of the run in `directory`. FkpError where they cannot be read or are not as they should be."""
     path = directory / CONFIG
-    if (reason := not_a_file(path)) is not None:
-        raise FkpError(f"{path}: {reason}; start a new run")
-    try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST_CONFIG + 1)
-        if len(text) > LARGEST_CONFIG:
-            raise ValueError(f"it has more than {LARGEST_CONFIG} bytes")
-        tables = read_json(text.decode())
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise FkpError(f"{path}: cannot be read ({reason}); start a new run") from None
-    config = read_table(Config, tables, path)
+    config = read_table(Config, read_text(path, LARGEST_CONFIG, read_json, "JSON", "start a new run"), path)
     config.recipe.check(path)
     return config
 

@@ -10,7 +10,7 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -41,18 +41,31 @@ LARGEST_TOML = 1 << 16  # bytes
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file. FkpError where it is none, or larger than LARGEST_TOML."""
+    return read_text(path, LARGEST_TOML, _parsed_toml, "TOML", "mend it, or name another file")
+
+
+def read_text(path: Path, most: int, parse: Callable[[str], T], form: str, remedy: str) -> T:
+    """What `parse` makes of a small text file of that form.
+
+    FkpError, which ends in `remedy`, where it raises ValueError, or the file cannot be read, is no file, or has more
+    than `most` bytes.
+    """
     if (reason := not_a_file(path)) is not None:
-        raise FkpError(f"{path}: {reason}; name a TOML file")
+        raise FkpError(f"{path}: {reason}; {remedy}")
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST_TOML + 1)
-        if len(text) > LARGEST_TOML:
-            raise ValueError(f"it has more than {LARGEST_TOML} bytes")
-        tables = tomllib.loads(text.decode())
-        check_depth(tables)
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+            text = file.read(most + 1)
+        if len(text) > most:
+            raise ValueError(f"it has more than {most} bytes")
+        return parse(text.decode())
+    except (OSError, ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
-        raise FkpError(f"{path}: cannot be read as TOML ({reason})") from None
+        raise FkpError(f"{path}: cannot be read as {form} ({reason}); {remedy}") from None
+
+
+def _parsed_toml(text: str) -> dict[str, Any]:
+    tables = tomllib.loads(text)  # TOMLDecodeError is a ValueError
+    check_depth(tables)
     return tables
 
 
