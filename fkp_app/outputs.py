@@ -1,6 +1,8 @@
 """Where results go: never over a source, never two in one place, and known to work before the work begins."""
 
 import os
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ def make_parent(path: Path) -> None:
 
 def check_file(option: str, path: Path | None) -> None:
     """UsageError where the file that `option` names cannot come to be; - is standard output."""
+    if str(path) == "-" and sys.stdout is None:
+        raise UsageError(f"{option} -: standard output is closed; name a file")
     if path is None or str(path) == "-":
         return
     if path.is_dir():
@@ -55,7 +59,19 @@ def target_paths(out: Path, sources: Sequence["Source"]) -> list[Path]:
 
     A number comes before the suffix where that file is a source, or another's (two folders, one name).
     """
-    taken = {_same(source.path) for source in sources}
+    return _untaken(out, sources, {_same(source.path) for source in sources})
+
+
+def crop_paths(folder: Path, sources: Sequence["Source"], others: Sequence[Path | None]) -> list[Path]:
+    """The same for faces cut out, each of which goes to such a path with its number before the suffix: none of these
+    is a source, or one of the other results."""
+    used = {_same(path) for path in [*(source.path for source in sources), *others] if path is not None}
+    faces = {re.sub(r"\.\d+\.png$", ".png", path) for path in used if re.search(r"\.\d+\.png$", path)}
+    return _untaken(folder, sources, faces)
+
+
+def _untaken(out: Path, sources: Sequence["Source"], taken: set[str]) -> list[Path]:
+    """A path in `out` for each source; none is in `taken`, to which they are added."""
     paths = []
     for source in sources:
         suffix = ".png" if source.kind == "image" else ".mp4"
