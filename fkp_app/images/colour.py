@@ -56,17 +56,24 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
     if mode != "F" and not mode.startswith("I"):
         return lambda strip: strip
     white = float(contents.white)
-    high = float(np.asarray(picture.getextrema())[1]) if mode in ("F", "I") else white
+    low, high = (float(most) for most in np.asarray(picture.getextrema())) if mode in ("F", "I") else (0.0, white)
+    wraps = low < 0 and mode == "I" and not contents.signed  # Pillow takes levels beyond 2 ** 31 for negative ones
+    if wraps:
+        high = float(np.asarray(picture).view(np.uint32).max())
+    elif not np.isfinite(high):
+        numbers = np.asarray(picture)
+        high = float(numbers.max(initial=0, where=np.isfinite(numbers)))
     if mode == "F":
-        white = next((white for white in (1.0, 255.0, 65535.0) if not high > white), min(high, 3e38))
+        white = next((white for white in (1.0, 255.0, 65535.0) if not high > white), high)
         remarks.append(f"holds floating-point numbers, of which {white:g} is taken for white")
-    elif high > white:
-        white = high
-        remarks.append(f"holds 32-bit levels, of which {white:g} is taken for white")
+    elif not white or high > white:
+        white = next((white for white in (255.0, 32767.0, 65535.0) if not high > white), high)
+        remarks.append(f"holds signed or 32-bit levels, of which {white:g} is taken for white")
 
     def scaled(strip: Image.Image) -> Image.Image:
+        levels = np.asarray(strip).view(np.uint32) if wraps else np.asarray(strip)
         with np.errstate(invalid="ignore"):  # of what is no number
-            numbers = np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=white)
+            numbers = np.nan_to_num(levels.astype(np.float64), posinf=white)
         share = np.clip(numbers / (white or 1), 0, 1)
         if contents.inverted and mode.startswith("I;16"):
             share = 1 - share

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from fkp_app import detect
 from fkp_app.images import read_image
 from fkp_app.images.formats import AVIF
+from fkp_app.images.given import pixels_of
 from fkp_app.images.profiles import make
 from tests.app.strange_files import directory, exif, jpeg_with, long
 from tests.free_pictures import hopper
@@ -345,7 +346,31 @@ def test_levels_of_32_bits():
     levels = np.array([[0, 1 << 20, 1 << 30]], np.int32)
     notes = []
     assert read_image(saved(Image.fromarray(levels), "TIFF"), notes)[0, :, 0].tolist() == [0, 0, 255]
-    assert notes == [f"image: holds 32-bit levels, of which {float(1 << 30):g} is taken for white"]
+    assert notes == [f"image: holds signed or 32-bit levels, of which {float(1 << 30):g} is taken for white"]
+
+
+@pytest.mark.parametrize(("most", "white"), [(200, 255), (30_000, 32767), (60_000, 65535)])
+def test_levels_of_32_bits_that_use_only_some(most, white):
+    levels = np.array([[0, most]], np.int32)
+    notes = []
+    expected = [0, round(255 * most / white)]
+    assert read_image(saved(Image.fromarray(levels), "TIFF"), notes)[0, :, 0].tolist() == expected
+    assert notes == [f"image: holds signed or 32-bit levels, of which {white} is taken for white"]
+    assert pixels_of(Image.fromarray(levels))[0, :, 0].tolist() == expected
+
+
+def test_levels_of_32_bits_without_a_sign():
+    """Pillow takes the upper half of them for negative."""
+    levels = np.array([[0, 1 << 31, (1 << 32) - 1]], np.uint32)
+    data = bytearray(saved(Image.fromarray(levels.view(np.int32)), "TIFF").getvalue())
+    entry = data.index(struct.pack("<HHI", 339, 3, 1))
+    data[entry + 8 : entry + 10] = b"\1\0"
+    assert read_image(io.BytesIO(bytes(data)))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_a_floating_point_infinity_does_not_blacken_the_rest():
+    levels = np.array([[0, 0.5, np.inf]], np.float32)
+    assert read_image(saved(Image.fromarray(levels), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_16_bit_levels_of_which_none_is_black():
