@@ -3,10 +3,11 @@
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fkp_app.content import content_kind, read_head
 from fkp_app.errors import FkpError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,20 @@ def check_file(option: str, path: Path | None) -> None:
         raise UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(f"{option} {path}: {path.parent} cannot be written to; choose another place")
+
+
+def check_reports(paths: Mapping[str, Path | None]) -> None:
+    """The same for files of numbers, by their options: each a file of its own, and none in the place of a picture or
+    video, which `--json *.jpg` would name."""
+    options: dict[Path, str] = {}
+    for option, path in paths.items():
+        check_file(option, path)
+        if path is None or str(path) == "-" or (path.exists() and not path.is_file()):
+            continue
+        if path.exists() and content_kind(read_head(path)) is not None:
+            raise UsageError(f"{option} {path}: is an image or a video, which is not written over; name another file")
+        if (other := options.setdefault(path.resolve(), option)) != option:
+            raise UsageError(f"{other} and {option} name one file, {path}; give each its own")
 
 
 def target_paths(out: Path, sources: Sequence["Source"]) -> list[Path]:
