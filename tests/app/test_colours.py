@@ -1,5 +1,6 @@
 """Colours of image files: whatever they are stored in, they come out as the sRGB that looks the same."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from fkp_app import detect
-from fkp_app.images import read_image
+from fkp_app.images import ImageError, read_image
 from fkp_app.images.formats import AVIF
 from fkp_app.images.given import pixels_of
 from fkp_app.images.profiles import make
@@ -315,6 +316,31 @@ def test_a_camera_that_says_adobe_rgb_and_has_no_profile():
     expected = as_srgb(large.astype(float), D65, ADOBE, 563 / 256)
     assert np.abs(image - expected).mean() < 1.5
     assert notes == ["image: has the colours of Adobe RGB, which were converted to sRGB"]
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_a_jpeg_2000_with_a_profile(method):
+    """Pillow passes it over."""
+    data = saved(Image.fromarray(chart()), "JPEG2000").getvalue()
+    place = data.index(b"colr") - 4
+    header = data.index(b"jp2h") - 4
+    content = profile()
+    box = struct.pack(">I4sBBB", 11 + len(content), b"colr", method, 0, 0) + content
+    (length,) = struct.unpack_from(">I", data, header)
+    head = data[:header] + struct.pack(">I", length - 15 + len(box)) + data[header + 4 : place]
+    notes = []
+    image = read_image(io.BytesIO(head + box + data[place + 15 :]), notes)
+    assert np.abs(image.astype(int) - as_srgb(chart().astype(float), D65, P3, None)).max() <= 2
+    assert [note.partition(" colours")[0] for note in notes] == ["image: has the"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_header_of_a_jpeg_2000_ends(seed):
+    rng = np.random.default_rng(seed)
+    data = np.frombuffer(saved(Image.fromarray(chart()), "JPEG2000").getvalue(), np.uint8).copy()
+    data[rng.integers(12, 90, 3)] = rng.integers(0, 256, 3)
+    with contextlib.suppress(ImageError):
+        read_image(io.BytesIO(data.tobytes()))
 
 
 def test_faces_are_found_in_what_is_seen():
