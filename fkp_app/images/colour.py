@@ -15,6 +15,7 @@ STRIP = 1 << 22
 _NEAR = 3
 """Levels by which a profile may differ from sRGB and still mean it."""
 _GUESSED = "is CMYK without a colour profile; its colours are a guess"
+_GUESSED_BESIDE_PROFILE = "is CMYK with a colour profile that cannot be read; its colours are a guess"
 _UNREADABLE = "has a colour profile that cannot be read; its colours are taken for sRGB"
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """The mode that a profile's colour space is for."""
@@ -87,10 +88,10 @@ def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) 
     mode = "L" if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I") else "RGB"
     mode = picture.mode if picture.mode in ("CMYK", "LAB") else mode
     found = transform(profile or b"", mode) if profile or mode == "LAB" else None
-    if profile is not None and found is None:
-        remarks.append(_UNREADABLE)
     if found is None and mode == "CMYK":
-        remarks.append(_GUESSED)
+        remarks.append(_GUESSED if profile is None else _GUESSED_BESIDE_PROFILE)
+    elif found is None and profile is not None:
+        remarks.append(_UNREADABLE)
     if found is None or found.same:
         return as_rgb
     remarks.append(f"has the colours of {found.name}, which were converted to sRGB")

@@ -318,6 +318,13 @@ def test_a_camera_that_says_adobe_rgb_and_has_no_profile():
     assert notes == ["image: has the colours of Adobe RGB, which were converted to sRGB"]
 
 
+def test_cmyk_with_a_profile_of_no_use_is_one_line():
+    for content in (b"nonsense" * 20, profile()):
+        notes = []
+        read_image(saved(Image.fromarray(chart()).convert("CMYK"), "JPEG", icc_profile=content), notes)
+        assert notes == ["image: is CMYK with a colour profile that cannot be read; its colours are a guess"]
+
+
 @pytest.mark.parametrize("method", [2, 3])
 def test_a_jpeg_2000_with_a_profile(method):
     """Pillow passes it over."""
