@@ -114,6 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
         _discard_output()
         if isinstance(error, BrokenPipeError):  # whoever read our output has gone, and knows
             return 1
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd's, which names nothing
+            return _fail("the folder that this runs in is gone; change to another one", 1)
         what = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{what}{error.strerror or error}", 1)
 

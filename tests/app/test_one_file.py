@@ -351,3 +351,14 @@ def test_results_for_a_closed_standard_output_are_refused_before_the_work(tmp_pa
     ended = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, timeout=60)
     assert ended.returncode == 2
     assert ended.stderr == b"fkp: --json -: standard output is closed; name a file\n"
+
+
+def test_a_current_folder_that_is_gone(tmp_path):
+    command = 'mkdir gone && cd gone && rmdir ../gone && "$0" -m fkp_app detect a.png'
+    path = os.pathsep.join(filter(None, sys.path))
+    process = ["sh", "-c", command, sys.executable]
+    environment = os.environ | {"PYTHONPATH": path}
+    ended = subprocess.run(process, cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+    assert ended.returncode == 1
+    *_, line = ended.stderr.splitlines()  # Python itself may have said something before
+    assert line == b"fkp: the folder that this runs in is gone; change to another one"
