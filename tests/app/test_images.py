@@ -131,7 +131,7 @@ def test_names_of_every_script(name, rgb, tmp_path):
     folder = tmp_path / "фото"
     folder.mkdir()
     write_image(folder / name, rgb)
-    (source,), _ = expand([str(folder)])
+    (source,) = expand([str(folder)]).sources
     assert source.path.name == name
     assert read_image(folder / name).shape == rgb.shape
 
@@ -338,7 +338,7 @@ def test_published_files_are_read(real_data):
     folder = real_data / "raw" / "training"
     if not folder.is_dir():
         pytest.skip(f"{real_data} has no raw/")
-    paths = [source.path for source in expand([str(folder)])[0]]
+    paths = [source.path for source in expand([str(folder)]).sources]
     for path in paths:
         with Image.open(path) as picture:
             assert (picture.format, picture.mode) == ("PNG", "RGBA")
