@@ -304,7 +304,7 @@ BAD_WEIGHTS = {
     "html": "is an HTML page, not weights; download the file itself",
     "pickle": "is a pickle, which may run any code and is never opened here; save it as .safetensors",
     "text": "is not a .safetensors file",
-    "folder": "is a directory; name a .safetensors file",
+    "folder": "is a directory, not a file; name a .safetensors file",
     "another shape": "head.weight",
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fkp_app.commands.work  # noqa: F401 (here, before a test puts its own finder in its place)
+import fkp_app.commands.work  # (here, before a test puts its own finder in its place)
 from fkp_app import image_run
 from fkp_app.errors import FkpError, UsageError, one_file, problem_of
 from fkp_app.image_run import Finder, Job, Setup
@@ -355,7 +355,7 @@ def test_results_for_a_closed_standard_output_are_refused_before_the_work(tmp_pa
 
 def test_a_current_folder_that_is_gone(tmp_path):
     command = 'mkdir gone && cd gone && rmdir ../gone && "$0" -m fkp_app detect a.png'
-    process = ["sh", "-c", command, os.path.abspath(sys.executable)]
+    process = ["sh", "-c", command, sys.executable]
     environment = os.environ | {"PYTHONPATH": str(Path(fkp_app.__file__).parents[1].resolve())}
     ended = subprocess.run(process, cwd=tmp_path, env=environment, capture_output=True, timeout=60)
     assert ended.returncode == 1
