@@ -1,8 +1,23 @@
 """`python -m fkp_app` is `fkp`."""
 
+import signal
 import sys
 
-from fkp_app.cli import main
+
+def start() -> int:
+    """Run `fkp`; returns the exit code. Ctrl-C ends it without a word while its modules are still being loaded."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if _is_pythons() else None
+    from fkp_app.cli import main
+
+    if before is not None:
+        signal.signal(signal.SIGINT, before)
+    return main()
+
+
+def _is_pythons() -> bool:
+    """Whether Ctrl-C is a KeyboardInterrupt, as it is unless somebody has it ignored."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

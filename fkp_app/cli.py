@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `fkp` with these arguments (the process's own where None); returns the exit code."""
     choose_kernels()
     if arguments is None:
+        _occupy_closed()
         for number in ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, _end)
@@ -76,7 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks
         result = app(arguments, standalone_mode=False)
-        sys.stdout.flush()  # here, where a full disk or a closed pipe is still caught
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk or a closed pipe is still caught
         if result == INTERRUPTED:  # Typer has caught a KeyboardInterrupt
             return _fail("stopped", INTERRUPTED)
         return result if isinstance(result, int) else 0
@@ -112,8 +114,20 @@ def main(arguments: list[str] | None = None) -> int:
         _discard_output()
         if isinstance(error, BrokenPipeError):  # whoever read our output has gone, and knows
             return 1
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd's, which names nothing
+            return _fail("the folder that this runs in is gone; change to another one", 1)
         what = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{what}{error.strerror or error}", 1)
+
+
+def _occupy_closed() -> None:
+    """Where standard input, output or error is closed, no file of ours may get its number: libraries print there."""
+    while True:
+        handle = os.open(os.devnull, os.O_RDWR)
+        if handle > 2:
+            os.close(handle)
+            return
+        os.set_inheritable(handle, True)
 
 
 def _end(number: int, _: object) -> None:
@@ -125,7 +139,7 @@ def _end(number: int, _: object) -> None:
 
 def _discard_output() -> None:
     """Let nothing more be flushed into a closed pipe or a full disk at exit."""
-    with contextlib.suppress(OSError, ValueError):  # standard output may be no file at all
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # standard output may be no file, or closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -17,6 +17,8 @@ VIDEOS = (
 )
 STILL_BRANDS = re.compile(rb"avi[fs]|hei[cfmsx]|hev[cmsx]|mif1|msf1|miaf|crx ")
 """Of files in the form of an MP4 that hold photos: AVIF, HEIC, Canon's raw."""
+ARCHIVES = (b"PK\3\4", b"PK\5\6", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"%PDF")
+"""And documents, as many of these are: FFmpeg would find the photos in one and call them a video."""
 SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 PACKET, PACKET_WITH_TIME = 188, 192
@@ -37,6 +39,11 @@ def content_kind(head: bytes) -> Literal["image", "video"] | None:
     if head.startswith(VIDEOS) or head[4:8] in QUICKTIME or _is_mpeg(head):
         return "video"
     return None
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins so holds other files."""
+    return head.startswith(ARCHIVES) or head[257:262] == b"ustar"
 
 
 def read_head(path: Path) -> bytes:

@@ -17,6 +17,7 @@ NO_PHOTOS = frozenset(
     [
         *("@eadir", "@tmp", "@sharebin", "#snapshot"),  # Synology: thumbnails of every photo, and its own business
         *("@recycle", "@recently-snapshot", "#recycle"),  # QNAP, Synology: what was deleted
+        *("@transcode", "~snapshot", "trashbox"),  # QNAP, NetApp, Buffalo
         *("$recycle.bin", "recycler", "system volume information", "found.000"),  # Windows
         *("__macosx", "lost+found", "network trash folder", "temporary items"),  # macOS, Linux
     ]

@@ -58,7 +58,7 @@ class Reporter:
             *(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()),
             *(_Rate(unit), TimeRemainingColumn()),
         )
-        redirect = sys.stdout.isatty()
+        redirect = sys.stdout is not None and sys.stdout.isatty()
         with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=redirect) as bars:
             task = bars.add_task(printable(label), total=total)
 

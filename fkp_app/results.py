@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ CSV_COLUMNS = (
     *(f"{axis}{i}" for i in range(68) for axis in "xy"),
     *("frame", "time", "track"),
 )
+_HANDLE = re.compile(r"/dev/stderr|(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
+"""Files that are open already, by their number, which for standard error is 2."""
 
 
 def count_of(number: int, what: str) -> str:
@@ -128,6 +132,8 @@ def write_text(path: Path, text: str) -> None:
     UTF-8 can hold is escaped, as JSON knows it. FkpError where a file cannot be written."""
     data = text.encode("utf-8", "backslashreplace")
     if str(path) == "-":
+        if sys.stdout is None:
+            raise FkpError("standard output is closed; name a file in place of -")
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
         if binary is None:  # in a notebook, for example
@@ -137,6 +143,10 @@ def write_text(path: Path, text: str) -> None:
             binary.flush()
         return
     try:
+        if match := _HANDLE.fullmatch(str(path)):
+            with open(os.dup(int(match[1] or 2)), "wb") as file:  # noqa: PTH123 (behind what others have written there)
+                file.write(data)
+            return
         if path.exists() and not path.is_file():  # /dev/null, a pipe: nothing may take its place
             path.write_bytes(data)
             return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fkp_app.content import content_kind, read_head
+from fkp_app.content import content_kind, is_archive, read_head
 from fkp_app.errors import FkpError, UsageError, one_file
 from fkp_app.folders import LeftOut, in_folder, is_source, is_system_folder
 from fkp_app.images import SUFFIXES
@@ -182,7 +182,7 @@ def _kind(path: Path) -> Kind:
     known = content_kind(head) or _kind_by_suffix(suffix)
     if known is not None:
         return known
-    if b"\0" not in head:  # text, which FFmpeg would show as a film of letters
+    if b"\0" not in head or is_archive(head):  # text, which FFmpeg would show as a film of letters
         return "image"
     try:
         with open_video(path):

@@ -51,6 +51,8 @@ def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
     the disk takes some milliseconds. OSError where nothing can be written there, or a pipe or a device has that name.
     """
     path = Path(path)
+    if path.is_relative_to("/dev"):  # /dev/stdout and its like are links, which the whole system needs
+        path = path.resolve()
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, f"this {not_a_file(path)}", str(path))
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""

@@ -67,7 +67,7 @@ def detect(
     from fkp_app.commands.work import Work, process
     from fkp_app.drawing import Look, draw_faces, draw_numbered
     from fkp_app.image_run import Setup
-    from fkp_app.outputs import STDOUT, check_file
+    from fkp_app.outputs import STDOUT, check_reports
     from fkp_app.reporter import Reporter
     from fkp_app.results import to_csv, to_json
 
@@ -75,8 +75,7 @@ def detect(
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")
-    check_file("--json", json_file)
-    check_file("--csv", csv_file)
+    check_reports({"--json": json_file, "--csv": csv_file})
     wanted = [(json_file, to_json), (csv_file, to_csv)]
     outputs = [(path, render) for path, render in wanted if path is not None]
     outputs.sort(key=lambda output: str(output[0]) == "-")

@@ -11,7 +11,7 @@ from fkp_app.drawing import Look
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.file_run import FileRun, Write
 from fkp_app.image_run import Finder, Setup
-from fkp_app.outputs import make_folder, target_paths
+from fkp_app.outputs import crop_paths, make_folder, target_paths
 from fkp_app.reporter import Reporter, Stopwatch
 from fkp_app.sources import Source, expand
 from fkp_app.spool import is_pipe
@@ -63,7 +63,9 @@ def process(work: Work, reporter: Reporter) -> bool:
                 LiveTask(shown, work.looks, work.smooth, work.record, keep, window), finder, reporter
             )
             return (work.write is None or work.write(found)) and well and not problems
-        pictures, crops = (_targets(folder, sources) for folder in (work.out, work.crops))
+        none: Sequence[Path | None] = [None] * len(sources)
+        pictures = none if work.out is None else target_paths(work.out, sources)
+        crops = none if work.crops is None else crop_paths(work.crops, sources, pictures)
         draw, failed = work.looks[0].draw, len(problems)
         run = FileRun(sources, finder, work.setup, reporter, pictures, crops, draw, work.write, failed)
         run.clean()
@@ -84,10 +86,6 @@ def _folder_for_pipes() -> Iterator[Path]:
         raise FkpError(f"no temporary file can be made for standard input ({error.strerror})") from None
     with folder as name:
         yield Path(name)
-
-
-def _targets(folder: Path | None, sources: Sequence[Source]) -> Sequence[Path | None]:
-    return [None] * len(sources) if folder is None else target_paths(folder, sources)
 
 
 def _shown(work: Work, sources: Sequence[Source]) -> Source | None:

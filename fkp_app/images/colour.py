@@ -15,6 +15,7 @@ STRIP = 1 << 22
 _NEAR = 3
 """Levels by which a profile may differ from sRGB and still mean it."""
 _GUESSED = "is CMYK without a colour profile; its colours are a guess"
+_GUESSED_BESIDE_PROFILE = "is CMYK with a colour profile that cannot be read; its colours are a guess"
 _UNREADABLE = "has a colour profile that cannot be read; its colours are taken for sRGB"
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """The mode that a profile's colour space is for."""
@@ -56,17 +57,24 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
     if mode != "F" and not mode.startswith("I"):
         return lambda strip: strip
     white = float(contents.white)
-    high = float(np.asarray(picture.getextrema())[1]) if mode in ("F", "I") else white
+    low, high = (float(most) for most in np.asarray(picture.getextrema())) if mode in ("F", "I") else (0.0, white)
+    wraps = low < 0 and mode == "I" and not contents.signed  # Pillow takes levels beyond 2 ** 31 for negative ones
+    if wraps:
+        high = float(np.asarray(picture).view(np.uint32).max())
+    elif not np.isfinite(high):
+        numbers = np.asarray(picture)
+        high = float(numbers.max(initial=0, where=np.isfinite(numbers)))
     if mode == "F":
-        white = next((white for white in (1.0, 255.0, 65535.0) if not high > white), min(high, 3e38))
+        white = next((white for white in (1.0, 255.0, 65535.0) if not high > white), high)
         remarks.append(f"holds floating-point numbers, of which {white:g} is taken for white")
-    elif high > white:
-        white = high
-        remarks.append(f"holds 32-bit levels, of which {white:g} is taken for white")
+    elif not white or high > white:
+        white = next((white for white in (255.0, 32767.0, 65535.0) if not high > white), high)
+        remarks.append(f"holds signed or 32-bit levels, of which {white:g} is taken for white")
 
     def scaled(strip: Image.Image) -> Image.Image:
+        levels = np.asarray(strip).view(np.uint32) if wraps else np.asarray(strip)
         with np.errstate(invalid="ignore"):  # of what is no number
-            numbers = np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=white)
+            numbers = np.nan_to_num(levels.astype(np.float64), posinf=white)
         share = np.clip(numbers / (white or 1), 0, 1)
         if contents.inverted and mode.startswith("I;16"):
             share = 1 - share
@@ -80,10 +88,10 @@ def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) 
     mode = "L" if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I") else "RGB"
     mode = picture.mode if picture.mode in ("CMYK", "LAB") else mode
     found = transform(profile or b"", mode) if profile or mode == "LAB" else None
-    if profile is not None and found is None:
-        remarks.append(_UNREADABLE)
     if found is None and mode == "CMYK":
-        remarks.append(_GUESSED)
+        remarks.append(_GUESSED if profile is None else _GUESSED_BESIDE_PROFILE)
+    elif found is None and profile is not None:
+        remarks.append(_UNREADABLE)
     if found is None or found.same:
         return as_rgb
     remarks.append(f"has the colours of {found.name}, which were converted to sRGB")

@@ -23,7 +23,8 @@ class Contents:
 
     orientation: as EXIF numbers it, 1 where there is none. profile: an ICC profile, None where there is none. frames:
     how many pictures there are, named `parts` in the note. remarks: what follows the file's name in further notes.
-    white: the largest of 16-bit levels; inverted: whether that is black.
+    white: the largest of 16-bit levels, 0 where levels are of other kinds; inverted: whether that is black; signed:
+    whether levels of 32 bits may be negative.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Contents:
     remarks: list[str] = field(default_factory=list)
     white: int = 65535
     inverted: bool = False
+    signed: bool = True
 
 
 DAMAGED = "has metadata that cannot be read; it was left out"

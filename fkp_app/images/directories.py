@@ -56,6 +56,12 @@ class Directories:
             tags.setdefault(tag, Tag(kind, far if size > room else place + length + inside, size, entry))
         return tags, self._unpack(number, after) if len(after) == room else 0
 
+    def is_empty(self, place: int) -> bool:
+        """Whether a directory is there and has no tags, as programs write it that have nothing to say."""
+        length = 8 if self._big else 2
+        self._file.seek(min(place, 1 << 62))
+        return self._file.read(length) == bytes(length)
+
     def alone(self, tags: list[Tag], length: int) -> tuple[bytes, bytes]:
         """A header and a directory of these tags and no further one, to be put behind a file of so many bytes."""
         counter, number = ("Q", "Q") if self._big else ("H", "L")

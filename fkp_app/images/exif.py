@@ -23,8 +23,8 @@ def read_exif(block: bytes) -> Exif:
         block = block[6:]
     directories = Directories(io.BytesIO(block))
     tags, _ = directories.read(directories.first)
-    if not tags:
-        raise ValueError("an EXIF block without a tag")
+    if not tags and not directories.is_empty(directories.first):
+        raise ValueError("an EXIF block without a directory")
     return Exif(directories.orientation(tags), directories.is_adobe_rgb(tags))
 
 

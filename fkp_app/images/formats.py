@@ -38,6 +38,7 @@ _KNOWN = {
     "an icon": rb"\0\0[\1\2]\0.\0",
 }
 """What people take for images, and is not read."""
+_ARCHIVE = rb"PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\x1f\x8b\x08"
 
 
 def kind_of(head: bytes) -> str | None:
@@ -50,6 +51,8 @@ def kind_of(head: bytes) -> str | None:
 
 def what_else(head: bytes) -> str:
     """Why a file of no known kind is not read, as what follows its name."""
+    if _matches(_ARCHIVE, head):
+        return "is an archive or a document, not an image; take its pictures out and name them"
     known = dict(_KNOWN) if AVIF else {"AVIF": _READ["AVIF"]} | _KNOWN
     name = next((name for name, pattern in known.items() if _matches(pattern, head)), None)
     if name is None:

@@ -2,7 +2,7 @@
 
 import io
 
-from fkp_app.images.contents import Contents
+from fkp_app.images.contents import CUT, Contents
 
 _MOST_STEPS = 4_000_000
 """Blocks that are counted: some seconds."""
@@ -25,7 +25,8 @@ def read_gif(data: bytes) -> Contents:
             first = data[start:place]
         elif not frames and data[start + 1 : start + 2] == bytes([_CONTROL]):
             control = data[start:place]
-    return Contents("GIF", io.BytesIO(kept + control + first + b";"), frames=max(1, frames))
+    stream = io.BytesIO(kept + control + first + b";")
+    return Contents("GIF", stream, frames=max(1, frames), remarks=[CUT] if place >= len(data) else [])
 
 
 def _palette(flags: bytes) -> int:

@@ -37,6 +37,8 @@ def pixels_of(image: Any) -> AnyArray:
     if hasattr(image, "getbuffer") or (callable(getattr(image, "read", None)) and hasattr(image, "seekable")):
         if hasattr(image, "encoding"):
             raise ValueError(f"{WANTED}, got a file opened as text; open it with mode 'rb'")
+        if getattr(image, "closed", False) is True:
+            raise ValueError(f"{WANTED}, got a file that is closed")
         return read_image(image)
     raise ValueError(f"{WANTED}, got {type(image).__name__}")
 
@@ -57,7 +59,8 @@ def _of_picture(picture: Image.Image) -> AnyArray:
             profile = png_profile(
                 round(100_000 * info["gamma"]), corners and tuple(round(100_000 * value) for value in corners)
             )
-        contents = Contents(picture.format or "", io.BytesIO(), turn_of(picture), profile)
+        white = 65535 if picture.format in ("PNG", "PPM") else 0  # of 32 bits, in which Pillow keeps 16 of these
+        contents = Contents(picture.format or "", io.BytesIO(), turn_of(picture), profile, white=white)
         return upright(colour.to_rgb(picture, contents, []), contents.orientation)
 
 

@@ -205,10 +205,10 @@ def _contents(file: BinaryIO) -> Contents:
         raise RefusedError(what_else(head))
     plugin = {"JPEG": "Jpeg", "WEBP": "WebP", "JPEG2000": "Jpeg2K"}.get(kind, kind.capitalize())
     import_module(f"PIL.{plugin}ImagePlugin")  # else Pillow looks for the format among all its plugins
-    if kind in ("BMP", "JPEG2000"):  # which hold little besides pixels
+    if kind == "BMP":  # which holds little besides pixels
         return Contents(kind, file)
     reader = getattr(import_module(f"fkp_app.images.{kind.lower()}"), f"read_{kind.lower()}")
-    contents: Contents = reader(file if kind == "TIFF" else file.read())
+    contents: Contents = reader(file if kind in ("TIFF", "JPEG2000") else file.read())
     return contents
 
 

@@ -15,8 +15,11 @@ from fkp_app.images.formats import RAW
 MOST_PAGES = 1000
 """So many are counted."""
 MOST_PROFILE = 1 << 24
+FAR = 16
+"""A page with so many times the pixels of the first one is what that one is a preview of."""
 
 _KIND, _OLD_KIND, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SUB = 254, 255, 256, 257, 258, 259, 262, 330
+_SAMPLES, _PLANAR, _SAMPLE_FORMAT = 277, 284, 339
 _XMP, _PROFILE, _DNG_VERSION = 700, 34675, 50706
 _NEEDED = frozenset(
     [
@@ -43,17 +46,22 @@ def read_tiff(file: BinaryIO) -> Contents:
         tags, place = directories.read(place)
         pages.append(tags)
     first = pages[0] if pages else {}
-    _refuse_previews(directories, first)
+    _refuse_previews(directories, first, pages)
     shown = sum(not _is_reduced(directories, page) for page in pages)
     remarks: list[str] = []
     xmp = directories.bytes_of(first[_XMP], 1 << 20) if _XMP in first else b""
     turn = directories.orientation(first) or orientation_of(None, xmp, remarks)[0]
     profile = directories.bytes_of(first[_PROFILE], MOST_PROFILE) or BROKEN if _PROFILE in first else None
     bits = (directories.numbers(first.get(_BITS)) or (1,))[0]
+    signed = directories.numbers(first.get(_SAMPLE_FORMAT))[:1] == (2,)
+    apart = directories.numbers(first.get(_PLANAR))[:1] == (2,) and directories.numbers(first.get(_SAMPLES)) > (1,)
+    if bits > 8 and apart:  # Pillow takes their bytes for levels
+        raise RefusedError("keeps each colour apart, in more than 8 bits, which is not read; save it as PNG")
     return Contents(
         *("TIFF", _first_page(file, directories, first), turn, profile, max(1, shown)),
         parts="holds {} pages" if len(pages) < MOST_PAGES else "holds {} pages or more",
-        white=(1 << bits) - 1 if 8 < bits < 16 else 65535,
+        white=0 if bits > 16 or signed else (1 << bits) - 1 if 8 < bits < 16 else 65535,
+        signed=signed,
         inverted=directories.numbers(first.get(_PHOTOMETRIC))[:1] == (0,),
     )
 
@@ -80,13 +88,16 @@ def _first_page(file: BinaryIO, directories: Directories, first: _Tags) -> Binar
     return io.BytesIO(b"".join([head, memoryview(data)[len(head) :], bytes(len(data) % 2), directory]))
 
 
-def _refuse_previews(directories: Directories, first: _Tags) -> None:
-    """Raw files begin with a small picture, and keep what the sensor saw further on."""
+def _refuse_previews(directories: Directories, first: _Tags, pages: list[_Tags]) -> None:
+    """Raw files begin with a small picture, which not all of them mark, and keep what the sensor saw further on."""
     below = [directories.read(place)[0] for place in directories.numbers(first.get(_SUB))]
     photometric = {number for tags in (first, *below) for number in directories.numbers(tags.get(_PHOTOMETRIC))[:1]}
     if _DNG_VERSION in first or photometric & _SENSOR:
         raise RefusedError(RAW)
-    if _is_reduced(directories, first) or any(_area(directories, tags) > _area(directories, first) for tags in below):
+    area = _area(directories, first)
+    larger = any(_area(directories, tags) > area for tags in below)
+    far = area > 0 and any(_area(directories, tags) >= FAR * area for tags in pages)
+    if _is_reduced(directories, first) or larger or far:
         raise RefusedError("begins with a small preview, as raw pictures do; convert its whole picture to JPEG or PNG")
 
 

@@ -8,6 +8,7 @@ from fkp_app.images.exif import orientation_of
 
 _SIDE = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
 """What stands beside the pixels, and its bit in the header."""
+_PIXELS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 
 
 def read_webp(data: bytes) -> Contents:
@@ -16,8 +17,11 @@ def read_webp(data: bytes) -> Contents:
     found: dict[bytes, bytes] = {}
     remarks: list[str] = []
     place, frames, cut = 12, 0, False
+    end = 8 + int.from_bytes(data[4:8], "little")
     while place + 8 <= len(data):
         name, (length,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
+        if place >= end and name not in (*_SIDE, *_PIXELS):  # what somebody has put behind the file
+            break
         body = data[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
         cut = cut or len(body) < length
@@ -26,7 +30,7 @@ def read_webp(data: bytes) -> Contents:
         frames += name == b"ANMF"
         if name in _SIDE and len(body) == length:
             found.setdefault(name, body)
-        elif name not in _SIDE and frames < 2 and name in (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"):
+        elif name not in _SIDE and frames < 2 and name in _PIXELS:
             kept.append(name + struct.pack("<I", length) + body + b"\0" * (len(body) % 2))
     if cut or place > len(data) + 1:
         remarks.append(CUT)

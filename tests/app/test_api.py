@@ -41,6 +41,12 @@ def test_how_sure_faces_must_be():
     assert len(everything) >= len(usual)
 
 
+def closed_file():
+    file = io.BytesIO(b"content")
+    file.close()
+    return file
+
+
 @pytest.mark.parametrize("image", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)])
 def test_what_is_no_image_is_said(image):
     with pytest.raises(ValueError, match=r"image: must be uint8 RGB \(H, W, 3\), got "):
@@ -154,6 +160,7 @@ def test_a_pil_image_is_seen_as_its_file_would_be(tmp_path):
         ([], "got list"),
         (7, "got int"),
         ({}, "got dict"),
+        (closed_file(), "got a file that is closed"),
         (io.StringIO("words"), "got a file opened as text; open it with mode 'rb'"),
         (np.zeros((9, 9), np.uint8), "got uint8 .9, 9.; repeat a gray image"),
         (np.zeros((9, 9, 1), np.uint8), "got uint8 .9, 9, 1."),

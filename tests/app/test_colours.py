@@ -1,5 +1,6 @@
 """Colours of image files: whatever they are stored in, they come out as the sRGB that looks the same."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -9,8 +10,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from fkp_app import detect
-from fkp_app.images import read_image
+from fkp_app.images import ImageError, read_image
 from fkp_app.images.formats import AVIF
+from fkp_app.images.given import pixels_of
 from fkp_app.images.profiles import make
 from tests.app.strange_files import directory, exif, jpeg_with, long
 from tests.free_pictures import hopper
@@ -316,6 +318,38 @@ def test_a_camera_that_says_adobe_rgb_and_has_no_profile():
     assert notes == ["image: has the colours of Adobe RGB, which were converted to sRGB"]
 
 
+def test_cmyk_with_a_profile_of_no_use_is_one_line():
+    for content in (b"nonsense" * 20, profile()):
+        notes = []
+        read_image(saved(Image.fromarray(chart()).convert("CMYK"), "JPEG", icc_profile=content), notes)
+        assert notes == ["image: is CMYK with a colour profile that cannot be read; its colours are a guess"]
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_a_jpeg_2000_with_a_profile(method):
+    """Pillow passes it over."""
+    data = saved(Image.fromarray(chart()), "JPEG2000").getvalue()
+    place = data.index(b"colr") - 4
+    header = data.index(b"jp2h") - 4
+    content = profile()
+    box = struct.pack(">I4sBBB", 11 + len(content), b"colr", method, 0, 0) + content
+    (length,) = struct.unpack_from(">I", data, header)
+    head = data[:header] + struct.pack(">I", length - 15 + len(box)) + data[header + 4 : place]
+    notes = []
+    image = read_image(io.BytesIO(head + box + data[place + 15 :]), notes)
+    assert np.abs(image.astype(int) - as_srgb(chart().astype(float), D65, P3, None)).max() <= 2
+    assert [note.partition(" colours")[0] for note in notes] == ["image: has the"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_header_of_a_jpeg_2000_ends(seed):
+    rng = np.random.default_rng(seed)
+    data = np.frombuffer(saved(Image.fromarray(chart()), "JPEG2000").getvalue(), np.uint8).copy()
+    data[rng.integers(12, 90, 3)] = rng.integers(0, 256, 3)
+    with contextlib.suppress(ImageError):
+        read_image(io.BytesIO(data.tobytes()))
+
+
 def test_faces_are_found_in_what_is_seen():
     """A photo in another colour space: the same keypoints as from its sRGB pixels, from a file and from a PIL image."""
     file = saved(Image.fromarray(hopper()), icc_profile=profile(gamma=1.0))
@@ -345,7 +379,31 @@ def test_levels_of_32_bits():
     levels = np.array([[0, 1 << 20, 1 << 30]], np.int32)
     notes = []
     assert read_image(saved(Image.fromarray(levels), "TIFF"), notes)[0, :, 0].tolist() == [0, 0, 255]
-    assert notes == [f"image: holds 32-bit levels, of which {float(1 << 30):g} is taken for white"]
+    assert notes == [f"image: holds signed or 32-bit levels, of which {float(1 << 30):g} is taken for white"]
+
+
+@pytest.mark.parametrize(("most", "white"), [(200, 255), (30_000, 32767), (60_000, 65535)])
+def test_levels_of_32_bits_that_use_only_some(most, white):
+    levels = np.array([[0, most]], np.int32)
+    notes = []
+    expected = [0, round(255 * most / white)]
+    assert read_image(saved(Image.fromarray(levels), "TIFF"), notes)[0, :, 0].tolist() == expected
+    assert notes == [f"image: holds signed or 32-bit levels, of which {white} is taken for white"]
+    assert pixels_of(Image.fromarray(levels))[0, :, 0].tolist() == expected
+
+
+def test_levels_of_32_bits_without_a_sign():
+    """Pillow takes the upper half of them for negative."""
+    levels = np.array([[0, 1 << 31, (1 << 32) - 1]], np.uint32)
+    data = bytearray(saved(Image.fromarray(levels.view(np.int32)), "TIFF").getvalue())
+    entry = data.index(struct.pack("<HHI", 339, 3, 1))
+    data[entry + 8 : entry + 10] = b"\1\0"
+    assert read_image(io.BytesIO(bytes(data)))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_a_floating_point_infinity_does_not_blacken_the_rest():
+    levels = np.array([[0, 0.5, np.inf]], np.float32)
+    assert read_image(saved(Image.fromarray(levels), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_16_bit_levels_of_which_none_is_black():

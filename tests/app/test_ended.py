@@ -76,6 +76,14 @@ def test_a_signal_leaves_whole_files_and_the_results_so_far(number, workers, alb
     wait_for(lambda: group_is_gone(process.pid), 20)
 
 
+def test_ctrl_c_while_modules_are_loaded_prints_nothing(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-P", "-m", "fkp_app", "doctor"]
+    ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
 def test_workers_end_with_a_parent_that_is_killed(album, tmp_path):
     process = begin("detect", album, "--workers", 3, "--out", tmp_path / "out")
     wait_for(lambda: len(pictures(tmp_path / "out")) >= 3)

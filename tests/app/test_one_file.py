@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import fkp_app.commands.work  # noqa: F401 (here, before a test puts its own finder in its place)
+import fkp_app.commands.work  # (here, before a test puts its own finder in its place)
 from fkp_app import image_run
 from fkp_app.errors import FkpError, UsageError, one_file, problem_of
 from fkp_app.image_run import Finder, Job, Setup
@@ -329,3 +331,32 @@ def test_a_full_disk_is_the_line_of_each_file_and_the_numbers_are_written(album,
     assert ended.err.splitlines() == [f"fkp: {tmp_path}/out/{name}.png.png: {why}" for name in "abcd"]
     assert len(json.loads((tmp_path / "a.json").read_text())) == 4
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_closed_output_costs_nothing(closed, workers, tmp_path):
+    """As under some service managers and cron."""
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, np.full((60, 80, 3), 90, np.uint8))
+    command = f'"$0" -m fkp_app detect a.png b.png --workers {workers} --json a.json --out out {closed}'
+    ended = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert len(json.loads((tmp_path / "a.json").read_text())) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png.png", "b.png.png"]
+
+
+def test_results_for_a_closed_standard_output_are_refused_before_the_work(tmp_path):
+    command = '"$0" -m fkp_app detect a.png --json - >&-'
+    ended = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr == b"fkp: --json -: standard output is closed; name a file\n"
+
+
+def test_a_current_folder_that_is_gone(tmp_path):
+    command = 'mkdir gone && cd gone && rmdir ../gone && "$0" -m fkp_app detect a.png'
+    process = ["sh", "-c", command, sys.executable]
+    environment = os.environ | {"PYTHONPATH": str(Path(fkp_app.__file__).parents[1].resolve())}
+    ended = subprocess.run(process, cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr == b"fkp: the folder that this runs in is gone; change to another one\n"

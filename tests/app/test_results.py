@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 from fkp_app.errors import FkpError
 from fkp_app.keypoints import Face
 from fkp_app.results import ImageResult, to_csv, to_json, write_text
+from numpynet.files import atomic
 
 
 def face(box=(3, 4, 50, 60), confidence=None):
@@ -157,6 +161,32 @@ def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
     write_text(Path("/dev/null"), "text\n")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"])
+def test_open_files_are_written_to_and_not_replaced(name, tmp_path):
+    code = "from fkp_app.results import write_text; from pathlib import Path; write_text(Path('{}'), 'text')"
+    with (tmp_path / "errors").open("wb") as file:
+        file.write(b"before ")
+        file.flush()
+        subprocess.run([sys.executable, "-c", code.format(name)], stderr=file, check=True)
+        file.write(b" after")
+    assert (tmp_path / "errors").read_bytes() == b"before text after"
+
+
+def test_a_link_below_dev_stays(tmp_path):
+    """/dev/stdout and /dev/stderr are links, through which programs of the whole system write."""
+    link = Path("/dev/shm") / f"link-{tmp_path.name}-{os.getpid()}"
+    if not link.parent.is_dir():
+        pytest.skip("no such folder")
+    link.symlink_to(tmp_path / "file")
+    try:
+        with atomic(link) as temporary:
+            temporary.write_text("text")
+        assert link.is_symlink()
+    finally:
+        link.unlink()
+    assert (tmp_path / "file").read_text() == "text"
 
 
 def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):

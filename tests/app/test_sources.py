@@ -1,14 +1,18 @@
 """What a command's arguments stand for, and what is passed over."""
 
 import os
+import shutil
 import socket
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fkp_app.content import content_kind
 from fkp_app.errors import UsageError
-from fkp_app.outputs import target_paths
+from fkp_app.images import write_image
+from fkp_app.outputs import crop_paths, target_paths
 from fkp_app.sources import Source
 from fkp_app.sources import expand as expand_all
 
@@ -147,6 +151,33 @@ def test_no_result_goes_over_a_source_or_another_result():
     sources = [source("x/a.jpg"), source("out/a.jpg.png"), source("y/a.jpg"), source("y/A.JPG")]
     expected = ["out/a.jpg.2.png", "out/a.jpg.png.png", "out/a.jpg.3.png", "out/A.JPG.4.png"]
     assert [str(path) for path in target_paths(Path("out"), sources)] == expected
+
+
+def test_no_face_cut_out_goes_over_a_source_or_another_result():
+    sources = [source("d/a.jpg"), source("d/a.jpg.1.png"), source("e/a.jpg"), source("d/b.jpg")]
+    others = [Path("d/b.jpg.7.png"), None]
+    expected = ["d/a.jpg.2.png", "d/a.jpg.1.png.png", "d/a.jpg.3.png", "d/b.jpg.2.png"]
+    assert [str(path) for path in crop_paths(Path("d"), sources, others)] == expected
+
+
+def test_faces_cut_out_keep_their_names_beside_pictures():
+    sources = [source("d/a.jpg")]
+    pictures = target_paths(Path("out"), sources)
+    assert crop_paths(Path("out"), sources, pictures) == pictures == [Path("out/a.jpg.png")]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_of_photos_is_no_video(kind, tmp_path, fkp):
+    """FFmpeg finds the photos in one that does not compress them."""
+    write_image(tmp_path / "a.jpg", np.full((60, 80, 3), 90, np.uint8))
+    archive = shutil.make_archive(tmp_path / "photos", kind, tmp_path, "a.jpg")
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as stored:
+            stored.write(tmp_path / "a.jpg", "a.jpg")
+    ended = fkp("detect", archive)
+    assert ended.code == 1
+    what = "an archive or a document, not an image; take its pictures out and name them"
+    assert ended.err == f"fkp: {archive}: is {what if kind == 'zip' else 'not an image that can be read'}\n"
 
 
 HEICS = b"\0\0\0\x18ftypheic" + bytes(40)

@@ -638,3 +638,34 @@ def test_mutated_files_are_read_or_refused_in_one_line(kind, capfd):
     assert read > 0
     assert all(line.startswith("image: ") and "\n" not in line and len(line) < 300 for line in refusals)
     assert capfd.readouterr().err == ""  # where libraries in C would complain
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_without_a_tag_is_no_damage(kind):
+    """As a program writes it that copies the EXIF of a picture which has none."""
+    file = io.BytesIO()
+    Image.fromarray(picture()).save(file, kind, exif=Image.Exif(), lossless=True, quality=100, subsampling=0)
+    notes = []
+    read_image(io.BytesIO(file.getvalue()), notes)
+    assert notes == []
+
+
+def test_bytes_behind_a_webp_are_no_part_of_it():
+    check(saved(picture(), "WEBP") + b"trailer" * 100, picture())
+
+
+def test_a_gif_cut_behind_its_pixels():
+    rgb = np.full((20, 30, 3), 200, np.uint8)
+    check(saved(rgb, "GIF")[:-1], rgb, CUT)
+
+
+def test_a_tiff_whose_unmarked_first_page_is_a_preview_is_refused():
+    large = picture(160, 224)
+    assert "begins with a small preview" in refused(tiff(large[::4, ::4], large))
+    check(tiff(large[::2, ::2], large), large[::2, ::2], "image: holds 2 pages, of which the first is used")
+
+
+def test_a_tiff_of_separate_16_bit_colours_is_refused():
+    """Pillow takes its bytes for levels."""
+    tags = [(258, 3, short(16, 16, 16)), (284, 3, short(2)), (273, 4, long(8, 8, 8)), (279, 4, long(100, 100, 100))]
+    assert "in more than 8 bits, which is not read" in refused(tiff((picture(), *tags)))
