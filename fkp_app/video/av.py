@@ -34,7 +34,7 @@ class AvDecoder:
     def __init__(self, path: Path) -> None:
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self._lost = 0
+        self._lost = self._broken = self._gaps = 0
         self._short = short_of(path)
         self._container = open_av(path)
         try:
@@ -73,16 +73,19 @@ class AvDecoder:
                 break
             self._length.see(packet)
             if packet.stream is self._video:  # the index of an empty packet, which ends a stream, may be another's
-                before = self._lost
+                before = self._lost + self._broken
                 yield from self._decoded(packet)
-                self._lost = max(self._lost, before + packet.is_corrupt)
+                self._gaps += packet.is_corrupt and self._lost + self._broken == before
         if self.problems:
             yield from self._decoded(None)
         missing = self._length.missing()
         if missing and not self.problems:
             self.problems.append(missing)
-        if self._lost > len(self.problems):  # where a file is cut off, a packet usually is
-            self.problems.append(f"is damaged; {self._lost} of its packets cannot be decoded")
+        if self._lost + self._broken > len(self.problems):  # where a file is cut off, a packet usually is
+            self.problems.append(f"is damaged; {self._damage()}")
+        if self._gaps > len(self.problems):
+            where = "1 place" if self._gaps == 1 else f"{self._gaps} places"
+            self.problems.append(f"is damaged or joined from parts: at {where} packets are missing between two others")
         if self._short and not self.problems:
             self.problems.append(f"is truncated: it {self._short}; pictures or sound may be missing")
 
@@ -93,9 +96,16 @@ class AvDecoder:
                 at = None if frame.time is None else frame.time - self._origin
                 if frame.interlaced_frame and INTERLACED not in self.notes:
                     self.notes.append(INTERLACED)
+                self._broken += frame.is_corrupt
                 yield at, oriented(self._colours(frame), frame, self.notes)
         except AV_ERRORS:
             self._lost += 1
+
+    def _damage(self) -> str:
+        """What the decoder found damaged, in words."""
+        packets = f"{self._lost} of its packets cannot be decoded" if self._lost else ""
+        frames = f"{self._broken} of its frames {'is' if self._broken == 1 else 'are'} broken" if self._broken else ""
+        return " and ".join(filter(None, [packets, frames]))
 
     def close(self) -> None:
         """Close the file."""

@@ -98,7 +98,8 @@ class VideoReader:
         try:
             first = next(self._pictures, None)
             if first is None:
-                raise VideoError(f"{path}: holds no pictures that can be read; it may be damaged")
+                why = decoder.problems[0] if decoder.problems else "may be damaged"
+                raise VideoError(f"{path}: holds no pictures that can be read; it {why}")
             self._start(*first)
         except BaseException:
             decoder.close()

@@ -22,6 +22,10 @@ EVEN = ("aac", "ac3", "mp3", "pcm_")
 """Sounds whose packets are all equally long, so that their number says when they are due."""
 
 
+PLAIN_LAYOUTS = {1: "mono", 2: "stereo"}
+"""What so many channels are where a file, as most AVIs and Matroskas of PCM, does not say it."""
+
+
 class SoundError(Exception):
     """Why a file cannot have a sound, in a few words."""
 
@@ -37,7 +41,7 @@ class Sound:
     def __init__(self, source: Path, target: OutputContainer, codec: str | None, timed: bool = True) -> None:
         self.notes: list[str] = []
         self._ahead: Packet[Any] | None = None
-        self.lost, self._at = 0, 0.0
+        self.lost, self._at, self._joins = 0, 0.0, _Joins()
         try:
             self._container = open_av(source)
         except FkpError as error:
@@ -97,6 +101,8 @@ class Sound:
             if not packet.size or at is None or self._leaps((at - shift) * packet.time_base):
                 self.lost += bool(packet.size)
                 continue
+            clock = packet.time_base
+            shift -= round(self._joins((at - shift) * clock, (packet.duration or 0) * clock) / clock)
             at -= shift
             if last is not None:
                 at = max(at, last + 1)  # times must grow, which those of many files do not
@@ -117,6 +123,9 @@ class Sound:
                     if self._leaps(frame.pts * (frame.time_base or 1)):
                         self.lost += 1
                         continue
+                    clock = Fraction(frame.time_base or 1)
+                    lasts = Fraction(frame.samples, frame.sample_rate or 1)
+                    frame.pts += round(self._joins(frame.pts * clock, lasts) / clock)
                 yield from self._stream.encode(frame)
         yield from self._stream.encode(None)
 
@@ -131,9 +140,35 @@ class Sound:
         self._container.close()
 
 
+class _Joins:
+    """Called with when a piece of sound begins and how long it lasts, gives what to add to its time; all in seconds.
+
+    Where files were joined, times begin anew; what comes then follows what was before, as `Clock` has it of pictures.
+    A single piece with a wrong time changes nothing for those behind it.
+    """
+
+    def __init__(self) -> None:
+        self._end: Fraction | None = None
+        self._shift, self._before = Fraction(0), Fraction(0)
+
+    def __call__(self, at: Fraction, lasts: Fraction) -> Fraction:
+        if self._end is not None:
+            ahead, as_before = at + self._shift - self._end, at + self._before - self._end
+            if abs(ahead) > IN_STEP and abs(as_before) <= IN_STEP:
+                self._shift, self._before = self._before, self._shift
+            elif ahead < -IN_STEP:
+                self._shift, self._before = self._end - at, self._shift
+        self._end = at + self._shift + lasts
+        return self._shift
+
+
 def _new_stream(target: OutputContainer, sound: AudioStream, codec: str | None) -> AudioStream:
     if codec is None:
-        return target.add_stream_from_template(sound)
+        stream = target.add_stream_from_template(sound)
+        layout = PLAIN_LAYOUTS.get(sound.codec_context.layout.nb_channels)
+        if layout is not None and sound.codec_context.layout.name.endswith("channels"):
+            stream.codec_context.layout = layout  # MP4s of PCM must say which channel is which
+        return stream
     rate = OPUS_RATE if codec == "libopus" else sound.codec_context.sample_rate
     stream = cast(AudioStream, target.add_stream(codec, rate=rate))
     stream.codec_context.layout = "mono" if sound.codec_context.layout.nb_channels == 1 else "stereo"

@@ -20,8 +20,9 @@ from fkp_app.web.uploads import add_uploads
 from fkp_app.web.visits import Visits, photo_name
 
 SWEEP_SECONDS = 10.0
-AT_ONCE = 8
-"""So many visitors' photos are under way at once: read, searched or written. The searches themselves take turns."""
+AT_ONCE = 24
+"""So many visitors' photos are under way at once; most of them wait for one of the turns of `photo.Finder`, so that
+large ones, which have one turn together, leave room for others."""
 VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
 """What the page sends whenever something was chosen: photo, backend, style, overlays."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}

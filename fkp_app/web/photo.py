@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections.abc import Collection
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +26,10 @@ MAX_PIXELS = 50_000_000
 """Of a photo; smaller than what a file may have, since a page serves several people at once."""
 LARGE = 12_000_000
 """Photos of more pixels are worked on one at a time: each takes half a gigabyte."""
+MUCH_WORK = 150_000_000
+"""So do photos of which more pixels are gone through, as JPEG has it of its scans: 12 million in 12 scans are less."""
+OTHERS_AT_ONCE = 7
+"""So many of the other photos are worked on at once."""
 PREVIEW_SIDE = 1600
 """In pixels: a larger picture is shown shrunk. The one to download is whole."""
 NO_STYLE = "none"
@@ -70,7 +73,8 @@ class Finder:
         self.backends = backends_for(weights)
         self._weights, self._threads = weights, threads
         self.large_turn = threading.Lock()
-        """Held while a photo of more than LARGE pixels is worked on."""
+        """Held while a photo of more than LARGE pixels or MUCH_WORK is worked on."""
+        self.other_turns = threading.BoundedSemaphore(OTHERS_AT_ONCE)
         self._turn = threading.Lock()
         self._detector = FaceDetector()
         self._predictors: dict[str, Predictor] = {}
@@ -93,7 +97,8 @@ def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: Photo
     FkpError, in one line with that name, whatever goes wrong with the photo.
     """
     try:
-        with finder.large_turn if reader.pixels(photo) > LARGE else nullcontext():
+        pixels, work = reader.work(photo)
+        with finder.large_turn if pixels > LARGE or work > MUCH_WORK else finder.other_turns:
             return _answer(photo, name, wishes, finder, reader, folder)
     except (FkpError, CheckpointError) as error:
         raise FkpError(str(error).replace(str(photo), name)) from None

@@ -1,6 +1,7 @@
 """Photos read in processes of their own: one that takes too long, or ends its process, stops nobody else."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as ReadTimeoutError
 from multiprocessing import get_context
@@ -8,10 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import PIL
 from pebble import ProcessExpired, ProcessPool
 
 from fkp_app.errors import FkpError
 from fkp_app.images import ImageError, read_image
+from fkp_app.images.formats import HEAD, kind_of
 from fkp_app.images.reading import read_head
 from numpynet.typing import AnyArray
 
@@ -20,6 +23,9 @@ SECONDS = 15.0
 """A photo must be read within these."""
 MEMORY = 4 << 30
 """Bytes of address space that reading may take."""
+UNSAFE = ("TIFF", "JPEG2000")
+"""Rare on pages, and in Pillow older than 13 with faults that a file can use. Gradio does not allow 13 yet."""
+SAFE_PILLOW = 13
 
 Result = TypeVar("Result")
 
@@ -31,9 +37,10 @@ class PhotoReader:
         self._seconds = seconds
         self._pool = ProcessPool(WORKERS, context=get_context("spawn"), initializer=_limit_memory)
 
-    def pixels(self, photo: Path) -> int:
-        """How many pixels a file claims to have; 0 where it cannot be read, which `read` will say."""
-        return self.run(photo, _pixels, photo)
+    def work(self, photo: Path) -> tuple[int, int]:
+        """How many pixels a file claims to have, and how many are gone through until it is read; 0 where it cannot be
+        read, which `read` will say."""
+        return self.run(photo, _work, photo)
 
     def read(self, photo: Path, notes: list[str], max_pixels: int) -> AnyArray:
         """The image in a file, and its notes, as `read_image` gives them. FkpError also where it takes too long."""
@@ -64,16 +71,29 @@ class PhotoReader:
         self.close()
 
 
-def _pixels(photo: Path) -> int:
+def _work(photo: Path) -> tuple[int, int]:
     try:
         width, height, _ = read_head(photo)
-    except ImageError:
-        return 0
-    return width * height
+        content = photo.read_bytes()
+    except (ImageError, OSError):
+        return 0, 0
+    scans = content.count(b"\xff\xda") if kind_of(content[:HEAD]) == "JPEG" else 1  # its preview's may be among them
+    return width * height, width * height * max(1, scans)
+
+
+def is_refused(kind: str | None, pillow: str) -> bool:
+    """Whether the page reads no files of a kind with a version of Pillow."""
+    major = re.match(r"\d+", pillow)
+    return kind in UNSAFE and not (major and int(major[0]) >= SAFE_PILLOW)
 
 
 def _read(photo: Path, max_pixels: int) -> tuple[AnyArray, list[str]]:
     notes: list[str] = []
+    with contextlib.suppress(OSError), photo.open("rb") as file:
+        kind = kind_of(file.read(HEAD))
+        if is_refused(kind, PIL.__version__):
+            name = "JPEG 2000" if kind == "JPEG2000" else kind
+            raise ImageError(f"{photo}: is {name}, which this page does not read; save it as JPEG or PNG")
     return read_image(photo, notes, max_pixels), notes
 
 

@@ -1,5 +1,7 @@
 """The page's server: its address and its private folder, which is gone when it ends."""
 
+import contextlib
+import ctypes
 import errno
 import os
 import signal
@@ -23,6 +25,8 @@ LOCAL = frozenset(["localhost", "127.0.0.1", "::1"])
 MISSING = "`fkp web` needs Gradio: pip install 'numpynet-fkp[web]'"
 GRACE = 5.0
 """Seconds in which photos that are worked on may be done with when the page is told to end."""
+M_MMAP_THRESHOLD = -3
+"""As <malloc.h> numbers it."""
 MAX_CONNECTIONS = 500
 """Each open page holds two."""
 
@@ -66,6 +70,7 @@ def serve(
     from fkp_app.web.photo import Finder
     from fkp_app.web.reader import PhotoReader
 
+    give_memory_back()
     local, served = is_local(host), threading.Event()
     finder = Finder(weights, threads)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
@@ -98,6 +103,16 @@ def serve(
             Server(config).run(sockets=[listening])
         finally:
             served.set()
+
+
+def give_memory_back() -> None:
+    """Have memory of a megabyte and more returned to the system when it is free.
+
+    glibc keeps it for the thread that had it, once such sizes were freed before: photos then hold what a dozen threads
+    needed for theirs at different times. Other systems have no such setting.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def _end(sig: int, folder: Path, reader: "PhotoReader", served: threading.Event) -> None:

@@ -234,7 +234,7 @@ def test_half_a_frame_missing_at_the_end_is_said(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with open_video(path, "av") as reader:
         assert len(list(reader)) >= 49
-    assert reader.notes == [f"{path}: is damaged; 1 of its packets cannot be decoded"]
+    assert reader.notes == [f"{path}: is damaged; 1 of its frames is broken"]
     assert reader.truncated
 
 

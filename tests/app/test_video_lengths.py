@@ -206,3 +206,40 @@ def test_a_trimmed_video_is_not_truncated(tmp_path):
     assert frames[0].time == 0
     assert (reader.notes, reader.truncated) == ([], False)
     np.testing.assert_allclose(quarters(frames[0].image), quarters(pictures(50)[20]), atol=12)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".mpg", "mpeg2video")])
+def test_frames_that_a_decoder_patches_up_are_said(suffix, codec, tmp_path):
+    """FFmpeg fills in what is damaged within a frame from those around it, and raises nothing."""
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    write_video(path, [noise] * 20, codec=codec)
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"mdat") + 12_000 if suffix == ".mp4" else 16_000
+    data[middle : middle + 200] = bytes(200)
+    path.write_bytes(data)
+    count, reader = read(path)
+    assert count >= 19
+    assert reader.truncated
+    assert any("broken" in note for note in reader.notes)
+
+
+def test_parts_that_were_joined_give_all_frames_and_a_true_word(tmp_path):
+    """A transport stream behind another: its packets' numbers do not go on, as where some are missing."""
+    path = write(tmp_path / "a.ts", (2.0,))
+    path.write_bytes(path.read_bytes() * 2)
+    count, reader = read(path)
+    assert count == 100
+    assert reader.truncated
+    assert reader.notes[-1] == (
+        f"{path}: is damaged or joined from parts: at 1 place packets are missing between two others"
+    )
+
+
+def test_a_file_cut_off_in_its_first_picture_says_what_is_wrong(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    path = write_video(tmp_path / "a.mp4", [noise] * 2, codec="libx264")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"mdat") + 3000])
+    with pytest.raises(VideoError, match="no pictures that can be read; it is damaged; 1 of its packets"):
+        open_video(path)

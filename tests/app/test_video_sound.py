@@ -29,6 +29,14 @@ def write(path, frames, library=None, rate=20, times=None, sound_from=None):
     return writer.notes
 
 
+def sound_begins(path):
+    """When each packet of a file's sound begins, in seconds."""
+    import av
+
+    with av.open(str(path)) as file:
+        return [float(packet.pts * packet.time_base) for packet in file.demux(file.streams.audio[0]) if packet.size]
+
+
 def read(path):
     """The frames of a whole video, and its reader, by whichever library there is."""
     with open_video(path) as reader:
@@ -143,3 +151,66 @@ def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
     with av.open(str(target)) as file:
         assert 0.6 < file.duration / av.time_base < 1.2
     assert len(read(target)[0]) == 20
+
+
+@needs_av
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("count", [25, 75])
+def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_path):
+    """Two transport streams one behind the other, whose times begin anew, as recorders' parts are joined."""
+    part = write_kind(tmp_path / "part.ts", "libx264", count=count, lasts=(count / 25,)).read_bytes()
+    source = tmp_path / "joined.ts"
+    source.write_bytes(part + part)
+    with open_video(source) as reader:
+        frames = list(reader)
+    assert len(frames) == 2 * count
+    times = [frame.time for frame in frames]
+    target = tmp_path / f"a{suffix}"
+    notes = write(target, [frame.image for frame in frames], rate=25, times=times, sound_from=source)
+    assert not any("packet" in note for note in notes)
+    begins = sound_begins(target)
+    assert begins[-1] == pytest.approx(2 * count / 25, abs=0.15)
+    assert max(np.diff(begins)) < 0.1
+    assert min(np.diff(begins)) > 0.01
+
+
+@needs_av
+@pytest.mark.parametrize("moved", [range(20, 21), range(20, 40)])
+def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
+    from fkp_app.video.sound import _Joins
+
+    joins, shifts = _Joins(), []
+    for index in range(40):
+        at = Fraction(index, 50) - (5 if index in moved else 0)
+        shifts.append(joins(at, Fraction(1, 50)))
+    assert shifts == [5 if index in moved else 0 for index in range(40)]
+
+
+@needs_av
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le"])
+@pytest.mark.parametrize(("name", "layout"), [("a.mkv", "stereo"), ("a.mkv", "mono"), ("a.avi", "stereo")])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_that_does_not_say_which_channel_is_which(codec, name, layout, suffix, tmp_path):
+    """As Matroska and AVI have it of PCM: MP4 must say it, and its file would be refused at its very end."""
+    import av
+
+    source = tmp_path / name
+    with av.open(str(source), "w") as file:
+        video, audio = file.add_stream("mpeg4", rate=25), file.add_stream(codec, rate=48000, layout=layout)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index, picture in enumerate(pictures(20)):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            file.mux(video.encode(frame))
+        samples = np.full((1, 38400 * audio.codec_context.layout.nb_channels), 1000, np.int16)
+        piece = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+        piece.pts, piece.time_base, piece.sample_rate = 0, Fraction(1, 48000), 48000
+        file.mux(audio.encode(piece))
+        file.mux(audio.encode(None))
+        file.mux(video.encode(None))
+    target = tmp_path / f"a{suffix}"
+    if target == source:
+        target = tmp_path / f"b{suffix}"
+    assert write(target, pictures(20), rate=25, sound_from=source) == []
+    assert sound_packets(target)[0] == codec
+    assert b"".join(sound_packets(target)[1]) == b"".join(sound_packets(source)[1])

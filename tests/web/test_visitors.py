@@ -199,7 +199,7 @@ def test_what_takes_too_long_or_too_much_or_ends_its_process_is_one_line_and_the
     for work, argument in ((os._exit, 1), (os.abort, None), (bytearray, 1 << 40)):
         with pytest.raises(FkpError, match="p: cannot be read; it takes too much memory or is damaged"):
             reader.run(Path("p"), work, *([] if argument is None else [argument]))
-        assert reader.pixels(photo) == 512 * 600
+        assert reader.work(photo) == (512 * 600, 512 * 600)
     assert reader.read(photo, [], 10**6).shape == (600, 512, 3)
 
 
@@ -254,9 +254,9 @@ def test_results_for_which_there_is_no_room_are_one_line(finder, reader, photo, 
 
 
 def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, monkeypatch):
-    """While somebody holds the turn of the large, a small photo is answered, a large one waits."""
-    claimed = {"small": 12_000_000, "large": 12_000_001}
-    sizes = SimpleNamespace(pixels=lambda path: claimed[path.name], read=fails)
+    """While somebody holds the turn of the large, a small photo is answered, a large or slow one waits."""
+    claimed = {"small": (12_000_000, 150_000_000), "large": (12_000_001,) * 2, "slow": (1_600_000, 150_000_001)}
+    sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails)
     wishes = photo_module.Wishes("numpy", "none", [])
     asked = []
 
@@ -272,6 +272,7 @@ def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, mo
         with pytest.raises(FkpError):
             photo_module.answer(tmp_path / name, name, wishes, finder, sizes, tmp_path)
         assert asked == ([] if name == "small" else ["turn", "done"])
+        asked.clear()
 
 
 def test_uploads_are_refused_in_one_line_where_there_is_no_room_or_the_disk_is_full(tmp_path, monkeypatch):
