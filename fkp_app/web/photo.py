@@ -104,7 +104,8 @@ def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: Photo
         raise FkpError(str(error).replace(str(photo), name)) from None
     except Exception as error:  # whatever is wrong with one photo must not end the page
         line = problem_of(name, error).replace(str(photo), name)
-        print(f"fkp: {line}", file=sys.stderr)
+        if not reader.closed:  # the page's folder is gone when it ends, in the middle of whatever was worked on
+            print(f"fkp: {line}", file=sys.stderr)
         raise FkpError(line) from error
 
 

@@ -2,8 +2,11 @@
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as ReadTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +38,10 @@ class PhotoReader:
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._pool = ProcessPool(WORKERS, context=get_context("spawn"), initializer=_limit_memory)
+        self.closed = False
+        """Whether the processes have ended, or are about to."""
+        self._change = threading.Lock()
+        self._pool = _new_pool()
 
     def work(self, photo: Path) -> tuple[int, int]:
         """How many pixels a file claims to have, and how many are gone through until it is read; 0 where it cannot be
@@ -50,17 +56,33 @@ class PhotoReader:
 
     def run(self, photo: Path, work: Callable[..., Result], *arguments: object) -> Result:
         """What `work` gives for these arguments, in one of the processes. FkpError if it takes too long or ends it."""
+        pool = self._pool
         try:
-            return self._pool.schedule(work, args=arguments, timeout=self._seconds).result()
+            return pool.schedule(work, args=arguments, timeout=self._seconds).result()
         except ReadTimeoutError:
             raise FkpError(
                 f"{photo}: cannot be read within {self._seconds:.0f} seconds; save it anew, as a plain JPEG or PNG"
             ) from None
         except (ProcessExpired, MemoryError):
             raise FkpError(f"{photo}: cannot be read; it takes too much memory or is damaged") from None
+        except (BrokenProcessPool, CancelledError, RuntimeError):
+            if self.closed:
+                raise FkpError(f"{photo}: the page is about to end") from None
+            if pool.active:
+                raise
+            self._renew(pool)
+            raise FkpError(f"{photo}: was not read, since the system ended the page's processes; try again") from None
+
+    def _renew(self, pool: ProcessPool) -> None:
+        """Another pool in place of one that works no more, as where no process could be started."""
+        with self._change:
+            if self._pool is pool and not self.closed:
+                self._pool = _new_pool()
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
+        with self._change:
+            self.closed = True
         self._pool.stop()
         self._pool.join()
 
@@ -69,6 +91,10 @@ class PhotoReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _new_pool() -> ProcessPool:
+    return ProcessPool(WORKERS, context=get_context("spawn"), initializer=_limit_memory)
 
 
 def _work(photo: Path) -> tuple[int, int]:

@@ -203,6 +203,19 @@ def test_what_takes_too_long_or_too_much_or_ends_its_process_is_one_line_and_the
     assert reader.read(photo, [], 10**6).shape == (600, 512, 3)
 
 
+def test_a_pool_of_processes_that_works_no_more_is_replaced_and_a_closed_one_says_so(photo):
+    from fkp_app.web.reader import PhotoReader
+
+    with PhotoReader() as own:
+        own._pool.stop()
+        own._pool.join()
+        with pytest.raises(FkpError, match=r"was not read, since the system ended the page's processes; try again"):
+            own.work(photo)
+        assert own.work(photo) == (512 * 600, 512 * 600)
+    with pytest.raises(FkpError, match="the page is about to end"):
+        own.work(photo)
+
+
 def looked(finder, reader, visits, photo):
     """What the page's function answers for an uploaded photo: its outputs."""
     from fkp_app.web.page import build
@@ -256,7 +269,7 @@ def test_results_for_which_there_is_no_room_are_one_line(finder, reader, photo, 
 def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, monkeypatch):
     """While somebody holds the turn of the large, a small photo is answered, a large or slow one waits."""
     claimed = {"small": (12_000_000, 150_000_000), "large": (12_000_001,) * 2, "slow": (1_600_000, 150_000_001)}
-    sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails)
+    sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails, closed=False)
     wishes = photo_module.Wishes("numpy", "none", [])
     asked = []
 
@@ -403,3 +416,10 @@ def alive(process):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_what_fails_since_the_page_ends_is_not_said_on_its_console(finder, photo, tmp_path, capfd):
+    ending = SimpleNamespace(work=lambda _: (1, 1), read=fails, closed=True)
+    with pytest.raises(FkpError):
+        photo_module.answer(photo, "a.png", photo_module.Wishes("numpy", "none", []), finder, ending, tmp_path)
+    assert capfd.readouterr().err == ""
