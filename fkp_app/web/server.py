@@ -120,7 +120,9 @@ def _end(sig: int, folder: Path, reader: "PhotoReader", served: threading.Event)
 
     served: set where the command has gone on to its own last words.
     """
-    reader.close()
+    closing = threading.Thread(target=reader.close, daemon=True)
+    closing.start()
+    closing.join(GRACE)  # and not longer: its processes end with this one
     remove(folder)
     if sig == signal.SIGINT and not served.is_set():
         typer.echo("fkp: stopped", err=True)

@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save, save_file
 
 from numpynet.checkpoint import load_tensors, save_tensors
 from numpynet.files import remove_leftovers
@@ -26,13 +27,23 @@ def by_the_library(path, tensors, metadata):
     return content[:8] + text.ljust(length) + content[8 + length :]
 
 
+def known_to(library, kind):
+    """Whether the installed version of safetensors knows a type of numbers; old ones know no complex ones."""
+    try:
+        library({"a": np.zeros(1, kind)})
+    except SafetensorError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_file_is_the_librarys(seed, tmp_path):
     """Every type of numbers, scalars and nothing at all, in any order, under any name."""
     rng = np.random.default_rng(seed)
+    kinds = [kind for kind in NAMES if known_to(save, kind)]
     tensors = {
         key: np.asarray(rng.integers(0, 2, rng.integers(0, 4, rng.integers(0, 4)))).astype(kind)
-        for key, kind in zip(rng.permutation(KEYS)[: len(KEYS) - seed % 3], rng.permutation(list(NAMES)), strict=False)
+        for key, kind in zip(rng.permutation(KEYS)[: len(KEYS) - seed % 3], rng.permutation(kinds), strict=False)
     }
     save_tensors(tmp_path / "ours", tensors, {"note": "é\n\u2028", "a": ""})
     content = (tmp_path / "ours").read_bytes()
