@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
+from fkp_app.video.reader import open_video
+
 WIDTH, HEIGHT = 64, 48
 RED, GREEN, BLUE = (220, 30, 30), (30, 180, 40), (40, 40, 210)
 COUNT = 12
@@ -221,3 +223,11 @@ def with_subtitles(path, source, until, chapters=False):
                     file.mux(packet)
     text.unlink()
     return path
+
+
+def read_whole(path, library="av"):
+    """The frames of a video that is whole, and its notes without its name."""
+    with open_video(path, library) as reader:
+        frames = list(reader)
+        assert not reader.truncated
+    return frames, [note.removeprefix(f"{path}: ") for note in reader.notes]

@@ -27,3 +27,10 @@ def fkp(capfd):
         return Ended(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def silent(capfd):
+    """Neither OpenCV nor FFmpeg prints anything of its own."""
+    yield
+    assert capfd.readouterr() == ("", "")

@@ -12,18 +12,12 @@ import pytest
 
 from fkp_app.video.codecs import VideoError, has_av, new_enough
 from fkp_app.video.reader import VIDEO_SUFFIXES, VideoReader, open_video
-from tests.videos import (
-    COUNT,
-    HEIGHT,
-    WIDTH,
-    pictures,
-    quarters,
-    with_subtitles,
-    write_avi,
-    write_kind,
-)
+from tests.videos import COUNT, HEIGHT, WIDTH, pictures, quarters, read_whole, with_subtitles, write_avi, write_kind
 
-pytestmark = pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)")
+pytestmark = [
+    pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)"),
+    pytest.mark.usefixtures("silent"),
+]
 both = pytest.mark.parametrize("library", ["av", "opencv"])
 
 FORMATS = {
@@ -53,21 +47,6 @@ FORMATS = {
 UNTIMED = {".h264", ".264", ".hevc", ".265", ".mjpeg", ".m2v"}
 
 
-@pytest.fixture(autouse=True)
-def _silent(capfd):
-    """Neither OpenCV nor FFmpeg prints anything of its own."""
-    yield
-    assert capfd.readouterr() == ("", "")
-
-
-def read(path, library="av"):
-    """The frames of a video that is whole, and its notes without its name."""
-    with open_video(path, library) as reader:
-        frames = list(reader)
-        assert not reader.truncated
-    return frames, [note.removeprefix(f"{path}: ") for note in reader.notes]
-
-
 @both
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_kinds_of_files(suffix, library, tmp_path):
@@ -76,7 +55,7 @@ def test_kinds_of_files(suffix, library, tmp_path):
         path = write_kind(tmp_path / f"a{suffix}", codec, kind)
     except (ValueError, OSError):
         pytest.skip("this FFmpeg cannot write it")
-    frames, notes = read(path, library)
+    frames, notes = read_whole(path, library)
     assert len(frames) == COUNT
     assert (np.diff([frame.time for frame in frames]) > 0).all()
     if suffix not in {".m2v", ".rm"}:  # which count otherwise
@@ -192,7 +171,7 @@ def test_of_two_videos_in_a_file_the_first_is_used_and_that_is_said(tmp_path):
                 file.mux(stream.encode(frame))
         for stream in streams:
             file.mux(stream.encode(None))
-    frames, notes = read(tmp_path / "a.mkv")
+    frames, notes = read_whole(tmp_path / "a.mkv")
     assert notes == ["holds 2 videos, of which the first is used"]
     np.testing.assert_allclose(quarters(frames[0].image), quarters(pictures(1)[0]), atol=12)
 
@@ -208,7 +187,7 @@ def test_interlaced_lines_are_said_once(tmp_path):
             frame.pts, frame.time_base = index, Fraction(1, 25)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
-    frames, (note,) = read(tmp_path / "a.mpg")
+    frames, (note,) = read_whole(tmp_path / "a.mpg")
     assert len(frames) == 4
     assert note.startswith("is interlaced, and stays so")
 

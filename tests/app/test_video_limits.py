@@ -25,29 +25,18 @@ from tests.videos import (
     WIDTH,
     pictures,
     quarters,
+    read_whole,
     shown_by,
     write_avi,
     write_kind,
     write_video,
 )
 
-pytestmark = pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)")
+pytestmark = [
+    pytest.mark.skipif(not has_av(), reason="PyAV is not installed (the extra `video`)"),
+    pytest.mark.usefixtures("silent"),
+]
 both = pytest.mark.parametrize("library", ["av", "opencv"])
-
-
-@pytest.fixture(autouse=True)
-def _silent(capfd):
-    """Neither OpenCV nor FFmpeg prints anything of its own."""
-    yield
-    assert capfd.readouterr() == ("", "")
-
-
-def read(path, library="av"):
-    """The frames of a video that is whole, and its notes without its name."""
-    with open_video(path, library) as reader:
-        frames = list(reader)
-        assert not reader.truncated
-    return frames, [note.removeprefix(f"{path}: ") for note in reader.notes]
 
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="its memory is not told here")
@@ -87,7 +76,7 @@ def with_pixels(path, width, height):
 @both
 @pytest.mark.parametrize(("width", "height"), [(60000, 1), (1, 60000), (0x7FFFFFFF, 3), (11, 1), (1, 11)])
 def test_pixels_of_an_impossible_shape_are_taken_as_square(width, height, library, tmp_path):
-    frames, (note,) = read(with_pixels(tmp_path / "a.mp4", width, height), library)
+    frames, (note,) = read_whole(with_pixels(tmp_path / "a.mp4", width, height), library)
     assert frames[0].image.shape == (HEIGHT, WIDTH, 3)
     assert note == f"claims pixels {width / height:.3g} times as wide as high, which are taken as square"
 
@@ -101,7 +90,7 @@ def test_pixels_of_an_impossible_shape_take_no_memory(library, tmp_path):
 @both
 @pytest.mark.parametrize(("width", "height"), [(4, 3), (10, 11), (9, 1), (1, 4)])
 def test_pixels_of_a_possible_shape_are_believed(width, height, library, tmp_path):
-    frames, notes = read(with_pixels(tmp_path / "a.mp4", width, height), library)
+    frames, notes = read_whole(with_pixels(tmp_path / "a.mp4", width, height), library)
     assert frames[0].image.shape == (HEIGHT, round(WIDTH * width / height), 3)
     assert notes == []
 
@@ -156,7 +145,7 @@ def test_a_picture_that_claims_far_more_than_it_holds(side, library, tmp_path):
 def test_times_that_jump_by_months_are_counted_on(library, tmp_path):
     jumped = [0.0, 0.04, 0.08, 1e7, 1e7 + 0.04, 1e7 + 0.08]
     path = write_kind(tmp_path / "a.mkv", "ffv1", count=6, times=jumped)
-    frames, notes = read(path, library)
+    frames, notes = read_whole(path, library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 25, atol=0.003)
     assert notes == ["has times that jump, 1 in all; from there on its frames are counted"]
 
@@ -169,14 +158,14 @@ def test_a_copy_of_such_a_video_is_short(suffix, tmp_path):
         for frame in reader:
             writer.write(frame.image, frame.time)
     assert target.stat().st_size < 20_000
-    frames, _ = read(target)
+    frames, _ = read_whole(target)
     assert (len(frames), frames[-1].time) == (4, pytest.approx(0.12, abs=0.01))
 
 
 @both
 def test_an_hour_of_a_still_picture_is_kept(library, tmp_path):
     path = write_kind(tmp_path / "a.mkv", "ffv1", count=4, times=[0.0, 0.04, 3600.0, 3600.04])
-    frames, _ = read(path, library)
+    frames, _ = read_whole(path, library)
     np.testing.assert_allclose([frame.time for frame in frames], [0, 0.04, 3600, 3600.04], atol=0.002)
 
 
@@ -248,7 +237,7 @@ def test_opencv_says_how_often_frames_are_repeated(tmp_path):
         for picture, at in zip(pictures(3), (0.0, 0.2, 0.24), strict=True):
             writer.write(picture, at)
     assert "repeats frames 4 times, as its frame rate is constant" in writer.notes[-1]
-    assert len(read(tmp_path / "a.mp4", "opencv")[0]) == 7
+    assert len(read_whole(tmp_path / "a.mp4", "opencv")[0]) == 7
 
 
 @pytest.mark.parametrize("time", [math.nan, math.inf, -1.0, 1e12])
@@ -264,21 +253,21 @@ def test_a_time_beyond_all_videos_is_a_mistake(time, tmp_path):
 @both
 @pytest.mark.parametrize(("rate", "claimed"), [((1_000_000_000, 1), "1e+09"), ((4_000_000_000, 2), "2e+09")])
 def test_frame_rates_beyond_reason(rate, claimed, library, tmp_path):
-    frames, notes = read(write_avi(tmp_path / "a.avi", pictures(), rate=rate), library)
+    frames, notes = read_whole(write_avi(tmp_path / "a.avi", pictures(), rate=rate), library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
     assert notes == [f"claims {claimed} frames a second, which is taken as 25"]
 
 
 @pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (1, 0.5, 0, 1), (0.5, 0.866, -0.866, 0.5)])
 def test_a_turn_by_an_odd_angle_is_said_once(matrix, tmp_path):
-    frames, notes = read(shown_by(write_video(tmp_path / "a.mp4", pictures()), matrix))
+    frames, notes = read_whole(shown_by(write_video(tmp_path / "a.mp4", pictures()), matrix))
     assert notes == ["is to be shown turned by no quarter turn, or skewed; it is turned to the nearest"]
     assert len(frames) == COUNT
 
 
 @pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (30000, 0, 0, 30000), (-2, 0, 0, 2), (0.001, 0, 0, 0.001)])
 def test_a_nonsensical_matrix_keeps_the_size(matrix, tmp_path):
-    frames, _ = read(shown_by(write_video(tmp_path / "a.mp4", pictures(3)), matrix))
+    frames, _ = read_whole(shown_by(write_video(tmp_path / "a.mp4", pictures(3)), matrix))
     assert frames[0].image.shape == (HEIGHT, WIDTH, 3)
 
 
