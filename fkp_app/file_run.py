@@ -62,8 +62,7 @@ class FileRun:
 
     def clean(self) -> None:
         """Remove what processes that were killed have left where results go."""
-        folders = {path.parent for path in [*self.pictures, *self.crops] if path is not None}
-        if removed := sum(map(remove_leftovers, folders)):
+        if removed := self._remove_leftovers():
             self.reporter.note(f"{count_of(removed, 'unfinished file')} of a run that was killed removed")
 
     def images(self, workers: int) -> None:
@@ -86,6 +85,8 @@ class FileRun:
                 for note in outcome.notes:
                     self.remarks.add(note, [str(outcome.job.source.path), outcome.job.source.name])
                 _say(outcome, self.reporter)
+        if workers > 1:  # one that was killed in the middle of a picture left a part of it
+            self._remove_leftovers()
         for note in notes:
             self.reporter.note(note)
 
@@ -121,6 +122,10 @@ class FileRun:
         parts += [f"{count_of(self.failed, 'source')} failed"] if self.failed else []
         rate = f" ({len(images) / seconds:.1f} images a second)" if not videos and images else ""
         return f"{'; '.join(parts)}; {seconds:.1f} s{rate}"
+
+    def _remove_leftovers(self) -> int:
+        folders = {path.parent for path in [*self.pictures, *self.crops] if path is not None}
+        return sum(map(remove_leftovers, folders))
 
     def _remark(self) -> None:
         for line in self.remarks.lines():
