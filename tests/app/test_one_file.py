@@ -15,10 +15,11 @@ import pytest
 import fkp_app.commands.work  # (here, before a test puts its own finder in its place)
 from fkp_app import image_run
 from fkp_app.errors import FkpError, UsageError, one_file, problem_of
-from fkp_app.image_run import Finder, Job, Setup
+from fkp_app.image_run import Finder, Job, Outcome, Setup
 from fkp_app.images import write_image
 from fkp_app.sources import Source
 from fkp_app.video.reader import open_video
+from numpynet.files import PREFIX
 from tests.videos import write_avi
 
 BAD_SIZE = (60, 70)
@@ -182,6 +183,18 @@ def test_all_pictures_of_a_file_are_tried(album, tmp_path):
     assert outcome.problem == f"{album}/a.png: cannot be worked on (RuntimeError: no ink)"
     assert outcome.result is not None
     assert (outcome.result.width, outcome.result.height) == (40, 50)
+
+
+def test_what_a_killed_worker_left_of_a_picture_is_gone_when_the_run_ends(album, tmp_path, monkeypatch, fkp):
+    out = tmp_path / "out"
+
+    def killed(setup, jobs, workers, notes):
+        (out / f"{PREFIX}0123456789abcdef.png").write_bytes(b"half a picture")
+        yield from (Outcome(job, problem=f"{job.source.name}: lost") for job in jobs)
+
+    monkeypatch.setattr("fkp_app.file_run.run_in_workers", killed)
+    assert fkp("detect", album, "--workers", 2, "--out", out).code == 1
+    assert list(out.iterdir()) == []
 
 
 @pytest.fixture

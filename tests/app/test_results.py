@@ -178,7 +178,7 @@ def test_a_link_below_dev_stays(tmp_path):
     """/dev/stdout and /dev/stderr are links, through which programs of the whole system write."""
     link = Path("/dev/shm") / f"link-{tmp_path.name}-{os.getpid()}"
     if not link.parent.is_dir():
-        pytest.skip("no such folder")
+        pytest.skip("there is no /dev/shm here")
     link.symlink_to(tmp_path / "file")
     try:
         with atomic(link) as temporary:

@@ -173,7 +173,7 @@ def test_backward_refuses_a_dout_that_is_no_array(module):
 def test_backward_refuses_the_cache_of_another_function(name, other, module):
     name = name.partition(",")[0]
     if name == other:
-        pytest.skip("its own")
+        pytest.skip("a cache of its own function fits")
     out, _ = forward(module, name, *FORWARD[name])
     cache = None if other is None else forward(module, other, *FORWARD[other])[1]
     with pytest.raises(
