@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.clips import HEIGHT, RATE, WIDTH, one_face
-from fkp_app.backends import BACKENDS, get_predictor
-from fkp_app.video.writer import VideoWriter
+from fkp_app.backends.predictor import BACKENDS, get_predictor
+from fkp_app.media.video.writer import VideoWriter
 
 HERE = Path(__file__).parent.parent
 LOADS = ("quiet", "busy", "two at once")

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from benchmarks.motions import MOTIONS, stretched, talking
-from fkp_app.backends import Predictor
+from fkp_app.backends.predictor import Predictor
 from fkp_app.commands.demo import sample_photo
-from fkp_app.framing import Square, apply, face_square
-from fkp_app.images import read_image
-from fkp_app.keypoints import find_keypoints
+from fkp_app.faces.keypoints import find_keypoints
+from fkp_app.geometry.framing import Square, apply, face_square
+from fkp_app.media.images import read_image
 from numpynet.typing import AnyArray, Array
 
 WIDTH, HEIGHT = 640, 480

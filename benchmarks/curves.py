@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fkp_app.plots import plot_losses
+from fkp_app.training.curves import plot_losses
 
 
 def main() -> None:

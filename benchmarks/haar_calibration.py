@@ -1,14 +1,14 @@
-"""How the Haar cascade's boxes lie to the labelled faces: the constants of `fkp_app.detector`, and how far single faces
-stray from them, which is what the jitter of training crops should cover."""
+"""How the Haar cascade's boxes lie to the labelled faces: the constants of `fkp_app.faces.detector`, and how far single
+faces stray from them, which is what the jitter of training crops should cover."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 
-from fkp_app.dataset import load_split
-from fkp_app.detector import FaceDetector, square_from_box
-from fkp_app.framing import Square, face_square
+from fkp_app.data.dataset import load_split
+from fkp_app.faces.detector import FaceDetector, square_from_box
+from fkp_app.geometry.framing import Square, face_square
 from numpynet.typing import AnyArray
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.confidence`, fitted to the training people, and
+"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.faces.confidence`, fitted to the training people, and
 what thresholds on the confidence find, and bring of false faces, on the validation people.
 
 Run it again whenever the shipped weights or the Haar step change. A second real face in a frame counts as false: only
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.haar_calibration import is_right
-from fkp_app.backends import Predictor, get_predictor
-from fkp_app.confidence import COEFFICIENTS, FEATURES, INTERCEPT, features
-from fkp_app.dataset import FacialKeypointsDataset, load_split
-from fkp_app.detector import FaceDetector
-from fkp_app.framing import face_square
-from fkp_app.keypoints import distinct_faces, sights
-from fkp_app.metrics import nme
+from fkp_app.backends.predictor import Predictor, get_predictor
+from fkp_app.data.dataset import FacialKeypointsDataset, load_split
+from fkp_app.evaluation.metrics import nme
+from fkp_app.faces.confidence import COEFFICIENTS, FEATURES, INTERCEPT, features
+from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.keypoints import distinct_faces, sights
+from fkp_app.geometry.framing import face_square
 from numpynet.typing import AnyArray, Array
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

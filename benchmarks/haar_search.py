@@ -1,7 +1,7 @@
 """`python -m benchmarks haar-search`: what each choice of the Haar step finds, and what false faces it brings.
 
 All windows that a cascade passes are kept, so one search shows every threshold: on their number in a group (OpenCV's
-minNeighbors), on the best window's weight, and on the sum of their weights, which is what `fkp_app.detector` goes by.
+minNeighbors), on the best window's weight, and on the sum of their weights, which is what `fkp_app.faces.detector` goes by.
 Choose on validation and training people; the report people are for figures alone.
 """
 
@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from benchmarks.haar_calibration import is_right
-from fkp_app.dataset import FacialKeypointsDataset, load_split
-from fkp_app.detector import MIN_SHARE, PASSED, load_cascade, square_from_box
-from fkp_app.framing import Square, face_square
-from fkp_app.results import write_text
-from fkp_app.windows import group
+from fkp_app.data.dataset import FacialKeypointsDataset, load_split
+from fkp_app.faces.detector import MIN_SHARE, PASSED, load_cascade, square_from_box
+from fkp_app.geometry.boxes import group
+from fkp_app.geometry.framing import Square, face_square
+from fkp_app.pipeline.results import write_text
 from numpynet.typing import AnyArray
 
 CASCADES = ("default", "alt", "alt2", "alt_tree")

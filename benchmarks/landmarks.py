@@ -17,19 +17,19 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from benchmarks.haar_calibration import report
-from fkp_app.backends import get_predictor
-from fkp_app.dataset import FacialKeypointsDataset, Split, load_split
-from fkp_app.detector import Box, FaceDetector, square_from_box
-from fkp_app.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
-from fkp_app.keypoints import Face, find_faces
-from fkp_app.protocols import Result, run_end_to_end
-from fkp_app.results import write_text
-from fkp_app.summary import detection_figures, summarise
+from fkp_app.backends.predictor import get_predictor
+from fkp_app.data.dataset import FacialKeypointsDataset, Split, load_split
+from fkp_app.evaluation.protocols import Result, run_end_to_end
+from fkp_app.evaluation.summary import detection_figures, summarise
+from fkp_app.faces.detector import Box, FaceDetector, square_from_box
+from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
+from fkp_app.pipeline.results import write_text
 from numpynet.typing import AnyArray, Array
 
 INSTALL = "pip install dlib-bin face_recognition_models 'setuptools<80', in an environment of its own"
 
-# As CENTRE_X, CENTRE_Y and SIDE in fkp_app.detector, for the box of dlib's detector: medians over every sixth frame of
+# As CENTRE_X, CENTRE_Y and SIDE in fkp_app.faces.detector, for the box of dlib's detector: medians over every sixth frame of
 # the training split, which --calibrate measures anew.
 CENTRE_X, CENTRE_Y, SIDE = 0.008, 0.113, 0.968
 

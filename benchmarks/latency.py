@@ -66,7 +66,7 @@ def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], objec
     """The network as OpenCV runs it, of which nobody else makes use meanwhile."""
     import cv2
 
-    from fkp_app.onnx.export import to_onnx
+    from fkp_app.backends.onnx.export import to_onnx
 
     read = cv2.dnn.readNetFromONNX(np.frombuffer(to_onnx(net, card), np.uint8))
 
@@ -79,11 +79,11 @@ def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], objec
 
 def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
     """From the decoded photo to keypoints, with the shipped weights: the cascades, and the network twice."""
-    from fkp_app.backends import get_predictor
+    from fkp_app.backends.predictor import get_predictor
     from fkp_app.commands.demo import sample_photo
-    from fkp_app.detector import FaceDetector
-    from fkp_app.images import read_image
-    from fkp_app.keypoints import find_faces
+    from fkp_app.faces.detector import FaceDetector
+    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.media.images import read_image
     from numpynet import use
 
     if ops:

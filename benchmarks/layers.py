@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Worker
-from fkp_app.backends import limit_threads
+from fkp_app.backends.predictor import limit_threads
 from numpynet.models import MODELS
 from numpynet.typing import Array
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from fkp_app.framing import face_square
+from fkp_app.geometry.framing import face_square
 from numpynet.typing import AnyArray, Array
 
 Pose = tuple[float, float, float, float]

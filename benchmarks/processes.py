@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.tasks import Task, batches
-from fkp_app.backends import limit_threads
+from fkp_app.backends.predictor import limit_threads
 
 
 class Worker:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkp_app.keypoint_layout import OUTER_EYES
+from fkp_app.geometry.keypoint_layout import OUTER_EYES
 from numpynet.typing import Array
 
 LONGEST_LAG = 5.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fkp_app.dataset import load_split
-from fkp_app.recipes import load_recipe, training_transform
+from fkp_app.data.dataset import load_split
+from fkp_app.training.recipe import load_recipe, training_transform
 from numpynet.data import DataLoader
 from numpynet.models import MODELS
 from numpynet.typing import Array

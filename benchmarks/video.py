@@ -17,8 +17,8 @@ from benchmarks.machine import describe, print_description, write_results
 from benchmarks.motions import MOTIONS
 from benchmarks.steadiness import Steadiness, steadiness
 from benchmarks.video_speed import BACKENDS, speed_table, speeds
-from fkp_app.backends import Predictor, get_predictor
-from fkp_app.detector import FaceDetector
+from fkp_app.backends.predictor import Predictor, get_predictor
+from fkp_app.faces.detector import FaceDetector
 from fkp_app.tracking.smoothing import FaceSmoother, PointFilter, Tuning
 from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use

@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.clips import four_faces, one_face
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.processes import Worker
-from fkp_app.backends import get_predictor
-from fkp_app.detector import Candidate, FaceDetector
+from fkp_app.backends.predictor import get_predictor
 from fkp_app.errors import FkpError
+from fkp_app.faces.detector import Candidate, FaceDetector
 from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use
 from numpynet.typing import AnyArray

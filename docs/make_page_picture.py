@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from fkp_app.images import write_image  # noqa: E402
+from fkp_app.media.images import write_image  # noqa: E402
 from tests.free_pictures import group_picture  # noqa: E402
 
 

@@ -15,14 +15,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.clips import one_face  # noqa: E402
 from fkp_app import detect  # noqa: E402
-from fkp_app.backends import get_predictor  # noqa: E402
-from fkp_app.detector import FaceDetector  # noqa: E402
-from fkp_app.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
-from fkp_app.filters import wear  # noqa: E402
-from fkp_app.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
-from fkp_app.images import write_image  # noqa: E402
+from fkp_app.backends.predictor import get_predictor  # noqa: E402
+from fkp_app.faces.detector import FaceDetector  # noqa: E402
+from fkp_app.faces.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
+from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
+from fkp_app.media.images import write_image  # noqa: E402
 from fkp_app.styles.library import load_style  # noqa: E402
 from fkp_app.styles.sheet import sheet  # noqa: E402
+from fkp_app.styles.wear import wear  # noqa: E402
 from fkp_app.tracking.tracker import FaceTracker  # noqa: E402
 from numpynet.typing import AnyArray  # noqa: E402
 from tests.free_pictures import group_picture, hopper  # noqa: E402

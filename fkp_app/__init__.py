@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from fkp_app.keypoints import Face
+    from fkp_app.faces.keypoints import Face
     from numpynet.typing import AnyArray
 
 __all__ = ["detect"]
@@ -39,10 +39,10 @@ def detect(
 
     Network and cascades are loaded at the first call and kept for the next. May be called from several threads.
     """
-    from fkp_app.confidence import MIN_CONFIDENCE
-    from fkp_app.images.given import pixels_of
-    from fkp_app.keypoints import find_faces
-    from fkp_app.loaded import detector, predictor
+    from fkp_app.faces.confidence import MIN_CONFIDENCE
+    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.faces.loaded import detector, predictor
+    from fkp_app.media.images.given import pixels_of
 
     pixels = pixels_of(image)
     least = MIN_CONFIDENCE if min_confidence is None else min_confidence

@@ -144,7 +144,7 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    from fkp_app.reporter import printable
+    from fkp_app.pipeline.reporter import printable
 
     one_line = printable(" ".join(message.split()))
     with contextlib.suppress(OSError):  # the terminal may have been closed

@@ -22,8 +22,8 @@ def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
 
 def data_batches(directory: Path, size: int, batch_size: int, seed: int) -> Iterator[Batch]:
     """Endless batches of the training frames under `directory`, rescaled and cropped as the course project does."""
-    from fkp_app.dataset import load_split
-    from fkp_app.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
+    from fkp_app.data.dataset import load_split
+    from fkp_app.data.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
 
     crop_rng, order_rng = np.random.default_rng(seed).spawn(2)
     rescale, crop = Rescale(round(size * 250 / 224)), RandomCrop(size, rng=crop_rng)

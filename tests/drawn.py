@@ -1,6 +1,6 @@
 """Cartoon faces whose 68 keypoints are known exactly, and a data set of them in the published layout.
 
-The layout of the points is written down here anew, so that a mistake in fkp_app.keypoint_layout cannot hide.
+The layout of the points is written down here anew, so that a mistake in fkp_app.geometry.keypoint_layout cannot hide.
 """
 
 import csv

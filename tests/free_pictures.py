@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fkp_app.commands.demo import sample_photo
-from fkp_app.images import read_image
+from fkp_app.media.images import read_image
 
 Picture = NDArray[np.uint8]
 Point = tuple[float, float]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp_app.video.codecs import VideoError
-from fkp_app.video.reader import open_video
+from fkp_app.media.video.codecs import VideoError
+from fkp_app.media.video.reader import open_video
 from tests.videos import pictures
 
 KINDS = {

@@ -37,11 +37,11 @@ def test_contents(wheel):
     for name in (
         "weights/hourglass.safetensors",
         "weights/README.md",
-        "recipes/compact.toml",
-        "recipes/hourglass.toml",
-        "recipes/hourglass-finish.toml",
-        "recipes/net.toml",
-        "recipes/net-good.toml",
+        "training/recipes/compact.toml",
+        "training/recipes/hourglass.toml",
+        "training/recipes/hourglass-finish.toml",
+        "training/recipes/net.toml",
+        "training/recipes/net-good.toml",
         "assets/sunglasses.png",
         "assets/ytf68_manifest.csv.gz",
     ):

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from fkp_app.video.reader import open_video
+from fkp_app.media.video.reader import open_video
 
 WIDTH, HEIGHT = 64, 48
 RED, GREEN, BLUE = (220, 30, 30), (30, 180, 40), (40, 40, 210)

@@ -18,7 +18,7 @@ from rich.progress import (
 
 from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError, problem_of
-from fkp_app.reporter import Reporter
+from fkp_app.pipeline.reporter import Reporter
 
 data_app = typer.Typer(help="Check and look at a data set, yours or the public one; fetch that.", no_args_is_help=True)
 
@@ -31,9 +31,9 @@ DataSet = Annotated[Path, typer.Argument(metavar="DATA", help=DATA, show_default
 @data_app.command()
 def check(data: DataSet, quiet: Quiet = False) -> None:
     """Read every label and every picture, as training would, and say what is wrong and how people are divided."""
-    from fkp_app.data_pictures import statistics
-    from fkp_app.dataset import load_data
-    from fkp_app.images import read_image
+    from fkp_app.data.dataset import load_data
+    from fkp_app.data.pictures import statistics
+    from fkp_app.media.images import read_image
 
     found, reporter = load_data(data), Reporter(quiet)
     for note in found.notes:
@@ -65,9 +65,9 @@ def show(
     quiet: Quiet = False,
 ) -> None:
     """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
-    from fkp_app.data_pictures import draw_sheet, statistics
-    from fkp_app.dataset import load_data
-    from fkp_app.outputs import check_file
+    from fkp_app.data.dataset import load_data
+    from fkp_app.data.pictures import draw_sheet, statistics
+    from fkp_app.pipeline.outputs import check_file
 
     if not 1 <= count <= 100:
         raise UsageError(f"--count must lie in 1 .. 100, got {count}")
@@ -92,8 +92,8 @@ def show(
 @data_app.command()
 def verify(directory: Directory) -> None:
     """Compare a directory with the list of the published files: what is missing, what was changed."""
-    from fkp_app.archive import load_manifest
-    from fkp_app.archive import verify as compare
+    from fkp_app.data.archive import load_manifest
+    from fkp_app.data.archive import verify as compare
 
     report = compare(directory, load_manifest(), _with_bar)
     for name in report.missing:
@@ -114,9 +114,9 @@ def download(
     url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
 ) -> None:
     """Fetch the published archive (339 MB), unpack it into DIR and verify every file."""
-    from fkp_app.archive import BYTES, URL, load_manifest
-    from fkp_app.archive import download as fetch
-    from fkp_app.archive import verify as compare
+    from fkp_app.data.archive import BYTES, URL, load_manifest
+    from fkp_app.data.archive import download as fetch
+    from fkp_app.data.archive import verify as compare
 
     manifest = load_manifest()
     if directory.is_dir() and compare(directory, manifest).ok:

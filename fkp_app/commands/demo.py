@@ -17,15 +17,15 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("demo"),
 ) -> None:
     """Show the whole chain on a photo of Grace Hopper that comes with matplotlib (public domain)."""
-    from fkp_app.backends import get_predictor
-    from fkp_app.detector import FaceDetector
-    from fkp_app.drawing import draw_faces
-    from fkp_app.filters import wear
-    from fkp_app.images import read_image, write_image
-    from fkp_app.keypoints import find_faces
-    from fkp_app.outputs import make_folder
-    from fkp_app.results import ImageResult, to_json, write_text
+    from fkp_app.backends.predictor import get_predictor
+    from fkp_app.faces.detector import FaceDetector
+    from fkp_app.faces.drawing import draw_faces
+    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.media.images import read_image, write_image
+    from fkp_app.pipeline.outputs import make_folder
+    from fkp_app.pipeline.results import ImageResult, to_json, write_text
     from fkp_app.styles.library import load_style
+    from fkp_app.styles.wear import wear
 
     photo = sample_photo()
     predictor = get_predictor(backend, own_process=True)

@@ -25,8 +25,8 @@ from fkp_app.commands.options import (
 from fkp_app.errors import UsageError
 
 if TYPE_CHECKING:
-    from fkp_app.reporter import Reporter
-    from fkp_app.results import Result
+    from fkp_app.pipeline.reporter import Reporter
+    from fkp_app.pipeline.results import Result
 
     Render = Callable[[Sequence[Result]], str]
 
@@ -64,12 +64,12 @@ def detect(
     would be a source or another's. A file that cannot be read or written is reported, the rest goes on, and the exit
     code is 1; where nothing could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
     """
-    from fkp_app.commands.work import Work, process
-    from fkp_app.drawing import Look, draw_faces, draw_numbered
-    from fkp_app.image_run import Setup
-    from fkp_app.outputs import STDOUT, check_reports
-    from fkp_app.reporter import Reporter
-    from fkp_app.results import to_csv, to_json
+    from fkp_app.faces.drawing import Look, draw_faces, draw_numbered
+    from fkp_app.pipeline.image_run import Setup
+    from fkp_app.pipeline.outputs import STDOUT, check_reports
+    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.reporter import Reporter
+    from fkp_app.pipeline.results import to_csv, to_json
 
     json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
@@ -102,7 +102,7 @@ def detect(
 def _write(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[Result]") -> bool:
     """Write the results into each file that is wanted, standard output last, and say whether that could be done."""
     from fkp_app.errors import one_file
-    from fkp_app.results import write_text
+    from fkp_app.pipeline.results import write_text
 
     problems: list[str] = []
     for path, render in outputs if results else ():

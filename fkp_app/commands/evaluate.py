@@ -13,11 +13,11 @@ from rich.progress import track
 
 from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.reporter import Reporter
+from fkp_app.pipeline.reporter import Reporter
 
 if TYPE_CHECKING:
-    from fkp_app.dataset import FacialKeypointsDataset, LabelledData
-    from fkp_app.protocols import Result
+    from fkp_app.data.dataset import FacialKeypointsDataset, LabelledData
+    from fkp_app.evaluation.protocols import Result
 
 Item = TypeVar("Item")
 
@@ -48,13 +48,13 @@ def evaluate(
     people who were not asked, so keep it out of what you publish. `validation` is for choosing and `report` for
     figures, both of people whom training leaves out; the people of `test` are in training, too.
     """
-    from fkp_app.backends import get_predictor
-    from fkp_app.dataset import load_data
-    from fkp_app.detector import FaceDetector
-    from fkp_app.outputs import check_file, make_folder
-    from fkp_app.protocols import run_all
-    from fkp_app.results import write_text
-    from fkp_app.summary import tables
+    from fkp_app.backends.predictor import get_predictor
+    from fkp_app.data.dataset import load_data
+    from fkp_app.evaluation.protocols import run_all
+    from fkp_app.evaluation.summary import tables
+    from fkp_app.faces.detector import FaceDetector
+    from fkp_app.pipeline.outputs import check_file, make_folder
+    from fkp_app.pipeline.results import write_text
 
     if split not in SPLITS:
         raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
@@ -87,7 +87,7 @@ def evaluate(
 
 def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
     """The files by their names in the table: stems, with the folder's name before them where stems are the same."""
-    from fkp_app.backends import SHIPPED_WEIGHTS
+    from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 
     paths = [path or SHIPPED_WEIGHTS for path in weights]
     stems = [path.stem for path in paths]
@@ -123,9 +123,9 @@ def _report(
     dataset: "FacialKeypointsDataset",
 ) -> str:
     """All figures as JSON; under "model" and "mean_face" the scores of the first model's crops and of the baseline."""
-    from fkp_app.metrics import LIMIT
-    from fkp_app.protocols import MEAN_FACE
-    from fkp_app.summary import LEVELS, to_dict
+    from fkp_app.evaluation.metrics import LIMIT
+    from fkp_app.evaluation.protocols import MEAN_FACE
+    from fkp_app.evaluation.summary import LEVELS, to_dict
 
     baseline = next(row for row in rows if (row.model, row.protocol) == (MEAN_FACE, "crop"))
     assert rows[0].scores is not None
@@ -144,7 +144,7 @@ def _report(
 
 
 def _draw(rows: "Sequence[Result]", dataset: "FacialKeypointsDataset", out: Path) -> None:
-    from fkp_app.evaluation_pictures import draw_sheet, plot_ced, plot_errors
+    from fkp_app.evaluation.pictures import draw_sheet, plot_ced, plot_errors
 
     try:
         plot_ced(rows, out / "ced.png")

@@ -18,11 +18,11 @@ def export(
     metadata say what S is and how outputs become pixels, as in a weights file. Before the file gets its name, OpenCV
     runs it on random crops beside numpynet, and it is thrown away where the two differ.
     """
-    from fkp_app.backends import SHIPPED_WEIGHTS
-    from fkp_app.onnx.card import is_onnx
-    from fkp_app.onnx.check import LIMIT, largest_difference
-    from fkp_app.onnx.export import import_onnx, to_onnx
-    from fkp_app.outputs import check_file
+    from fkp_app.backends.onnx.card import is_onnx
+    from fkp_app.backends.onnx.check import LIMIT, largest_difference
+    from fkp_app.backends.onnx.export import import_onnx, to_onnx
+    from fkp_app.backends.predictor import SHIPPED_WEIGHTS
+    from fkp_app.pipeline.outputs import check_file
     from numpynet.checkpoint import CheckpointError, load_net
     from numpynet.files import atomic
 

@@ -59,13 +59,13 @@ def filter_command(
     Pictures and videos are named as by `fkp detect --out`; a video keeps its size, frame rate and sound. A picture
     without a face is written as it is. In a window, n shows the next style.
     """
-    from fkp_app.commands.work import Work, process
-    from fkp_app.drawing import Look
-    from fkp_app.filters import wear
-    from fkp_app.image_run import Setup
-    from fkp_app.reporter import Reporter
-    from fkp_app.sources import CAMERA
+    from fkp_app.faces.drawing import Look
+    from fkp_app.media.sources import CAMERA
+    from fkp_app.pipeline.image_run import Setup
+    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.reporter import Reporter
     from fkp_app.styles.library import load_style, names
+    from fkp_app.styles.wear import wear
 
     if show_list:
         _list(out)
@@ -97,8 +97,8 @@ def filter_command(
 
 def _list(out: Path | None) -> None:
     """The styles' names with what they are; drawn onto one picture where `out` names one."""
-    from fkp_app.images import write_image
-    from fkp_app.outputs import check_file
+    from fkp_app.media.images import write_image
+    from fkp_app.pipeline.outputs import check_file
     from fkp_app.styles.library import load_style, names
     from fkp_app.styles.sheet import sheet
 

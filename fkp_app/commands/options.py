@@ -44,10 +44,3 @@ def check_confidence(value: float | None) -> float | None:
     if value is not None and not 0 <= value <= 1:
         raise UsageError(f"--min-confidence must be between 0 and 1, got {value}")
     return value
-
-
-def check_workers(value: int) -> int:
-    """`value`, if there can be so many. UsageError otherwise."""
-    if not 1 <= value <= 256:
-        raise UsageError(f"--workers must be between 1 and 256, got {value}")
-    return value

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from fkp_app.commands.options import DATA, Quiet
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.reporter import Reporter
+from fkp_app.pipeline.reporter import Reporter
 
 if TYPE_CHECKING:
-    from fkp_app.training_run import TrainingRun
+    from fkp_app.training.run import TrainingRun
 
 BACKENDS = ("numpy", "torch")
 OPS = ("readable", "fast")
@@ -60,8 +60,8 @@ def train(
     --threads, --ops and --data may be given anew. A run that was stopped in its first epoch begins again, with --resume
     by its own settings. One process at a time may train into RUN.
     """
-    from fkp_app.recipes import LOSSES
-    from fkp_app.run_files import MOST_SEED
+    from fkp_app.training.recipe import LOSSES
+    from fkp_app.training.run_files import MOST_SEED
 
     options: dict[str, Any] = {
         "epochs": _at_least("--epochs", epochs),
@@ -111,10 +111,10 @@ def _alone_in(out: Path, console: Console) -> Iterator[None]:
 
 def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume: bool, console: Console) -> None:
     """Start a run or go on with one, and say in the end where its weights are."""
-    from fkp_app.backends import limit_threads
-    from fkp_app.recipes import load_recipe
-    from fkp_app.run_files import WEIGHTS, Settings
-    from fkp_app.training_run import TrainingRun
+    from fkp_app.backends.predictor import limit_threads
+    from fkp_app.training.recipe import load_recipe
+    from fkp_app.training.run import TrainingRun
+    from fkp_app.training.run_files import WEIGHTS, Settings
     from numpynet import use
 
     if resume:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fkp_app.keypoint_layout import FLIP_ORDER
+from fkp_app.geometry.keypoint_layout import FLIP_ORDER
 from numpynet.typing import AnyArray, Array
 
 Colour = tuple[int, int, int]

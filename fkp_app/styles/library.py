@@ -14,7 +14,7 @@ from fkp_app.styles.picture import read_overlay, read_tint
 from fkp_app.styles.placing import Anchor, place
 from fkp_app.tables import Range
 
-DIRECTORY = Path(__file__).parent.parent / "assets"
+DIRECTORY = Path(__file__).parents[1] / "assets"
 DEFAULT = "sunglasses"
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from fkp_app.errors import FkpError
-from fkp_app.images import colour
-from fkp_app.images.contents import RefusedError
-from fkp_app.images.reading import decode, one_line, upright
+from fkp_app.media.images import colour
+from fkp_app.media.images.contents import RefusedError
+from fkp_app.media.images.reading import decode, one_line, upright
 from numpynet.typing import AnyArray
 
 MOST_BYTES = 1 << 24

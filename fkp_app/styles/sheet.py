@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fkp_app.filters import wear
-from fkp_app.keypoints import Face
+from fkp_app.faces.keypoints import Face
 from fkp_app.styles.drawn_face import PEOPLE, draw_person
 from fkp_app.styles.library import Style, load_style, names
+from fkp_app.styles.wear import wear
 from numpynet.typing import AnyArray
 
 TILE = (300, 330)  # width, height

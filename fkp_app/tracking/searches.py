@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from fkp_app.detector import Candidate
-from fkp_app.framing import Square
-from fkp_app.keypoints import SAME_FACE, Detector
+from fkp_app.faces.detector import Candidate
+from fkp_app.faces.keypoints import SAME_FACE, Detector
+from fkp_app.geometry.framing import Square
 from fkp_app.tracking.tracks import overlap
 from numpynet.typing import AnyArray, Array
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkp_app.framing import face_square
-from fkp_app.keypoint_layout import RANGES
+from fkp_app.geometry.framing import face_square
+from fkp_app.geometry.keypoint_layout import RANGES
 from numpynet.typing import AnyArray, Array
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkp_app.backends import Predictor
-from fkp_app.confidence import MIN_CONFIDENCE
-from fkp_app.framing import Square
-from fkp_app.keypoints import SAME_FACE, Detector, Face, find_faces, sights
+from fkp_app.backends.predictor import Predictor
+from fkp_app.faces.confidence import MIN_CONFIDENCE
+from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, find_faces, sights
+from fkp_app.geometry.framing import Square
 from fkp_app.tracking.searches import Scene, Schedule
 from fkp_app.tracking.tracks import WANDERED, Track, TrackedFace, merged, overlap, plausible
 from numpynet.typing import AnyArray, Array

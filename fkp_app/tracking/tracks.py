@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkp_app.detector import CENTRE_X, CENTRE_Y, SIDE
-from fkp_app.framing import Square, face_square
-from fkp_app.keypoints import Face, upright
+from fkp_app.faces.detector import CENTRE_X, CENTRE_Y, SIDE
+from fkp_app.faces.keypoints import Face, upright
+from fkp_app.geometry.boxes import Box, into, shared
+from fkp_app.geometry.framing import Square, face_square
 from fkp_app.tracking.smoothing import FaceSmoother, low_pass
-from fkp_app.windows import Box, into, shared
 from numpynet.typing import Array
 
 SPEED_CUTOFF = 4.0

@@ -13,9 +13,9 @@ from fkp_app.errors import FkpError
 from fkp_app.styles.library import names
 from fkp_app.web.gate import Gate
 from fkp_app.web.limits import MAX_UPLOAD, Kind
-from fkp_app.web.outputs import blank, said, shown, table_of
 from fkp_app.web.photo import NO_STYLE, OVERLAYS, Finder, Wishes, answer
 from fkp_app.web.reader import PhotoReader
+from fkp_app.web.result_view import blank, said, shown, table_of
 from fkp_app.web.uploads import add_uploads
 from fkp_app.web.visits import Visits, photo_name
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from fkp_app.backends import BACKENDS, Predictor, get_predictor
-from fkp_app.detector import FaceDetector
-from fkp_app.drawing import draw_marks
+from fkp_app.backends.onnx.card import is_onnx
+from fkp_app.backends.predictor import BACKENDS, Predictor, get_predictor
 from fkp_app.errors import FkpError, problem_of
-from fkp_app.filters import wear
-from fkp_app.keypoints import Face, find_faces
-from fkp_app.onnx.card import is_onnx
-from fkp_app.results import ImageResult, to_json
+from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.drawing import draw_marks
+from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.pipeline.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
+from fkp_app.styles.wear import wear
 from fkp_app.web.reader import PhotoReader
 from numpynet.checkpoint import CheckpointError
 from numpynet.typing import AnyArray

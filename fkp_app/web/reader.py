@@ -16,9 +16,9 @@ import PIL
 from pebble import ProcessExpired, ProcessPool
 
 from fkp_app.errors import FkpError
-from fkp_app.images import ImageError, read_image
-from fkp_app.images.formats import HEAD, kind_of
-from fkp_app.images.reading import read_head
+from fkp_app.media.images import ImageError, read_image
+from fkp_app.media.images.formats import HEAD, kind_of
+from fkp_app.media.images.reading import read_head
 from numpynet.typing import AnyArray
 
 WORKERS = 2

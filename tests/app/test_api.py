@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fkp_app import detect, loaded
-from fkp_app.backends import SHIPPED_WEIGHTS
+from fkp_app import detect
+from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.images import write_image
+from fkp_app.faces import loaded
+from fkp_app.media.images import write_image
 from numpynet.checkpoint import CheckpointError
 from tests.free_pictures import group_picture, hopper
 

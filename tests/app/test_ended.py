@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fkp_app.images import read_image, write_image
+from fkp_app.media.images import read_image, write_image
 from numpynet.files import PREFIX, atomic
 from tests.videos import write_avi
 
@@ -109,7 +109,7 @@ class Lasting:
 LASTING = """
 import sys
 from pathlib import Path
-from fkp_app.worker_pool import WorkerPool
+from fkp_app.pipeline.worker_pool import WorkerPool
 from tests.app.test_ended import Lasting
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from fkp_app import loaded
 from fkp_app.errors import FkpError
+from fkp_app.faces import loaded
 
 PROGRAM = """
 import multiprocessing, sys

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fkp_app.images import write_image
+from fkp_app.media.images import write_image
 from tests.free_pictures import hopper
 
 HEAVY = ("torch", "pandas", "matplotlib", "scipy", "skimage", "numba", "gradio", "av", "onnx")

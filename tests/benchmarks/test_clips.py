@@ -8,7 +8,7 @@ import pytest
 from benchmarks.clips import HEIGHT, LOOKS, RATE, WIDTH, Clip, camera, true_points
 from benchmarks.motions import MOTIONS, stretched
 from benchmarks.steadiness import lag, steadiness
-from tests.app.test_keypoints import placed
+from tests.app.faces.test_keypoints import placed
 
 DOTS = np.array([(250.0, 200.0), (330.0, 210.0), (290.0, 260.0), (270.0, 300.0)])
 

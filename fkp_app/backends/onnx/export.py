@@ -1,0 +1,56 @@
+"""A network of numpynet as an ONNX model, which OpenCV, ONNX Runtime and many others run.
+
+The model computes what the network computes in evaluation: "crops" (N, 1, S, S) float32 in, "keypoints" (N, 136)
+float32 out, for any N. Its tensors bear the names of the state dict, and its metadata hold the weights card, so that
+the file needs no other option. `layers` says what each layer becomes.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fkp_app.backends.onnx.card import INPUT, OUTPUT, sealed
+from fkp_app.backends.onnx.graph import Graph
+from fkp_app.backends.onnx.layers import WRITERS
+from fkp_app.errors import FkpError, UsageError
+from numpynet.checkpoint import WeightsCard
+from numpynet.module import Chain
+
+if TYPE_CHECKING:
+    pass
+
+MOST_BYTES = 2**31 - 2**20
+"""An ONNX file is a protobuf message, which must be smaller than 2 GiB."""
+
+
+def to_onnx(net: Chain, card: WeightsCard) -> bytes:
+    """The network, plain or fused, as the contents of an ONNX file that onnx's own checker found well formed.
+
+    UsageError where the package onnx is missing. FkpError where a layer has no counterpart here, or the network is too
+    large for the format.
+    """
+    onnx = import_onnx()
+    size = 4 * sum(array.size for array in net.state_dict().values())
+    if size > MOST_BYTES:
+        raise FkpError(f"the network's weights take {size / 2**30:.1f} GiB, and an ONNX file holds less than 2")
+    graph = Graph(net, card.input_size, WRITERS)
+    graph.write(net, INPUT)
+    graph.nodes[-1].output[0] = OUTPUT
+    data = graph.model(OUTPUT, card.to_metadata()).SerializeToString()
+    try:
+        onnx.checker.check_model(data, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise FkpError(f"the network does not make a valid ONNX model ({str(error).splitlines()[0]})") from None
+    return sealed(data)
+
+
+def import_onnx() -> Any:
+    """The package onnx, imported only now. UsageError where it is not installed."""
+    try:
+        import onnx.checker
+        import onnx.shape_inference
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "onnx":
+            raise
+        raise UsageError("writing ONNX needs the package onnx: pip install 'numpynet-fkp[onnx]'") from None
+    except (ImportError, OSError) as error:
+        raise FkpError(f"the package onnx is installed but cannot be loaded ({error}); install it again") from None
+    return onnx

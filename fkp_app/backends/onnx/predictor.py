@@ -1,0 +1,87 @@
+"""The predictor that the application calls when its backend is onnx: the network, run by OpenCV's dnn module."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fkp_app.backends.onnx.card import INPUT, OUTPUT, is_onnx, load_onnx
+from fkp_app.errors import UsageError
+from fkp_app.geometry.framing import check_card
+from numpynet.checkpoint import CheckpointError, WeightsCard, load_net
+from numpynet.typing import Array
+
+OUTPUTS = 136
+
+
+class OnnxPredictor:
+    """Crops (N, 1, S, S) float32 -> the net's raw outputs (N, 136) float32; S is the card's input_size.
+
+    weights: a file that `fkp export --onnx` wrote, for which OpenCV is enough; or one of safetensors, which is turned
+    into ONNX in memory by the package onnx.
+
+    It may be shared between threads: OpenCV's network holds a forward pass's arrays, so one runs at a time.
+
+    CheckpointError where the file cannot be used, UsageError where the package onnx is needed and missing.
+    """
+
+    def __init__(self, weights: str | Path) -> None:
+        path = Path(weights)
+        data, self.card = load_onnx(path) if is_onnx(path) else _exported(path)
+        check_card(self.card, path)
+        self._lock = threading.Lock()
+        try:
+            with _silent():
+                self._net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+                out = self(np.zeros((1, 1, self.card.input_size, self.card.input_size), np.float32))
+        except (cv2.error, MemoryError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{path}: OpenCV {cv2.__version__} cannot run it ({reason}); export it again"
+            ) from None
+        if out.shape != (1, OUTPUTS):
+            raise CheckpointError(f"{path}: gives outputs of shape {out.shape}, not (1, {OUTPUTS}); export it again")
+
+    def __call__(self, crops: Array) -> Array:
+        side = self.card.input_size
+        if crops.shape[1:] != (1, side, side):
+            raise ValueError(f"OnnxPredictor: crops must have shape (N, 1, {side}, {side}), got {crops.shape}")
+        if not len(crops):
+            return np.empty((0, OUTPUTS), np.float32)
+        with self._lock:
+            self._net.setInput(np.ascontiguousarray(crops, np.float32), INPUT)
+            return np.array(self._net.forward(OUTPUT), np.float32)  # a copy: the next pass may use OpenCV's again
+
+
+def set_threads(threads: int) -> None:
+    """How many threads OpenCV uses from here on, in the whole process."""
+    cv2.setNumThreads(threads)
+
+
+def _exported(path: Path) -> tuple[bytes, WeightsCard]:
+    """A safetensors file's network as the contents of an ONNX file, and its card."""
+    from fkp_app.backends.onnx.export import import_onnx, to_onnx
+
+    net, card = load_net(path)
+    try:
+        import_onnx()
+    except UsageError:
+        raise UsageError(
+            "--backend onnx needs the package onnx for a .safetensors file: pip install 'numpynet-fkp[onnx]', "
+            "or give --weights a file that `fkp export --onnx` wrote"
+        ) from None
+    return to_onnx(net, card), card
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """OpenCV raises what it also prints; the line that the user reads is ours."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

@@ -1,0 +1,1 @@
+"""Labelled frames: fetched, checked, and made into training samples."""

@@ -1,0 +1,99 @@
+"""From a label file and a folder to the frames that can be used: all of them, or those whose labels can be meant."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fkp_app.data.label_checks import Faults, listed, misplaced, no_numbers, refuse_other_units
+from fkp_app.data.labels import DatasetError, Labels, read_labels
+from fkp_app.data.picture_files import PictureFiles
+from numpynet.typing import Array
+
+REPEATED = "the same points as an earlier row of the same picture"
+HELP = "docs/own-data.md says what it should hold"
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Labelled frames, a row a face. names: as the CSV has them; files: paths from the root, with slashes; column: what
+    the column `person` says; notes: a line each for what was left out or taken for granted."""
+
+    names: list[str]
+    paths: list[Path]
+    files: list[str]
+    column: list[str] | None
+    keypoints: Array
+    notes: list[str]
+
+
+def read_frames(csv_file: Path, root: Path) -> Frames:
+    """All rows of a label file. DatasetError where one of them cannot be used."""
+    notes: list[str] = []
+    labels = read_labels(csv_file, notes)
+    _refuse(csv_file, labels, no_numbers(labels.keypoints))
+    paths = [root / name for name in labels.names]
+    for path in paths:
+        if not path.is_file():
+            raise DatasetError(f"{csv_file}: labels {path.name}, which is not in {root}; get it or drop its row")
+    refuse_other_units(csv_file, labels.keypoints, paths)
+    _refuse(csv_file, labels, misplaced(labels.keypoints, paths, must_open=False))
+    files = [Path(name).as_posix() for name in labels.names]
+    return Frames(labels.names, paths, files, labels.people, labels.keypoints, notes)
+
+
+def read_own_frames(csv_file: Path, root: Path) -> Frames:
+    """The rows of somebody's own label file that can be used. DatasetError where most cannot: it is meant otherwise."""
+    notes: list[str] = []
+    labels = read_labels(csv_file, notes)
+    pictures = PictureFiles(root)
+    found = [pictures.find(name) for name in labels.names]
+    refuse_other_units(csv_file, labels.keypoints, [path for path in found if isinstance(path, Path)])
+    faults: Faults = {i: wrong for i, wrong in enumerate(found) if isinstance(wrong, str)}
+    faults |= no_numbers(labels.keypoints)
+    sound = [i for i in range(len(found)) if i not in faults]
+    places = {i: path for i, path in enumerate(found) if isinstance(path, Path)}
+    wrong = misplaced(labels.keypoints[sound], [places[i] for i in sound], must_open=True)
+    faults |= {sound[k]: fault for k, fault in wrong.items()}
+    kept: list[int] = []
+    seen: set[tuple[Path, bytes]] = set()
+    for i in sound:
+        face = (places[i], labels.keypoints[i].tobytes())
+        if i not in faults and face in seen:
+            faults[i] = REPEATED
+        elif i not in faults:
+            seen.add(face)
+            kept.append(i)
+    if faults:
+        what = f"{len(faults)} of {len(found)} rows"
+        if 2 * len(faults) > len(found):
+            raise DatasetError(f"{csv_file}: {what} cannot be used, so mend the file: {listed(labels, faults)}; {HELP}")
+        notes.append(f"{csv_file}: left out {what}: {listed(labels, faults)}")
+    paths = [places[i] for i in kept]
+    names = [labels.names[i] for i in kept]
+    notes += _remarks(csv_file, root, names, paths, pictures.unlabelled(list(places.values())))
+    column = None if labels.people is None else [labels.people[i] for i in kept]
+    return Frames(names, paths, [_inside(root, path) for path in paths], column, labels.keypoints[kept], notes)
+
+
+def _refuse(csv_file: Path, labels: Labels, faults: Faults) -> None:
+    if faults:
+        count = f"{len(faults)} of {len(labels.names)} rows are wrong: " if len(faults) > 1 else ""
+        raise DatasetError(f"{csv_file}: {count}{listed(labels, faults)}; mend or drop {'it' if not count else 'them'}")
+
+
+def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], bare: list[Path]) -> list[str]:
+    """A line each for names spelled otherwise than their files, pictures with several rows, and `bare` ones without."""
+    lines = []
+    other = [i for i, name in enumerate(names) if root / name != paths[i]]
+    if other:
+        example = f"{names[other[0]]} for {_inside(root, paths[other[0]])}"
+        lines.append(f"{csv_file}: found {len(other)} files elsewhere or otherwise spelled, such as {example}")
+    several = len(paths) - len(set(paths))
+    if several:
+        lines.append(f"{csv_file}: has {several} further rows of pictures with a row; each row counts as a face")
+    if bare:
+        lines.append(f"{root}: left out {len(bare)} pictures without a row, such as {_inside(root, bare[0])}")
+    return lines
+
+
+def _inside(root: Path, path: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -1,0 +1,157 @@
+"""From a labelled picture to what a network takes: the course project's four transforms, and the face crop.
+
+A sample is {"image": array, "keypoints": (68, 2) float32}; the image is uint8, RGB (H, W, 3) or gray (H, W), until
+Normalize; keypoints are in its pixels. A transform returns a new sample and leaves the given one as it was.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray, warp
+from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+from numpynet.typing import Seed
+
+Sample = dict[str, Any]
+Transform = Callable[[Sample], Sample]
+
+
+class Compose:
+    """One transform after the other."""
+
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, sample: Sample) -> Sample:
+        for transform in self.transforms:
+            sample = transform(sample)
+        return sample
+
+
+class Rescale:
+    """Resize to (height, width), or so that the shorter side has `size` pixels and the shape is kept."""
+
+    def __init__(self, size: int | tuple[int, int]) -> None:
+        self.size = size
+
+    def __call__(self, sample: Sample) -> Sample:
+        height, width = sample["image"].shape[:2]
+        if isinstance(self.size, int):
+            ratio = self.size / min(height, width)
+            new_height, new_width = round(height * ratio), round(width * ratio)
+        else:
+            new_height, new_width = self.size
+        # In two steps: where INTER_AREA shrinks one axis and stretches the other, it shifts the picture.
+        shrunk = (min(new_width, width), min(new_height, height))
+        image = cv2.resize(sample["image"], shrunk, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+        factor = np.array([new_width / width, new_height / height], np.float32)
+        return {**sample, "image": image, "keypoints": sample["keypoints"] * factor}
+
+
+class _Crop:
+    """A window of (height, width) pixels, or a square one."""
+
+    def __init__(self, size: int | tuple[int, int]) -> None:
+        self.height, self.width = (size, size) if isinstance(size, int) else size
+
+    def window(self, sample: Sample, place: Callable[[int], int]) -> Sample:
+        """The window whose top and left are `place(room)`, room being how far it can move."""
+        height, width = sample["image"].shape[:2]
+        if height < self.height or width < self.width:
+            raise ValueError(
+                f"{type(self).__name__}: an image of {height} x {width} pixels is smaller than the crop of "
+                f"{self.height} x {self.width}; rescale it first"
+            )
+        top, left = place(height - self.height), place(width - self.width)
+        image = sample["image"][top : top + self.height, left : left + self.width]
+        return {**sample, "image": image, "keypoints": sample["keypoints"] - np.array([left, top], np.float32)}
+
+
+class RandomCrop(_Crop):
+    """A window at a place drawn from `rng`, every one as likely. ValueError where the image is smaller."""
+
+    def __init__(self, size: int | tuple[int, int], rng: Seed = None) -> None:
+        super().__init__(size)
+        self.rng = np.random.default_rng(rng)
+
+    def __call__(self, sample: Sample) -> Sample:
+        return self.window(sample, lambda room: int(self.rng.integers(room + 1)))
+
+
+class CenterCrop(_Crop):
+    """The window in the middle. ValueError where the image is smaller."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        return self.window(sample, lambda room: room // 2)
+
+
+class FaceCrop:
+    """The face, framed as the application frames it; with an `rng`, jittered. The image may be gray.
+
+    rotate: by up to so many degrees either way; scale: a crop larger by a factor within exp(± scale); shift: by up to
+    this share of the crop's side each way; flip: mirror every second one.
+    """
+
+    def __init__(
+        self,
+        framing: Framing,
+        rng: Seed = None,
+        rotate: float = 0.0,
+        scale: float = 0.0,
+        shift: float = 0.0,
+        flip: bool = False,
+    ) -> None:
+        self.framing = framing
+        self.rng = None if rng is None else np.random.default_rng(rng)
+        self.rotate, self.scale, self.shift, self.flip = rotate, scale, shift, flip
+
+    def __call__(self, sample: Sample) -> Sample:
+        keypoints = sample["keypoints"]
+        square = face_square(keypoints)
+        flip = False
+        if self.rng is None:
+            matrix = crop_matrix(square, self.framing)
+        else:
+            draw = self.rng.uniform
+            angle, scale = draw(-self.rotate, self.rotate), float(np.exp(draw(-self.scale, self.scale)))
+            shift = (draw(-self.shift, self.shift), draw(-self.shift, self.shift))
+            flip = self.flip and self.rng.random() < 0.5
+            matrix = crop_matrix(square, self.framing, angle, scale, shift, flip)
+        image = warp(sample["image"], matrix, self.framing.size)
+        moved = apply(matrix, keypoints.astype(np.float64)).astype(np.float32)
+        return {**sample, "image": image, "keypoints": moved[FLIP_ORDER] if flip else moved}
+
+
+class Gray:
+    """RGB as gray, still uint8: what follows has a third to do. A gray image stays as it is."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        image = sample["image"]
+        return {**sample, "image": image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)}
+
+
+class Normalize:
+    """Grayscale in 0 .. 1, and keypoints (keypoint - offset) / scale."""
+
+    def __init__(self, offset: float = 100.0, scale: float = 50.0) -> None:
+        self.offset, self.scale = offset, scale
+
+    def __call__(self, sample: Sample) -> Sample:
+        keypoints = (sample["keypoints"] - np.float32(self.offset)) / np.float32(self.scale)
+        return {**sample, "image": to_gray(sample["image"]), "keypoints": keypoints}
+
+
+class ToTensor:
+    """The image as channels first, (1, H, W), both as contiguous float32."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        image = sample["image"]
+        channels_first = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)  # (H, W, C) -> (C, H, W)
+        return {
+            **sample,
+            "image": np.ascontiguousarray(channels_first, np.float32),
+            "keypoints": np.ascontiguousarray(sample["keypoints"], np.float32),
+        }

@@ -1,0 +1,1 @@
+"""How good a network is: what it is shown, figures, tables, pictures."""

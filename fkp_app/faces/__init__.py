@@ -1,0 +1,1 @@
+"""Where faces are, and where their 68 points are."""

@@ -1,8 +1,0 @@
-"""Files <-> images: uint8 RGB arrays (H, W, 3), sRGB, upright, as a viewer would show them."""
-
-from fkp_app.images.contents import ImageError
-from fkp_app.images.formats import SUFFIXES
-from fkp_app.images.reading import MAX_PIXELS, read_image
-from fkp_app.images.writing import write_image
-
-__all__ = ["MAX_PIXELS", "SUFFIXES", "ImageError", "read_image", "write_image"]

@@ -1,0 +1,1 @@
+"""Images, videos and cameras: what they are, read and written."""

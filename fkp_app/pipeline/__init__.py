@@ -1,0 +1,1 @@
+"""What `fkp detect` and `fkp filter` do with their sources."""

@@ -1,0 +1,1 @@
+"""What `fkp train` does: recipes, trainers, runs and their files."""

@@ -1,0 +1,119 @@
+"""Recipes: what a network is, how its crops are framed and varied, and how it learns. One TOML file each."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fkp_app.data.crops import COURSE_SIZE, course_rescale, to_input
+from fkp_app.data.transforms import Compose, FaceCrop, Gray, RandomCrop, Rescale, Transform
+from fkp_app.errors import FkpError, UsageError
+from fkp_app.geometry.framing import Framing
+from fkp_app.tables import read_table, read_toml
+from fkp_app.training.augmentation import Augmentation, RandomChanges
+from fkp_app.training.learning import LOSSES, Cosine, Training
+from numpynet.checkpoint import WeightsCard
+from numpynet.init import no_init
+from numpynet.models import build
+from numpynet.typing import Seed
+
+__all__ = ["LOSSES", "NAMES", "Network", "Recipe", "Training", "load_recipe", "training_transform"]
+
+COURSE_OFFSET, COURSE_SCALE = 100.0, 50.0
+
+DIRECTORY = Path(__file__).parent / "recipes"
+NAMES = tuple(sorted(path.stem for path in DIRECTORY.glob("*.toml")))
+"""The recipes that come with the program."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture that `numpynet.models.build` knows, and what its constructor is given."""
+
+    architecture: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe, checked: all that decides what a run computes but data, seed, backend and threads."""
+
+    network: Network
+    framing: Framing
+    augmentation: Augmentation
+    training: Training
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any], file: object) -> Self:
+        """From the content of a TOML or JSON file. FkpError where anything in it is not as it should be."""
+        recipe = read_table(cls, tables, file)
+        recipe.check(file)
+        return recipe
+
+    def check(self, file: object) -> None:
+        """FkpError where parts that are right each by itself do not fit together."""
+        framing, arguments, jitter = self.framing, self.network.arguments, self.augmentation
+        if framing.kind == "frame" and (jitter.rotate or jitter.scale or jitter.shift or jitter.flip):
+            raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip are of faces; framing.kind is frame")
+        training = self.training
+        if isinstance(training.schedule, Cosine) and training.schedule.min_lr > training.optimizer.lr:
+            raise FkpError(f"{file}: training.schedule.min_lr must be at most the optimizer's lr")
+        try:
+            with no_init():
+                size = build(self.network.architecture, arguments).arguments["size"]
+        except (TypeError, ValueError) as error:
+            raise FkpError(f"{file}: network does not work: {error}") from None
+        if size != framing.size:
+            raise FkpError(f"{file}: framing.size must be network.arguments.size, {size!r}, got {framing.size}")
+
+    def with_options(self, **options: Any) -> Self:
+        """The recipe with a command's options (see `Training.with_options`) in place of its own. FkpError as above."""
+        changed = replace(self, training=self.training.with_options(**options))
+        return self.from_tables(asdict(changed), "the recipe with these options")
+
+    def card(self, training: dict[str, Any]) -> WeightsCard:
+        """The card of weights trained this way.
+
+        A KeypointNet's units are the course project's, (keypoint - 100) / 50 in a crop of 224 pixels, and the same
+        share of the crop at any other size. In other networks' the crop's edges lie at -1 and 1.
+        """
+        size = self.framing.size
+        if self.network.architecture == "KeypointNet":
+            offset, scale = COURSE_OFFSET * size / COURSE_SIZE, COURSE_SCALE * size / COURSE_SIZE
+        else:
+            offset, scale = (size - 1) / 2, size / 2
+        return WeightsCard(
+            architecture=self.network.architecture,
+            arguments=self.network.arguments,
+            input_size=size,
+            framing=self.framing.as_dict(),
+            keypoint_offset=offset,
+            keypoint_scale=scale,
+            training=training,
+        )
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of this name, or in this TOML file.
+
+    UsageError where there is none; FkpError where it cannot be read or is not as it should be.
+    """
+    path = DIRECTORY / f"{name}.toml" if name in NAMES else Path(name)
+    if not path.is_file():
+        raise UsageError(f"--recipe must be {', '.join(NAMES)} or a TOML file, got {name}")
+    return Recipe.from_tables(read_toml(path), path)
+
+
+def training_transform(recipe: Recipe, rng: Seed) -> Transform:
+    """From a labelled frame to a training sample in the units of the recipe's card; random numbers come from `rng`."""
+    framing, augmentation = recipe.framing, recipe.augmentation
+    place, look = np.random.default_rng(rng).spawn(2)
+    cut: list[Transform]
+    if framing.kind == "frame":
+        cut = [Rescale(course_rescale(framing)), RandomCrop(framing.size, rng=place)]
+    else:
+        jitter = {name: getattr(augmentation, name) for name in ("rotate", "scale", "shift", "flip")}
+        cut = [FaceCrop(framing, rng=place, **jitter)]
+    return Compose([*cut, Gray(), RandomChanges(augmentation.changes(), rng=look), *to_input(recipe.card({}))])

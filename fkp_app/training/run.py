@@ -1,0 +1,293 @@
+"""A training run and the directory it lives in: settings, curves, weights, and a checkpoint to go on from."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fkp_app.backends.predictor import SHIPPED_WEIGHTS
+from fkp_app.data.crops import evaluation_transform
+from fkp_app.data.dataset import FacialKeypointsDataset, load_data
+from fkp_app.errors import FkpError, UsageError
+from fkp_app.evaluation.scores import Scores, predict_all, score
+from fkp_app.training.curves import plot_losses
+from fkp_app.training.history import EpochRow, History, StepRow
+from fkp_app.training.recipe import Recipe, training_transform
+from fkp_app.training.run_files import (
+    CHECKPOINT,
+    CONFIG,
+    WEIGHTS,
+    Config,
+    Settings,
+    State,
+    has_checkpoint,
+    holds_more,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+    sweep,
+    write_config,
+)
+from fkp_app.training.trainers import Trainer, get_criterion, get_trainer
+from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
+from numpynet.data import DataLoader
+from numpynet.dispatch import use
+from numpynet.training import EpochEvent, Event, StepEvent, fit
+from numpynet.typing import AnyArray
+
+SHIPPED = "shipped"
+"""What stands for the shipped weights where weights to start with are named."""
+
+
+class TrainingRun:
+    """One training, from its settings and recipe to its files in `directory`.
+
+    config.json (settings, and the recipe with all options), steps.csv, metrics.csv, loss.png and
+    checkpoint.safetensors (to go on from; beside it the one before) are renewed after every epoch, each all or nothing;
+    weights.safetensors holds the best epoch's weights: those of the least validation NME. Random numbers of an epoch
+    come from (seed, epoch), so a resumed run computes what an uninterrupted one would have. One process at a time may
+    work in the directory: `locks.locked` sees to it.
+    """
+
+    def __init__(
+        self, settings: Settings, recipe: Recipe, directory: Path, initial: dict[str, AnyArray] | None = None
+    ) -> None:
+        self.settings = settings
+        self.recipe = recipe
+        self.directory = directory
+        self.card: WeightsCard = recipe.card({})
+        self.history = History()
+        data = load_data(settings.data)
+        self.training_data: FacialKeypointsDataset = data.splits["training"]
+        if len(self.training_data) < 2:
+            raise FkpError(
+                f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least "
+                f"({data.people})"
+            )
+        validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
+        self.validation = DataLoader(validation, 32) if len(validation) else None
+        self.data_notes = data.remarks
+        """A line each for what should be known of the data."""
+        if self.validation is None:
+            self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
+        self.criterion = get_criterion(recipe.training.loss)
+        self.trainer: Trainer = get_trainer(
+            settings.backend,
+            recipe.network,
+            recipe.training,
+            steps=recipe.training.epochs * self.steps_per_epoch(),
+            seed=settings.seed,
+            fused=settings.ops == "fast",
+            initial=initial,
+        )
+        self.validation_scores: Scores | None = None
+        """Of the latest epoch; None where that was not validated."""
+        self.notes: list[str] = []
+        """What the user should know of how the run began."""
+
+    @classmethod
+    def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
+        """A new run, also in place of one that was stopped before its first epoch was whole.
+
+        UsageError where the directory holds more or the weights to start with are of another network, CheckpointError
+        where these are bad, FkpError where nothing can be written.
+        """
+        begun = (directory / CONFIG).exists() and not holds_more(directory)
+        if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
+            raise UsageError(
+                f"{directory} holds a training run already; add --resume to go on, or choose another --out"
+            )
+        if not begun and (directory / WEIGHTS).exists():
+            raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
+        run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
+        if begun:
+            run.notes.append(f"{directory}: a run was stopped there before its first epoch was whole; it gives way")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--out {directory} cannot be made ({error.strerror}); choose another place") from None
+        run._settle()
+        return run
+
+    @classmethod
+    def resume(cls, directory: Path, changes: dict[str, Any], options: dict[str, Any]) -> Self:
+        """The run in `directory`, to go on after its last whole epoch, or from the beginning if there is none.
+
+        changes: of settings. options: of the recipe's training; another number of epochs or batch size stretches a
+        schedule from here on. UsageError where there is no run or something cannot change; FkpError where a file of it
+        is damaged. What was killed between a checkpoint and the files after it is caught up with.
+        """
+        if not has_checkpoint(directory) and not (directory / CONFIG).exists():
+            raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
+        config = read_config(directory)
+        settings, recipe = config.settings, config.recipe
+        kept = {**asdict(settings), "loss": recipe.training.loss.name}
+        for name, value in (changes | options).items():
+            if name in ("recipe", "backend", "seed", "loss", "start") and value != kept[name]:
+                raise UsageError(f"--resume: --{name} is {kept[name]} in {directory} and cannot change in a run")
+        settings, recipe = replace(settings, **changes), recipe.with_options(**options)
+        if has_checkpoint(directory):
+            run = cls(settings, recipe, directory)
+            load_checkpoint(directory, run._take, run.notes)
+            run._catch_up()
+        else:
+            run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
+            run.notes.append(f"{directory}: stopped before its first epoch was whole; it begins again")
+        run._settle()
+        return run
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether it has been too long since the best epoch."""
+        patience = self.recipe.training.patience
+        return (
+            patience > 0
+            and not self.history.best_is_lost
+            and self.history.epochs_done - self.history.best_epoch >= patience
+        )
+
+    def steps_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return len(self._batches(1))
+
+    def fit(self) -> Iterator[Event]:
+        """Train to the end, yielding events; the files are renewed before an EpochEvent is yielded."""
+        for event in fit(
+            self.trainer,
+            self._batches,
+            epochs=self.recipe.training.epochs,
+            start_epoch=self.history.epochs_done,
+            validate=None if self.validation is None else partial(self._validate, self.validation),
+        ):
+            if isinstance(event, StepEvent):
+                self.history.steps.append(StepRow(event.epoch, event.step, event.loss, event.lr))
+            else:
+                self._finish(event)
+            yield event
+            if isinstance(event, EpochEvent) and self.out_of_patience:
+                return
+
+    def _batches(self, epoch: int) -> DataLoader:
+        order, jitter = np.random.default_rng([self.settings.seed, epoch]).spawn(2)
+        dataset = self.training_data.with_transform(training_transform(self.recipe, jitter))
+        size = self.recipe.training.batch_size
+        # A last, smaller batch would have noisy batch statistics; its few images come again in another epoch.
+        return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=len(dataset) > size)
+
+    def _validate(self, validation: DataLoader) -> float:
+        """The validation loss; NaN in an epoch that is not validated."""
+        training, epoch = self.recipe.training, self.history.epochs_done + 1
+        self.validation_scores = None
+        if epoch % training.validate_every and epoch < training.epochs:
+            return math.nan
+        outputs, targets = predict_all(self.trainer.predict, validation)
+        self.validation_scores = score(outputs, targets, self.card)
+        return self.criterion(outputs, targets)[0]
+
+    def _finish(self, event: EpochEvent) -> None:
+        scores, history = self.validation_scores, self.history
+        nme, failures = (math.nan, math.nan) if scores is None else (scores.nme, scores.failures)
+        validation_loss = math.nan if event.validation_loss is None else event.validation_loss
+        better = history.improves(nme)
+        best_epoch = event.epoch if better else history.best_epoch
+        losses, lr = (event.train_loss, validation_loss), history.steps[-1].lr
+        history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
+        # The checkpoint first: whatever comes after it can be made from it.
+        save_checkpoint(self.directory, self.trainer.state() | history.tensors())
+        if better:
+            self._keep_weights()
+        self._draw()
+
+    def _keep_weights(self) -> None:
+        save_weights(self.directory / WEIGHTS, self.trainer.weights(), self._best_card())
+        self.history.best_is_lost = False
+
+    def _draw(self) -> None:
+        """Renew the curves."""
+        self.history.write(self.directory)
+        plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
+
+    def _best_card(self) -> WeightsCard:
+        """The card of the present weights, the best so far: how they came about and what they score."""
+        settings = asdict(self.settings)
+        del settings["data"]  # a place on this machine; weights travel
+        if self.settings.start is not None:
+            settings["start"] = Path(self.settings.start).name
+        recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
+        training: dict[str, Any] = {"settings": settings, **recipe, "epoch": self.history.epochs_done}
+        if self.validation_scores is not None:
+            training["validation"] = asdict(self.validation_scores)
+        return self.recipe.card(training)
+
+    @property
+    def ops(self) -> str:
+        """Which of numpynet's implementations it runs."""
+        return self.settings.ops if self.settings.backend == "numpy" else "readable"
+
+    def _take(self, state: State) -> None:
+        """Go on from a checkpoint. ValueError, or what a damaged state leads to, where it is not this run's."""
+        self.history = History.from_tensors(state)
+        steps = len(self.history.steps)
+        for key, array in state.items():
+            counts = key in ("step", "average.updates") or key.startswith("optimizer.step.")
+            if counts and not (array.ndim == 0 and array.dtype.kind in "iu" and 0 <= array <= steps):
+                raise ValueError(f"{key} must be a whole number from 0 to {steps}, the steps of the run")
+        self.trainer.load_state(dict(state))
+
+    def _catch_up(self) -> None:
+        """Renew what comes after a checkpoint: the curves, and the weights if its epoch is the best."""
+        try:
+            self._draw()
+            best, done = self.history.best_epoch, self.history.epochs_done
+            if not best or self._epoch_of_weights() == best:
+                return
+            if best == done:
+                if math.isfinite(self.history.epochs[-1].validation_nme) and self.validation is not None:
+                    self.trainer.train(False)
+                    with use(self.ops):
+                        self.validation_scores = score(*predict_all(self.trainer.predict, self.validation), self.card)
+                self._keep_weights()
+                self.notes.append(f"{self.directory / WEIGHTS}: written again from the checkpoint, of epoch {best}")
+                return
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"--out {self.directory} cannot be written ({reason}); make room or mend it") from None
+        self.history.best_is_lost = True
+        self.notes.append(
+            f"{self.directory / WEIGHTS}: does not hold epoch {best}, the best so far; the next validated one is kept"
+        )
+
+    def _epoch_of_weights(self) -> object:
+        """The epoch of weights.safetensors; None where that is missing or damaged."""
+        try:
+            return load_weights(self.directory / WEIGHTS)[1].training.get("epoch")
+        except CheckpointError:
+            return None
+
+    def _settle(self) -> None:
+        """Remove what killed processes have left, and write the settings down."""
+        try:
+            gone = sweep(self.directory)
+            write_config(self.directory, Config(self.settings, self.recipe))
+        except OSError as error:
+            raise UsageError(f"--out {self.directory} cannot be written ({error.strerror or error})") from None
+        if gone:
+            self.notes.append(f"{self.directory}: {gone} unfinished files of a killed process are removed")
+
+
+def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
+    """What --start names, if anything: the state dict of the recipe's network. "shipped" are the shipped weights."""
+    if start is None:
+        return None
+    net, card = load_net(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))
+    network = recipe.network
+    if (card.architecture, card.arguments) != (network.architecture, network.arguments):
+        raise UsageError(
+            f"--start {start}: is a {card.architecture} with arguments {card.arguments}; the recipe's network is a "
+            f"{network.architecture} with {network.arguments}"
+        )
+    return net.state_dict()

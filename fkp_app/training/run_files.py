@@ -1,0 +1,143 @@
+"""The files of a training run: its settings, its checkpoints, and what killed processes have left of them."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fkp_app.errors import FkpError
+from fkp_app.tables import Within, read_table, read_text
+from fkp_app.training.recipe import Recipe
+from numpynet.checkpoint import CheckpointError, load_tensors, save_tensors
+from numpynet.checks import not_finite
+from numpynet.files import atomic, remove_leftovers
+from numpynet.strict_json import read_json
+from numpynet.typing import AnyArray
+
+CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
+PREVIOUS, NEXT = "checkpoint.previous.safetensors", "checkpoint.next.safetensors"
+"""The checkpoint of the epoch before, and a whole one that has not got its name yet."""
+EARLIER = re.compile(
+    r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png|tmp\w{6})"
+)
+"""What earlier versions called their temporary files, and the library that wrote their weights its own."""
+LARGEST_CONFIG = 1 << 20  # bytes
+MOST_SEED = 2**53
+
+State = Mapping[str, AnyArray]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run needs beside its recipe. recipe: what that was called, or the file that it stood in; start: the
+    weights it begins with, fresh ones where None."""
+
+    data: str
+    recipe: str
+    backend: Literal["numpy", "torch"]
+    seed: Annotated[int, Within(0, MOST_SEED)]
+    threads: Annotated[int, Within(1)] | None
+    ops: Literal["readable", "fast"]
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json holds."""
+
+    settings: Settings
+    recipe: Recipe
+
+
+def read_config(directory: Path) -> Config:
+    """The settings of the run in `directory`. FkpError where they cannot be read or are not as they should be."""
+    path = directory / CONFIG
+    config = read_table(Config, read_text(path, LARGEST_CONFIG, read_json, "JSON", "start a new run"), path)
+    config.recipe.check(path)
+    return config
+
+
+def write_config(directory: Path, config: Config) -> None:
+    """Renew config.json. OSError where it cannot be written."""
+    with atomic(directory / CONFIG) as temporary:
+        temporary.write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether there is something to go on from."""
+    return any((directory / name).exists() for name in (CHECKPOINT, PREVIOUS, NEXT))
+
+
+def holds_more(directory: Path) -> bool:
+    """Whether a config.json is of more than a run that was stopped in its first epoch: of a whole one, or no run's."""
+    try:
+        read_config(directory)
+    except FkpError:
+        return True
+    return has_checkpoint(directory)
+
+
+def save_checkpoint(directory: Path, state: State) -> None:
+    """Write a checkpoint; the one before stays beside it. At every moment one of the two is whole.
+
+    OSError where it cannot be written.
+    """
+    save_tensors(directory / NEXT, state, {})
+    _give_name(directory)
+
+
+def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[str]) -> None:
+    """Give `take` the newest checkpoint that is whole, holds finite numbers and is taken; `notes` says if it is not the
+    last.
+
+    take: raises an error where a state is not what it should be. FkpError where no checkpoint is left.
+    """
+    _give_name(directory)
+    problems = []
+    for path in (directory / CHECKPOINT, directory / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            state, _ = load_tensors(path)
+            if (key := not_finite(_learned(state))) is not None:
+                raise FkpError(
+                    f"{path}: {key} holds NaN or infinity, so training had failed when it was saved; start a new run "
+                    f"with a lower --lr, from --start {directory / WEIGHTS} if those are good"
+                )
+            take(state)
+        except (CheckpointError, FkpError) as error:
+            problems.append(str(error))
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            problems.append(f"{path}: does not fit this run ({reason}); start a new run")
+        else:
+            if path.name == PREVIOUS:
+                path.replace(directory / CHECKPOINT)
+                lost = problems[0].rsplit("; ", 1)[0] if problems else f"{directory / CHECKPOINT}: no such file"
+                notes.append(f"{lost}; going on from the checkpoint before it")
+            return
+    raise FkpError(problems[0])
+
+
+def sweep(directory: Path) -> int:
+    """Remove what killed processes left in a run's directory; how many files that were."""
+    gone = [path for path in directory.iterdir() if EARLIER.fullmatch(path.name) and path.is_file()]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone) + remove_leftovers(directory)
+
+
+def _learned(state: State) -> State:
+    """All of a checkpoint but the history, where NaN stands for what was not measured."""
+    return {key: array for key, array in state.items() if not key.startswith("history.")}
+
+
+def _give_name(directory: Path) -> None:
+    """Make the checkpoint that was written last the newest, and the newest the one before."""
+    newest = directory / CHECKPOINT
+    if (directory / NEXT).exists():
+        if newest.exists():
+            newest.replace(directory / PREVIOUS)
+        (directory / NEXT).replace(newest)

@@ -1,0 +1,46 @@
+"""What the page shows: a line, a picture, two files and a table."""
+
+import html
+from typing import Any
+
+import gradio as gr
+
+from fkp_app.geometry.keypoint_layout import RANGES
+from fkp_app.web.photo import Answer
+from fkp_app.wording import count_of
+
+
+def blank(text: str, bad: bool = False) -> list[Any]:
+    """The page's outputs without a result."""
+    files = [gr.update(value=None, interactive=False) for _ in range(2)]  # each its own: Gradio takes them apart
+    return [None, said(text, bad), *files, table_of(None)]
+
+
+def shown(found: Answer) -> list[Any]:
+    """The page's outputs with one."""
+    count = len(found.result.faces)
+    text = f"{count_of(count, 'face')} found." if count else "No face found. This is the picture as it is."
+    files = [gr.update(value=str(path), interactive=True) for path in (found.picture, found.numbers)]
+    return [str(found.preview), said(" ".join([text, *found.notes])), *files, table_of(found)]
+
+
+def said(text: str, bad: bool = False) -> str:
+    """A line below the picture."""
+    return f'<p class="{"bad" if bad else "good"}">{html.escape(text)}</p>'
+
+
+def table_of(found: Answer | None) -> str:
+    """Every keypoint of every face, as a table in HTML."""
+    if found is None or not found.result.faces:
+        return "<p>None yet.</p>" if found is None else "<p>None.</p>"
+    part = {number: name for name, numbers in RANGES.items() for number in numbers}
+    rows = [
+        f"<tr><td>{i}</td><td>{number}</td><td>{part[number]}</td><td>{x:.1f}</td><td>{y:.1f}</td></tr>"
+        for i, face in enumerate(found.result.faces)
+        for number, (x, y) in enumerate(face.keypoints.tolist())
+    ]
+    titles = "".join(f'<th scope="col">{title}</th>' for title in ("Face", "Point", "Part", "x", "y"))
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Keypoints in pixels of the picture">'
+        f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )

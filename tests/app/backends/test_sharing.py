@@ -1,0 +1,159 @@
+"""How commands use the cores: crops shared out in order, products of one thread, and nothing changed for a library."""
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from fkp_app.backends import predictor as backends
+from fkp_app.backends.predictor import get_predictor
+from fkp_app.backends.sharing import PARTS, shared
+from fkp_app.errors import UsageError
+from fkp_app.media.video.ahead import ahead
+from numpynet.workers import get_threads, set_threads
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    """BLAS has two threads at first, where it can have them; whatever a test does to the process is undone."""
+    opencv = cv2.getNumThreads()
+    with threadpool_limits(limits=2):
+        yield
+    set_threads(None)
+    cv2.setNumThreads(opencv)
+
+
+def blas():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def crops(count, size=96):
+    return np.random.default_rng(1).random((count, 1, size, size), np.float32)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 20])
+def test_every_crop_gets_its_own_outputs_in_order(threads, count):
+    set_threads(threads)
+    images = np.arange(count, dtype=np.float32)[:, None] * np.ones((1, 3), np.float32)
+    out = shared(lambda part: np.stack([part.sum(axis=1), -part[:, 0]], axis=1))(images)
+    np.testing.assert_array_equal(out, np.stack([3.0 * np.arange(count), -np.arange(count)], axis=1))
+
+
+def test_the_crops_are_handed_to_several_threads():
+    """Two parts that wait for each other can only end together."""
+    set_threads(2)
+    meeting = threading.Barrier(2, timeout=20)
+
+    def forward(part):
+        meeting.wait()
+        return part
+
+    assert len(shared(forward)(np.zeros((2 * PARTS, 1)))) == 2 * PARTS
+
+
+def test_one_thread_gets_the_whole_batch():
+    set_threads(1)
+    seen = []
+    shared(lambda part: seen.append(len(part)) or part)(np.zeros((9, 1)))
+    assert seen == [9]
+
+
+def test_what_a_part_raises_comes_out():
+    def forward(part):
+        raise FloatingPointError("here")
+
+    set_threads(2)
+    with pytest.raises(FloatingPointError, match="here"):
+        shared(forward)(np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("torch", marks=pytest.mark.torch)])
+def test_a_commands_process_runs_each_product_on_one_thread(backend):
+    alone = get_predictor(backend)
+    assert blas() == {2}  # a library changes nothing
+    expected = alone(crops(5))
+    set_threads(2)
+    predictor = get_predictor(backend, threads=2, own_process=True)
+    assert blas() == {1}
+    assert get_threads() == 2
+    np.testing.assert_allclose(predictor(crops(5)), expected, atol=1e-5)
+    if backend == "torch":
+        import torch
+
+        assert torch.get_num_threads() == 1
+
+
+def test_so_many_threads_as_are_asked_for():
+    for threads in (1, 3):
+        get_predictor(threads=threads, own_process=True)
+        assert get_threads() == threads
+    for threads in (0, -1):
+        with pytest.raises(UsageError, match=f"--threads must be at least 1, got {threads}"):
+            get_predictor(threads=threads, own_process=True)
+
+
+def test_the_commands_say_that_the_process_is_theirs(fkp, tmp_path, monkeypatch):
+    asked = []
+    load = backends.get_predictor
+
+    def spy(*arguments, **options):
+        asked.append(options.get("own_process"))
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("fkp_app.pipeline.image_run.get_predictor", spy)
+    monkeypatch.setattr("fkp_app.backends.predictor.get_predictor", spy)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 64, 3), np.uint8))
+    assert fkp("detect", tmp_path / "a.png").code == 0
+    assert fkp("filter", tmp_path / "a.png", "--out", tmp_path / "out").code == 0
+    assert fkp("demo", "--out", tmp_path / "demo").code == 0
+    assert asked == [True, True, True]
+
+
+def test_the_library_changes_no_thread_of_the_process():
+    from fkp_app import detect
+    from fkp_app.commands.demo import sample_photo
+
+    before = threadpool_info(), get_threads(), cv2.getNumThreads()
+    assert len(detect(sample_photo())) == 1
+    assert (threadpool_info(), get_threads(), cv2.getNumThreads()) == before
+
+
+def test_ahead_gives_the_same_items_and_makes_one_meanwhile():
+    made, second = [], threading.Event()
+
+    def items():
+        for i in range(4):
+            made.append(i)
+            if i == 1:
+                second.set()
+            yield i
+
+    coming = ahead(items())
+    assert next(coming) == 0
+    assert second.wait(20)  # the second was begun, though nobody has asked for it
+    assert made == [0, 1]  # and the third was not
+    assert list(coming) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("good", [0, 1, 3])
+def test_ahead_raises_what_the_items_raise_in_its_place(good):
+    def items():
+        yield from range(good)
+        raise ZeroDivisionError("items")
+
+    coming = ahead(items())
+    assert [next(coming) for _ in range(good)] == list(range(good))
+    with pytest.raises(ZeroDivisionError, match="items"):
+        next(coming)
+
+
+def test_ahead_closed_early_ends_its_thread_and_closes_nothing_else():
+    before = threading.active_count()
+    coming = ahead(iter(range(100)))
+    assert next(coming) == 0
+    coming.close()
+    assert threading.active_count() == before
+    assert list(ahead([])) == []

@@ -1,0 +1,117 @@
+"""How sure a face is: what raises it, what lowers it, and that real faces pass where other things do not."""
+
+import numpy as np
+import pytest
+
+from fkp_app.faces.confidence import MIN_CONFIDENCE, asymmetry, confidence, features
+from fkp_app.faces.detector import Candidate
+from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+
+RNG = np.random.default_rng(0)
+
+
+def symmetric():
+    """Random points, each with its mirror image about x = 50 in its partner's place."""
+    points = RNG.uniform(0, 100, (68, 2))
+    mirrored = points[FLIP_ORDER] * [-1, 1] + [100, 0]
+    return (points + mirrored) / 2
+
+
+def turned(points, degrees, zoom=1.0):
+    turn = np.deg2rad(degrees)
+    return zoom * points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + [7, -3]
+
+
+def candidate(weight=10.0, seconded=10):
+    return Candidate((0, 0, 100, 100), (50.0, 50.0, 87.6), 0.0, weight, seconded)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 170])
+def test_a_symmetric_shape_is_one_however_it_lies(degrees):
+    assert asymmetry(turned(symmetric(), degrees, 3.0)) == pytest.approx(0, abs=1e-6)
+
+
+def test_asymmetry_is_the_procrustes_distance_to_the_mirror_image():
+    points = RNG.uniform(0, 100, (68, 2))
+    # The least-squares similarity that takes the mirrored points to the points, as a linear system.
+    mirrored = (points * [-1, 1])[FLIP_ORDER]
+    mirrored, centred = mirrored - mirrored.mean(axis=0), points - points.mean(axis=0)
+    x, y = mirrored.T
+    system = np.concatenate([np.column_stack([x, -y]), np.column_stack([y, x])])
+    _, (residual,), *_ = np.linalg.lstsq(system, centred.T.reshape(-1), rcond=None)
+    assert asymmetry(points) == pytest.approx(np.sqrt(residual / (centred**2).sum()), rel=1e-6)
+    assert asymmetry(turned(points, 40, 0.1)) == pytest.approx(asymmetry(points), rel=1e-6)
+    assert asymmetry(np.full((68, 2), 3.0)) == 0
+
+
+def test_features_by_hand():
+    first = symmetric()
+    side = float(np.ptp(first, axis=0).max())
+    second = first + np.array([0.03, 0.04]) * side
+    values = features(candidate(weight=np.e**2, seconded=3), first, second)
+    assert values == pytest.approx([2, np.log(4), np.log(0.05), 0], abs=1e-6)
+    assert features(candidate(), first, first)[2] == pytest.approx(np.log(1e-3))  # points that stay are finite
+
+
+def test_confidence_is_a_share_that_grows_with_the_evidence():
+    first, second = symmetric(), symmetric()
+    weights = confidence(np.array([features(candidate(weight=w), first, first) for w in (0.1, 1, 10, 100)]))
+    assert ((weights > 0) & (weights < 1)).all()
+    assert (np.diff(weights) > 0).all()
+    few, many = confidence(np.array([features(candidate(seconded=n), first, second) for n in (0, 20)]))
+    assert few < many
+    calm, wandering = confidence(np.array([features(candidate(), first, first + d) for d in (1.0, 20.0)]))
+    assert wandering < calm
+    assert confidence(np.array([[1e9, 0, 0, 0], [-1e9, 0, 0, 0]])) == pytest.approx([1, 0], abs=1e-9)
+
+
+def test_real_faces_pass_and_what_else_the_cascade_finds_does_not():
+    from fkp_app.backends.predictor import get_predictor
+    from fkp_app.faces.detector import FaceDetector
+    from fkp_app.faces.keypoints import find_faces
+    from tests.free_pictures import group_picture, hopper
+
+    detector, predictor = FaceDetector(), get_predictor()
+    image, known = group_picture()
+    everything = find_faces(image, detector, predictor, min_confidence=0)
+    sure = [face for face in everything if face.confidence >= MIN_CONFIDENCE]
+    assert len(sure) == len(known)
+    assert all(face.confidence > 0.9 for face in sure)
+    rest = find_faces(np.ascontiguousarray(hopper()[330:]), detector, predictor)  # the uniform, without a head
+    assert rest == []
+
+
+def test_the_benchmark_fits_the_coefficients_that_drew_the_labels():
+    from benchmarks.haar_confidence import Judged, fit
+
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(20000, 4)) * [1, 2, 0.5, 1] + [1, 0, -3, 0.5]
+    chance = 1 / (1 + np.exp(-(0.5 + values @ [1.5, -0.5, 1.0, 0.0])))
+    right = rng.uniform(size=20000) < chance
+    places = np.zeros((20000, 68, 2)) + 1e3 * np.arange(20000)[:, None, None]  # each a face of its own
+    places[:, 1] += 1
+    frames = [
+        Judged(values[i : i + 2], places[i : i + 2], right[i : i + 2], np.zeros((3, 2))) for i in range(0, 20000, 2)
+    ]
+    intercept, coefficients = fit(frames)
+    assert intercept == pytest.approx(0.5, abs=0.3)
+    assert coefficients == pytest.approx([1.5, -0.5, 1.0, 0.0], abs=0.1)
+    again = [
+        Judged(*(np.repeat(part, 2, axis=0) for part in (f.values, f.keypoints, f.right)), f.errors) for f in frames
+    ]
+    assert fit(again)[1] == pytest.approx(coefficients)  # the same face twice counts once
+
+
+def test_the_benchmark_counts_at_every_threshold():
+    from benchmarks.haar_search import Group, thresholds
+
+    frames = [
+        [Group(1, 50, 0.1, False), Group(9, 57, 20, True)],
+        [Group(4, 55, 5, True), Group(4, 55, 5, False), Group(5, 54, 3, False)],
+        [],
+    ]
+    rows = {row["level"]: row for row in thresholds(frames, 7.0) if row["threshold"] == "minNeighbors"}
+    # More windows than minNeighbors are wanted: at 3 four pass, at 5 only the nine.
+    assert [round(3 * rows[level]["found"]) for level in (0, 3, 5)] == [2, 2, 1]
+    assert [round(3 * rows[level]["false_a_frame"]) for level in (0, 3, 5)] == [3, 2, 0]
+    assert [round(3 * rows[level]["frames_with_false"]) for level in (0, 3, 5)] == [2, 1, 0]
