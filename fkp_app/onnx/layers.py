@@ -21,7 +21,7 @@ from numpynet.layers import (
     Upsample,
 )
 from numpynet.module import Module, Residual
-from numpynet.typing import pair
+from numpynet.functional.windows import pair
 
 
 def _conv2d(graph: Graph, layer: Conv2d, x: str) -> str:

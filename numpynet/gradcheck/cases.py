@@ -146,7 +146,7 @@ def flatten(rng: Rng, *, batch: int = 3, channels: int = 2, size: int = 4) -> li
 
 def upsample_nearest2d(rng: Rng, *, batch: int = 2, channels: int = 2, size: int = 3, factor: int = 2) -> list[Finding]:
     inputs: Inputs = {"x": rng.standard_normal((batch, channels, size, size + 1))}
-    return check(rng, F.upsample_nearest2d, F.upsample_nearest2d_backward, inputs, factor=factor)
+    return check(rng, F.upsample_nearest2d, F.upsample_nearest2d_backward, inputs, scale_factor=factor)
 
 
 def soft_argmax2d(rng: Rng, *, batch: int = 2, maps: int = 3, size: int = 4) -> list[Finding]:

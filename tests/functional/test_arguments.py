@@ -22,7 +22,7 @@ def cases(dtype):
         "conv2d": (F.conv2d, F.conv2d_backward, (x, weight, bias, 2, 1)),
         "max_pool2d": (F.max_pool2d, F.max_pool2d_backward, (x, 3, 2, 1)),
         "batch_norm": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta)),
-        "batch_norm in evaluation": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta, mean, var)),
+        "batch_norm in evaluation": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta)),
         "batch_norm without affine": (F.batch_norm, F.batch_norm_backward, (x,)),
         "linear": (F.linear, F.linear_backward, (flat, matrix, row)),
         "relu": (F.relu, F.relu_backward, (x,)),
@@ -93,7 +93,7 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
             lambda: F.upsample_nearest2d(ONES[0]),
             r"upsample_nearest2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)",
         ),
-        (lambda: F.upsample_nearest2d(ONES, 0), "upsample_nearest2d: factor must be at least 1, got 0"),
+        (lambda: F.upsample_nearest2d(ONES, 0), "upsample_nearest2d: scale_factor must be at least 1, got 0"),
         (lambda: F.soft_argmax2d(ONES[0]), r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(3, 4, 4\)"),
     ],
 )
