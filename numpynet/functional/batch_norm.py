@@ -55,6 +55,7 @@ def batch_norm(
         their sum       dx = weight / std (dout - dbias / M - x_hat dweight / M)
 
     because sum(g) = weight dbias and sum(g x_hat) = weight dweight. With given statistics only the first path exists.
+    test_batch_norm_backward_is_the_staged_one, in tests/functional/test_by_definition.py, walks back line by line.
 
     In words: dx is g / std without its mean and without its part along x_hat, since shifting or stretching a whole
     channel does not change the loss. A constant dout gives dx = 0; tests must use one that varies.

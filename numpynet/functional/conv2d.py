@@ -53,7 +53,7 @@ def conv2d(
     Other texts teach dxp as a convolution with rotated filters: the cross-correlation of dout with the filters turned
     by 180 degrees, C and F swapped, where dout has stride - 1 zeros between its numbers and dilation (KH - 1) rows and
     dilation (KW - 1) columns of zeros around it ("full" padding). It is the same sum, sorted by pixels instead of by
-    windows; tests/functional/test_by_definition.py proves it.
+    windows: test_conv2d_backward_is_the_convolution_with_rotated_filters in tests/functional/test_by_definition.py.
 
     The cache holds x and weight: the gradient of each is made of the other.
 
@@ -129,7 +129,7 @@ def unfold(image: Array, kernel: Pair, stride: Pair, dilation: Pair, out_size: P
 
 
 def fold(dunfolded: Array, dimage: Array, kernel: Pair, stride: Pair, dilation: Pair, out_size: Pair) -> None:
-    """The transpose of `unfold`: adds each number to the pixel of dimage (C, ., .) from which `unfold` would copy it."""
+    """The transpose of `unfold`: adds each number to the pixel of dimage (C, ., .) that `unfold` would copy it from."""
     dunfolded = dunfolded.reshape(len(dimage), *kernel, *out_size)  # (C KH KW, OH OW) -> (C, KH, KW, OH, OW)
     for kh, kw, rows, columns in window_slices(kernel, stride, dilation, out_size):
         dimage[:, rows, columns] += dunfolded[:, kh, kw]  # (C, OH, OW)

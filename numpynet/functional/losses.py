@@ -59,7 +59,7 @@ def mse_loss(x: Array, target: Array, reduction: Reduction = "mean") -> tuple[Ar
 
 
 def mse_loss_backward(dloss: Array | float, cache: MSELossCache) -> Array:
-    """Gradient of `mse_loss`: dx, of x's shape, for one number `dloss`. Pass 1.0 for the gradient of the loss itself."""
+    """Gradient of `mse_loss`: dx, of x's shape, for one number `dloss`: 1.0 for the gradient of the loss itself."""
     of_forward("mse_loss_backward", cache, MSELossCache)
     return per_element("mse_loss_backward", 2.0 * dloss, cache) * cache.residual
 
@@ -77,8 +77,8 @@ def smooth_l1_loss(
     Shapes: x and target any, but equal; loss () in x's dtype.
 
     Backward: the slope l'(d) is d / beta in the first branch and sign(d) in the second. Both are d / beta clipped to
-    -1 .. 1, so dx = clip(d / beta, -1, 1) * dloss / M. For beta = 0 the loss is the absolute error, and l'(d) = sign(d);
-    there, and only there, it is 0 if d is NaN, as in PyTorch.
+    -1 .. 1, so dx = clip(d / beta, -1, 1) * dloss / M. For beta = 0 the loss is the absolute error and l'(d) = sign(d);
+    then alone it is 0 if d is NaN, as in PyTorch.
 
     The cache holds the residual d. Girshick, Fast R-CNN, 2015 (beta 1); torch.nn.functional.smooth_l1_loss.
     """
@@ -101,7 +101,7 @@ def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1LossCache) -> A
 def wing_loss(
     x: Array, target: Array, reduction: Reduction = "mean", w: float = 0.2, eps: float = 0.05
 ) -> tuple[Array, WingLossCache]:
-    """Steepest for small errors, so that good keypoints become still better: loss = sum l(d) / M, d and M as above, and::
+    """Steepest near zero, so that good keypoints become still better: loss = sum l(d) / M, d and M as above, and::
 
         l(d) = w ln(1 + |d| / eps)    if |d| < w
                |d| - C                otherwise,    C = w - w ln(1 + w / eps)
@@ -136,7 +136,7 @@ def wing_loss_backward(dloss: Array | float, cache: WingLossCache) -> Array:
 
 
 def residual(name: str, x: Array, target: Array, reduction: Reduction) -> tuple[Array, int]:
-    """x - target, and M, by which the loss is divided. ValueError, beginning with `name`, if the arguments do not fit."""
+    """x - target, and the divisor M of the loss. ValueError, beginning with `name`, if the arguments do not fit."""
     arrays_of(FLOATS, name, x=x)
     arrays_of(REAL, name, target=target)
     if x.shape != target.shape:

@@ -37,7 +37,7 @@ GRADIENT_BUGS = {
     "stride missing in conv backward": (
         ("conv2d", {"kernel": 2, "stride": 3, "size": 8}),
         ("conv2d", "conv2d_backward"),
-        ("fold(dcols, dxp[n], kernel, stride, dilation", "fold(dcols, dxp[n], kernel, (1, 1), dilation"),
+        ("fold(dunfolded, dxp[n], kernel, stride, dilation", "fold(dunfolded, dxp[n], kernel, (1, 1), dilation"),
         ("dx", "not zero where no window looks"),
     ),
     "conv backward with = for +=": (
@@ -66,7 +66,7 @@ GRADIENT_BUGS = {
     ),
     "mean squared error without its 2": (
         ("mse_loss", {}),
-        ("mse_loss", "mse_loss_backward"),
+        ("losses", "mse_loss_backward"),
         ("2.0 * dloss", "dloss"),
         ("dx", "every element is 0.5 times"),
     ),
@@ -84,7 +84,7 @@ GRADIENT_BUGS = {
     ),
     "a sign": (
         ("smooth_l1_loss", {}),
-        ("smooth_l1_loss", "smooth_l1_loss_backward"),
+        ("losses", "smooth_l1_loss_backward"),
         ("return slope *", "return -slope *"),
         ("dx", "wrong sign"),
     ),
@@ -111,7 +111,10 @@ OTHER_BUGS = {
     ),
     "batch norm normalises with the unbiased variance": (
         ("batch_norm", "batch_norm"),
-        ("var = np.square(centred).mean(axis=_others(x), dtype=np.float64)", "var = x.var(axis=_others(x), ddof=1)"),
+        (
+            "var = np.square(centred).mean(axis=all_but_channels(x), dtype=np.float64)",
+            "var = x.var(axis=all_but_channels(x), ddof=1)",
+        ),
         "test_batch_norm",
     ),
     "Adam without bias correction": (

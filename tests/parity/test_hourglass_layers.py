@@ -25,7 +25,9 @@ def test_upsample(shape, factor, dtype):
         return nn.functional.interpolate(x, scale_factor=scale_factor, mode="nearest")
 
     x = seeded(shape).standard_normal(shape)
-    check("upsample_nearest2d", upsample_nearest2d, upsample_nearest2d_backward, theirs, [x], dtype, scale_factor=factor)
+    check(
+        "upsample_nearest2d", upsample_nearest2d, upsample_nearest2d_backward, theirs, [x], dtype, scale_factor=factor
+    )
 
 
 @both_dtypes
