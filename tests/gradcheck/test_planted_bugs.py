@@ -1,4 +1,4 @@
-"""The mistakes that educational networks ship with: each is planted in a copy, and must be caught and named."""
+"""Common mistakes of educational networks: each is planted in a copy of a module, and must be caught and named."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from numpynet.gradcheck.cases import CASES
 from tests.functional import test_by_definition
 from tests.gradcheck.planted import plant
 
-# Case and its options; module and function; what is right and what is planted; the gradient that suffers; the verdict.
+# Case and options; module and function; the right text and the planted one; the wrong gradient; words of the verdict.
 GRADIENT_BUGS = {
     "pool backward with = for +=": (
         ("max_pool2d", {"kernel": 3, "stride": 2, "padding": 0}),
@@ -22,7 +22,7 @@ GRADIENT_BUGS = {
         ("dout.dtype.type(cache.elements)", "dout.dtype.type(cache.elements - 1)"),
         ("dx", "no simple pattern"),
     ),
-    "batch norm backward without gamma": (
+    "batch norm backward without its weight": (
         ("batch_norm", {}),
         ("batch_norm", "batch_norm_backward"),
         ("cache.weight * cache.inv_std", "cache.inv_std"),
@@ -102,7 +102,7 @@ def test_gradient_bug_is_caught_and_named(bug, monkeypatch):
     assert words in findings[name].cause
 
 
-# Not gradients: module and function; what is right and what is planted; the test of tests/functional that must fail.
+# Not gradients: module and function; the right text and the planted one; the test of tests/functional that must fail.
 OTHER_BUGS = {
     "running variance is the biased one": (
         ("batch_norm", "running_update"),
