@@ -155,7 +155,7 @@ def latency(results: dict[str, Any]) -> Iterator[str]:
         "compact": "compact network alone",
         "hourglass": "hourglass alone",
     }
-    for what, title in titles.items():
+    for what, title in ((what, title) for what, title in titles.items() if what in found):
         yield f"| {title} | " + " | ".join(f"{1e3 * s:.1f}" for s in found[what].values()) + " |"
     cold = found["cold"]
     share = cold["numpy"] / cold["torch"]
