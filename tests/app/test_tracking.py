@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.clips import camera, one_face
+from benchmarks.quality.clips import camera, one_face
 from fkp_app.backends import get_predictor
 from fkp_app.detector import FaceDetector
 from fkp_app.keypoints import Face

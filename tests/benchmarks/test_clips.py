@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.clips import HEIGHT, LOOKS, RATE, WIDTH, Clip, camera, true_points
-from benchmarks.motions import MOTIONS, stretched
-from benchmarks.steadiness import lag, steadiness
+from benchmarks.quality.clips import HEIGHT, LOOKS, RATE, WIDTH, Clip, camera, true_points
+from benchmarks.quality.motions import MOTIONS, stretched
+from benchmarks.quality.steadiness import lag, steadiness
 from tests.app.test_keypoints import placed
 
 DOTS = np.array([(250.0, 200.0), (330.0, 210.0), (290.0, 260.0), (270.0, 300.0)])
