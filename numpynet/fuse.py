@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from numpynet.functional.windows import pair
 from numpynet.layers import BatchNorm2d, Conv2d, ConvBlock, MaxPool2d, ReLU
 from numpynet.module import Chain, Module, Residual
-from numpynet.typing import AnyArray, pair
+from numpynet.typing import AnyArray
 
 
 class Fused(Chain):

@@ -2,7 +2,7 @@
 
 from numpynet.checks import number
 from numpynet.dispatch import ops
-from numpynet.functional.mse_loss import Reduction, checked_reduction
+from numpynet.functional.losses import Reduction, checked_reduction
 from numpynet.typing import Array
 
 

@@ -18,12 +18,3 @@ IntOrPair = int | Pair
 
 Seed = int | np.random.Generator | None
 """Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""
-
-
-def pair(value: IntOrPair, name: str, minimum: int = 1) -> Pair:
-    """`value` as (vertical, horizontal); ValueError, naming the argument, where an entry is below `minimum`."""
-    entries = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value, value)
-    whole = all(isinstance(e, int | np.integer) and not isinstance(e, bool) for e in entries)
-    if len(entries) != 2 or not whole or min(entries) < minimum:
-        raise ValueError(f"{name} must be an integer of at least {minimum} or a pair of them, got {value!r}")
-    return int(entries[0]), int(entries[1])

@@ -7,6 +7,7 @@ import numpy as np
 
 from fkp_app.onnx.graph import Graph, Writer, refusal
 from numpynet.functional.soft_argmax2d import places
+from numpynet.functional.windows import pair
 from numpynet.layers import (
     BatchNorm1d,
     BatchNorm2d,
@@ -21,7 +22,6 @@ from numpynet.layers import (
     Upsample,
 )
 from numpynet.module import Module, Residual
-from numpynet.typing import pair
 
 
 def _conv2d(graph: Graph, layer: Conv2d, x: str) -> str:

@@ -5,53 +5,70 @@ Every operation comes as a pair::
     out, cache = conv2d(x, weight, bias)
     dx, dweight, dbias = conv2d_backward(dout, cache)
 
-`dout` is dL/dout, the gradient of the loss with respect to the operation's output, and has its shape; `dx` is
-dL/dx and has the shape of `x`. What the backward pass needs travels in `cache`, which may hold `x`, a weight or
-`out` themselves: leave them as they are until the backward pass is done. A parameter's gradient, once given, depends
-on none of them. Every function looks at the shapes of all that it is given, and at the kind of cache: ValueError or
-TypeError, naming the argument, where it does not fit. Nothing here keeps state or
-changes an argument, except `adam_update` and `sgd_update`, whose purpose it is; the dtype that comes in goes out.
+`dout` is dL/dout, the gradient of the loss L with respect to `out`, and has the shape of `out`; `dx` is dL/dx and has
+the shape of `x`. A loss has one number as its output, and takes `dloss`: pass 1.0 for the gradient of the loss itself.
 
-Symbols, everywhere: N images in the batch, C channels, H and W height and width, F filters, KH and KW the
-kernel's height and width, OH and OW the output's.
+What the backward pass needs travels in `cache`. A cache may hold `x`, a weight or `out` themselves, not copies: leave
+them unchanged until the backward pass is done. Nothing here keeps state. No function changes an argument, but
+`adam_update` and `sgd_update`, which move the parameters that they are given. The dtype that comes in goes out.
 
-A reading order: linear, relu, losses, conv2d, max_pool2d, batch_norm, dropout, flatten, adam;
-then upsample_nearest2d and soft_argmax2d, of the hourglass.
-`conv_block` is four of them in a row.
+Every function checks what it is given, and names the argument that does not fit: ValueError for shapes, dtypes and
+numbers, TypeError for a cache of another function.
+
+Symbols, everywhere: N images in the batch, C channels, H and W height and width, F filters, KH and KW the height and
+width of the kernel, OH and OW those of the output.
+
+numpynet/README.md says in which order to read these files, and what to look for in each. `conv_block` is four of the
+operations in a row, for the fused kernel to equal.
+
+Exported are the functions and every type that they return: the caches, named after the layers, and
+`ConvBlockGradients`.
 """
 
 from numpynet.functional.adam import ADAM_BLOCK, adam_update, adam_update_factored
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
-from numpynet.functional.conv_block import ConvBlockCache, conv_block, conv_block_backward
+from numpynet.functional.conv_block import ConvBlockCache, ConvBlockGradients, conv_block, conv_block_backward
 from numpynet.functional.dropout import DropoutCache, dropout, dropout_backward
 from numpynet.functional.flatten import FlattenCache, flatten, flatten_backward
 from numpynet.functional.linear import LinearCache, linear, linear_backward
+from numpynet.functional.losses import (
+    MSELossCache,
+    SmoothL1LossCache,
+    WingLossCache,
+    mse_loss,
+    mse_loss_backward,
+    smooth_l1_loss,
+    smooth_l1_loss_backward,
+    wing_loss,
+    wing_loss_backward,
+)
 from numpynet.functional.max_pool2d import MaxPool2dCache, max_pool2d, max_pool2d_backward
-from numpynet.functional.mse_loss import mse_loss, mse_loss_backward
 from numpynet.functional.relu import ReLUCache, relu, relu_backward
 from numpynet.functional.sgd import sgd_update
-from numpynet.functional.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
 from numpynet.functional.soft_argmax2d import SoftArgmax2dCache, soft_argmax2d, soft_argmax2d_backward
 from numpynet.functional.upsample_nearest2d import (
     UpsampleNearest2dCache,
     upsample_nearest2d,
     upsample_nearest2d_backward,
 )
-from numpynet.functional.wing_loss import wing_loss, wing_loss_backward
 
 __all__ = [
     "ADAM_BLOCK",
     "BatchNormCache",
     "Conv2dCache",
     "ConvBlockCache",
+    "ConvBlockGradients",
     "DropoutCache",
     "FlattenCache",
     "LinearCache",
+    "MSELossCache",
     "MaxPool2dCache",
     "ReLUCache",
+    "SmoothL1LossCache",
     "SoftArgmax2dCache",
     "UpsampleNearest2dCache",
+    "WingLossCache",
     "adam_update",
     "adam_update_factored",
     "batch_norm",

@@ -1,4 +1,4 @@
-"""Conv block: convolution, batch norm, ReLU and, if wanted, 2 x 2 max pooling as one operation."""
+"""Conv block: convolution, batch norm, ReLU and, if asked for, 2 x 2 max pooling as one operation."""
 
 from typing import NamedTuple
 
@@ -11,18 +11,18 @@ from numpynet.typing import Array, IntOrPair
 
 
 class ConvBlockCache(NamedTuple):
-    """The operations' caches; `running_update` reads `statistics`."""
+    """The caches of the operations, one by one. `running_update` reads `statistics`."""
 
     conv2d: Conv2dCache
     statistics: BatchNormCache
     relu: ReLUCache
-    max_pool2d: MaxPool2dCache | None  # None where there is no pool
+    max_pool2d: MaxPool2dCache | None  # None without a pool
 
 
 class ConvBlockGradients(NamedTuple):
-    """What `conv_block_backward` gives."""
+    """What `conv_block_backward` returns."""
 
-    dx: Array | None  # (N, C, H, W)
+    dx: Array | None  # (N, C, H, W), or None if it was not asked for
     dweight: Array  # (F, C, KH, KW)
     dbias: Array | None  # (F,)
     dscale: Array  # (F,)
@@ -41,19 +41,19 @@ def conv_block(
     eps: float = 1e-5,
     pool: bool = True,
 ) -> tuple[Array, ConvBlockCache]:
-    """out = max_pool2d(relu(batch_norm(conv2d(x)))), with windows of 2 x 2 that do not overlap; or without `pool`,
+    """out = max_pool2d(relu(batch_norm(conv2d(x)))), with windows of 2 x 2 that do not overlap. Without `pool`,
     out = relu(batch_norm(conv2d(x))).
 
-    This composition is what the fused kernel of the same name must equal; nothing is derived here but the order.
+    The fused kernel of the same name must equal this composition.
 
-    Shapes: x (N, C, H, W); weight (F, C, KH, KW) and bias (F,) or None, of the convolution, whose stride and dilation
-    are 1; scale, shift, mean and var (F,) or None, of the batch norm; out (N, F, OH // 2, OW // 2), without `pool`
-    (N, F, OH, OW).
+    Shapes: x (N, C, H, W); for the convolution, of stride and dilation 1, weight (F, C, KH, KW) and bias (F,) or None;
+    for the batch norm scale (its weight), shift (its bias), mean and var, each (F,) or None; out
+    (N, F, OH // 2, OW // 2), without `pool` (N, F, OH, OW).
 
-    Backward: the chain rule, from the last operation to the first.
+    Backward: the chain rule, from the last operation to the first. The cache holds the four caches.
     """
     convolved, conv2d_cache = conv2d(x, weight, bias, padding=padding)
-    normalised, statistics = batch_norm(convolved, scale, shift, mean, var, eps)
+    normalised, statistics = batch_norm(convolved, scale, shift, mean=mean, var=var, eps=eps)
     out, relu_cache = relu(normalised)
     max_pool2d_cache = None
     if pool:
@@ -62,7 +62,7 @@ def conv_block(
 
 
 def conv_block_backward(dout: Array, cache: ConvBlockCache, input_gradient: bool = True) -> ConvBlockGradients:
-    """Gradients of `conv_block` for dout of out's shape; dx is None unless there is `input_gradient`."""
+    """Gradients of `conv_block` for dout of out's shape; dx is None if `input_gradient` is False."""
     of_forward("conv_block_backward", cache, ConvBlockCache)
     last = cache.relu.passed if cache.max_pool2d is None else cache.max_pool2d.winner
     of_output("conv_block_backward", dout, last.shape)

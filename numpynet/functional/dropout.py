@@ -1,4 +1,4 @@
-"""Dropout: forget a random share of the numbers, so that none can be relied on alone."""
+"""Dropout: set a random share of the numbers to 0, so that the network relies on no single one."""
 
 from typing import NamedTuple
 
@@ -12,22 +12,24 @@ from numpynet.typing import AnyArray, Array, Seed
 class DropoutCache(NamedTuple):
     """What `dropout_backward` needs."""
 
-    mask: AnyArray  # bool, shape of x: True where the number was kept
-    scale: float  # 1 / (1 - p), or 0 where p is 1
+    mask: AnyArray  # bool, of x's shape: True if the number was kept
+    scale: float  # 1 / (1 - p), or 0 if p is 1
 
 
 def dropout(x: Array, p: float = 0.5, rng: Seed = None, mask: AnyArray | None = None) -> tuple[Array, DropoutCache]:
     """out = x * mask / (1 - p), where mask keeps each element with probability 1 - p. Any shape.
 
-    The division ("inverted dropout", Srivastava et al. 2014, section 10) keeps the expected value: E[out] = x, so
-    that nothing needs to be scaled at evaluation, when dropout is left out altogether.
+    The division ("inverted dropout", Srivastava et al. 2014, section 10) keeps the expected value: E[out] = x. So
+    evaluation needs no scale, and leaves dropout out altogether.
 
-    mask: the boolean keep-mask to use, of x's shape; drawn from `rng` where it is None.
+    mask: which numbers to keep, a boolean array of x's shape; if None, it is drawn from `rng`.
 
-    Backward: out is x times a constant that does not depend on x, hence dx = dout * mask / (1 - p).
+    Backward: mask / (1 - p) does not depend on x, so dx = dout * mask / (1 - p). For p = 1 out and dx are 0.
 
-    The cache holds the mask: the backward pass must drop the very same elements. PyTorch
-    (torch.nn.functional.dropout) draws other masks from the same seed.
+    The cache holds the mask: the backward pass must drop the same elements. PyTorch (torch.nn.functional.dropout)
+    draws other masks from the same seed.
+
+    ValueError if p is outside 0 .. 1, or the mask is of another shape or not boolean.
     """
     number(p, "dropout: p", least=0, most=1)
     arrays_of(FLOATS, "dropout", x=x)

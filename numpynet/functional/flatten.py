@@ -18,10 +18,12 @@ class FlattenCache(NamedTuple):
 def flatten(x: Array, start_dim: int = 1) -> tuple[Array, FlattenCache]:
     """out[n, k] = x[n, c, h, w] with k = (c H + h) W + w: row-major, as torch.flatten does.
 
-    Shapes: x (N, C, H, W) or any other; out (N, C H W), or all dimensions from `start_dim` on made one.
+    Shapes: x (N, C, H, W) or any other; out (N, C H W). All dimensions from `start_dim` on become one. ValueError if x
+    has no such dimension.
 
-    Backward: no number is changed, only its place, so dx is dout in x's shape. The cache holds that shape, and
-    out's, to recognise a dout of another.
+    Backward: numbers keep their values and change their places, so dx is dout in x's shape.
+
+    The cache holds that shape, and out's, to refuse a dout of any other.
     """
     arrays_of(NUMBERS, "flatten", x=x)
     if not 0 <= whole(start_dim, "flatten: start_dim", 0) < x.ndim:

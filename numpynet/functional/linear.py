@@ -10,8 +10,8 @@ from numpynet.typing import Array
 class LinearCache(NamedTuple):
     """What `linear_backward` needs."""
 
-    x: Array  # (N, I): its transpose multiplies dout in dweight
-    weight: Array  # (O, I): multiplies dout in dx
+    x: Array  # (N, I), for dweight
+    weight: Array  # (O, I), for dx
     has_bias: bool
 
 
@@ -20,18 +20,22 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
 
     Shapes: x (N, I); weight (O, I); bias (O,) or None; out (N, O).
 
-    Backward, element by element. With out[n, o] = sum_i x[n, i] weight[o, i] + bias[o]::
+    Backward, element by element, from out[n, o] = sum_i x[n, i] weight[o, i] + bias[o]::
 
-        dL/dx[n, i]      = sum_o dout[n, o] weight[o, i]     every output that x[n, i] entered
-        dL/dweight[o, i] = sum_n dout[n, o] x[n, i]          every image that used weight[o, i]
-        dL/dbias[o]      = sum_n dout[n, o]
+        dx[n, i]      = sum_o dout[n, o] weight[o, i]     every output that x[n, i] is part of
+        dweight[o, i] = sum_n dout[n, o] x[n, i]          every image that used weight[o, i]
+        dbias[o]      = sum_n dout[n, o]
 
-    A sum over a shared *last* index is a product with a transpose, over a *first* index a product with the
-    transpose on the other side. This is where "the transpose" comes from: dx = dout weight, dweight = dout^T x.
+    As matrices. A product A B sums over the last index of A and the first of B; a transpose moves the summed index
+    to where the product needs it::
 
-    The cache holds x and weight, since each one's gradient is made of the other.
+        last of A, last of B      A B^T    out     = x weight^T      summed over i
+        last of A, first of B     A B      dx      = dout weight     summed over o: no transpose
+        first of A, first of B    A^T B    dweight = dout^T x        summed over n
 
-    As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x is 2-D.
+    The cache holds x and weight: the gradient of each is made of the other.
+
+    As in PyTorch (torch.nn.functional.linear), weight is stored (outputs, inputs). Unlike there, x has two axes.
     """
     arrays_of(FLOATS, "linear", x=x, weight=weight)
     if weight.ndim != 2:

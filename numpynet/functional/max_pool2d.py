@@ -1,4 +1,4 @@
-"""MaxPool2d: of each window, the largest number."""
+"""MaxPool2d: the largest number of each window."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from numpynet.checks import FLOATS, arrays_of, no_empty_axis
 from numpynet.functional.arguments import of_forward, of_output
-from numpynet.functional.windows import output_size, pad, window_slices
-from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
+from numpynet.functional.windows import output_sizes, pad, pair, window_slices
+from numpynet.typing import AnyArray, Array, IntOrPair, Pair
 
 
 class MaxPool2dCache(NamedTuple):
     """What `max_pool2d_backward` needs."""
 
-    winner: AnyArray  # (N, C, OH, OW), integers: kh KW + kw of the element that won its window
+    winner: AnyArray  # (N, C, OH, OW), integers: kh KW + kw of each window's largest element
     shape: tuple[int, ...]  # of x
     padded: Pair  # height and width of the padded image
     kernel: Pair
@@ -34,17 +34,18 @@ def max_pool2d(
 
         out[n, c, oh, ow] = max_{kh, kw} xp[n, c, oh stride + kh dilation, ow stride + kw dilation]
 
-    where xp is x with `padding` rows and columns of -infinity on each side, so that padding never wins; `stride`
-    is the kernel's size where it is None.
+    with xp, x with `padding` rows and columns of -infinity on each side: padding never wins. A `stride` of None is
+    the kernel's size.
 
     Shapes: x (N, C, H, W); out (N, C, OH, OW) with OH = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1, and
-    OW alike; with `ceil_mode` the division rounds up, so that a last, partly empty window counts.
+    OW alike. With `ceil_mode` the division rounds up, and a last window that is partly outside counts.
 
-    Backward: a small change of x moves the output only through the element that won. So each dout goes to the
-    place of its window's winner, and a pixel that won several (overlapping) windows gets the sum: dx +=, not =.
+    Backward: a small change of x changes the output only through the winner, the largest element. So each dout goes
+    to its window's winner, and a pixel that won several (overlapping) windows gets the sum: dx +=, not =.
 
-    The cache holds who won each window, one small integer an output. Of equal candidates the first in row-major
-    order wins, and NaN beats every number, as in torch.nn.functional.max_pool2d.
+    The cache holds the winner of each window, one small integer per output. Of equal elements the first in row-major
+    order wins, and NaN beats every number, as in torch.nn.functional.max_pool2d. ValueError if the kernel is larger
+    than the padded image, or the padding more than half the kernel.
     """
     kernel = pair(kernel_size, "max_pool2d: kernel_size")
     stride = pair(kernel if stride is None else stride, "max_pool2d: stride")
@@ -55,26 +56,23 @@ def max_pool2d(
     no_empty_axis(x, "max_pool2d: x")
     if any(2 * padding[i] > kernel[i] for i in (0, 1)):
         raise ValueError(f"max_pool2d: padding {padding} must be at most half the kernel size {kernel}")
-    size = x.shape[2:]
-    out_size = [output_size(size[i], kernel[i], stride[i], padding[i], dilation[i], ceil_mode) for i in (0, 1)]
-    OH, OW = out_size
+    OH, OW = output_sizes(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     if OH < 1 or OW < 1:
         raise ValueError(f"max_pool2d: x of shape {x.shape} is smaller than the kernel {kernel}")
 
-    # With ceil_mode the last window reaches up to stride - 1 beyond the padding, where there must be padding, too.
+    # With ceil_mode the last window reaches up to stride - 1 pixels beyond the padding: there must be padding, too.
     xp = pad(x, padding, -np.inf, (stride[0] - 1, stride[1] - 1) if ceil_mode else (0, 0))
-
+    KH, KW = kernel
     out = np.full((*x.shape[:2], OH, OW), -np.inf, x.dtype)
-    # Until an element is better, the winner is the window's first inside the image: it stays so if all are -infinity.
-    inside = [np.maximum(0, -((np.arange(out_size[i]) * stride[i] - padding[i]) // dilation[i])) for i in (0, 1)]
-    winner = np.empty(out.shape, np.min_scalar_type(kernel[0] * kernel[1]))
-    winner[...] = inside[0][:, None] * kernel[1] + inside[1]  # (OH, 1) and (OW,) -> (N, C, OH, OW)
+    winner = np.empty(out.shape, np.min_scalar_type(KH * KW))
+    first_row = first_inside(OH, stride[0], padding[0], dilation[0])
+    first_column = first_inside(OW, stride[1], padding[1], dilation[1])
+    winner[...] = first_row[:, None] * KW + first_column  # (OH, 1) and (OW,) -> (N, C, OH, OW)
     for kh, kw, rows, columns in window_slices(kernel, stride, dilation, (OH, OW)):
         candidate = xp[:, :, rows, columns]  # (N, C, OH, OW)
         better = (candidate > out) | np.isnan(candidate)
+        winner[better] = kh * KW + kw
         np.maximum(out, candidate, out=out)
-        # Elements come in rising order, so the largest number among the better ones is the last that was better.
-        np.maximum(winner, better * winner.dtype.type(kh * kernel[1] + kw), out=winner)
     return out, MaxPool2dCache(winner, x.shape, xp.shape[2:], kernel, stride, padding, dilation)
 
 
@@ -83,9 +81,21 @@ def max_pool2d_backward(dout: Array, cache: MaxPool2dCache) -> Array:
     of_forward("max_pool2d_backward", cache, MaxPool2dCache)
     of_output("max_pool2d_backward", dout, cache.winner.shape)
     N, C, H, W = cache.shape
-    PH, PW = cache.padding
+    (PH, PW), KW = cache.padding, cache.kernel[1]
     dxp = np.zeros((N, C, *cache.padded), dout.dtype)
-    out, nothing = (dout.shape[2], dout.shape[3]), dout.dtype.type(0)  # an infinite dout times zero would be NaN
-    for kh, kw, rows, columns in window_slices(cache.kernel, cache.stride, cache.dilation, out):
-        dxp[:, :, rows, columns] += np.where(cache.winner == kh * cache.kernel[1] + kw, dout, nothing)
+    zero = dout.dtype.type(0)  # chosen, not multiplied with: an infinite dout times 0 would be NaN
+    out_size = (dout.shape[2], dout.shape[3])
+    for kh, kw, rows, columns in window_slices(cache.kernel, cache.stride, cache.dilation, out_size):
+        dxp[:, :, rows, columns] += np.where(cache.winner == kh * KW + kw, dout, zero)
     return dxp[:, :, PH : PH + H, PW : PW + W]
+
+
+def first_inside(windows: int, stride: int, padding: int, dilation: int) -> AnyArray:
+    """For each window along one side: its first element that lies in the image, not in the padding before it.
+
+    It wins if every element of the image that the window sees is -infinity. None of them is then larger than the
+    -infinity with which the search begins, and dout must not end in the padding. Element k of window o lies at
+    o stride - padding + k dilation, which is 0 or more from k = ceil((padding - o stride) / dilation) on.
+    """
+    begin = np.arange(windows) * stride - padding
+    return np.maximum(0, -(begin // dilation))

@@ -1,4 +1,4 @@
-"""Soft argmax: where the mass of each map lies, as a position that a gradient can pass through."""
+"""Soft argmax: the position of each map's peak, as a mean that has a gradient."""
 
 from typing import NamedTuple
 
@@ -17,31 +17,31 @@ class SoftArgmax2dCache(NamedTuple):
 
 
 def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
-    """The mean position of each map, every pixel weighted by its share of a softmax over the whole map::
+    """The mean position in each map, with every pixel weighted by its share, a softmax over the whole map::
 
         share[n, k, h, w] = exp(x[n, k, h, w]) / sum_{h', w'} exp(x[n, k, h', w'])
         out[n, 2 k]     = sum_{h, w} share[n, k, h, w] place(w, W)
         out[n, 2 k + 1] = sum_{h, w} share[n, k, h, w] place(h, H),    place(i, I) = (2 i + 1) / I - 1
 
-    so that the map's edges lie at -1 and 1 and its pixels' centres between them. The place of the largest number, the
-    argmax, has no gradient; this mean has one, and it need not fall on a pixel.
+    The edges of the map lie at -1 and 1, the centres of its pixels between them. The argmax itself, the place of the
+    largest number, has no gradient; this mean has one, and can lie between pixels.
 
     Shapes: x (N, K, H, W); out (N, 2 K), x and y of each map in turn.
 
-    Backward: of one map, with s its share and p either of its two positions, the softmax's derivative
-    ds_i / dx_j = s_i ((i = j) - s_j) gives::
+    Backward, for one map with the shares s and either position p (x or y). The derivative of a softmax is
+    ds_i / dx_j = s_i ([i == j] - s_j), with [i == j] = 1 if i is j, else 0. So::
 
-        dp / dx_j = sum_i place_i s_i ((i = j) - s_j) = s_j (place_j - p)
+        dp / dx_j = sum_i place_i s_i ([i == j] - s_j) = place_j s_j - p s_j = s_j (place_j - p)
 
-    so dx = share (dout_x (place_x - p_x) + dout_y (place_y - p_y)): a pixel is raised if it lies where the position
-    should go, as seen from where it is.
+    and dx = share (dout_x (place_x - p_x) + dout_y (place_y - p_y)). A step against dx, as in gradient descent, raises
+    the pixels on the side to which the position should move, and lowers the others.
 
-    The cache holds the shares and the positions. The largest number of each map is subtracted before exp, which changes
-    nothing but that it cannot overflow. Sun et al., Integral Human Pose Regression, 2018; Nibali et al., Numerical
-    Coordinate Regression with Convolutional Neural Networks, 2018, whose places these are. PyTorch has no such
-    function; torch.softmax over the flattened map and two sums are its twin.
+    The cache holds the shares and the positions. Each map's largest number is subtracted before exp: the shares stay
+    the same, and exp cannot overflow. Sun et al., Integral Human Pose Regression, 2018; Nibali et al., Numerical
+    Coordinate Regression with Convolutional Neural Networks, 2018, from which the places are. PyTorch has no such
+    function; its twin is torch.softmax over the flattened map and two sums.
 
-    ValueError where x has other than four axes, or maps without a pixel.
+    ValueError if x has not four axes, or its maps have no pixel.
     """
     arrays_of(FLOATS, "soft_argmax2d", x=x)
     if x.ndim != 4:
@@ -69,5 +69,5 @@ def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
 
 
 def places(count: int, number: type) -> Array:
-    """Where the centres of `count` pixels lie between the edges -1 and 1: (count,)."""
+    """The centres of `count` pixels between the edges -1 and 1: (count,)."""
     return ((2 * np.arange(count) + 1) / count - 1).astype(number)

@@ -1,4 +1,4 @@
-"""Upsampling: every pixel becomes a square of pixels alike."""
+"""Upsampling: every pixel becomes a square of equal pixels."""
 
 import itertools
 from typing import NamedTuple
@@ -11,40 +11,40 @@ from numpynet.typing import Array
 class UpsampleNearest2dCache(NamedTuple):
     """What `upsample_nearest2d_backward` needs."""
 
-    factor: int
+    scale_factor: int
     shape: tuple[int, ...]  # of out
 
 
-def upsample_nearest2d(x: Array, factor: int = 2) -> tuple[Array, UpsampleNearest2dCache]:
-    """Each pixel `factor` times in each direction::
+def upsample_nearest2d(x: Array, scale_factor: int = 2) -> tuple[Array, UpsampleNearest2dCache]:
+    """Repeat each pixel s = `scale_factor` times in each direction::
 
-        out[n, c, h, w] = x[n, c, h // factor, w // factor]
+        out[n, c, h, w] = x[n, c, h // s, w // s]
 
-    Shapes: x (N, C, H, W); out (N, C, factor H, factor W).
+    Shapes: x (N, C, H, W); out (N, C, s H, s W).
 
-    Backward: x[n, c, h, w] stands in factor^2 places of the output, and its gradient is the sum of theirs::
+    Backward: x[n, c, h, w] is in s^2 places of the output, and its gradient is the sum of theirs::
 
-        dx[n, c, h, w] = sum_{i, j < factor} dout[n, c, factor h + i, factor w + j]
+        dx[n, c, h, w] = sum_{i, j < s} dout[n, c, s h + i, s w + j]
 
-    The cache holds the factor and out's shape. torch.nn.functional.interpolate(x, scale_factor=factor, mode="nearest"),
-    which takes fractions, too. ValueError where x has other than four axes or the factor is not 1 or more.
+    The cache holds the factor and out's shape. As torch.nn.functional.interpolate(x, scale_factor=s, mode="nearest"),
+    which also takes fractions. ValueError if x has not four axes or the factor is below 1.
     """
     arrays_of(NUMBERS, "upsample_nearest2d", x=x)
     if x.ndim != 4:
         raise ValueError(f"upsample_nearest2d: x must have shape (N, C, H, W), got {x.shape}")
     no_empty_axis(x, "upsample_nearest2d: x")
-    whole(factor, "upsample_nearest2d: factor")
-    out = x.repeat(factor, axis=2).repeat(factor, axis=3)
-    return out, UpsampleNearest2dCache(factor, out.shape)
+    whole(scale_factor, "upsample_nearest2d: scale_factor")
+    out = x.repeat(scale_factor, axis=2).repeat(scale_factor, axis=3)  # (N, C, H, W) -> (N, C, s H, s W)
+    return out, UpsampleNearest2dCache(scale_factor, out.shape)
 
 
 def upsample_nearest2d_backward(dout: Array, cache: UpsampleNearest2dCache) -> Array:
-    """Gradient of `upsample_nearest2d`: dx (N, C, H, W), for dout (N, C, factor H, factor W)."""
+    """Gradient of `upsample_nearest2d`: dx (N, C, H, W), for dout (N, C, s H, s W)."""
     of_forward("upsample_nearest2d_backward", cache, UpsampleNearest2dCache)
     of_output("upsample_nearest2d_backward", dout, cache.shape)
-    f = cache.factor
-    dx = dout[:, :, ::f, ::f].copy()  # (N, C, f H, f W) -> (N, C, H, W)
-    for i, j in itertools.product(range(f), range(f)):
+    s = cache.scale_factor
+    dx = dout[:, :, ::s, ::s].copy()  # (N, C, s H, s W) -> (N, C, H, W)
+    for i, j in itertools.product(range(s), range(s)):
         if i or j:
-            dx += dout[:, :, i::f, j::f]
+            dx += dout[:, :, i::s, j::s]
     return dx

@@ -1,8 +1,8 @@
-"""Gradients checked against finite differences, with nothing but NumPy: `python -m numpynet.gradcheck`.
+"""Gradients checked against finite differences, with NumPy alone: `python -m numpynet.gradcheck`.
 
-numeric     the derivative by definition: move an input a little both ways and see what the output does
-diagnosis   where a gradient is wrong, and what mistake leaves such a trace
-cases       what there is to check: every operation, every layer, a whole network
+numeric     the derivative by definition: move an input a little in both directions and watch the output
+diagnosis   where a gradient is wrong, and which mistake leaves this pattern
+cases       what can be checked: every operation, every layer, two whole networks
 """
 
 from numpynet.gradcheck.diagnosis import Finding, examine

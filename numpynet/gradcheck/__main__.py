@@ -1,4 +1,4 @@
-"""`python -m numpynet.gradcheck [CASE [--option value ...]]`: analytic gradients beside numerical ones."""
+"""`python -m numpynet.gradcheck [CASE [--option value ...]]`: compares analytic gradients with numerical ones."""
 
 import argparse
 import inspect
@@ -14,10 +14,10 @@ from numpynet.gradcheck.diagnosis import Finding
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check one case, or all; 0 where every gradient is right, 1 otherwise."""
+    """Check one case or all. Returns the exit status: 0 if every gradient is right, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m numpynet.gradcheck", description=__doc__)
     parser.set_defaults(case=None, seed=0)
-    cases = parser.add_subparsers(title="cases", metavar="CASE", help="what to check; everything where none is named")
+    cases = parser.add_subparsers(title="cases", metavar="CASE", help="what to check (default: everything)")
     for name, case in CASES.items():
         _add_case(cases.add_parser(name, help=f"options: {', '.join(_options(case)) or 'none'}"), name, case)
     options = vars(parser.parse_args(arguments))
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             whole(seed, "--seed", 0)
             for option, value in options.items():
-                if type(value) is int:  # of nothing there is no gradient to check
+                if type(value) is int:  # a size of 0 leaves no gradient to check
                     whole(value, f"--{option}", 0 if option == "padding" else 1)
             findings = CASES[name](np.random.default_rng(seed), **options)
         except ValueError as error:
@@ -45,7 +45,7 @@ def _options(case: Callable[..., Any]) -> dict[str, Any]:
 
 def _add_case(parser: argparse.ArgumentParser, name: str, case: Callable[..., Any]) -> None:
     parser.set_defaults(case=name)
-    parser.add_argument("--seed", type=int, default=0, help="of the random inputs (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default %(default)s)")
     for option, default in _options(case).items():
         if isinstance(default, bool):
             parser.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, default=default)
@@ -54,7 +54,7 @@ def _add_case(parser: argparse.ArgumentParser, name: str, case: Callable[..., An
 
 
 def _print(name: str, findings: list[Finding]) -> int:
-    """A line a gradient; how many are wrong."""
+    """Print one line per gradient. Returns the number of wrong ones."""
     print(name)
     for finding in findings:
         verdict = "ok" if finding.passed else "WRONG"

@@ -1,4 +1,4 @@
-"""What there is to check. A case is a function of keywords with defaults; the command line offers them as options."""
+"""What can be checked. A case is a function of keywords with defaults, which are the options of the command line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,9 +37,9 @@ def check(
     coverage: AnyArray | None = None,
     **options: Any,
 ) -> list[Finding]:
-    """Examine the gradient of every input of a function: forward(*inputs, **options), under a random dout.
+    """Examine the gradient of every input of a function, forward(*inputs, **options), for a random dout.
 
-    A constant dout would not do: batch norm's gradient is zero under it, whatever mistake it holds.
+    A constant dout would hide mistakes: batch norm's gradient is zero for it.
     """
     out, cache = forward(*inputs.values(), **options)
     dout = rng.standard_normal(out.shape)
@@ -52,7 +52,7 @@ def check(
         if not np.array_equal(array, before[name]):
             findings.append(Finding(name, np.inf, (), np.nan, np.nan, False, "the backward pass changes it in place"))
             array[...] = before[name]
-    for (name, array), gradient in zip(inputs.items(), gradients, strict=False):  # a target has no gradient
+    for (name, array), gradient in zip(inputs.items(), gradients, strict=False):  # a target has none
         if array is not None and gradient is not None:
             numeric = numerical_gradient(lambda: forward(*inputs.values(), **options)[0], array, dout)
             findings.append(examine(f"d{name}", gradient, numeric, coverage if name == "x" else None))
@@ -60,7 +60,7 @@ def check(
 
 
 def apart(rng: Rng, *shape: int) -> Array:
-    """Random numbers of about -2 .. 2, no two of which, and none and zero, are close: far from every tie and kink."""
+    """Numbers from about -2 to 2 in random order, evenly spaced and not near 0: far from every tie and every kink."""
     count = int(np.prod(shape))
     return (rng.permutation(count) + 0.5 - count / 2).reshape(shape) * (4 / count) + 0.3 / count
 
@@ -120,7 +120,7 @@ def conv_block(
     inputs: Inputs = {
         "x": rng.standard_normal((batch, channels, size, size)),
         "weight": rng.standard_normal((filters, channels, kernel, kernel)),
-        "bias": None,  # whose gradient is zero: batch norm takes it out again
+        "bias": None,  # its gradient is zero, because batch norm subtracts it again
         "scale": rng.standard_normal(filters),
         "shift": rng.standard_normal(filters),
     }
@@ -146,7 +146,7 @@ def flatten(rng: Rng, *, batch: int = 3, channels: int = 2, size: int = 4) -> li
 
 def upsample_nearest2d(rng: Rng, *, batch: int = 2, channels: int = 2, size: int = 3, factor: int = 2) -> list[Finding]:
     inputs: Inputs = {"x": rng.standard_normal((batch, channels, size, size + 1))}
-    return check(rng, F.upsample_nearest2d, F.upsample_nearest2d_backward, inputs, factor=factor)
+    return check(rng, F.upsample_nearest2d, F.upsample_nearest2d_backward, inputs, scale_factor=factor)
 
 
 def soft_argmax2d(rng: Rng, *, batch: int = 2, maps: int = 3, size: int = 4) -> list[Finding]:
@@ -200,7 +200,7 @@ def layers(rng: Rng) -> list[Finding]:
     findings = []
     for layer, shape in cases:
         layer.astype(np.float64)
-        for parameter in layer.parameters():  # batch norm's begin at 1 and 0, which would hide mistakes
+        for parameter in layer.parameters():  # batch norm's initial 1 and 0 would hide mistakes
             parameter.data[...] = rng.standard_normal(parameter.data.shape)
         x = apart(rng, *shape)
         out, cache = _forward(layer, x)
@@ -215,13 +215,13 @@ def layers(rng: Rng) -> list[Finding]:
 
 
 def net(rng: Rng, *, size: int = 24, batch: int = 3, dropout: float = 0.3, directions: int = 3) -> list[Finding]:
-    """A whole network: along random directions in its input and in each parameter, two evaluations each."""
+    """The course project's network, small: along random directions in its input and in each parameter."""
     network = KeypointNet(size, (3, 4), (8, 6), padding=1, dropout=dropout, rng=rng).astype(np.float64)
     return _along_directions(rng, network, (batch, 1, size, size), directions)
 
 
 def _along_directions(rng: Rng, network: Module, shape: tuple[int, ...], directions: int) -> list[Finding]:
-    """What `net` does, for any network and images of this shape."""
+    """Check a network on images of this shape along random directions, with two evaluations each."""
     images = rng.standard_normal(shape)
     out, cache = _forward(network, images)
     dout = rng.standard_normal(out.shape)
@@ -233,7 +233,7 @@ def _along_directions(rng: Rng, network: Module, shape: tuple[int, ...], directi
             direction = rng.standard_normal(array.shape)
             numeric = directional_derivative(lambda: _forward(network, images)[0], array, direction, dout, 1e-7)
             pairs.setdefault(name, []).append((float(np.vdot(gradient, direction)), numeric))
-    # A bias before a batch norm has a gradient of zero: it is measured by what is usual for the other tensors.
+    # A bias before a batch norm has a gradient of zero: its error is relative to the usual size of the others.
     usual = float(np.median([abs(numeric) for found in pairs.values() for _, numeric in found]))
     findings = []
     for name, found in pairs.items():
@@ -244,13 +244,13 @@ def _along_directions(rng: Rng, network: Module, shape: tuple[int, ...], directi
 
 
 def hourglass(rng: Rng, *, size: int = 16, batch: int = 3, directions: int = 3) -> list[Finding]:
-    """The shipped architecture, small: along random directions as `net`."""
+    """The shipped architecture, small: along random directions, like `net`."""
     network = HourglassNet(size, (3,), (4, 5, 6), rng=rng).astype(np.float64)
     return _along_directions(rng, network, (batch, 1, size, size), directions)
 
 
 def _forward(module: Module, x: Array) -> tuple[Array, Any]:
-    """Forward with the same dropout masks each time."""
+    """Forward, with the same dropout masks in every call."""
     for part in module.modules():
         if isinstance(part, Dropout):
             part.rng = np.random.default_rng(1)

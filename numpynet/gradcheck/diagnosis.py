@@ -1,4 +1,4 @@
-"""Where a gradient is wrong, and what mistake leaves such a trace."""
+"""Where a gradient is wrong, and which mistake leaves this pattern."""
 
 import itertools
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from numpynet.typing import AnyArray, Array
 
 TOLERANCE = 1e-7
-"""Relative to the largest magnitude of the numerical gradient."""
+"""The largest error of a right gradient, relative to the largest magnitude of the numerical one."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One input's gradient: the largest relative error, where it is, both values there, and what may be the cause."""
+    """The check of one gradient: its largest relative error and where, both values there, and a likely cause."""
 
     name: str
     error: float
@@ -29,7 +29,7 @@ def examine(
 ) -> Finding:
     """Compare a gradient with the numerical one.
 
-    coverage: of an image, how many windows see each pixel, (H, W); tells overlaps and padding apart.
+    coverage: for an image, how many windows see each pixel, (H, W); it tells overlaps from padding.
     """
     if analytic.shape != numeric.shape:
         cause = f"the shape is {analytic.shape} instead of {numeric.shape}: a transpose, or a sum left out"
@@ -45,7 +45,7 @@ def examine(
 
 
 def likely_cause(analytic: Array, numeric: Array, wrong: AnyArray, coverage: AnyArray | None = None) -> str:
-    """What the pattern of the wrong elements (a boolean array) speaks for."""
+    """The mistake that the pattern of the wrong elements (a boolean array) points to."""
     if not np.isfinite(analytic).all():
         return "not finite: a division by zero, or a number that overflows"
     if not analytic.any():
@@ -61,9 +61,9 @@ def likely_cause(analytic: Array, numeric: Array, wrong: AnyArray, coverage: Any
 
 
 def _ratios(analytic: Array, numeric: Array) -> Array:
-    """analytic / numeric, NaN where that says nothing."""
-    telling = np.abs(numeric) > 1e-3 * np.abs(numeric).max()
-    return np.divide(analytic, numeric, out=np.full(numeric.shape, np.nan), where=telling)
+    """analytic / numeric, or NaN if the numerical one is too small to tell."""
+    large = np.abs(numeric) > 1e-3 * np.abs(numeric).max()
+    return np.divide(analytic, numeric, out=np.full(numeric.shape, np.nan), where=large)
 
 
 def _same_factor(analytic: Array, numeric: Array) -> str:
@@ -90,7 +90,7 @@ def _axes(analytic: Array, numeric: Array) -> str:
 
 
 def _places(wrong: AnyArray, coverage: AnyArray | None) -> str:
-    """Wrong at some places of an image only, (N, C, H, W)."""
+    """Wrong in some parts of an image (N, C, H, W) alone."""
     if wrong.ndim != 4:
         return ""
     places: AnyArray = np.any(wrong, axis=(0, 1))  # (N, C, H, W) -> (H, W)
@@ -105,7 +105,7 @@ def _places(wrong: AnyArray, coverage: AnyArray | None) -> str:
 
 
 def _factor_by_index(analytic: Array, numeric: Array) -> str:
-    """A factor that depends on one index alone, such as batch norm's weight on the channel."""
+    """A factor that depends on one index alone, as batch norm's weight depends on the channel."""
     ratios = _ratios(analytic, numeric)
     for axis in range(numeric.ndim):
         if not 1 < numeric.shape[axis] < numeric.size:
@@ -115,7 +115,7 @@ def _factor_by_index(analytic: Array, numeric: Array) -> str:
             continue
         middle = np.nanmedian(rows, axis=1, keepdims=True)
         if ((np.abs(rows - middle) <= 1e-4 * np.abs(middle)) | np.isnan(rows)).all():
-            return f"a factor that depends on axis {axis} alone is missing or too many (such as a weight a channel)"
+            return f"a factor that depends on axis {axis} alone is missing or too many (such as a weight per channel)"
     return ""
 
 

@@ -38,6 +38,7 @@ def batch_norm(
     x: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    *,
     mean: Array | None = None,
     var: Array | None = None,
     eps: float = 1e-5,
@@ -52,7 +53,7 @@ def batch_norm(
         or any(a is not None and a.shape != x.shape[1:2] for a in (weight, bias, mean, var))
         or not 0 < eps < np.inf
     ):
-        return functional.batch_norm(x, weight, bias, mean, var, eps)  # small, or wrong, which it says
+        return functional.batch_norm(x, weight, bias, mean=mean, var=var, eps=eps)  # small, or wrong, which it says
     N, C = x.shape[:2]
     planes = np.ascontiguousarray(x).reshape(N, C, -1)  # (N, C, ...) -> (N, C, pixels)
     out = empty(planes.shape, x.dtype)

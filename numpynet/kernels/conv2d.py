@@ -5,10 +5,11 @@ import numpy as np
 from numpynet import functional
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv2d import Conv2dCache, output_shape
+from numpynet.functional.windows import pair
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.strips import convolve, geometry_of, gradients, side_by_side, strips_of
 from numpynet.kernels.strips_loops import add_rows
-from numpynet.typing import Array, IntOrPair, pair
+from numpynet.typing import Array, IntOrPair
 from numpynet.workers import run
 
 

@@ -22,6 +22,7 @@ from numpynet.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv_block import ConvBlockGradients
+from numpynet.functional.windows import pair
 from numpynet.kernels.conv_block_loops import (
     cut_normalised,
     moments,
@@ -34,7 +35,7 @@ from numpynet.kernels.conv_block_loops import (
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.strips import Strip, convolve, geometry_of, gradients, strips_of
 from numpynet.kernels.strips_loops import Geometry, add_rows
-from numpynet.typing import AnyArray, Array, IntOrPair, Pair, pair
+from numpynet.typing import AnyArray, Array, IntOrPair, Pair
 from numpynet.workers import run
 
 

@@ -12,9 +12,10 @@ from numpynet import functional
 from numpynet.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
+from numpynet.functional.windows import pair
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
-from numpynet.typing import Array, IntOrPair, pair
+from numpynet.typing import Array, IntOrPair
 from numpynet.workers import run
 
 

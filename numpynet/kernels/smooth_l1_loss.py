@@ -1,11 +1,10 @@
-"""SmoothL1 in one pass each way; the mathematics stands in numpynet/functional/smooth_l1_loss.py."""
+"""SmoothL1 in one pass each way; the mathematics stands in numpynet/functional/losses.py."""
 
 import numpy as np
 
 from numpynet import functional
 from numpynet.functional.arguments import of_forward
-from numpynet.functional.mse_loss import Reduction, share
-from numpynet.functional.smooth_l1_loss import SmoothL1Cache
+from numpynet.functional.losses import Reduction, SmoothL1LossCache, per_element
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
@@ -13,7 +12,7 @@ from numpynet.typing import Array
 
 def smooth_l1_loss(
     x: Array, target: Array, reduction: Reduction = "mean", beta: float = 1.0
-) -> tuple[Array, SmoothL1Cache]:
+) -> tuple[Array, SmoothL1LossCache]:
     """See `numpynet.functional.smooth_l1_loss`."""
     if (
         not compiled(x, target)
@@ -28,20 +27,20 @@ def smooth_l1_loss(
         np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(target).reshape(-1), difference.reshape(-1), beta
     )
     divisor = x.size if reduction == "mean" else 1
-    return np.asarray(total / divisor, x.dtype), SmoothL1Cache(difference, divisor, beta)
+    return np.asarray(total / divisor, x.dtype), SmoothL1LossCache(difference, divisor, beta)
 
 
-def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1Cache) -> Array:
+def smooth_l1_loss_backward(dloss: Array | float, cache: SmoothL1LossCache) -> Array:
     """See `numpynet.functional.smooth_l1_loss_backward`."""
-    of_forward("smooth_l1_loss_backward", cache, SmoothL1Cache)
-    if cache.beta <= 0 or not compiled(cache.difference):
+    of_forward("smooth_l1_loss_backward", cache, SmoothL1LossCache)
+    if cache.beta <= 0 or not compiled(cache.residual):
         return functional.smooth_l1_loss_backward(dloss, cache)
-    dx, number = np.empty(cache.difference.shape, cache.difference.dtype), cache.difference.dtype.type
+    dx, number = np.empty(cache.residual.shape, cache.residual.dtype), cache.residual.dtype.type
     clip(
-        cache.difference.reshape(-1),
+        cache.residual.reshape(-1),
         dx.reshape(-1),
         number(cache.beta),
-        share("smooth_l1_loss_backward", dloss, *cache[:2]),
+        per_element("smooth_l1_loss_backward", dloss, cache),
     )
     return dx
 

@@ -60,7 +60,7 @@ class _BatchNorm(Module):
             if self.training:
                 self.remember(cache)
             return out, cache
-        return ops().batch_norm(x, weight, bias, self.running_mean, self.running_var, self.eps)
+        return ops().batch_norm(x, weight, bias, mean=self.running_mean, var=self.running_var, eps=self.eps)
 
     def uses_batch(self) -> bool:
         """Whether `forward` normalises with the batch's own statistics."""

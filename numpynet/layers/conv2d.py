@@ -6,10 +6,11 @@ from numpy.typing import DTypeLike
 from numpynet.checks import FLOATS, arrays_of, whole
 from numpynet.dispatch import ops
 from numpynet.functional import Conv2dCache
+from numpynet.functional.windows import pair
 from numpynet.init import kaiming_uniform
 from numpynet.module import Module
 from numpynet.parameter import Parameter
-from numpynet.typing import Array, IntOrPair, Seed, pair
+from numpynet.typing import Array, IntOrPair, Seed
 
 
 class Conv2d(Module):

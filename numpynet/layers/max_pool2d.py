@@ -2,8 +2,9 @@
 
 from numpynet.dispatch import ops
 from numpynet.functional import MaxPool2dCache
+from numpynet.functional.windows import pair
 from numpynet.module import Module
-from numpynet.typing import Array, IntOrPair, pair
+from numpynet.typing import Array, IntOrPair
 
 
 class MaxPool2d(Module):

@@ -1,38 +1,39 @@
-"""What every operation promises: arguments stay as they were, the dtype that comes in goes out, errors name things."""
+"""What every operation promises: it keeps its arguments and their dtype, and its errors name the argument."""
+
+import inspect
+import typing
 
 import numpy as np
 import pytest
 
+from numpynet import functional, kernels
 from numpynet.dispatch import ops
+from tests.seeds import seeded
 
 F = ops()
-RNG = np.random.default_rng(21)
-
-
-def arrays(dtype, *shapes):
-    return [RNG.standard_normal(shape).astype(dtype) for shape in shapes]
 
 
 def cases(dtype):
-    x, weight, bias = arrays(dtype, (3, 2, 6, 5), (4, 2, 3, 3), (4,))
-    gamma, beta, mean = arrays(dtype, (2,), (2,), (2,))
-    flat, matrix, row = arrays(dtype, (3, 7), (5, 7), (5,))
-    var = np.abs(mean) + 1
+    """For each operation: its two functions, and arguments by name."""
+    rng = seeded("arguments", np.dtype(dtype))
+    shapes = (3, 2, 6, 5), (4, 2, 3, 3), (4,), (2,), (2,), (2,), (3, 7), (5, 7), (5,)
+    x, filters, four, scale, shift, mean, rows, matrix, five = [rng.standard_normal(s).astype(dtype) for s in shapes]
+    given = {"mean": mean, "var": np.abs(mean) + 1}
     return {
-        "conv2d": (F.conv2d, F.conv2d_backward, (x, weight, bias, 2, 1)),
-        "max_pool2d": (F.max_pool2d, F.max_pool2d_backward, (x, 3, 2, 1)),
-        "batch_norm": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta)),
-        "batch_norm in evaluation": (F.batch_norm, F.batch_norm_backward, (x, gamma, beta, mean, var)),
-        "batch_norm without affine": (F.batch_norm, F.batch_norm_backward, (x,)),
-        "linear": (F.linear, F.linear_backward, (flat, matrix, row)),
-        "relu": (F.relu, F.relu_backward, (x,)),
-        "upsample_nearest2d": (F.upsample_nearest2d, F.upsample_nearest2d_backward, (x, 3)),
-        "soft_argmax2d": (F.soft_argmax2d, F.soft_argmax2d_backward, (x,)),
-        "flatten": (F.flatten, F.flatten_backward, (x,)),
-        "dropout": (F.dropout, F.dropout_backward, (x, 0.3, 0)),
-        "mse_loss": (F.mse_loss, F.mse_loss_backward, (x, x + 1)),
-        "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, (x, 2 * x)),
-        "wing_loss": (F.wing_loss, F.wing_loss_backward, (x, 1.2 * x)),
+        "conv2d": (F.conv2d, F.conv2d_backward, {"x": x, "weight": filters, "bias": four, "stride": 2, "padding": 1}),
+        "max_pool2d": (F.max_pool2d, F.max_pool2d_backward, {"x": x, "kernel_size": 3, "stride": 2, "padding": 1}),
+        "batch_norm": (F.batch_norm, F.batch_norm_backward, {"x": x, "weight": scale, "bias": shift}),
+        "batch_norm, given": (F.batch_norm, F.batch_norm_backward, {"x": x, "weight": scale, "bias": shift, **given}),
+        "batch_norm, without affine": (F.batch_norm, F.batch_norm_backward, {"x": x}),
+        "linear": (F.linear, F.linear_backward, {"x": rows, "weight": matrix, "bias": five}),
+        "relu": (F.relu, F.relu_backward, {"x": x}),
+        "upsample_nearest2d": (F.upsample_nearest2d, F.upsample_nearest2d_backward, {"x": x, "scale_factor": 3}),
+        "soft_argmax2d": (F.soft_argmax2d, F.soft_argmax2d_backward, {"x": x}),
+        "flatten": (F.flatten, F.flatten_backward, {"x": x}),
+        "dropout": (F.dropout, F.dropout_backward, {"x": x, "p": 0.3, "rng": 0}),
+        "mse_loss": (F.mse_loss, F.mse_loss_backward, {"x": x, "target": x + 1}),
+        "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, {"x": x, "target": 2 * x}),
+        "wing_loss": (F.wing_loss, F.wing_loss_backward, {"x": x, "target": 1.2 * x}),
     }
 
 
@@ -40,17 +41,37 @@ def cases(dtype):
 @pytest.mark.parametrize("name", list(cases(np.float32)))
 def test_arguments_are_kept_and_dtype_goes_through(name, dtype):
     forward, backward, arguments = cases(dtype)[name]
-    before = [np.copy(argument) for argument in arguments]
-    out, cache = forward(*arguments)
+    before = {argument: np.copy(value) for argument, value in arguments.items()}
+    out, cache = forward(**arguments)
     assert out.dtype == dtype
-    dout = RNG.standard_normal(out.shape).astype(dtype)
+    dout = seeded("dout", name).standard_normal(out.shape).astype(dtype)
     dout_before = np.copy(dout)
     gradients = backward(dout, cache)
     for gradient in gradients if isinstance(gradients, tuple) else (gradients,):
         assert gradient.dtype == dtype
     np.testing.assert_array_equal(dout, dout_before)
-    for argument, copy in zip(arguments, before, strict=True):
-        np.testing.assert_array_equal(argument, copy)
+    for argument, value in arguments.items():
+        np.testing.assert_array_equal(value, before[argument])
+
+
+def test_mean_and_var_of_batch_norm_must_be_named():
+    """PyTorch's order is another: positional calls written for it would run, and be wrong."""
+    x, four = np.ones((2, 4)), np.ones(4)
+    for module in (functional, kernels):
+        with pytest.raises(TypeError, match="positional"):
+            module.batch_norm(x, four, four, four, four)
+
+
+def test_every_type_that_a_function_returns_is_exported():
+    """The caches, named after the operation, and the gradients that are a type of their own."""
+    returned = set()
+    for name in functional.__all__:
+        if inspect.isfunction(function := getattr(functional, name)):
+            result = typing.get_type_hints(function)["return"]
+            returned |= {kind for kind in (result, *typing.get_args(result)) if hasattr(kind, "_fields")}
+    assert len(returned) >= 14
+    exported = {getattr(functional, name) for name in functional.__all__ if inspect.isclass(getattr(functional, name))}
+    assert exported == returned
 
 
 ONES = np.ones((2, 3, 4, 4), np.float32)
@@ -93,7 +114,7 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
             lambda: F.upsample_nearest2d(ONES[0]),
             r"upsample_nearest2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)",
         ),
-        (lambda: F.upsample_nearest2d(ONES, 0), "upsample_nearest2d: factor must be at least 1, got 0"),
+        (lambda: F.upsample_nearest2d(ONES, 0), "upsample_nearest2d: scale_factor must be at least 1, got 0"),
         (lambda: F.soft_argmax2d(ONES[0]), r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(3, 4, 4\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Each operation against its definition, written as the plain loops that the fast form must equal."""
+"""Each operation against its definition, written as plain loops; and backward passes against a second derivation."""
 
 import itertools
 
@@ -7,13 +7,13 @@ import pytest
 
 from numpynet.dispatch import ops
 from numpynet.factors import Factors
+from tests.seeds import seeded
 
 F = ops()
-RNG = np.random.default_rng(20)
 
 
 def windows(image, kernel, stride, padding, dilation, fill):
-    """Yields oh, ow and the window there as (C, KH, KW), one pixel at a time; past the edges stands `fill`."""
+    """Yields oh, ow and the window there as (C, KH, KW), copied pixel by pixel; outside the image it holds `fill`."""
     C, H, W = image.shape
     OH = (H + 2 * padding[0] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
     OW = (W + 2 * padding[1] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
@@ -26,17 +26,19 @@ def windows(image, kernel, stride, padding, dilation, fill):
         yield oh, ow, window
 
 
-GEOMETRIES = [
+GEOMETRIES = [  # kernel, stride, padding, dilation
     ((3, 3), (1, 1), (0, 0), (1, 1)),
     ((3, 2), (2, 1), (1, 0), (1, 2)),
     ((2, 3), (3, 2), (1, 1), (2, 1)),
 ]
+geometries = pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
+@geometries
 def test_conv2d(kernel, stride, padding, dilation):
-    x = RNG.standard_normal((2, 3, 8, 7))
-    weight, bias = RNG.standard_normal((4, 3, *kernel)), RNG.standard_normal(4)
+    rng = seeded("conv2d", kernel, stride, padding, dilation)
+    x = rng.standard_normal((2, 3, 8, 7))
+    weight, bias = rng.standard_normal((4, 3, *kernel)), rng.standard_normal(4)
     out, _ = F.conv2d(x, weight, bias, stride, padding, dilation)
     seen = 0
     for n in range(2):
@@ -47,9 +49,30 @@ def test_conv2d(kernel, stride, padding, dilation):
     assert seen == out.size
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), GEOMETRIES)
+@geometries
+def test_conv2d_backward_is_the_convolution_with_rotated_filters(kernel, stride, padding, dilation):
+    """dx as other texts teach it: spread dout by the stride, pad it fully, slide the rotated filters over it."""
+    rng = seeded("rotated", kernel, stride, padding, dilation)
+    (KH, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
+    x, weight = rng.standard_normal((2, 3, 8, 7)), rng.standard_normal((4, 3, *kernel))
+    out, cache = F.conv2d(x, weight, None, stride, padding, dilation)
+    dout = rng.standard_normal(out.shape)
+    dx, _, _ = F.conv2d_backward(dout, cache)
+
+    N, filters, OH, OW = dout.shape
+    spread = np.zeros((N, filters, SH * (OH - 1) + 1, SW * (OW - 1) + 1))
+    spread[:, :, ::SH, ::SW] = dout  # stride - 1 zeros between its numbers
+    rotated = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (F, C, KH, KW) -> (C, F, KH, KW)
+    seen, _ = F.conv2d(spread, rotated, None, 1, (DH * (KH - 1), DW * (KW - 1)), dilation)
+    dxp = np.zeros((N, 3, 8 + 2 * PH, 7 + 2 * PW))  # the pixels at the end that no window sees keep 0
+    dxp[:, :, : seen.shape[2], : seen.shape[3]] = seen
+    np.testing.assert_allclose(dx, dxp[:, :, PH : PH + 8, PW : PW + 7], rtol=1e-12, atol=1e-12)
+
+
+@geometries
 def test_max_pool2d(kernel, stride, padding, dilation):
-    x = RNG.standard_normal((2, 3, 8, 7)) - 5  # negative, so that padding with zeros would show
+    rng = seeded("max_pool2d", kernel, stride, padding, dilation)
+    x = rng.standard_normal((2, 3, 8, 7)) - 5  # negative: a zero of the padding would win
     out, _ = F.max_pool2d(x, kernel, stride, padding, dilation)
     seen = 0
     for n in range(2):
@@ -69,7 +92,7 @@ def test_max_pool2d_backward_adds_where_windows_overlap():
     assert dx.sum() == 1111.0
 
 
-def test_max_pool2d_first_of_equals_wins():
+def test_max_pool2d_lets_the_first_of_equal_elements_win():
     _, cache = F.max_pool2d(np.ones((1, 1, 2, 2)), 2)
     dx = F.max_pool2d_backward(np.full((1, 1, 1, 1), 3.0), cache)
     np.testing.assert_array_equal(dx[0, 0], [[3.0, 0.0], [0.0, 0.0]])
@@ -77,7 +100,7 @@ def test_max_pool2d_first_of_equals_wins():
 
 @pytest.mark.parametrize("kernel", [(46, 46), (60, 5), (5, 60)])
 def test_max_pool2d_counts_to_the_end_of_a_large_window(kernel):
-    """The winner's number, up to 2115, must fit into the type that the cache keeps it in."""
+    """The winner's number, up to 2115, must fit into the cache's integer type."""
     x = np.zeros((1, 1, *kernel))
     x[0, 0, -1, -1] = 1
     _, cache = F.max_pool2d(x, kernel)
@@ -95,8 +118,9 @@ def test_max_pool2d_keeps_nan():
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3, 4, 5)])
 def test_batch_norm(shape):
-    x = RNG.standard_normal(shape) * 3 + 7
-    weight, bias = RNG.standard_normal(3), RNG.standard_normal(3)
+    rng = seeded("batch_norm", shape)
+    x = rng.standard_normal(shape) * 3 + 7
+    weight, bias = rng.standard_normal(3), rng.standard_normal(3)
     out, cache = F.batch_norm(x, weight, bias, eps=1e-3)
     for c in range(3):
         numbers = x[:, c].ravel().tolist()
@@ -107,8 +131,36 @@ def test_batch_norm(shape):
         assert cache.var[c] == pytest.approx(var)
 
 
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3, 4, 5)])
+def test_batch_norm_backward_is_the_staged_one(shape):
+    """Forward in five lines, backward through the same five from the last to the first, one gradient per variable."""
+    rng = seeded("staged", shape)
+    x, dout = 7 + 3 * rng.standard_normal(shape), rng.standard_normal(shape)
+    weight, bias, eps = rng.standard_normal(3), rng.standard_normal(3), 1e-3
+    dx, dweight, dbias = F.batch_norm_backward(dout, F.batch_norm(x, weight, bias, eps=eps)[1])
+    for c in range(3):
+        M, w, x_c, dout_c = x[:, c].size, weight[c], x[:, c].ravel(), dout[:, c].ravel()
+        mean = x_c.sum() / M
+        centred = x_c - mean
+        var = (centred**2).sum() / M
+        std = np.sqrt(var + eps)
+        x_hat = centred / std  # and out = w x_hat + bias
+
+        dx_hat = w * dout_c  # from out = w x_hat + bias
+        dstd = -(dx_hat * centred).sum() / std**2  # from x_hat = centred / std
+        dcentred = dx_hat / std
+        dvar = dstd / (2 * std)  # from std = sqrt(var + eps)
+        dcentred += dvar * 2 * centred / M  # from var = sum(centred^2) / M: its second path
+        dmean = -dcentred.sum()  # from centred = x - mean
+        staged = dcentred + dmean / M  # from mean = sum(x) / M: x's second path
+
+        np.testing.assert_allclose(dx[:, c].ravel(), staged, rtol=1e-10, atol=1e-12)
+        assert dweight[c] == pytest.approx((dout_c * x_hat).sum(), abs=1e-12)
+        assert dbias[c] == pytest.approx(dout_c.sum(), abs=1e-12)
+
+
 def test_running_update_remembers_the_unbiased_variance():
-    x = np.array([[1.0], [2.0], [6.0]])  # mean 3, sum of squares about it 14
+    x = np.array([[1.0], [2.0], [6.0]])  # mean 3; the squared distances from it add up to 14
     _, cache = F.batch_norm(x)
     mean, var = F.running_update(np.array([10.0]), np.array([20.0]), cache, momentum=0.25)
     np.testing.assert_allclose(mean, 0.75 * 10 + 0.25 * 3)
@@ -117,13 +169,14 @@ def test_running_update_remembers_the_unbiased_variance():
 
 def test_batch_norm_keeps_digits_far_from_zero():
     """In float32, E[x^2] - E[x]^2 of numbers around 4096 is off by whole units; the variance here is 1."""
-    x = (RNG.standard_normal((64, 1, 32, 32)) + 4096).astype(np.float32)
+    x = (seeded("far from zero").standard_normal((64, 1, 32, 32)) + 4096).astype(np.float32)
     _, cache = F.batch_norm(x)
     assert cache.var[0] == pytest.approx(x.astype(np.float64).var(), rel=1e-5)
 
 
 def test_linear():
-    x, weight, bias = RNG.standard_normal((2, 3)), RNG.standard_normal((4, 3)), RNG.standard_normal(4)
+    rng = seeded("linear")
+    x, weight, bias = rng.standard_normal((2, 3)), rng.standard_normal((4, 3)), rng.standard_normal(4)
     out, _ = F.linear(x, weight, bias)
     for n, o in itertools.product(range(2), range(4)):
         assert out[n, o] == pytest.approx(sum(x[n, i] * weight[o, i] for i in range(3)) + bias[o])
@@ -144,8 +197,8 @@ def test_dropout_keeps_the_expected_value():
     np.testing.assert_array_equal(F.dropout_backward(x, cache), out)
 
 
-def test_dropout_keeps_what_is_drawn_at_p_itself():
-    """Draws lie in 0 <= draw < 1, so that with >= nothing is dropped at p = 0."""
+def test_dropout_keeps_a_number_whose_draw_is_p_itself():
+    """A number is kept if draw >= p. Draws lie in 0 <= draw < 1, so p = 0 drops nothing."""
     draws = np.random.default_rng(3).random(50, dtype=np.float32)
     _, cache = F.dropout(np.ones(50, np.float32), float(draws[17]), rng=3)
     np.testing.assert_array_equal(cache.mask, draws >= draws[17])
@@ -193,7 +246,7 @@ def test_adam_first_step_has_length_lr_whatever_the_gradient():
         assert param[0] == pytest.approx(2.0 - 0.1 * np.sign(grad))
 
 
-def test_adam_with_decoupled_decay_shortens_weights_by_one_share_whatever_the_gradient():
+def test_adam_with_decoupled_decay_shrinks_weights_at_one_rate_whatever_the_gradient():
     for grad in (0.0, 1e-3, -1.0, 1e4):
         param = np.array([2.0])
         F.adam_update(param, np.array([grad]), np.zeros(1), np.zeros(1), 1, 0.1, (0.9, 0.999), 1e-12, 0.3, True)
@@ -220,12 +273,12 @@ def test_adam_eps_stands_outside_the_root_after_the_correction():
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_sgd_with_momentum_and_decay(nesterov):
-    """The velocity begins as the first gradient itself; Nesterov's step looks one velocity ahead."""
+    """The first velocity is the first gradient; Nesterov's step looks one velocity ahead."""
     param = np.array([1.0])
     velocity = F.sgd_update(param, np.array([0.5]), None, 0.1, 0.9, 0.25, 0.2, nesterov)  # g = 0.5 + 0.2 * 1 = 0.7
     after = 1 - 0.1 * (0.7 + 0.9 * 0.7 if nesterov else 0.7)
     assert (velocity[0], param[0]) == pytest.approx((0.7, after))
-    grad = np.array([0.3 - 0.2 * after])  # which decay makes 0.3
+    grad = np.array([0.3 - 0.2 * after])  # with the decay's 0.2 * after: 0.3
     velocity = F.sgd_update(param, grad, velocity, 0.1, 0.9, 0.25, 0.2, nesterov)
     second = 0.9 * 0.7 + 0.75 * 0.3
     assert (velocity[0], param[0]) == pytest.approx(
@@ -240,7 +293,7 @@ def test_sgd_without_momentum_is_one_step_down():
 
 
 def test_upsample_nearest2d():
-    x = RNG.standard_normal((2, 3, 2, 4))
+    x = seeded("upsample_nearest2d").standard_normal((2, 3, 2, 4))
     out, _ = F.upsample_nearest2d(x, 3)
     assert out.shape == (2, 3, 6, 12)
     for h, w in itertools.product(range(6), range(12)):
@@ -248,14 +301,14 @@ def test_upsample_nearest2d():
 
 
 def test_upsample_nearest2d_backward_adds_up_each_square():
-    dout = RNG.standard_normal((2, 3, 4, 6))
+    dout = seeded("upsample_nearest2d_backward").standard_normal((2, 3, 4, 6))
     dx = F.upsample_nearest2d_backward(dout, F.upsample_nearest2d(np.zeros((2, 3, 2, 3)), 2)[1])
     for h, w in itertools.product(range(2), range(3)):
         np.testing.assert_allclose(dx[:, :, h, w], dout[:, :, 2 * h : 2 * h + 2, 2 * w : 2 * w + 2].sum(axis=(2, 3)))
 
 
 def test_soft_argmax2d():
-    x = 3 * RNG.standard_normal((2, 3, 4, 5))
+    x = 3 * seeded("soft_argmax2d").standard_normal((2, 3, 4, 5))
     out, _ = F.soft_argmax2d(x)
     assert out.shape == (2, 6)
     for n, k in itertools.product(range(2), range(3)):

@@ -1,4 +1,4 @@
-"""What is no array, or one whose products or masks mean something else, is refused with its name: readable and fast."""
+"""Lists, matrices, masked arrays and other kinds of arrays are refused by name, in readable and fast functions."""
 
 import numpy as np
 import pytest
@@ -41,13 +41,13 @@ CALLS = {
 @pytest.mark.parametrize("module", [functional, kernels])
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("kind", STRANGE)
-def test_what_is_no_array_of_numbers_is_named(module, call, kind):
+def test_an_argument_that_is_no_array_of_numbers_is_named(module, call, kind):
     with pytest.raises(ValueError, match=f"^{call} must be an array of .* numbers, got {kind}$"):
         CALLS[call](module, STRANGE[kind])
 
 
 @pytest.mark.parametrize("module", [functional, kernels])
-def test_lists_in_place_of_what_may_be_left_out(module):
+def test_a_list_for_an_optional_argument_is_named(module):
     with pytest.raises(ValueError, match="linear: bias must be an array"):
         module.linear(TWO, TWO, [1.0, 1.0])
     with pytest.raises(ValueError, match="batch_norm: weight must be an array"):
@@ -62,7 +62,7 @@ def test_a_layer_names_itself(layer):
         layer(None)
 
 
-def test_whole_numbers_may_be_targets_and_go_through_a_relu():
+def test_integers_may_be_targets_and_go_through_a_relu():
     assert MSELoss()(TWO, np.zeros((2, 2), int))[0] == 1
     assert WingLoss()(TWO, np.ones((2, 2), np.uint8))[0] == 0
     np.testing.assert_array_equal(ReLU()(np.array([-1, 2])), [0, 2])
@@ -77,7 +77,7 @@ def test_dloss_is_one_number(module, loss):
     getattr(module, f"{loss}_backward")(np.float32(2), cache)
 
 
-def test_a_parameter_is_no_masked_array_nor_a_matrix():
+def test_a_parameter_refuses_a_masked_array_and_a_matrix():
     for kind in ("matrix", "MaskedArray"):
         with pytest.raises(ValueError, match=f"Parameter: data must be an array .*, got {kind}"):
             Parameter(STRANGE[kind])

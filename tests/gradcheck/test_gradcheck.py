@@ -1,4 +1,4 @@
-"""The gradient checker itself: it accepts right gradients over many geometries, and its command line speaks plainly."""
+"""The gradient checker: it accepts right gradients for many geometries, names mistakes, and reports them plainly."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_command_line(capsys):
     assert "every gradient is right" in text
 
 
-def test_command_line_refuses_what_cannot_be(capsys):
+def test_command_line_refuses_a_kernel_larger_than_the_image(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["conv2d", "--kernel", "9"])
     assert caught.value.code == 2
@@ -120,14 +120,14 @@ def test_command_line_refuses_what_cannot_be(capsys):
         (["linear", "--seed", "-1"], "--seed must be at least 0, got -1"),
     ],
 )
-def test_command_line_names_what_is_no_size(arguments, words, capsys):
+def test_command_line_names_an_option_out_of_range(arguments, words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith(words)
 
 
-def test_command_line_fails_where_a_gradient_is_wrong(capsys, monkeypatch):
+def test_command_line_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
     from numpynet import functional as F
 
     monkeypatch.setattr(F, "relu_backward", lambda dout, cache: 2 * dout * cache.passed)

@@ -1,4 +1,4 @@
-"""The mistakes that educational networks ship with: each is planted in a copy, and must be caught and named."""
+"""Common mistakes of educational networks: each is planted in a copy of a module, and must be caught and named."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from numpynet.gradcheck.cases import CASES
 from tests.functional import test_by_definition
 from tests.gradcheck.planted import plant
 
-# Case and its options; module and function; what is right and what is planted; the gradient that suffers; the verdict.
+# Case and options; module and function; the right text and the planted one; the wrong gradient; words of the verdict.
 GRADIENT_BUGS = {
     "pool backward with = for +=": (
         ("max_pool2d", {"kernel": 3, "stride": 2, "padding": 0}),
@@ -22,7 +22,7 @@ GRADIENT_BUGS = {
         ("dout.dtype.type(cache.elements)", "dout.dtype.type(cache.elements - 1)"),
         ("dx", "no simple pattern"),
     ),
-    "batch norm backward without gamma": (
+    "batch norm backward without its weight": (
         ("batch_norm", {}),
         ("batch_norm", "batch_norm_backward"),
         ("cache.weight * cache.inv_std", "cache.inv_std"),
@@ -37,7 +37,7 @@ GRADIENT_BUGS = {
     "stride missing in conv backward": (
         ("conv2d", {"kernel": 2, "stride": 3, "size": 8}),
         ("conv2d", "conv2d_backward"),
-        ("fold(dcols, dxp[n], kernel, stride, dilation", "fold(dcols, dxp[n], kernel, (1, 1), dilation"),
+        ("fold(dunfolded, dxp[n], kernel, stride, dilation", "fold(dunfolded, dxp[n], kernel, (1, 1), dilation"),
         ("dx", "not zero where no window looks"),
     ),
     "conv backward with = for +=": (
@@ -66,7 +66,7 @@ GRADIENT_BUGS = {
     ),
     "mean squared error without its 2": (
         ("mse_loss", {}),
-        ("mse_loss", "mse_loss_backward"),
+        ("losses", "mse_loss_backward"),
         ("2.0 * dloss", "dloss"),
         ("dx", "every element is 0.5 times"),
     ),
@@ -84,7 +84,7 @@ GRADIENT_BUGS = {
     ),
     "a sign": (
         ("smooth_l1_loss", {}),
-        ("smooth_l1_loss", "smooth_l1_loss_backward"),
+        ("losses", "smooth_l1_loss_backward"),
         ("return slope *", "return -slope *"),
         ("dx", "wrong sign"),
     ),
@@ -102,7 +102,7 @@ def test_gradient_bug_is_caught_and_named(bug, monkeypatch):
     assert words in findings[name].cause
 
 
-# Not gradients: module and function; what is right and what is planted; the test of tests/functional that must fail.
+# Not gradients: module and function; the right text and the planted one; the test of tests/functional that must fail.
 OTHER_BUGS = {
     "running variance is the biased one": (
         ("batch_norm", "running_update"),
@@ -111,7 +111,10 @@ OTHER_BUGS = {
     ),
     "batch norm normalises with the unbiased variance": (
         ("batch_norm", "batch_norm"),
-        ("var = np.square(centred).mean(axis=_others(x), dtype=np.float64)", "var = x.var(axis=_others(x), ddof=1)"),
+        (
+            "var = np.square(centred).mean(axis=all_but_channels(x), dtype=np.float64)",
+            "var = x.var(axis=all_but_channels(x), ddof=1)",
+        ),
         "test_batch_norm",
     ),
     "Adam without bias correction": (

@@ -372,9 +372,9 @@ def test_adam_of_factors_moves_every_row(rows, images, dtype):
 def test_batch_norm(affine, given, dtype):
     x = 2 + 3 * random((3, 2, 4, 5), dtype)
     weight, bias = (random(2, dtype), random(2, dtype)) if affine else (None, None)
-    statistics = (random(2, dtype), RNG.uniform(0.5, 2, 2).astype(dtype)) if given else (None, None)
-    out, cache = unchanged((x,), lambda: batch_norm.batch_norm(x, weight, bias, *statistics, 0.03))
-    expected, readable = functional.batch_norm(x, weight, bias, *statistics, 0.03)
+    statistics = {"mean": random(2, dtype), "var": RNG.uniform(0.5, 2, 2).astype(dtype)} if given else {}
+    out, cache = unchanged((x,), lambda: batch_norm.batch_norm(x, weight, bias, **statistics, eps=0.03))
+    expected, readable = functional.batch_norm(x, weight, bias, **statistics, eps=0.03)
     same(out, expected, dtype)
     for got, want in zip(
         batch_norm.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),

@@ -5,7 +5,6 @@ what share of its tolerance it used; conftest.py prints the table at the end of 
 """
 
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,15 +17,11 @@ from numpynet.dispatch import ops
 from numpynet.module import Module
 from numpynet.typing import AnyArray, Array
 from tests.parity.tolerances import Kind, tolerance
+from tests.seeds import seeded as seeded
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 record: Callable[[tuple[str, Any]], None] = lambda _: None  # noqa: E731  (conftest.py puts the test's own in here)
-
-
-def seeded(*about: Any) -> np.random.Generator:
-    """A generator that is the same for the same case in every process, and another for another case."""
-    return np.random.default_rng(zlib.crc32(repr(about).encode()))
 
 
 def check(

@@ -21,11 +21,13 @@ SHAPES = [(2, 3, 4, 5), (1, 1, 1, 1), (3, 2, 1, 7), (2, 68, 6, 6)]
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_upsample(shape, factor, dtype):
-    def theirs(x: torch.Tensor, factor: int) -> torch.Tensor:
-        return nn.functional.interpolate(x, scale_factor=factor, mode="nearest")
+    def theirs(x: torch.Tensor, scale_factor: int) -> torch.Tensor:
+        return nn.functional.interpolate(x, scale_factor=scale_factor, mode="nearest")
 
     x = seeded(shape).standard_normal(shape)
-    check("upsample_nearest2d", upsample_nearest2d, upsample_nearest2d_backward, theirs, [x], dtype, factor=factor)
+    check(
+        "upsample_nearest2d", upsample_nearest2d, upsample_nearest2d_backward, theirs, [x], dtype, scale_factor=factor
+    )
 
 
 @both_dtypes

@@ -74,7 +74,7 @@ def test_batch_norm_with_given_statistics(which, shape, places, dtype):
     rng = seeded(which, shape, places, dtype)
     weight, bias, mean, var = (rng.uniform(0.5, 2, 3).astype(dtype) for _ in range(4))
     x = sprinkled(rng, shape, dtype, places if which != "dout" else 0)
-    out, cache = ops().batch_norm(x, weight, bias, mean, var)
+    out, cache = ops().batch_norm(x, weight, bias, mean=mean, var=var)
     tensors = [torch.tensor(a, requires_grad=True) for a in (x, weight, bias)]
     expected = nn.functional.batch_norm(tensors[0], *map(torch.from_numpy, (mean, var)), *tensors[1:])
     alike(out, expected, "out")

@@ -200,7 +200,7 @@ BOTH = {
     "upsample: factor 0": (
         lambda: F.upsample_nearest2d(X, 0),
         lambda: torch_f.interpolate(t(X), scale_factor=0),
-        "upsample_nearest2d: factor must be at least 1",
+        "upsample_nearest2d: scale_factor must be at least 1",
     ),
     "Conv2d: kernel of floats": (
         lambda: Conv2d(3, 2, 3.0),
