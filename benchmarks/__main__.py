@@ -1,38 +1,79 @@
-"""`python -m benchmarks SUBCOMMAND`: each subcommand is a file of this folder with a `main`."""
+"""`python -m benchmarks COMMAND`: each command is a module with `add_options(parser)` and `run(args)`."""
 
 import argparse
 import importlib
 import sys
+from typing import NamedTuple
 
-COMMANDS = {
-    "train": ("train_step", "one training step of both backends, side by side"),
-    "epoch": ("epoch", "an epoch on real frames, the loader included"),
-    "layers": ("layers", "each operation of both, forward and backward"),
-    "roofline": ("roofline", "what the machine could do at best, and how near a step comes"),
-    "scaling": ("scaling", "time and memory against batch size, image size and threads"),
-    "latency": ("latency", "one face, and a cold `fkp detect`"),
-    "busy": ("busy", "frames a second of `fkp detect` beside processes that keep all cores busy"),
-    "video": ("video", "faces followed through clips: frames a second, jitter and lag"),
-    "report": ("report", "the results files as tables and pictures, in docs/ and the README"),
-    "profile": ("step_profile", "where a training step of numpynet spends its time, layer by layer"),
-    "curves": ("curves", "the losses of several training runs in one picture"),
-    "haar-calibration": ("haar_calibration", "how the Haar cascade's boxes lie to the labelled faces"),
-    "haar-search": ("haar_search", "what each choice of the Haar step finds, and its false faces"),
-    "haar-confidence": ("haar_confidence", "the constants of a face's confidence, fitted, and what thresholds do"),
-    "landmarks": ("landmarks", "dlib's 68-point predictor and the shipped weights on the same frames"),
+
+class Command(NamedTuple):
+    """A module of this package, and what it does, for the list of commands."""
+
+    module: str
+    help: str
+
+
+GROUPS = {
+    "speed": {
+        "train": Command("train_step", "one training step in numpynet and in PyTorch"),
+        "epoch": Command("epoch", "one epoch on real frames, with the data loader"),
+        "layers": Command("layers", "each operation in numpynet and in PyTorch, forward and backward"),
+        "profile": Command("step_profile", "the time that each layer takes in a training step of numpynet"),
+        "roofline": Command("roofline", "the shortest step that this machine allows, and how near a step comes to it"),
+        "scaling": Command("scaling", "time and memory against batch size, image size and threads"),
+        "latency": Command("latency", "the time for one face, and for a cold `fkp detect`"),
+        "busy": Command("busy", "frames per second of `fkp detect` while other processes keep all cores busy"),
+        "curves": Command("curves", "the losses of several training runs in one picture"),
+        "report": Command("report", "the stored results as tables and pictures, in docs/ and the README"),
+    },
+    "quality": {
+        "landmarks": Command(
+            "quality.landmarks", "dlib's 68 points and those of the shipped weights on the same frames"
+        ),
+        "video": Command("quality.video", "faces followed through clips: frames per second, shake and lag"),
+    },
+    "calibration of the application's constants": {
+        "haar-calibration": Command(
+            "calibration.haar_calibration", "where the labelled faces lie in the Haar cascade's boxes"
+        ),
+        "haar-search": Command("calibration.haar_search", "faces found and false faces for each setting of the search"),
+        "haar-confidence": Command(
+            "calibration.haar_confidence", "the constants of a face's confidence, and what thresholds on it do"
+        ),
+    },
 }
 
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
-def main() -> int:
-    """Run the subcommand that the command line names; its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measurements of this project.")
-    parser.add_argument("command", choices=COMMANDS, help="; ".join(f"{k}: {v}" for k, (_, v) in COMMANDS.items()))
-    args, rest = parser.parse_known_args(sys.argv[1:2])
-    rest += sys.argv[2:]
-    sys.argv = [f"python -m benchmarks {args.command}", *rest]
-    module = importlib.import_module(f"benchmarks.{COMMANDS[args.command][0]}")
-    return int(module.main() or 0)
+
+def command_list() -> str:
+    """All commands, one per line, under the names of their groups."""
+    lines = []
+    for title, group in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:18}{command.help}" for name, command in group.items())]
+    return "\n".join(lines[1:])
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that `arguments` begins with, on the rest of them; its exit code."""
+    chooser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measurements of this project.",
+        epilog=command_list(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chooser.add_argument("command", choices=COMMANDS, nargs="?", metavar="COMMAND", help="one of those listed below")
+    chosen = chooser.parse_args(arguments[:1]).command
+    if chosen is None:
+        chooser.print_help()
+        return 2
+    # Imported only now: each command needs libraries that another does without.
+    module = importlib.import_module(f"benchmarks.{COMMANDS[chosen].module}")
+    summary, _, _ = (module.__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {chosen}", description=summary)
+    module.add_options(parser)
+    return int(module.run(parser.parse_args(arguments[1:])) or 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

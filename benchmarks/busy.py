@@ -1,7 +1,7 @@
-"""`python -m benchmarks busy`: frames a second of `fkp detect` on a video, on a quiet machine and on a busy one.
+"""`python -m benchmarks busy`: frames per second of `fkp detect` on a video, on a quiet machine and on a busy one.
 
-A busy core is a process that does nothing but count, one for each core. Every figure is of a whole run of the command,
-as it prints it. Runs of all settings take turns, so that what else the machine does falls on all of them alike.
+The machine is made busy by one process per core that loops forever. Each figure is the one that a whole run of the
+command prints. The settings take turns, so that other work on the machine slows all of them alike.
 """
 
 import argparse
@@ -16,17 +16,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.clips import HEIGHT, RATE, WIDTH, one_face
+from benchmarks.quality.clips import HEIGHT, RATE, WIDTH, one_face
 from fkp_app.backends.predictor import BACKENDS, get_predictor
 from fkp_app.media.video.writer import VideoWriter
 
-HERE = Path(__file__).parent.parent
+THIS_CHECKOUT = Path(__file__).parent.parent
 LOADS = ("quiet", "busy", "two at once")
-SPIN = "while True: pass"
+LOOP_FOREVER = "while True: pass"
 
 
 class Setting(NamedTuple):
-    """What a run is: whose code, which backend, which --threads ("" for the default), and what runs beside it."""
+    """One way to run `fkp detect`.
+
+    code: the checkout whose code runs; threads: the value of --threads, "" for the default; load: one of LOADS, what
+    runs at the same time.
+    """
 
     code: str
     backend: str
@@ -41,12 +45,12 @@ def cores() -> list[int]:
 
 @contextmanager
 def busy_cores() -> Iterator[None]:
-    """One process for each core that keeps it busy, bound to it where the system allows that."""
+    """While this context lasts, a process on each core keeps it busy; bound to the core if the system allows that."""
     processes = []
     try:
         for core in cores():
             pin = f"import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, [{core}])"
-            processes.append(subprocess.Popen([sys.executable, "-c", f"{pin}\n{SPIN}"]))
+            processes.append(subprocess.Popen([sys.executable, "-c", f"{pin}\n{LOOP_FOREVER}"]))
         yield
     finally:
         for process in processes:
@@ -55,7 +59,7 @@ def busy_cores() -> Iterator[None]:
 
 
 def start(setting: Setting, clip: Path) -> "subprocess.Popen[str]":
-    """`fkp detect` on the clip."""
+    """Start `fkp detect` on the clip."""
     options = ["--backend", setting.backend, *(["--threads", setting.threads] if setting.threads else [])]
     return subprocess.Popen(
         [sys.executable, "-m", "fkp_app", "detect", str(clip), *options],
@@ -68,16 +72,16 @@ def start(setting: Setting, clip: Path) -> "subprocess.Popen[str]":
 
 
 def speed(process: "subprocess.Popen[str]") -> float:
-    """Frames a second, as the command says at its end. SystemExit where it failed."""
-    out, problem = process.communicate()
-    said = re.search(r"([\d.]+) frames a second", out)
-    if process.returncode or said is None:
-        raise SystemExit(f"{' '.join(map(str, process.args))}: exit code {process.returncode}: {problem or out}")  # type: ignore[arg-type]
-    return float(said[1])
+    """Wait for the command; the frames per second that it printed at its end. SystemExit if it failed."""
+    out, errors = process.communicate()
+    found = re.search(r"([\d.]+) frames (?:a|per) second", out)
+    if process.returncode or found is None:
+        raise SystemExit(f"{' '.join(map(str, process.args))}: exit code {process.returncode}: {errors or out}")  # type: ignore[arg-type]
+    return float(found[1])
 
 
 def measure(setting: Setting, clip: Path) -> float:
-    """Frames a second of one run; of two at once, the mean of both."""
+    """Frames per second of one run; for two runs at once, the mean of both."""
     if setting.load == "busy":
         with busy_cores():
             return speed(start(setting, clip))
@@ -86,23 +90,25 @@ def measure(setting: Setting, clip: Path) -> float:
 
 
 def draw_clip(path: Path, frames: int) -> None:
-    """A video of one face that moves."""
+    """Write a video of one moving face to `path`."""
     clip = one_face("mix", get_predictor("numpy", threads=1), frames=frames)
     with VideoWriter(path, WIDTH, HEIGHT, RATE) as writer:
         for index, image in enumerate(clip.images()):
             writer.write(image, clip.time(index))
 
 
-def main() -> int:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks busy", description=main.__doc__)
-    parser.add_argument("--frames", type=int, default=60, help="of the video")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of every setting; the median is printed")
-    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
-    parser.add_argument("--threads", nargs="+", default=["", "1"], help="values of --threads; '' is the default")
-    parser.add_argument("--loads", nargs="+", choices=LOADS, default=list(LOADS))
-    parser.add_argument("--code", nargs="+", default=[str(HERE)], help="checkouts to compare, this one if not given")
-    args = parser.parse_args()
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--frames", type=int, default=60, help="frames of the video (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per setting; the median is printed")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS), help="default: all")
+    parser.add_argument("--threads", nargs="+", default=["", "1"], help="values of --threads; '' is its default")
+    parser.add_argument("--loads", nargs="+", choices=LOADS, default=list(LOADS), help="default: all")
+    parser.add_argument("--code", nargs="+", default=[str(THIS_CHECKOUT)], help="checkouts to compare (default: this)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure all settings in turn, and print a table."""
     settings = [
         Setting(str(Path(code).absolute()), backend, threads, load)
         for load in args.loads
@@ -117,9 +123,8 @@ def main() -> int:
         for _ in range(args.rounds):
             for setting in settings:
                 found[setting].append(measure(setting, clip))
-    print(f"{len(cores())} processors; frames a second of `fkp detect`, {args.frames} frames, {args.rounds} rounds")
+    print(f"{len(cores())} processors; frames per second of `fkp detect`, {args.frames} frames, {args.rounds} rounds")
     print(f"{'code':40} {'backend':8} {'--threads':10} {'load':12} {'median':>8} {'least':>8} {'most':>8}")
     for setting, speeds in found.items():
         row = f"{setting.code[-40:]:40} {setting.backend:8} {setting.threads or 'default':10} {setting.load:12}"
         print(f"{row} {statistics.median(speeds):8.1f} {min(speeds):8.1f} {max(speeds):8.1f}")
-    return 0

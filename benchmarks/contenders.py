@@ -1,4 +1,4 @@
-"""Who takes part in the training benchmark: each makes a network, and then takes training steps."""
+"""The contenders of the training benchmark: each builds a network and then takes training steps."""
 
 import time
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from numpynet.typing import Array
 PHASES = ("forward", "backward", "optimizer", "step")
 
 Step = Callable[[Array, Array], dict[str, float]]
-"""Takes one training step on images (N, 1, S, S) and targets (N, 136); the seconds of each phase."""
+"""Takes one training step on images (N, 1, S, S) and targets (N, 136); returns the seconds of each phase."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """make(arguments of the network, **options) gives the step; `environment` is its process's, where that matters."""
+    """make(the network's arguments, **options) returns the step; environment: variables that its process needs."""
 
     make: Callable[..., Step]
     options: dict[str, Any]
@@ -29,7 +29,7 @@ class Contender:
 
 
 def numpynet_step(arguments: dict[str, Any], ops: str, fused: bool) -> Step:
-    """numpynet's training step, by its readable functions or its fast kernels."""
+    """numpynet's training step. ops: "readable" or "fast"; fused: whether `fuse` merges the network's layers."""
     from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 
     use(ops)
@@ -53,7 +53,11 @@ def numpynet_step(arguments: dict[str, Any], ops: str, fused: bool) -> Step:
 
 
 def torch_step(arguments: dict[str, Any], fused: bool, channels_last: bool, compiled: bool) -> Step:
-    """PyTorch's training step; fused: its fastest Adam; channels_last: another layout; compiled: torch.compile."""
+    """PyTorch's training step.
+
+    fused: Adam in one kernel, PyTorch's fastest; channels_last: the memory format of images and filters;
+    compiled: whether `torch.compile` compiles the network.
+    """
     import torch
 
     from reference.models import Net
@@ -85,7 +89,7 @@ def _torch(fused: bool = True, channels_last: bool = False, compiled: bool = Fal
 
 
 FULL_WIDTH = {VARIABLE: WIDE} if has_wide_vectors() else {}
-"""Kernels that the processor lacks would end the process."""
+"""OpenBLAS's kernels for AVX-512, if this processor has it; otherwise they would crash the process."""
 
 FAST = "numpynet, fast"
 COURSE = "torch, as the course writes it"
@@ -104,7 +108,7 @@ CONTENDERS = {
 
 
 def phases(clock: list[float]) -> dict[str, float]:
-    """Four readings of the clock as the seconds of each phase."""
+    """The seconds of each phase from four readings of the clock: at the start and after each of the three phases."""
     return {
         "forward": clock[1] - clock[0],
         "backward": clock[2] - clock[1],

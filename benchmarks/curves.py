@@ -6,10 +6,12 @@ from pathlib import Path
 from fkp_app.training.curves import plot_losses
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="directory that `fkp train --out` filled")
     parser.add_argument("--out", type=Path, required=True, help="the picture, .png, .pdf or .svg")
-    args = parser.parse_args()
-    plot_losses({run.name: run for run in args.runs}, args.out)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw one line per run, named after its directory."""
+    plot_losses({directory.name: directory for directory in args.runs}, args.out)

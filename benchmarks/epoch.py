@@ -1,32 +1,30 @@
-"""`python -m benchmarks epoch`: an epoch on real frames, the loader included, in numpynet and in PyTorch.
+"""`python -m benchmarks epoch`: an epoch on real frames, the data loader included, in numpynet and in PyTorch.
 
-Both get their batches from the same loader, the one of `fkp train`: JPEG files, cropped with jitter, prepared in the
-background. What is reported is the epoch's time and how much of it a step waited for its batch.
+Both sides read their batches through the loader of `fkp train`: JPEG files, cropped with jitter, prepared by a
+background thread. Reported are the time of the epoch and the share of it that steps waited for their batches.
 """
 
 import argparse
-from pathlib import Path
 
 from benchmarks.contenders import CONTENDERS, COURSE, FAST
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process
+from benchmarks.options import add_shared
+from benchmarks.processes import TrainingWorker
 from benchmarks.tasks import Task, loader
-from numpynet.models import MODELS
 
 CHUNK = 10
-"""Steps that a contender takes before it is the other's turn."""
+"""Steps that a contender takes before the other's turn."""
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks epoch", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="the data set, as for `fkp train`")
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-size", type=int, default=10)
-    parser.add_argument("--steps", type=int, help="only so many; without it, the whole epoch")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--data", "--model", "--batch-size", "--json")
+    parser.add_argument("--steps", type=int, help="take only this many steps (default: the whole epoch)")
     parser.add_argument("--against", nargs="*", default=[COURSE], choices=list(CONTENDERS), metavar="CONTENDER")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Take the steps of the epoch, numpynet and each contender in turn; print and store the times."""
     machine = describe()
     print_description(machine)
     task = Task(args.model, args.batch_size, data=str(args.data))
@@ -36,19 +34,19 @@ def main() -> int:
     results = {}
     for name in (FAST, *args.against):
         results[name] = {"seconds": 0.0, "wait": 0.0, "steps": 0}
-    with Process(FAST, task) as fast:
+    with TrainingWorker(FAST, task) as fast:
         for name in args.against or [None]:
             rows: dict[str, list[dict[str, float]]] = {}
             if name is None:
                 rows[FAST] = fast.steps(steps)
             else:
-                with Process(name, task) as other:
+                with TrainingWorker(name, task) as other:
                     for begin in range(0, steps, CHUNK):
-                        for process in (fast, other) if begin // CHUNK % 2 else (other, fast):
-                            rows.setdefault(process.name, []).extend(process.steps(min(CHUNK, steps - begin)))
-            for who, taken in rows.items():
+                        for worker in (fast, other) if begin // CHUNK % 2 else (other, fast):
+                            rows.setdefault(worker.name, []).extend(worker.steps(min(CHUNK, steps - begin)))
+            for contender, taken in rows.items():
                 seconds, wait = (sum(row[key] for row in taken) for key in ("step", "wait"))
-                results[who] = {"seconds": seconds + wait, "wait": wait, "steps": len(taken)}
+                results[contender] = {"seconds": seconds + wait, "wait": wait, "steps": len(taken)}
     for name, row in results.items():
         share = 100 * row["wait"] / row["seconds"]
         ratio = row["seconds"] / results[FAST]["seconds"]
@@ -56,4 +54,3 @@ def main() -> int:
     if args.json is not None:
         settings = {"model": args.model, "batch_size": args.batch_size, "steps": steps, "whole": whole}
         write_results(args.json, machine, settings, {"epochs": results})
-    return 0

@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency`: one face: the network alone, from image to keypoints, and a cold `fkp detect`."""
+"""`python -m benchmarks latency`: the time for one face: the network alone, a photo, and a cold `fkp detect`."""
 
 import argparse
 import os
@@ -9,13 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
+from benchmarks.options import add_shared
 from benchmarks.processes import Worker
 from numpynet.checkpoint import WeightsCard
 from numpynet.models import HOURGLASS, MODELS
@@ -25,7 +25,7 @@ from numpynet.typing import Array
 NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items()} | {
     "hourglass": ("HourglassNet", HOURGLASS)
 }
-"""Architecture and arguments, by the name that the results have for it."""
+"""Architecture and constructor arguments by the name of the row in the results."""
 
 SIDES = {
     "numpynet, readable": ("numpy", "readable"),
@@ -33,10 +33,11 @@ SIDES = {
     "torch": ("torch", ""),
     "OpenCV, from ONNX": ("onnx", ""),
 }
+"""Backend and numpynet's implementation by the name of the column in the results."""
 
 
 def network(name: str, backend: str, ops: str) -> Callable[[], object]:
-    """The network of one face, in evaluation, as detection runs it."""
+    """A call that runs the network on one face, in evaluation mode, as detection runs it."""
     from numpynet import fuse, use
     from numpynet.models import build
 
@@ -63,7 +64,7 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
 
 
 def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], object]:
-    """The network as OpenCV runs it, of which nobody else makes use meanwhile."""
+    """A call that runs the network in OpenCV, from ONNX."""
     import cv2
 
     from fkp_app.backends.onnx.export import to_onnx
@@ -78,7 +79,7 @@ def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], objec
 
 
 def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
-    """From the decoded photo to keypoints, with the shipped weights: the cascades, and the network twice."""
+    """A call that finds the keypoints of a decoded photo with the shipped weights: cascades, and the network twice."""
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.commands.demo import sample_photo
     from fkp_app.faces.detector import FaceDetector
@@ -92,18 +93,18 @@ def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
     return lambda: find_faces(image, detector, predictor)
 
 
-def serve(line: Connection, what: str, backend: str, ops: str) -> None:
-    """In the process: one call a message; its seconds."""
+def serve(connection: Connection, what: str, backend: str, ops: str) -> None:
+    """In the worker's process: one call per message; the answer is its seconds. what: "image" or a network's name."""
     call = image_to_keypoints(backend, ops) if what == "image" else network(what, backend, ops)
     while True:
-        line.recv()
+        connection.recv()
         begin = time.perf_counter()
         call()
-        line.send(time.perf_counter() - begin)
+        connection.send(time.perf_counter() - begin)
 
 
 def warm(what: str, rounds: int) -> dict[str, float]:
-    """Median seconds of each side, in turn, after three calls that do not count."""
+    """Median seconds of each side over `rounds` calls in turn, after three calls that do not count."""
     workers = {
         name: Worker(name, CONTENDERS[FAST].environment if backend == "numpy" else {}, serve, what, backend, ops)
         for name, (backend, ops) in SIDES.items()
@@ -122,7 +123,7 @@ def warm(what: str, rounds: int) -> dict[str, float]:
 
 
 def cold(rounds: int) -> dict[str, float]:
-    """Median wall seconds of `fkp detect` on one photo, in a new process each time."""
+    """Median wall-clock seconds of `fkp detect` on one photo over `rounds` new processes."""
     from fkp_app.commands.demo import sample_photo
 
     seconds: dict[str, list[float]] = {"numpy": [], "torch": []}
@@ -136,13 +137,15 @@ def cold(rounds: int) -> dict[str, float]:
     return {backend: statistics.median(found) for backend, found in seconds.items()}
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--cold-rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--rounds", type=int, default=31, help="timed calls of each side (default %(default)s)")
+    parser.add_argument("--cold-rounds", type=int, default=7, help="runs of `fkp detect` (default %(default)s)")
+    add_shared(parser, "--json")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure all rows; print and store the medians."""
     machine = describe()
     print_description(machine)
     results: dict[str, Any] = {}
@@ -154,4 +157,3 @@ def main() -> int:
     print("fkp detect, cold    " + "".join(f"  {name} {s:.2f} s" for name, s in results["cold"].items()))
     if args.json is not None:
         write_results(args.json, machine, {"rounds": args.rounds, "cold_rounds": args.cold_rounds}, results)
-    return 0

@@ -1,7 +1,7 @@
 """`python -m benchmarks layers`: each operation of the network, forward and backward, in numpynet and in PyTorch.
 
-Each side runs in a process of its own, and they take turns. Rates count the operations and the bytes that the
-mathematics needs: every argument read once, every result written once.
+Each side runs in a process of its own, and the two take turns. The rates count only the operations and the bytes that
+the mathematics needs: each argument is read once, each result written once.
 """
 
 import argparse
@@ -10,25 +10,28 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
+from benchmarks.options import add_shared
 from benchmarks.processes import Worker
 from fkp_app.backends.predictor import limit_threads
 from numpynet.models import MODELS
 from numpynet.typing import Array
 
 Sides = tuple[Callable[[], Any], Callable[[Any], Any]]
-"""forward() -> what backward needs; backward(that)."""
+"""forward() returns what backward needs, its cache or PyTorch's output; backward(cache)."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation on arrays of these shapes; `flop` and `floats` of its forward pass."""
+    """One operation on arrays of these shapes.
+
+    flop: floating-point operations of the forward pass; floats: numbers that the forward pass reads and writes.
+    """
 
     kind: str
     x: tuple[int, ...]
@@ -39,12 +42,12 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """For the table."""
+        """The operation and its shapes, as the table shows them."""
         return f"{self.kind} {' x '.join(map(str, self.x))}" + (f" -> {self.weight[0]}" if self.weight else "")
 
 
 def operations(model: str, batch_size: int) -> Iterator[Operation]:
-    """Those of the model, in the order of the data."""
+    """The model's operations, in the order in which the data passes them."""
     arguments = MODELS[model]
     side, width, padding = arguments["size"], 1, arguments["padding"]
     for filters in arguments["channels"]:
@@ -66,7 +69,7 @@ def operations(model: str, batch_size: int) -> Iterator[Operation]:
 
 
 def arrays(operation: Operation) -> tuple[Array, Array, Array]:
-    """x, weight and a vector for each channel."""
+    """Random x, weight and a vector (channels,) that serves as bias, or as batch norm's weight and bias."""
     rng = np.random.default_rng(0)
     weight = 0.1 * rng.standard_normal(operation.weight or (1,), np.float32)
     channels = operation.weight[0] if operation.weight else operation.x[1]
@@ -74,7 +77,7 @@ def arrays(operation: Operation) -> tuple[Array, Array, Array]:
 
 
 def numpynet_sides(operation: Operation) -> Sides:
-    """By the fast kernels."""
+    """The operation by numpynet's fast kernels."""
     from numpynet import use
     from numpynet.dispatch import ops
 
@@ -93,16 +96,16 @@ def numpynet_sides(operation: Operation) -> Sides:
         "linear": (lambda: f.linear(x, weight, vector), f.linear_backward),
         "smooth_l1_loss": (lambda: f.smooth_l1_loss(x, x[::-1]), f.smooth_l1_loss_backward),
     }
-    run, back = calls[operation.kind]
+    call, call_backward = calls[operation.kind]
 
     def forward() -> Any:
-        out, cache = run()
+        out, cache = call()
         if not dout:
             dout.append(np.random.default_rng(1).standard_normal(out.shape).astype(np.float32))
         return cache
 
     def backward(cache: Any) -> Any:
-        result = back(dout[0], cache)
+        result = call_backward(dout[0], cache)
         if operation.kind == "linear" and not isinstance(result[1], np.ndarray):
             return result[1].product()  # PyTorch makes it whole, too
         return result
@@ -111,7 +114,7 @@ def numpynet_sides(operation: Operation) -> Sides:
 
 
 def torch_sides(operation: Operation) -> Sides:
-    """By PyTorch, layout as it comes."""
+    """The operation by PyTorch, in its default memory format."""
     import torch
     from torch.nn import functional as f
 
@@ -146,34 +149,34 @@ def torch_sides(operation: Operation) -> Sides:
     return forward, backward
 
 
-def serve(line: Connection, side: str, threads: int | None) -> None:
-    """In the process: an operation to get ready, or None to run it once; answers (forward, backward) in seconds."""
+def serve(connection: Connection, side: str, threads: int | None) -> None:
+    """In the worker's process. Messages: an Operation to prepare, the first of all; None to run it once.
+
+    The answer to None is (seconds of forward, seconds of backward).
+    """
     limit_threads(side, threads)
     make = torch_sides if side == "torch" else numpynet_sides
-    forward, backward = make(line.recv())
-    line.send(None)
     while True:
-        message = line.recv()
+        message = connection.recv()
         if message is not None:
             forward, backward = make(message)
-            line.send(None)
+            connection.send(None)
             continue
         begin = time.perf_counter()
-        kept = forward()
+        cache = forward()
         middle = time.perf_counter()
-        backward(kept)
-        line.send((middle - begin, time.perf_counter() - middle))
+        backward(cache)
+        connection.send((middle - begin, time.perf_counter() - middle))
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks layers", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-size", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--model", "--batch-size", "--threads", "--json")
+    parser.add_argument("--rounds", type=int, default=9, help="timed runs of each operation (default %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure every operation of the model on both sides in turn; print and store the medians."""
     machine = describe()
     print_description(machine)
     print(f"{args.model}, batch {args.batch_size}; milliseconds, medians of {args.rounds} rounds; rates of both passes")
@@ -204,11 +207,10 @@ def main() -> int:
     if args.json is not None:
         settings = {"model": args.model, "batch_size": args.batch_size, "rounds": args.rounds}
         write_results(args.json, machine, settings, {"rows": rows})
-    return 0
 
 
 def line_of(row: dict[str, Any]) -> str:
-    """A row of the table."""
+    """A row of the printed table."""
     (f, b), (tf, tb) = row["numpynet"], row["torch"]
     flops = f"{row['numpynet GFLOP/s']:.0f} / {row['torch GFLOP/s']:.0f}" if row["numpynet GFLOP/s"] else ""
     gb = f"{row['numpynet GB/s']:.1f} / {row['torch GB/s']:.1f}"

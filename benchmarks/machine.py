@@ -1,4 +1,4 @@
-"""On what a measurement was made: without it a time says nothing."""
+"""The machine on which a measurement was made: without it a time means nothing."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from numpynet.files import atomic
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, versions, and every BLAS and thread pool that is loaded with its threads."""
+    """Processor, cores, versions, and every loaded BLAS and thread pool with its number of threads."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
 
 
 def print_description(machine: dict[str, Any]) -> None:
-    """Two or three lines of it."""
+    """Print the most important of it in three lines."""
     print(
         f"{machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores, load {machine['load_before']}"
     )
@@ -47,13 +47,13 @@ def print_description(machine: dict[str, Any]) -> None:
 
 
 def write_results(path: Path, machine: dict[str, Any], settings: dict[str, Any], results: dict[str, Any]) -> None:
-    """A results file: on what, how, and what came out; whole or not there."""
+    """Write a results file as JSON: the machine, the settings and the results; whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps({"machine": machine, "settings": settings} | results, indent=1) + "\n", "utf-8")
 
 
 def _processor() -> str:
-    """The name that the processor gives itself, with family and model, since some hide all but the maker's."""
+    """The processor's name for itself, with family and model: some virtual machines hide all but the maker's name."""
     info = Path("/proc/cpuinfo")
     if not info.exists():
         return platform.processor() or platform.machine()

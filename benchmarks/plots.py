@@ -1,4 +1,4 @@
-"""The pictures of the results. Each function draws into a file, or returns None where its results are missing."""
+"""The pictures of the results. Each function writes a picture and returns its path, or None if results are missing."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ OURS, THEIRS, LIMIT = "#1b6ca8", "#c8553d", "#7a7a7a"
 
 
 def plot_ladder(results: dict[str, Any], path: Path) -> Path | None:
-    """Bars: a step of the full network at batch 10, contender by contender, down to the machine's limit."""
+    """Bars: a step of the full network at batch 10, from the slowest contender to the machine's limit."""
     if "train-net-10" not in results or "roofline" not in results:
         return None
     found = results["train-net-10"]
@@ -34,7 +34,7 @@ def plot_ladder(results: dict[str, Any], path: Path) -> Path | None:
 
 
 def plot_layers(results: dict[str, Any], path: Path) -> Path | None:
-    """Bars: PyTorch's time over numpynet's for each operation; 1 is a draw."""
+    """Bars: PyTorch's time over numpynet's for each operation; 1 means that both are equally fast."""
     if "layers-net-10" not in results:
         return None
     rows = results["layers-net-10"]["rows"][::-1]
@@ -53,7 +53,7 @@ def plot_layers(results: dict[str, Any], path: Path) -> Path | None:
 
 
 def plot_scaling(results: dict[str, Any], path: Path) -> Path | None:
-    """Lines: time above and memory below, against batch size, image size and threads."""
+    """Curves of time (upper row) and memory (lower row) against batch size, image size and threads."""
     if "scaling" not in results:
         return None
     found = results["scaling"]

@@ -1,14 +1,14 @@
-"""`python -m benchmarks roofline`: what this machine could do at best, and how near a training step comes to it.
+"""`python -m benchmarks roofline`: the shortest step that this machine allows, and how near a step comes to it.
 
-The rate of matrix products and that of copying memory are measured; with the network's operations and the bytes that
-must move at least, they give the shortest time that a step could take.
+Measured are the rate of matrix products and the rate at which memory is copied or read. With the network's operations
+and the bytes that a step must move, they give a lower limit of the step's time. (The roofline model: Williams, Waterman
+and Patterson 2009, doi:10.1145/1498765.1498785.)
 """
 
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from multiprocessing.connection import Connection
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,58 +16,74 @@ from threadpoolctl import threadpool_limits
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.layers import operations
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process, Worker
+from benchmarks.options import add_shared
+from benchmarks.processes import TrainingWorker, Worker
 from benchmarks.tasks import Task
-from numpynet.models import MODELS
-from numpynet.workers import get_threads, run
+from numpynet import workers
 
 SHAPES = ((1024, 1024, 1024), (256, 1152, 576), (128, 576, 676))
-"""Of matrix products: a large one, and two as the convolutions have them."""
+"""Matrix products (m, k, n): a large one, and two with the shapes that convolutions have."""
+
+PRODUCTS = 9
+"""Matrix products that each thread computes per timed run."""
 
 MEMORY = 128 << 20
 """Numbers copied or read: far more than any cache holds."""
 
 
-def best(call: Callable[[int], object], pieces: int, repeats: int = 15) -> float:
-    """Seconds of the fastest of several runs of `call` on all threads."""
+def fastest(piece: Callable[[int], None], pieces: int, repeats: int = 15) -> float:
+    """Seconds of the fastest of `repeats` runs of `pieces` calls on all threads."""
     seconds = []
-
-    def piece(i: int) -> None:
-        call(i)
-
     for _ in range(repeats):
         begin = time.perf_counter()
-        run(piece, pieces)
+        workers.run(piece, pieces)
         seconds.append(time.perf_counter() - begin)
     return min(seconds)
 
 
-def rates(line: Any) -> None:
-    """In a process: GFLOP/s of matrix products, one a thread at a time, and GB/s of memory, all threads."""
-    line.recv()
-    threadpool_limits(1)
-    threads = get_threads()
-    flops = []
-    for m, k, n in SHAPES:
-        a = [np.random.default_rng(i).random((m, k), np.float32) for i in range(threads)]
-        b = [np.random.default_rng(i).random((k, n), np.float32) for i in range(threads)]
-        out = [np.empty((m, n), np.float32) for _ in range(threads)]
-        seconds = best(lambda i, a=a, b=b, out=out: [np.matmul(a[i], b[i], out=out[i]) for _ in range(9)], threads)  # type: ignore[misc]
-        flops.append(2e-9 * threads * 9 * m * k * n / seconds)
+def product_rate(m: int, k: int, n: int) -> float:
+    """GFLOP/s of matrix products (m, k) @ (k, n), one per thread at a time."""
+    threads = workers.get_threads()
+    a = [np.random.default_rng(i).random((m, k), np.float32) for i in range(threads)]
+    b = [np.random.default_rng(i).random((k, n), np.float32) for i in range(threads)]
+    out = [np.empty((m, n), np.float32) for _ in range(threads)]
+
+    def multiply(i: int) -> None:
+        for _ in range(PRODUCTS):
+            np.matmul(a[i], b[i], out=out[i])
+
+    return 2e-9 * threads * PRODUCTS * m * k * n / fastest(multiply, threads)
+
+
+def memory_rate() -> float:
+    """GB/s of copying an array or of reading two, whichever is faster, on all threads."""
     source, target = np.ones(MEMORY, np.float32), np.zeros(MEMORY, np.float32)
-    parts = 16 * threads
-    share = [slice(MEMORY * i // parts, MEMORY * (i + 1) // parts) for i in range(parts)]
-    copying = best(lambda i: np.copyto(target[share[i]], source[share[i]]), parts)
-    reading = best(lambda i: np.dot(source[share[i]], target[share[i]]), parts)
-    line.send((max(flops), 8e-9 * MEMORY / min(copying, reading)))
+    pieces = 16 * workers.get_threads()
+    slices = [slice(MEMORY * i // pieces, MEMORY * (i + 1) // pieces) for i in range(pieces)]
+
+    def copy(i: int) -> None:
+        np.copyto(target[slices[i]], source[slices[i]])
+
+    def read(i: int) -> None:
+        np.dot(source[slices[i]], target[slices[i]])
+
+    return 8e-9 * MEMORY / min(fastest(copy, pieces), fastest(read, pieces))
+
+
+def serve_rates(connection: Connection) -> None:
+    """In the worker's process: answer one message with (GFLOP/s of matrix products, GB/s of memory)."""
+    connection.recv()
+    threadpool_limits(1)
+    connection.send((max(product_rate(*shape) for shape in SHAPES), memory_rate()))
 
 
 def least(model: str, batch_size: int) -> dict[str, float]:
-    """GFLOP of the convolutions and GB that a step must move at least.
+    """GFLOP of the convolutions and Linears, and GB that a step must move at least.
 
-    Convolutions: forward, and twice that backward (the first needs no dx). Weights of Linear: read forward, read for
-    dx; Adam reads param, exp_avg and exp_avg_sq and writes them. Activations: each convolution's result is written,
-    read to be pooled, and read and replaced on the way back; a quarter of it, pooled, is written and read twice.
+    Convolutions: once forward and twice backward; the first needs no dx, so it counts only once backward.
+    Weights of a Linear: read forward and again for dx; Adam reads param, exp_avg and exp_avg_sq and writes them.
+    Activations: a convolution's output is written, read by the pool, and read and overwritten on the way back; the
+    pooled output, a quarter as large, is written once and read twice.
     """
     flop = traffic = 0.0
     for number, operation in enumerate(operations(model, batch_size)):
@@ -81,24 +97,25 @@ def least(model: str, batch_size: int) -> dict[str, float]:
     return {"GFLOP": flop / 1e9, "GB": traffic / 1e9}
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks roofline", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[10, 32])
-    parser.add_argument("--steps", type=int, default=9)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--model", "--json")
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[10, 32], help="default: 10 and 32")
+    parser.add_argument("--steps", type=int, default=9, help="timed steps (default %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure the machine's rates and a step at each batch size; print and store both beside the limit."""
     machine = describe()
     print_description(machine)
-    with Worker("rates", CONTENDERS[FAST].environment, rates) as worker:
+    with Worker("rates", CONTENDERS[FAST].environment, serve_rates) as worker:
         matrix, memory = worker.ask(None)
     print(f"matrix products {matrix:.0f} GFLOP/s, memory {memory:.1f} GB/s (copying or reading, the faster)")
     rows = []
     for size in args.batch_size:
         need = least(args.model, size)
         limit = need["GFLOP"] / matrix + need["GB"] / memory
-        with Process(FAST, Task(args.model, size)) as fast:
+        with TrainingWorker(FAST, Task(args.model, size)) as fast:
             step = sorted(row["step"] for row in fast.steps(args.steps + 2)[2:])[args.steps // 2]
         rows.append({"batch": size, **need, "limit": limit, "step": step, "share": limit / step})
         print(
@@ -108,4 +125,3 @@ def main() -> int:
     if args.json is not None:
         settings = {"model": args.model, "steps": args.steps}
         write_results(args.json, machine, settings, {"GFLOP/s": matrix, "GB/s": memory, "rows": rows})
-    return 0

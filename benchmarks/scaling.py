@@ -3,46 +3,49 @@
 import argparse
 import statistics
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process
+from benchmarks.options import add_shared
+from benchmarks.processes import TrainingWorker
 from benchmarks.tasks import Task
-from numpynet.models import MODELS
 from numpynet.workers import physical_cores
 
 OTHER = "torch, fused, channels_last"
 
 
 def measure(task: Task, other: str, steps: int) -> dict[str, Any]:
-    """Both contenders on one task, in turn: median seconds of a step and peak memory in GB."""
+    """numpynet and the `other` contender on one task, step by step in turn: median seconds of a step, peak GB, ratio.
+
+    One step more than `steps` is taken first and does not count.
+    """
     row: dict[str, Any] = asdict(task)
-    with Process(FAST, task) as fast, Process(other, task) as rival:
-        times: dict[Process, list[float]] = {fast: [], rival: []}
+    with TrainingWorker(FAST, task) as fast, TrainingWorker(other, task) as rival:
+        times: dict[TrainingWorker, list[float]] = {fast: [], rival: []}
         for i in range(-1, steps):
-            for process in times:
-                taken = process.steps(1)[0]["step"]
+            for worker in times:
+                taken = worker.steps(1)[0]["step"]
                 if i >= 0:
-                    times[process].append(taken)
-        for process, seconds in times.items():
-            row[process.name] = {"step": statistics.median(seconds), "peak_gb": process.facts()["peak_gb"]}
+                    times[worker].append(taken)
+        for worker, seconds in times.items():
+            row[worker.name] = {"step": statistics.median(seconds), "peak_gb": worker.facts()["peak_gb"]}
         row["ratio"] = statistics.median(b / a for a, b in zip(times[fast], times[rival], strict=True))
     return row
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks scaling", description=__doc__)
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-sizes", type=int, nargs="*", default=[2, 4, 8, 16, 32, 64])
-    parser.add_argument("--sizes", type=int, nargs="*", default=[96, 128, 160, 192, 224])
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--model", "--json")
+    parser.add_argument("--batch-sizes", type=int, nargs="*", default=[2, 4, 8, 16, 32, 64], help="rows of the table")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[96, 128, 160, 192, 224], help="of images, in pixels")
     parser.add_argument("--threads", type=int, nargs="*", default=list(range(1, physical_cores() + 1)))
     parser.add_argument("--against", default=OTHER, choices=list(CONTENDERS), metavar="CONTENDER")
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+    parser.add_argument("--steps", type=int, default=5, help="timed steps of each side (default %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure a row for each batch size, image size and number of threads; print and store them."""
     machine = describe()
     print_description(machine)
     usual = Task(args.model, 10)
@@ -51,7 +54,7 @@ def main() -> int:
         "size": [replace(usual, size=n) for n in args.sizes],
         "threads": [replace(usual, threads=n) for n in args.threads],
     }
-    print(f"{args.model}, batch 10 unless told; {FAST}: ms, GB; {args.against}: ms, GB; ratio")
+    print(f"{args.model}, batch 10 unless the row says otherwise; {FAST}: ms, GB; {args.against}: ms, GB; ratio")
     rows: dict[str, list[dict[str, Any]]] = {}
     for what, several in tasks.items():
         rows[what] = []
@@ -66,4 +69,3 @@ def main() -> int:
             )
     if args.json is not None:
         write_results(args.json, machine, {"model": args.model, "against": args.against, "steps": args.steps}, rows)
-    return 0

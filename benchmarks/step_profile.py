@@ -1,4 +1,4 @@
-"""`python -m benchmarks profile`: where a training step of numpynet spends its time, layer by layer."""
+"""`python -m benchmarks profile`: the time that each layer takes in a training step of numpynet."""
 
 import argparse
 import statistics
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.machine import describe, print_description
+from benchmarks.options import add_shared
 from benchmarks.tasks import batch
 from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
@@ -17,7 +18,7 @@ from numpynet.module import Module
 
 
 class Clock:
-    """Seconds by name, a list a name."""
+    """A stopwatch: `with clock(name)` adds the seconds of the block to the list `seconds[name]`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -29,12 +30,12 @@ class Clock:
         self.seconds[name].append(time.perf_counter() - begin)
 
     def median(self, name: str) -> float:
-        """In milliseconds, the first two left out; 0 where there is nothing."""
+        """Median milliseconds under this name without the first two, which warm up; 0 if nothing was timed."""
         return 1e3 * statistics.median(self.seconds[name][2:]) if name in self.seconds else 0.0
 
 
 def profile(model: str, batch_size: int, steps: int, fused: bool, clock: Clock) -> list[str]:
-    """Take training steps, timing every layer; returns the layers' names in the order of the data."""
+    """Take training steps and time each layer with `clock`; returns the names of the layers from first to last."""
     net = KeypointNet(**MODELS[model], rng=0)
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
     images, targets = batch(MODELS[model]["size"], batch_size)
@@ -62,15 +63,16 @@ def _name(layer: Module) -> str:
     return f"ConvBlock of {layer.conv}" if isinstance(layer, ConvBlock) else str(layer)
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks profile", description=__doc__)
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-size", type=int, default=10)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--model", "--batch-size")
     parser.add_argument("--steps", type=int, default=7, help="timed steps (default %(default)s)")
-    parser.add_argument("--ops", choices=list(IMPLEMENTATIONS), default="fast")
+    parser.add_argument("--ops", choices=list(IMPLEMENTATIONS), default="fast", help="default %(default)s")
     parser.add_argument("--plain", action="store_true", help="do not fuse the network's layers")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Take the steps, and print the median times of each layer."""
     print_description(describe())
     print(f"{args.model}, batch {args.batch_size}, {args.ops}; milliseconds, medians of {args.steps} steps")
     clock = Clock()
@@ -82,4 +84,3 @@ def main() -> int:
         print(f"{name[:58]:60}{forward:9.1f}{backward:10.1f}")
     print(f"{'Adam':60}{clock.median('Adam'):9.1f}")
     print(f"{'whole step':60}{clock.median('whole step'):9.1f}")
-    return 0

@@ -16,23 +16,27 @@ from numpynet.typing import Array
 
 @dataclass(frozen=True)
 class Task:
-    """What all contenders of a run train on, and with how many threads (what each library chooses where None)."""
+    """What all contenders of a run train on.
+
+    threads: of each contender; if None, the number that its library chooses. size: of the images; if None, the
+    model's own. data: directory of a data set in the published layout; if None, the images are random numbers.
+    """
 
     model: str
     batch_size: int
     threads: int | None = None
-    size: int | None = None  # of the images; the model's own where None
-    data: str | None = None  # a data set in the published layout; random numbers where None
+    size: int | None = None
+    data: str | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """The network's, for KeypointNet and its twin."""
+        """The constructor's arguments, for KeypointNet and for its twin."""
         return MODELS[self.model] | ({} if self.size is None else {"size": self.size})
 
 
-def batch(side: int, images: int) -> tuple[Array, Array]:
-    """The images (N, 1, side, side) and targets (N, 136) that all train on."""
+def batch(size: int, count: int) -> tuple[Array, Array]:
+    """Random images (count, 1, size, size) and targets (count, 136), the same ones on every call."""
     rng = np.random.default_rng(0)
-    return rng.random((images, 1, side, side), np.float32), rng.standard_normal((images, 136), np.float32)
+    return rng.random((count, 1, size, size), np.float32), rng.standard_normal((count, 136), np.float32)
 
 
 def loader(task: Task, epoch: int) -> DataLoader:
@@ -45,10 +49,10 @@ def loader(task: Task, epoch: int) -> DataLoader:
 
 
 def batches(task: Task) -> Iterator[tuple[Array, Array]]:
-    """One batch again and again; of real data, epoch after epoch as `fkp train` prepares them."""
+    """Endless batches: the same random one again and again, or those of real data, epoch after epoch."""
     if task.data is None:
-        always = batch(task.arguments()["size"], task.batch_size)
+        same = batch(task.arguments()["size"], task.batch_size)
         while True:
-            yield always
+            yield same
     for epoch in range(1, 1000):
         yield from loader(task, epoch)

@@ -1,9 +1,9 @@
-"""`python -m benchmarks train`: one training step in numpynet and in PyTorch, forward, backward and optimizer apart.
+"""`python -m benchmarks train`: one training step in numpynet and in PyTorch; forward, backward and optimizer apart.
 
-Nothing is timed before both have been seen to compute the same: loss and gradients of one batch, under the same
-dropout masks. Then numpynet's fast step meets every other contender in turn. The two, each in a process of its own,
-take their steps alternately, so that a busy machine is as unkind to the one as to the other; only the ratio of such a
-pair means anything where others use the machine, too. What is "PyTorch at its best" is found in the run.
+First both sides must agree on the loss and the gradients of one batch, under the same dropout masks; otherwise nothing
+is timed. Then numpynet's fast step is compared with each other contender. The two run in processes of their own and
+take steps in turn, so that other work on the machine slows both alike: on a shared machine only the ratio of such a
+pair of steps means anything. "PyTorch at its best" is the PyTorch contender with the smallest ratio in this run.
 """
 
 import argparse
@@ -11,14 +11,14 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.processes import Process
+from benchmarks.options import add_shared, at_least
+from benchmarks.processes import TrainingWorker
 from benchmarks.tasks import Task, batch
 from numpynet import KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.models import MODELS
@@ -26,14 +26,15 @@ from numpynet.typing import Array
 from reference import comparison
 
 LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-2
-"""Relative; a gradient's is wide because one near-tie in a pool, decided by rounding, moves a whole number."""
+"""Largest relative differences. The gradients' is wide: if two numbers in a pool's window are almost equal, rounding
+decides which of them gets the whole gradient."""
 
 WARM_UP = 2
-"""Steps that do not count, after the first."""
+"""Steps after the first that do not count either."""
 
 
 def check_agreement(model: str, images: Array, targets: Array) -> float:
-    """The largest relative difference of the loss from PyTorch's. SystemExit where loss or gradients disagree."""
+    """The largest relative difference of the loss from PyTorch's. SystemExit if the loss or a gradient disagrees."""
     losses = []
     for ops, fused in (("readable", False), ("fast", False), ("fast", True)):
         with use(ops):
@@ -46,7 +47,7 @@ def check_agreement(model: str, images: Array, targets: Array) -> float:
         name = f"{ops}, fused" if fused else ops
         if not (step.relative <= LOSS_LIMIT and worst.relative <= GRADIENT_LIMIT):
             raise SystemExit(
-                f"{name} and PyTorch do not compute the same, so there is nothing to time: loss {step.numpynet_loss} "
+                f"{name} and PyTorch do not compute the same, so nothing is timed: loss {step.numpynet_loss} "
                 f"and {step.torch_loss}, gradient of {worst.name} differs by {worst.relative:.1e}"
             )
         print(f"{name} agrees: loss within {step.relative:.1e}, gradients within {worst.relative:.1e} ({worst.name})")
@@ -55,28 +56,29 @@ def check_agreement(model: str, images: Array, targets: Array) -> float:
 
 
 def first_steps(task: Task) -> dict[str, dict[str, float]]:
-    """Seconds to the fast contender's first step, and of that step, with kernels to compile and with compiled ones.
+    """Seconds of the fast contender's first step, and from its process's start to the end of that step.
 
-    With compiled ones it is the median of three processes: how long fresh memory takes varies much.
+    cold: kernels must be compiled; warm: they are in the cache. Warm times are medians of three processes, since the
+    time that fresh memory takes varies widely.
     """
     taken = []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(4):
-            with Process(FAST, task, {"NUMBA_CACHE_DIR": cache}) as process:
-                taken.append({"from start": process.until_first_step, "step": process.first_step["step"]})
+            with TrainingWorker(FAST, task, {"NUMBA_CACHE_DIR": cache}) as worker:
+                taken.append({"from start": worker.until_first_step, "step": worker.first_step["step"]})
     cold, warm = taken[0], taken[1:]
     return {"cold": cold, "warm": {key: statistics.median(row[key] for row in warm) for key in cold}}
 
 
 def meet(name: str, task: Task, steps: int) -> dict[str, Any]:
-    """The contender and the fast one, step by step in turn; their steps, the contender's facts and the ratio."""
-    with Process(FAST, task) as fast, Process(name, task) as other:
-        rows: dict[Process, list[dict[str, float]]] = {fast: [], other: []}
+    """The contender `name` and the fast one, step by step in turn: times and facts of both, and the median ratio."""
+    with TrainingWorker(FAST, task) as fast, TrainingWorker(name, task) as other:
+        rows: dict[TrainingWorker, list[dict[str, float]]] = {fast: [], other: []}
         for i in range(-WARM_UP, steps):
-            for process in (fast, other) if i % 2 else (other, fast):
-                taken = process.steps(1)
+            for worker in (fast, other) if i % 2 else (other, fast):
+                taken = worker.steps(1)
                 if i >= 0:
-                    rows[process] += taken
+                    rows[worker] += taken
         pairs = zip(rows[other], rows[fast], strict=True)
         return {
             "seconds": summary(rows[other]),
@@ -89,7 +91,7 @@ def meet(name: str, task: Task, steps: int) -> dict[str, Any]:
 
 
 def summary(times: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Of every phase: the median, the fastest, and the quartiles (the spread), in seconds."""
+    """For each phase, in seconds: the median, the minimum and the two quartiles, which show the spread."""
     result = {}
     for phase in PHASES:
         seconds = [row[phase] for row in times]
@@ -99,7 +101,7 @@ def summary(times: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 def rows_of(met: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of every contender: seconds, ratio, memory. The fast one's are those of the meeting in the middle."""
+    """Times, ratio and facts of each contender. The fast one's come from the meeting with its median step."""
     meetings = sorted(met.values(), key=lambda m: m["fast_seconds"]["step"]["median"])
     middle = meetings[len(meetings) // 2]
     fast = {"seconds": middle["fast_seconds"], "ratio": 1.0, "facts": middle["fast_facts"]}
@@ -107,12 +109,12 @@ def rows_of(met: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def best_torch(met: dict[str, Any]) -> str:
-    """The PyTorch contender whose step is the shortest beside the fast one's."""
+    """The PyTorch contender with the smallest ratio to the fast one's step."""
     return min((name for name in met if CONTENDERS[name].is_torch), key=lambda name: met[name]["ratio"])
 
 
 def table(rows: dict[str, dict[str, Any]], batch_size: int) -> Iterator[str]:
-    """A row a contender: the median of each phase and the quartiles of the step, in milliseconds; peak memory."""
+    """One row per contender: median of each phase and quartiles of the step in milliseconds; peak memory; ratio."""
     columns = f"{'quartiles of step':>22}{'images/s':>10}{'peak GB':>9}{'over fast':>11}"
     yield f"{'':40}" + "".join(f"{phase:>11}" for phase in PHASES) + columns
     for name, row in rows.items():
@@ -123,17 +125,16 @@ def table(rows: dict[str, dict[str, Any]], batch_size: int) -> Iterator[str]:
         yield f"{name:40}{ms}{spread:>22}{rate:10.1f}{row['facts']['peak_gb']:9.2f}{row['ratio']:11.2f}"
 
 
-def main() -> int:
-    """The command; 0, or SystemExit with a reason."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks train", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--model", choices=list(MODELS), default="net")
-    parser.add_argument("--batch-size", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=9, help="timed steps of each (default %(default)s)")
-    parser.add_argument("--threads", type=int, help="of each; without it, what each chooses")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write times and machine")
-    args = parser.parse_args()
-    if args.steps < 1 or args.batch_size < 2:
-        parser.error("--steps must be at least 1 and --batch-size at least 2 (batch norm needs two)")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--model", "--threads", "--json")
+    batch_norm_needs_two = at_least(2, "batch norm needs two images")
+    parser.add_argument("--batch-size", type=batch_norm_needs_two, default=10, help="images (default %(default)s)")
+    parser.add_argument("--steps", type=at_least(1), default=9, help="timed steps of each side (default %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check that both sides agree, then time them; print and store the table. SystemExit if they disagree."""
     machine = describe()
     print_description(machine)
     print(f"{args.model}, batch {args.batch_size}, {args.steps} steps of each, SmoothL1, Adam; milliseconds, medians")
@@ -154,4 +155,3 @@ def main() -> int:
         settings = asdict(task) | {"steps": args.steps}
         results = {"loss_difference": difference, "first": first, "best": best, "rows": rows, "meetings": met}
         write_results(args.json, machine, settings, results)
-    return 0

@@ -1,4 +1,4 @@
-"""Frames a second of each backend, with one face and with four: the first part of `python -m benchmarks video`."""
+"""Frames per second of each backend, with one face and with four: the first part of `python -m benchmarks video`."""
 
 import time
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.clips import four_faces, one_face
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.processes import Worker
+from benchmarks.quality.clips import four_faces, one_face
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import Candidate, FaceDetector
@@ -18,18 +18,18 @@ from numpynet import use
 from numpynet.typing import AnyArray
 
 BACKENDS = {"numpy": "readable", "numpy-fast": "fast", "torch": "", "onnx": ""}
-"""What each calls for in numpynet."""
+"""numpynet's implementation that each backend uses; "" if it does not use numpynet."""
 
 
 class TimedDetector(FaceDetector):
-    """The detector, and how long it took."""
+    """A FaceDetector that adds up the `seconds` that its searches take."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
 
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
-        """As the detector's."""
+        """The candidates that FaceDetector finds."""
         begin = time.perf_counter()
         try:
             return super().candidates(image, angle, margin)
@@ -37,12 +37,16 @@ class TimedDetector(FaceDetector):
             self.seconds += time.perf_counter() - begin
 
 
-def serve(line: Connection, backend: str, threads: int | None) -> None:
-    """In the process: asked for anything, a line of text that says why the backend cannot be had, empty where it can;
-    then, asked for numbers of faces and frames, seconds of every frame, seconds of the cascades, and faces seen."""
+def serve(connection: Connection, backend: str, threads: int | None) -> None:
+    """In the worker's process.
+
+    The first message, whatever it is, is answered with the reason why the backend is not available, "" if it is. Each
+    later message is (faces, frames); its answer is the seconds of every frame, the seconds that the cascades took in
+    all, and the mean number of faces found per frame.
+    """
     import cv2
 
-    line.recv()
+    connection.recv()
     try:
         if BACKENDS[backend]:
             use(BACKENDS[backend])
@@ -50,25 +54,25 @@ def serve(line: Connection, backend: str, threads: int | None) -> None:
             cv2.setNumThreads(threads)
         predictor = get_predictor(backend.partition("-")[0], threads=threads, own_process=True)
     except FkpError as error:
-        line.send(str(error))
+        connection.send(str(error))
         return
-    line.send("")
+    connection.send("")
     while True:
-        faces, frames = line.recv()
+        faces, frames = connection.recv()
         clip = (one_face if faces == 1 else four_faces)("mix", predictor, frames=frames)
         detector, images = TimedDetector(), list(clip.images())
-        FaceTracker(detector, predictor).update(images[0], 0.0)  # what is only once is not of a frame
+        FaceTracker(detector, predictor).update(images[0], 0.0)  # a first call that does not count
         detector.seconds, tracker = 0.0, FaceTracker(detector, predictor)
         taken, seen = [], 0
         for index, image in enumerate(images):
             begin = time.perf_counter()
             seen += len(tracker.update(image, clip.time(index)))
             taken.append(time.perf_counter() - begin)
-        line.send((taken, detector.seconds, seen / frames))
+        connection.send((taken, detector.seconds, seen / frames))
 
 
 def speeds(backend: str, frames: int, threads: int | None) -> dict[str, Any] | str:
-    """Figures of a backend with one face and with four; or why there are none."""
+    """Figures of a backend by number of faces, "1" and "4"; or the reason why the backend is not available."""
     environment = CONTENDERS[FAST].environment if BACKENDS[backend] else {}
     found: dict[str, Any] = {}
     with Worker(backend, environment, serve, backend, threads) as worker:
@@ -87,7 +91,7 @@ def speeds(backend: str, frames: int, threads: int | None) -> dict[str, Any] | s
 
 
 def speed_table(results: dict[str, Any]) -> Iterator[str]:
-    """A row a backend and number of faces."""
+    """One row per backend and number of faces."""
     yield f"{'':12}{'faces':>6}{'frames/s':>10}{'median ms':>11}{'slowest ms':>12}{'cascades':>10}{'seen':>7}"
     for backend, found in results.items():
         if isinstance(found, str):

@@ -13,7 +13,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.clips import one_face  # noqa: E402
+from benchmarks.quality.clips import one_face  # noqa: E402
 from fkp_app import detect  # noqa: E402
 from fkp_app.backends.predictor import get_predictor  # noqa: E402
 from fkp_app.faces.detector import FaceDetector  # noqa: E402

@@ -12,11 +12,10 @@ from reference.models import ARCHITECTURES
 
 
 class TorchPredictor:
-    """Crops (N, 1, S, S) float32 -> the net's raw outputs (N, 136) float32; S is the card's input_size.
+    """Called with crops (N, 1, S, S) float32, returns the net's raw outputs (N, 136) float32; S is card.input_size.
 
     weights: a file that numpynet or the twin wrote, or its contents (state dict, card).
-
-    CheckpointError where the file cannot be used or its tensors do not fit the network it names.
+    CheckpointError if the file cannot be used, or if its tensors do not fit the network that its card names.
     """
 
     def __init__(self, weights: str | Path | tuple[Mapping[str, AnyArray], WeightsCard]) -> None:
@@ -42,10 +41,10 @@ class TorchPredictor:
 
 
 def _as_float32(array: AnyArray) -> AnyArray:
-    """Floating-point numbers as float32, in which crops come; whole numbers as they are."""
+    """Floating-point numbers converted to float32, the dtype of crops; integers unchanged."""
     return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def set_threads(threads: int) -> None:
-    """How many threads PyTorch uses from here on, in the whole process."""
+    """Set the number of threads that PyTorch uses from now on, in the whole process."""
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""What the parity command trains on: random images, or real frames as the course project crops them."""
+"""The batches that the parity command trains on: random images, or real frames cropped as in the course project."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpynet.models import KEYPOINTS
 
 
 def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
-    """Endless random batches, for those without data: images of smooth patches, and points anywhere."""
+    """Endless random batches, for use without data: images of 16 x 16 patches with a little noise, random targets."""
     rng = np.random.default_rng(seed)
     patches = -(-size // 16)
     while True:
@@ -21,7 +21,7 @@ def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
 
 
 def data_batches(directory: Path, size: int, batch_size: int, seed: int) -> Iterator[Batch]:
-    """Endless batches of the training frames under `directory`, rescaled and cropped as the course project does."""
+    """Endless batches of the training frames under `directory`, rescaled and cropped as in the course project."""
     from fkp_app.data.dataset import load_split
     from fkp_app.data.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
 

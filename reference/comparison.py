@@ -1,9 +1,9 @@
-"""One training step in numpynet and in PyTorch from the same weights, and what differs afterwards.
+"""One training step in numpynet and in PyTorch from the same weights, and how far the results differ.
 
-The biases that stand before a batch norm are compared apart. The batch norm takes their effect away again, so
-their true gradient is zero; what either side computes for them is rounding noise, and Adam scales noise up to
-whole steps. That moves no output of a net in training, but it does move the running means, which therefore are
-compared after taking the biases' share out of them (`BiasShare`), and as they are only apart.
+Biases before a batch norm are compared apart. Batch norm subtracts them again, so their true gradient is zero; both
+sides compute rounding noise for them, and Adam turns that noise into whole steps. In training this changes no output,
+but it does change the running means. These are therefore compared twice: without the biases' share (`BiasShare`), and
+as they are, apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ from numpynet.losses import Criterion
 from numpynet.typing import AnyArray, Array
 from reference.models import Net, as_arrays
 
-BLOCK = 1 << 20  # numbers compared at a time: fc1 has 147 million, of which no second copy is wanted
+BLOCK = 1 << 20  # numbers compared at a time: fc1 has 147 million, too many for a second copy
 
 
 class PlayedDropout(nn.Module):
-    """Stands in for torch.nn.Dropout and plays `masks`, True for what is kept, one a call, in their order."""
+    """Takes the place of torch.nn.Dropout: each call uses the next of `masks`, which are True for kept numbers."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class PlayedDropout(nn.Module):
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one tensor: the largest difference, relative to the largest magnitude in PyTorch's.
+    """The largest difference of one tensor, relative to the largest magnitude of PyTorch's.
 
-    kind: output, gradient, statistic or weight. apart: whether it is noise by nature, as said above.
+    kind: "output", "gradient", "statistic" or "weight". apart: whether it is only rounding noise (see the module).
     """
 
     name: str
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Step:
-    """The two losses of a step; outputs and input gradients as (numpynet, PyTorch); the dropout masks of both."""
+    """The losses of a step; outputs and input gradients as (numpynet, PyTorch); the dropout masks that both used."""
 
     numpynet_loss: float
     torch_loss: float
@@ -60,12 +60,12 @@ class Step:
 
     @property
     def relative(self) -> float:
-        """The difference of the losses over PyTorch's."""
+        """The difference of the losses, relative to PyTorch's."""
         return abs(self.numpynet_loss - self.torch_loss) / abs(self.torch_loss)
 
 
 def twin_of(net: KeypointNet) -> Net:
-    """The PyTorch net with copies of `net`'s weights, in its dtype, that plays the dropout masks it is given."""
+    """The PyTorch net with copies of `net`'s weights, in its dtype, with PlayedDropout as its dropout."""
     twin = Net.from_state(net.state_dict(), net.arguments)
     twin.dropout = PlayedDropout(net.dropout.p)
     return twin
@@ -79,13 +79,13 @@ def forward_and_backward(
     images: Array,
     targets: Array,
 ) -> Step:
-    """Both losses, and the gradients of both left in their parameters, under numpynet's dropout masks."""
+    """Both sides' step under numpynet's dropout masks; the gradients stay in the parameters of `net` and `twin`."""
     net.zero_grad()
     out, caches = net.forward(images)
     masks = [cache.mask for layer, cache in zip(net.path(), caches, strict=True) if isinstance(layer, Dropout)]
     loss, dout = criterion(out, targets)
     dimages = net.backward(dout, caches)
-    del caches  # they are larger than the weights of all convolutions
+    del caches  # frees their memory, more than that of all convolutions' weights, before PyTorch's turn
     torch_loss, torch_out, torch_dimages = torch_forward_and_backward(twin, torch_criterion, images, targets, masks)
     return Step(loss, torch_loss, (out, torch_out), (dimages, torch_dimages), masks)
 
@@ -93,7 +93,7 @@ def forward_and_backward(
 def torch_forward_and_backward(
     twin: Net, criterion: nn.Module, images: Array, targets: Array, masks: Sequence[AnyArray]
 ) -> tuple[float, Array, Array]:
-    """PyTorch's part alone: the loss, the outputs and the input's gradient."""
+    """PyTorch's part of the step: the loss, the outputs and the gradient of the images."""
     twin.zero_grad()
     assert isinstance(twin.dropout, PlayedDropout)
     twin.dropout.masks = list(masks)
@@ -106,9 +106,9 @@ def torch_forward_and_backward(
 
 
 class BiasShare:
-    """What the biases before a batch norm have contributed to its running mean, on both sides.
+    """The part of a batch norm's running mean that comes from the bias before it, on both sides.
 
-    A running mean is a moving average of mean(x) + bias; this keeps the same average of the bias alone.
+    The running mean is a moving average of mean(x) + bias; this class keeps the same average of the bias alone.
     """
 
     def __init__(self, net: KeypointNet, twin: Net) -> None:
@@ -118,13 +118,13 @@ class BiasShare:
         self.shares = [{name: np.zeros(shape) for name, shape in shapes.items()} for _ in range(2)]
 
     def update(self) -> None:
-        """To be called once a step, before the optimizers move the biases."""
+        """Call this once per step, before the optimizers move the biases."""
         for state, share in zip(self._states(), self.shares, strict=True):
             for name in self.names:
                 share[name] = 0.9 * share[name] + 0.1 * np.asarray(state[name], np.float64)
 
     def taken_out(self) -> Iterator[tuple[str, Array, Array]]:
-        """Name and both running means, each less its own biases' share."""
+        """The name of each running mean and both sides' values, each without the share of its own bias."""
         for name in self.names:
             key = name.replace(".bias", "_bn.running_mean")
             ours, theirs = (
@@ -138,13 +138,13 @@ class BiasShare:
 
 
 def noisy_biases(net: KeypointNet) -> list[str]:
-    """The biases whose true gradient is zero, since a batch norm follows."""
+    """The names of the biases before a batch norm, whose true gradient is zero."""
     keys = net.state_dict().keys()
     return [key for key in keys if key.endswith(".bias") and key.replace(".bias", "_bn.bias") in keys]
 
 
 def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Difference]:
-    """What `forward_and_backward` computed: outputs, the input's gradient, every parameter's gradient."""
+    """The differences after `forward_and_backward`: outputs, the images' gradient, each parameter's gradient."""
     noisy = noisy_biases(net)
     rows = [Difference("out", "output", relative(*step.outputs))]
     rows += [Difference("images", "gradient", relative(*step.input_gradients))]
@@ -158,7 +158,7 @@ def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Diffe
 
 
 def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
-    """How far the gradients of one PyTorch net lie from another's, by kind and name."""
+    """How far the gradients of one PyTorch net differ from another's, by kind and name."""
     pairs = zip(net.named_parameters(), twin.parameters(), strict=True)
     result = {}
     for (name, parameter), wanted in pairs:
@@ -169,19 +169,19 @@ def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
 
 
 def weights(net: Net, twin: Net) -> dict[tuple[str, str], float]:
-    """How far the weights and running statistics of one PyTorch net lie from another's, by kind and name."""
+    """How far the weights and running statistics of one PyTorch net differ from another's, by kind and name."""
     wanted = as_arrays(twin.state_dict())
     state = as_arrays(net.state_dict())
     return {(_kind(key), key): relative(array, wanted[key]) for key, array in state.items() if array.ndim}
 
 
 def state(net: KeypointNet, twin: Net, share: BiasShare) -> list[Difference]:
-    """Weights and running statistics as they are now."""
+    """The differences of weights and running statistics."""
     rows = [Difference(f"{key} less bias", "statistic", relative(*both)) for key, *both in share.taken_out()]
     noisy = share.names + [name.replace(".bias", "_bn.running_mean") for name in share.names]
     theirs = twin.state_dict()
     for key, array in net.state_dict().items():
-        if array.ndim:  # the count of batches is not a quantity
+        if array.ndim:  # not the count of batches
             rows.append(Difference(key, _kind(key), relative(array, theirs[key].numpy()), key in noisy))
     return rows
 
@@ -191,7 +191,7 @@ def _kind(key: str) -> str:
 
 
 def relative(got: Array, wanted: Array) -> float:
-    """The largest difference over the largest magnitude of `wanted`; infinite where either is not finite."""
+    """The largest difference over the largest magnitude of `wanted`; infinity if either array is not finite."""
     got, wanted = got.reshape(-1), wanted.reshape(-1)
     difference = scale = 0.0
     for start in range(0, wanted.size, BLOCK):

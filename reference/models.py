@@ -15,22 +15,22 @@ OUTPUTS = 136  # x and y of 68 keypoints
 
 
 class Twin(nn.Module):
-    """What the networks share: how they are made of arrays, and how they print."""
+    """The base class of the networks: how they are built from arrays, and how they print."""
 
     @classmethod
     def from_state(cls, state: Mapping[str, AnyArray], arguments: Mapping[str, Any], *, share: bool = False) -> Self:
-        """A net of these constructor `arguments` and the weights `state`, without drawing weights in vain.
+        """A net with these constructor `arguments` and the weights `state`; no initial weights are drawn.
 
-        share: use the arrays' own memory instead of a copy of it. What changes one side then changes the other:
-        for prediction only. RuntimeError where names or shapes do not fit.
+        share: use the memory of the arrays instead of copying it. A change on one side then changes the other, so
+        this is for prediction only. RuntimeError if names or shapes do not fit.
         """
-        with torch.device("meta"):  # tensors without memory: nothing is drawn, nothing is allocated
+        with torch.device("meta"):  # tensors without memory: no random numbers, no allocation
             net = cls(**arguments)
         net.load_state_dict(as_tensors(state, share=share), assign=True)
         return net
 
     def __repr__(self) -> str:
-        # From 2.13 on PyTorch prints one more argument of batch norm; the printed form stays what it was before.
+        # PyTorch 2.13 and later print one more argument of batch norm; the printed form stays as it was before.
         return super().__repr__().replace("affine=True, bias=True", "affine=True")
 
 
@@ -38,7 +38,7 @@ class Net(Twin):
     """The twin of `numpynet.KeypointNet`: images (N, 1, size, size) -> (N, 136).
 
     size: height and width of the images in pixels; channels: filters of each convolution; hidden: outputs of each
-    hidden linear layer; padding: of every convolution; dropout: the share that is forgotten after a hidden layer.
+    hidden linear layer; padding: of every convolution; dropout: the share of features dropped after a hidden layer.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Net(Twin):
 
     @classmethod
     def compact(cls, **arguments: Any) -> Self:
-        """The compact sibling, with the defaults of `numpynet.KeypointNet.compact`."""
+        """The compact network, with the defaults of `numpynet.KeypointNet.compact`."""
         return cls(**{**COMPACT, **arguments})
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,8 +86,8 @@ class Net(Twin):
 class HourglassNet(Twin):
     """The twin of `numpynet.HourglassNet`: images (N, 1, size, size) -> (N, 136).
 
-    size: height and width of the images in pixels; stem: filters of each convolution that is followed by a pool;
-    levels: filters of each level of the hourglass.
+    size: height and width of the images in pixels; stem: filters of each convolution before the hourglass, which a
+    pool follows; levels: filters of each level of the hourglass.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class HourglassNet(Twin):
 
 
 class SoftArgmax2d(nn.Module):
-    """The twin of `numpynet.SoftArgmax2d`: autograd has the derivative."""
+    """The twin of `numpynet.SoftArgmax2d`; autograd provides the derivative."""
 
     def forward(self, x: Tensor) -> Tensor:
         share = torch.softmax(x.flatten(2), dim=2).view_as(x)
@@ -147,11 +147,11 @@ class SoftArgmax2d(nn.Module):
 
 
 ARCHITECTURES: dict[str, type[Twin]] = {"KeypointNet": Net, "HourglassNet": HourglassNet}
-"""By the names that weights files and recipes have for them."""
+"""The networks by their names in weights files and recipes."""
 
 
 def as_tensors(state: Mapping[str, AnyArray], *, share: bool = False) -> dict[str, Tensor]:
-    """Arrays as tensors, name by name; copies, unless `share` and the array can be written to."""
+    """Arrays as tensors of the same names; copies, unless `share` is True and the array is writeable."""
     return {
         name: torch.from_numpy(array) if share and array.flags.writeable else torch.tensor(array)
         for name, array in ((name, np.asarray(array)) for name, array in state.items())
@@ -159,5 +159,5 @@ def as_tensors(state: Mapping[str, AnyArray], *, share: bool = False) -> dict[st
 
 
 def as_arrays(state: Mapping[str, Tensor]) -> dict[str, AnyArray]:
-    """Tensors as arrays, name by name: what `numpynet.checkpoint.save_weights` takes. Memory is shared."""
+    """Tensors as arrays of the same names, for `numpynet.checkpoint.save_weights`. Memory is shared."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}

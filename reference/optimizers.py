@@ -1,4 +1,4 @@
-"""What PyTorch's optimizers remember, in numpynet's names and back."""
+"""The state of PyTorch's optimizers under numpynet's names, and back."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from numpynet.typing import AnyArray
 
 
 def optimizer_state(optimizer: Optimizer) -> dict[str, AnyArray]:
-    """What the optimizer remembers, named as in numpynet's `state_dict`: "exp_avg.3" for the parameter number 3.
+    """The optimizer's state, named as in numpynet's `state_dict`: "exp_avg.3" belongs to parameter 3.
 
-    Memory is shared with the optimizer but for the step counts (PyTorch: float32, numpynet: int64). What is saved
-    from here loads into numpynet's Adam or SGD, and the other way round.
+    The arrays share the optimizer's memory, except the step counts (float32 in PyTorch, int64 in numpynet). numpynet's
+    Adam, AdamW and SGD load such a state, and this module loads theirs.
     """
     return {
         f"{name}.{i}": value.numpy().astype(np.int64) if name == "step" else value.numpy()
@@ -26,9 +26,9 @@ def optimizer_state(optimizer: Optimizer) -> dict[str, AnyArray]:
 
 
 def load_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) -> None:
-    """Take over copies of an `optimizer_state`, PyTorch's or numpynet's.
+    """Load copies of an `optimizer_state`, PyTorch's or numpynet's.
 
-    ValueError, with nothing changed, where it is of other parameters or of another rule.
+    ValueError, with nothing changed, if it belongs to other parameters or to another rule.
     """
     loaded = checked_optimizer_state(optimizer, state)
     optimizer.state.clear()
@@ -39,13 +39,13 @@ def load_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) ->
 
 
 def checked_optimizer_state(optimizer: Optimizer, state: Mapping[str, AnyArray]) -> list[dict[str, AnyArray]]:
-    """Copies of an `optimizer_state` by parameter; ValueError where it does not fit."""
+    """Copies of an `optimizer_state`, one dict per parameter; ValueError if it does not fit."""
     arrays = [parameter.detach().numpy() for parameter in _parameters(optimizer)]
     return checked_state(state, names_of(optimizer), arrays)
 
 
 def names_of(optimizer: Optimizer) -> tuple[str, ...]:
-    """What the rule of an SGD, Adam or AdamW remembers of each parameter."""
+    """The names of the arrays that an SGD, Adam or AdamW keeps for each parameter."""
     if isinstance(optimizer, torch.optim.SGD):
         return ("momentum_buffer",) if any(group["momentum"] for group in optimizer.param_groups) else ()
     return ("step", "exp_avg", "exp_avg_sq")

@@ -1,9 +1,9 @@
-"""`python -m reference.parity`: train numpynet and its PyTorch twin side by side, and print how far apart they are.
+"""`python -m reference.parity`: train numpynet and its PyTorch twin side by side, and print how far they differ.
 
-Both start from the same weights, see the same batches and drop out the same numbers. Printed are the losses,
-step by step, after the last step the largest relative difference of every tensor, and which tensor left its
-tolerance first, at which step: where a wrong backward pass shows first, for gradients are looked at in the order in
-which they are computed. The exit code is 1 where the losses differ by more than their tolerance.
+Both start from the same weights, see the same batches and drop out the same numbers. The command prints the losses of
+each step, the largest relative difference of each tensor after the last step, and the first tensor that exceeded its
+tolerance, with the step. Gradients are checked in the order in which backward computes them, so this tensor shows where
+a backward pass is wrong. The exit code is 1 if the losses differ by more than their tolerance.
 """
 
 import argparse
@@ -28,18 +28,18 @@ from reference.comparison import Difference
 from reference.models import Net
 
 DTYPE_HELP = (
-    "default %(default)s, in which only mistakes could drive the two apart. Adam turns the rounding noise of near-zero "
+    "default %(default)s, in which only mistakes make the two differ. Adam turns the rounding noise of near-zero "
     "gradients into whole steps, and batch norm over few images amplifies it: in float32 at a learning rate of 1e-3 "
-    "losses leave 1e-4 after a few steps, PyTorch's against its own too (see --floor)"
+    "the losses differ by more than 1e-4 after a few steps, and so do those of two runs of PyTorch (see --floor)"
 )
 LOSS_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 TENSOR_TOLERANCE = {"float32": {"output": 1e-4, "gradient": 1e-3}, "float64": {"output": 1e-9, "gradient": 1e-8}}
-"""What rounding alone reaches in twenty steps (see --floor) stays below; a wrong term does not."""
+"""Rounding alone stays below these in twenty steps (see --floor); a wrong term does not."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A step of both sides and what differs after it; beside it, where wanted, PyTorch against itself."""
+    """A step of both sides and the differences after it; with --floor also PyTorch's difference from itself."""
 
     step: comparison.Step
     rows: list[Difference]
@@ -47,21 +47,21 @@ class Compared:
 
 
 class Noise(NamedTuple):
-    """How far rounding alone carries PyTorch from itself: in the loss, and by kind and name in every tensor."""
+    """PyTorch's difference from itself by rounding alone: of the loss, and of each tensor by kind and name."""
 
     loss: float
     tensors: dict[tuple[str, str], float]
 
 
 class Floor:
-    """PyTorch once more, every batch in the reverse order and without oneDNN: the same sums, in other orders."""
+    """PyTorch a second time, with each batch reversed and without oneDNN: the same sums in another order."""
 
     def __init__(self, net: KeypointNet, lr: float) -> None:
         self.net = comparison.twin_of(net)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=lr)
 
     def forward_and_backward(self, batch: Batch, step: comparison.Step, twin: Net) -> Noise:
-        """What the others did, and how far it came out from the twin."""
+        """The same step with the reversed batch, and how far its loss, outputs and input gradients differ."""
         images, targets = (np.ascontiguousarray(array[::-1]) for array in batch)
         masks = [np.ascontiguousarray(mask[::-1]) for mask in step.masks]
         onednn = torch.backends.mkldnn.enabled
@@ -111,7 +111,7 @@ def train_both(net: KeypointNet, batches: Iterator[Batch], steps: int, lr: float
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """The whole comparison, printed as it goes; returns what --json keeps."""
+    """Compare and print step by step; returns the content of the --json file."""
     net = KeypointNet(**MODELS[args.model], rng=args.seed).astype(args.dtype)
     size = net.arguments["size"]
     if args.data is None:
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def first_to_leave(rows: list[Difference], dtype: str) -> Difference | None:
-    """The first tensor beyond its tolerance: the output, then gradients from the last layer to the first."""
+    """The first tensor that exceeds its tolerance; checked are the output, then gradients from the last layer back."""
     outputs = [row for row in rows if row.kind == "output"]
     gradients = [row for row in rows if row.kind == "gradient" and not row.apart]
     images, *parameters = gradients
@@ -159,17 +159,17 @@ def first_to_leave(rows: list[Difference], dtype: str) -> Difference | None:
 
 
 def print_first(first: tuple[int, Difference] | None, dtype: str) -> None:
-    """Which tensor left its tolerance first, if any did."""
+    """Print the first tensor that exceeded its tolerance, if there is one."""
     if first is None:
-        print("\nno output and no gradient left its tolerance at any step")
+        print("\nno output and no gradient exceeded its tolerance at any step")
         return
     step, row = first
     limit = TENSOR_TOLERANCE[dtype][row.kind]
-    print(f"\nfirst to leave its tolerance: {row.kind} {row.name} at step {step}, {row.relative:.2e} of {limit:.0e}")
+    print(f"\nfirst to exceed its tolerance: {row.kind} {row.name} at step {step}, {row.relative:.2e} of {limit:.0e}")
 
 
 def verdict(losses: list[dict[str, float]], limit: float) -> dict[str, Any]:
-    """The largest difference of the loss beside its tolerance, printed and as fields of the result."""
+    """Print and return the largest difference of the loss, its tolerance, and whether it passed."""
     largest = max((row["relative"] for row in losses), key=lambda value: (math.isnan(value), value))
     passed = largest <= limit  # False for NaN, too
     print(f"\nlargest relative difference of the loss: {largest:.2e}", end="")
@@ -180,10 +180,10 @@ def verdict(losses: list[dict[str, float]], limit: float) -> dict[str, Any]:
 
 
 def print_tensors(rows: list[Difference], floor: dict[tuple[str, str], float], steps: int) -> None:
-    """Two tables: every tensor, then those that are noise by nature; the floor beside each that has one."""
+    """Print two tables, all tensors and those that are only rounding noise; beside each its floor if there is one."""
     for apart, title in (
         (False, f"after step {steps}: largest difference over PyTorch's largest magnitude"),
-        (True, "apart: biases before a batch norm (true gradient zero: rounding noise), and what they shift"),
+        (True, "apart: biases before a batch norm (true gradient zero: rounding noise), and the means they shift"),
     ):
         print(f"\n{title}" + ("; torch to torch" if floor else ""))
         for row in [row for row in rows if row.apart is apart]:
@@ -192,7 +192,7 @@ def print_tensors(rows: list[Difference], floor: dict[tuple[str, str], float], s
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The command's options."""
     result = argparse.ArgumentParser(prog="python -m reference.parity", description=__doc__.split("\n\n")[0])
     result.add_argument("--model", choices=list(MODELS), default="compact", help="default %(default)s")
     result.add_argument("--steps", type=int, default=20)
@@ -204,14 +204,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--floor",
         action="store_true",
-        help="beside it, PyTorch on each batch in reverse order, without oneDNN: what rounding alone does",
+        help="train PyTorch again on each batch in reverse order, without oneDNN: shows the effect of rounding alone",
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="where to write the tables")
     return result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command; returns the exit code."""
     args = parser().parse_args(arguments)
     if args.steps < 1 or args.batch_size < 2:
         parser().error("--steps must be at least 1 and --batch-size at least 2 (batch norm needs two)")

@@ -1,6 +1,6 @@
-"""Training as a PyTorch user writes it, behind the few methods through which the loop and checkpoints reach it.
+"""Training as a PyTorch user writes it, with the methods that the loop and checkpoints call.
 
-The loop over epochs is `numpynet.training.fit`: it knows nothing of either side but `train_step` and `train`.
+The loop over epochs is `numpynet.training.fit`, which serves both sides.
 """
 
 import math
@@ -21,11 +21,11 @@ from reference.models import ARCHITECTURES, as_arrays, as_tensors
 from reference.optimizers import checked_optimizer_state, load_optimizer_state, names_of, optimizer_state
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""Such as torch.nn.SmoothL1Loss(): outputs and targets in, the loss out."""
+"""Takes outputs and targets, returns the loss: torch.nn.SmoothL1Loss(), for example."""
 
 
 class WingLoss(nn.Module):
-    """The twin of `numpynet.WingLoss`: autograd has the derivative."""
+    """The twin of `numpynet.WingLoss`; autograd provides the derivative."""
 
     def __init__(self, w: float = 0.2, eps: float = 0.05) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ CRITERIA: dict[str, type[nn.Module]] = {
 
 
 class Trainer:
-    """A network, its criterion and its optimizer: the twin of `numpynet.training.Trainer`, with its methods."""
+    """A network with its criterion and optimizer: the twin of `numpynet.training.Trainer`, with the same methods."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Trainer:
         return float(self.optimizer.param_groups[0]["lr"]) if self.schedule is None else self.schedule(self.step)
 
     def train_step(self, images: Array, targets: Array) -> float:
-        """One step of learning: forward, loss, backward, update. Returns the loss before the update.
+        """One training step: forward, loss, backward, update. Returns the loss before the update.
 
         images (N, 1, size, size) and targets (N, 136) are arrays in the dtype of the net's parameters.
         """
@@ -93,23 +93,21 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, images: Array) -> Array:
-        """Outputs (N, 136) of images (N, 1, size, size), in whichever mode the network is.
+        """Outputs (N, 136) of images (N, 1, size, size), in the network's current mode.
 
-        In evaluation they are those of the averaged weights, if there is an average.
+        In evaluation mode the averaged weights are used if there is an average.
         """
         net = self.net if self.average is None or self.net.training else self.average
         outputs: Array = net(torch.from_numpy(images)).numpy()
         return outputs
 
     def weights(self) -> dict[str, AnyArray]:
-        """The network's state dict, averaged if there is an average, as arrays that share the network's memory."""
+        """The network's state dict, or the average's if there is one, as arrays that share its memory."""
         return as_arrays((self.net if self.average is None else self.average.module).state_dict())
 
     def state(self) -> dict[str, AnyArray]:
-        """Everything that training changes: weights, what the optimizer remembers, the generator of the dropout.
-
-        And the average of the weights, and how many steps are done.
-        """
+        """Everything that training changes: the weights and their average, the optimizer's state, the number of steps
+        done, and PyTorch's random generator, from which dropout draws."""
         state = {f"net.{key}": array for key, array in as_arrays(self.net.state_dict()).items()}
         state |= {f"optimizer.{key}": array for key, array in optimizer_state(self.optimizer).items()}
         if self.average is not None:
@@ -118,10 +116,10 @@ class Trainer:
         return state | {"step": np.array(self.step, np.int64), "rng.torch": torch.get_rng_state().numpy()}
 
     def load_state(self, state: Mapping[str, AnyArray]) -> None:
-        """Go on from a `state`, this twin's or numpynet's (whose random numbers PyTorch cannot continue).
+        """Continue from a `state`, this twin's or numpynet's; numpynet's random numbers cannot be continued in PyTorch.
 
-        ValueError, with nothing changed, where it belongs to another network or optimizer. Where it holds no average,
-        that begins anew with the weights; where it holds no step, at 0.
+        If the state holds no average, the average starts with its weights; if it holds no step, counting starts at 0.
+        ValueError, with nothing changed, if it belongs to another network or optimizer.
         """
         parts = parts_of(state, bool(names_of(self.optimizer)))
         own = as_arrays(self.net.state_dict())
@@ -152,20 +150,21 @@ def make_trainer(
     schedule: Schedule | None = None,
     average_decay: float | None = None,
 ) -> Trainer:
-    """The twin of an `architecture` of these `arguments` with copies of the weights `state`, its loss, and Adam.
+    """A Trainer of the network `architecture` with these `arguments` and copies of the weights `state`.
 
-    seed: of PyTorch's global generator, from which dropout draws. loss_arguments: of the loss's constructor.
-    weight_decay: decoupled (AdamW). schedule: in place of the rate `lr`. average_decay: of the weights' average.
+    loss and loss_arguments: the criterion and its constructor's arguments. lr: the learning rate, unless a schedule
+    sets it. weight_decay: decoupled, as in AdamW; without decay this is Adam. seed: for PyTorch's global generator,
+    from which dropout draws. average_decay: decay of the weights' average; None for no average.
     """
     net = ARCHITECTURES[architecture].from_state(state, arguments)
     torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)  # Adam, where nothing decays
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)
     average = None if average_decay is None else weight_average(net, average_decay)
     return Trainer(net, CRITERIA[loss](**(loss_arguments or {})), optimizer, schedule, average)
 
 
 def weight_average(net: nn.Module, decay: float = 0.999, warmup: bool = True) -> AveragedModel:
-    """The twin of `numpynet.WeightAverage`: with the warm-up of its decay, and counts that are copied."""
+    """The twin of `numpynet.WeightAverage`: PyTorch's average with a warm-up of the decay; batch counts are copied."""
 
     @torch.no_grad()
     def approach(averages: Any, weights: Any, updates: Any) -> None:
@@ -181,7 +180,7 @@ def weight_average(net: nn.Module, decay: float = 0.999, warmup: bool = True) ->
 
 
 def _set_generator(state: AnyArray) -> None:
-    """Put PyTorch's generator where it stood. ValueError, with nothing changed, where it never stood there."""
+    """Set the state of PyTorch's generator. ValueError, with nothing changed, if it is not a valid state."""
     try:
         torch.set_rng_state(torch.tensor(state))
     except (RuntimeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What all tests share: drawn data, the real data where somebody has it, and the mark of tests that need PyTorch."""
+"""What all tests share: drawn data, the real data if it is there, and the mark of tests that need PyTorch."""
 
 import os
 from importlib.util import find_spec
@@ -10,12 +10,12 @@ from tests.drawn import write_dataset
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", "torch: needs PyTorch, and is skipped where it is not installed")
+    """Register the mark."""
+    config.addinivalue_line("markers", "torch: needs PyTorch, and is skipped if PyTorch is not installed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs PyTorch where there is none."""
+    """Skip the tests that need PyTorch if it is not installed."""
     if find_spec("torch") is None:
         for item in items:
             if item.get_closest_marker("torch"):
@@ -24,13 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set of drawn faces in the published layout. Not to be changed: all tests share it."""
+    """A small data set of drawn faces in the published layout. Tests must not change it, since all share it."""
     return write_dataset(tmp_path_factory.mktemp("data") / "drawn")
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The directory of the real data set, which the environment variable FKP_DATA names."""
+    """The directory of the real data set, from the environment variable FKP_DATA; skips the test if there is none."""
     place = os.environ.get("FKP_DATA")
     if not place:
         pytest.skip("FKP_DATA is not set: it names a directory of the real data set")

@@ -1,6 +1,6 @@
-"""Cartoon faces whose 68 keypoints are known exactly, and a data set of them in the published layout.
+"""Cartoon faces with exactly known keypoints (68), and a data set of them in the published layout.
 
-The layout of the points is written down here anew, so that a mistake in fkp_app.geometry.keypoint_layout cannot hide.
+The order of the points is written down here a second time, so that a mistake in fkp_app.geometry.keypoint_layout shows.
 """
 
 import csv
@@ -17,15 +17,15 @@ Colour = tuple[int, int, int]
 TRAINING_PEOPLE = ("Ada_Circle", "Bruno_Square", "Zoé_Prism", "Dan_Oval", "Eva_Arc", "Finn_Spiral")
 VALIDATION_PEOPLE = ("Gus_Cube", "Mia_Line")
 REPORT_PEOPLE = ("Chloé_Rhombus", "Jan_Sphere")
-"""Made-up names, chosen by which side of the split their hashes fall on; test_dataset.py checks that they do."""
+"""Made-up names whose hashes put them into these parts of the split; test_dataset.py checks that."""
 
 FINER = 4
-"""Pictures are drawn so many times larger and then averaged, which smooths every edge."""
+"""Pictures are drawn at 4 times their size and then averaged, which smooths the edges."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same from frame to frame: proportions and colours."""
+    """A person's proportions and colours, the same in all frames."""
 
     width: float
     eyes: float
@@ -35,7 +35,7 @@ class Person:
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """Somebody new."""
+    """A random person."""
     shade = rng.uniform(0.45, 1.0)
     skin = _colour(shade * np.array([250, 205, 170]) + rng.uniform(-10, 5, 3))
     iris = _colour(rng.uniform(20, 110, 3))
@@ -43,7 +43,7 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 def face_shape(person: Person | None = None, opened: float = 0.04) -> Points:
-    """The 68 points (68, 2) of an upright face about (0, 0), y downwards, 1 wide. opened: the mouth's gap."""
+    """The points (68, 2) of an upright face around (0, 0), y downwards, 1 wide. opened: height of the mouth's gap."""
     person = person or Person(1.0, 1.0, 1.0, (230, 190, 160), (60, 60, 60))
     turn = np.pi * np.arange(17) / 16
     jaw = np.column_stack([-0.5 * person.width * np.cos(turn), -0.12 + 0.62 * np.sin(turn) ** 0.9])
@@ -62,7 +62,8 @@ def face_shape(person: Person | None = None, opened: float = 0.04) -> Points:
     mouth = np.array([*outer, *inner, [-0.06, 0.305]])
     mouth[[7, 8, 9, 10, 11, 17, 18, 19], 1] += opened  # points 55 to 59 and 65 to 67, the lower edges
     mouth[:, 0] *= person.mouth
-    # From the picture's left to its right: a brow mirrored runs backwards, an eye mirrored begins at its inner corner.
+    # Points run from the picture's left to its right. So a mirrored brow is reversed, and a mirrored eye begins with
+    # what was its inner corner.
     left_eye = (eye * mirror)[[3, 2, 1, 0, 5, 4]]
     return np.concatenate([jaw, brow, (brow * mirror)[::-1], bridge, nostrils, eye, left_eye, mouth])
 
@@ -70,9 +71,9 @@ def face_shape(person: Person | None = None, opened: float = 0.04) -> Points:
 def draw_face(
     rng: np.random.Generator, person: Person | None = None, size: tuple[int, int] | None = None, roll: float = 15.0
 ) -> tuple[NDArray[np.uint8], Points]:
-    """A picture, uint8 RGB (H, W, 3), and the keypoints (68, 2) in its pixels, whose centres lie at whole coordinates.
+    """A picture, uint8 RGB (H, W, 3), and its keypoints (68, 2) in pixels; pixel centres have integer coordinates.
 
-    size: (width, height), drawn if None; roll: by how many degrees, at most, the face is turned either way.
+    size: (width, height), random if None; roll: the largest angle, in degrees, by which the face is turned.
     """
     person = person or draw_person(rng)
     width, height = size or (int(rng.integers(96, 180)), int(rng.integers(96, 180)))
@@ -130,9 +131,9 @@ def write_dataset(
 ) -> Path:
     """Draw a data set into `root`, in the published layout with its oddities, and return `root`.
 
-    training/ and test/ with names that collide, their CSV files, whose first column has no name; every third file an
-    RGBA PNG although called .jpg; in each folder one frame that no CSV names. One person in four belongs to validation,
-    one in five to report.
+    The oddities: training/ and test/ contain files of the same names; the first column of their CSV files has no name;
+    every third file is an RGBA PNG although it is called .jpg; each folder contains one frame that is not in the CSV.
+    One person in four belongs to validation, one in five to report.
     """
     if not 2 <= people <= 8:
         raise ValueError(f"people must lie in 2 .. 8, got {people}")
@@ -153,7 +154,7 @@ def write_dataset(
 
 
 def write_frame(path: Path, image: NDArray[np.uint8], png: bool) -> None:
-    """Write a picture as the data set has them: JPEG, or RGBA PNG, whatever the name says."""
+    """Write a picture as in the data set: JPEG or RGBA PNG, whatever its name says."""
     picture = Image.fromarray(image)
     if png:
         picture.convert("RGBA").save(path, "PNG", compress_level=1)
@@ -162,9 +163,9 @@ def write_frame(path: Path, image: NDArray[np.uint8], png: bool) -> None:
 
 
 def write_own_photos(root: Path, count: int = 200, seed: int = 0, side: int = 160) -> Path:
-    """Draw `count` photos called IMG_0001.JPG and so on into `root`, with keypoints.csv beside them, and return `root`.
+    """Draw `count` photos called IMG_0001.JPG and so on into `root`, and keypoints.csv; return `root`.
 
-    The CSV is as a spreadsheet might export it: the columns are called file, x0, y0, ... x67, y67.
+    The CSV looks like a spreadsheet's export: its columns are file, x0, y0, ... x67, y67.
     """
     root.mkdir(parents=True)
     rng = np.random.default_rng(seed)
@@ -179,7 +180,7 @@ def write_own_photos(root: Path, count: int = 200, seed: int = 0, side: int = 16
 
 
 def write_own_labels(path: Path, files: list[str], labels: list[Points], people: list[str] | None = None) -> None:
-    """A label file of own photos, with a column `person` where people are given."""
+    """Write a label file of own photos, with a column `person` if people are given."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         names = [f"{axis}{i}" for i in range(68) for axis in "xy"]
@@ -190,7 +191,7 @@ def write_own_labels(path: Path, files: list[str], labels: list[Points], people:
 
 
 def write_labels(path: Path, files: list[str], labels: list[Points]) -> None:
-    """A label file: a first column without a name, then 0 .. 135, x and y in turn."""
+    """Write a label file of the published layout: a column without a name, then 0 .. 135, x and y in turn."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["", *range(136)])

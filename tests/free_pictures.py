@@ -1,7 +1,7 @@
-"""Photos that are free to use, from the packages that ship them: Grace Hopper (matplotlib) and Eileen Collins
-(scikit-image's `astronaut`), both taken by the United States government and in the public domain.
+"""Photos in the public domain, from the packages that contain them: Grace Hopper (matplotlib) and Eileen Collins
+(scikit-image's `astronaut`), both taken by the United States government.
 
-`group_picture` sets them beside one another: a picture with several faces whose places are known.
+`group_picture` puts them side by side: a picture of several faces whose places are known.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,10 @@ GROUP_SIZE = (1180, 640)  # width, height
 
 @dataclass(frozen=True)
 class Portrait:
-    """A photo's place in the group: `centre` of the tile, its width and height, and the picture's zoom and turn.
+    """A photo's place in the group picture.
 
-    person: whose photo; look_at: the point of the photo that comes to the tile's centre; turn: degrees, clockwise.
+    person: a key of PHOTOS; look_at: the point of the photo that comes to the centre of the tile; tile: left, top,
+    width and height in the group picture; zoom of the photo; turn: degrees clockwise.
     """
 
     person: str
@@ -37,7 +38,7 @@ class Portrait:
 
 @dataclass(frozen=True)
 class KnownFace:
-    """Where a face of the group picture is: the middle of its two eyes and their distance, in pixels; its turn."""
+    """A face of the group picture: the point between its eyes and their distance in pixels; its turn in degrees."""
 
     eyes: Point
     distance: float
@@ -45,7 +46,7 @@ class KnownFace:
 
 
 EYES = {"hopper": ((226.0, 196.0), (308.0, 192.0)), "astronaut": ((206.0, 107.0), (245.0, 107.0))}
-"""The wearer's right and left eye in each photo, read off by hand to a few pixels."""
+"""The person's right and left eye in each photo, measured by hand to within a few pixels."""
 
 GROUP = (
     Portrait("hopper", (256, 275), (20, 20, 470, 600), zoom=1.1),
@@ -73,7 +74,7 @@ PHOTOS: dict[str, Callable[[], Picture]] = {"hopper": hopper, "astronaut": astro
 
 
 def group_picture() -> tuple[Picture, list[KnownFace]]:
-    """Six portraits of many sizes, two of them turned: RGB (640, 1180, 3), and where each face is."""
+    """Six portraits of different sizes, two of them turned: RGB (640, 1180, 3), and the place of each face."""
     width, height = GROUP_SIZE
     canvas = np.full((height, width, 3), PAPER, np.uint8)
     faces = []
@@ -93,7 +94,7 @@ def group_picture() -> tuple[Picture, list[KnownFace]]:
 
 
 def _placed(portrait: Portrait) -> NDArray[np.float64]:
-    """The similarity (2, 3) from photo to tile."""
+    """The similarity transform (2, 3) from photo to tile."""
     turn = np.deg2rad(portrait.turn)
     linear = portrait.zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     middle = (np.array(portrait.tile[2:]) - 1) / 2

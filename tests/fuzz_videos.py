@@ -1,6 +1,6 @@
-"""Small videos of many kinds, damaged at random: every one must give frames, or one line that says why not.
+"""Small videos of many kinds, damaged at random: each must give frames, or an error of one line.
 
-`python -m tests.fuzz_videos --count 5000 --seed 1` tries many, beyond the few that run with the tests.
+A few run with the tests; `python -m tests.fuzz_videos --count 5000 --seed 1` tries many.
 """
 
 import argparse
@@ -24,14 +24,14 @@ KINDS = {
     **{"a.mxf": ("mpeg2video", None), "a.m2v": ("mpeg2video", "mpeg2video"), "a.h264": ("libx264", "h264")},
     **{"a.y4m": ("wrapped_avframe", "yuv4mpegpipe"), "a.mjpeg": ("mjpeg", "mjpeg"), "a.hevc": ("libx265", "hevc")},
 }
-"""A name, and the codec and format that it is written in."""
+"""By file name: codec, and FFmpeg's format, None for that of the suffix."""
 SECONDS = 20.0
-"""A video of six small frames takes no longer, however it is damaged."""
+"""The longest that a video of six small frames may take, however it is damaged."""
 ODD = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 
 
 def write_all(folder):
-    """A video of each kind that this PyAV can write, by its path."""
+    """Write a video of each kind that this PyAV can write; the list of their paths."""
     paths = []
     for name, (codec, kind) in KINDS.items():
         try:
@@ -60,7 +60,7 @@ def damaged(data, rng):
     """Bytes changed at one to six places: flipped, set to odd numbers, cut out, doubled, zeroed or cut off."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 7)):
-        # Most of what matters stands at the beginning, or at the end.
+        # Headers and indices, where damage does most, stand at the beginning or at the end.
         most = len(data) if rng.random() < 0.5 else min(len(data), 1024)
         at = int(rng.integers(most)) if rng.random() < 0.8 else len(data) - 1 - int(rng.integers(most))
         length = int(rng.integers(1, 64))
@@ -84,9 +84,10 @@ def damaged(data, rng):
 
 
 def outcome(path, library, most=2000):
-    """What reading a video to its end, or so many frames, gives: "N frames" or the error's one line.
+    """Read a video to its end, at most `most` frames; returns "N frames" or the error's one line.
 
-    AssertionError where something else is raised, a frame is no picture, times do not grow, or it takes too long.
+    AssertionError if the error has several lines or is an unforeseen one, if a frame is no picture, if times do not
+    increase, or if it takes more than SECONDS.
     """
     begun = time.monotonic()
     said, count, last = "", 0, -1.0
@@ -106,18 +107,18 @@ def outcome(path, library, most=2000):
         said = str(error)
         assert said.startswith(f"{path}: ")
         assert "\n" not in said
-        assert "cannot be worked on" not in said  # an error that nobody foresaw
+        assert "cannot be worked on" not in said  # the words of an unforeseen error
     taken = time.monotonic() - begun
     assert taken < SECONDS, f"{taken:.0f} s"
     return said or f"{count} frames"
 
 
 def main():
-    """Try many, and print what is wrong."""
+    """Try many damaged videos, and print those that go wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="the first number that is tried, to find one again")
+    parser.add_argument("--count", type=int, default=1000, help="end of the range of numbers (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="a number and this seed determine a damaged video")
+    parser.add_argument("--first", type=int, default=0, help="start of the range, to repeat a single video")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = write_all(Path(folder))
@@ -128,7 +129,7 @@ def main():
             path = source.with_name(f"bad-{source.name}")
             path.write_bytes(damaged(source.read_bytes(), rng))
             for library in ("av", "opencv"):
-                print(f"\r{number} {source.name} {library}   ", end="", flush=True)  # seen where it crashes
+                print(f"\r{number} {source.name} {library}   ", end="", flush=True)  # the last line before a crash
                 try:
                     outcome(path, library)
                 except Exception as error:

@@ -1,4 +1,4 @@
-"""Trees of JSON spoiled at random, as somebody would who means harm: by structure and by value, not by bytes alone."""
+"""JSON trees spoiled at random as an attacker might: in their structure and values, not only in single bytes."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ NASTY: list[Any] = [
 
 
 def nodes(tree, path=()):
-    """The paths of everything in a tree."""
+    """The path of each node of a tree, as a tuple of keys and indices."""
     yield path
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, part in items:
@@ -21,7 +21,11 @@ def nodes(tree, path=()):
 
 
 def spoiled(tree, rng):
-    """The text of a copy of the tree with one to three places changed, removed, doubled or nested."""
+    """The JSON text of the tree with one to three nodes replaced, removed, repeated or copied to another key.
+
+    One text in three is damaged once more: nested very deep, a number of thousands of digits, all keys twice, cut off,
+    or one character changed.
+    """
     tree = copy.deepcopy(tree)
     for _ in range(int(rng.integers(1, 4))):
         paths = [path for path in nodes(tree) if path]
@@ -42,7 +46,7 @@ def spoiled(tree, rng):
             parent[str(NASTY[rng.integers(len(NASTY))])[:200]] = copy.deepcopy(parent[key])
     text = json.dumps(tree)
     kind = rng.integers(12)
-    if kind == 0:  # nested deep in one place
+    if kind == 0:  # deep nesting in one place
         depth = int(rng.choice([20, 40, 900, 100_000]))
         place = text.find(":") + 1
         text = text[:place] + "[" * depth + "]" * depth + "," + '"b":' + text[place:]

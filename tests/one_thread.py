@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 @pytest.fixture(autouse=True, scope="package")
 def one_thread() -> Iterator[None]:
-    """Arrays this small lose more by threads than they gain, and sums come out in the same order every time."""
+    """One thread: faster on arrays this small, and sums are added in the same order every time."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Small videos made for tests: a hand-made AVI, which no video library had a part in, and others by PyAV."""
+"""Small videos for tests: an AVI written byte by byte, without any video library, and others written by PyAV."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ COUNT = 12
 
 
 def pictures(count=COUNT, width=WIDTH, height=HEIGHT):
-    """RGB frames: red, green, blue from upper left to lower left; how grey the lower right is tells the frame."""
+    """RGB frames: red upper left, green upper right, blue lower left; lower right a grey that grows with the index."""
     frames = []
     for index in range(count):
         frame = np.empty((height, width, 3), np.uint8)
@@ -27,14 +27,14 @@ def pictures(count=COUNT, width=WIDTH, height=HEIGHT):
 
 
 def quarters(image):
-    """The colours (4, 3) in the middle of the upper left, upper right, lower left, lower right quarter."""
+    """The colours (4, 3) in the middle of each quarter: upper left, upper right, lower left, lower right."""
     height, width = image.shape[:2]
     places = [(y, x) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
     return np.array([image[y, x] for y, x in places], dtype=float)
 
 
 def write_avi(path, frames, rate=(25, 1), fourcc=b"MJPG"):
-    """Motion JPEG as RIFF. rate: frames in so many seconds, as claimed."""
+    """Write Motion JPEG as RIFF. rate: the frame rate that the header claims, as a fraction (frames, seconds)."""
     height, width = frames[0].shape[:2] if frames else (HEIGHT, WIDTH)
     jpegs = []
     for frame in frames:
@@ -64,8 +64,11 @@ def _list(name, data):
 
 
 def write_video(path, frames, times=None, sound=None, late=0.0, codec="mpeg4", aspect=1):
-    """By PyAV, as MPEG-4 without reordered frames. times: in seconds, 25 frames a second where None; sound: a codec,
-    None for none; late: how much later than the pictures it begins; aspect: a pixel's width / height."""
+    """Write a video by PyAV, as MPEG-4 without reordered frames.
+
+    times: of the frames, in seconds; if None, 25 frames per second. sound: its codec; None for no sound. late: seconds
+    by which the sound begins after the pictures. aspect: width / height of a pixel.
+    """
     import av
 
     clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
@@ -95,7 +98,7 @@ def _tone(count):
 
 
 def sound_packets(path):
-    """The codec of a file's sound, its packets' bytes, and when the first one is due after the first frame."""
+    """The codec of a file's sound, the bytes of its packets, and the seconds from first frame to first packet."""
     import av
 
     with av.open(str(path)) as file:
@@ -106,30 +109,30 @@ def sound_packets(path):
 
 
 def shown_by(path, matrix):
-    """Has an MP4's first track shown by a matrix (a, b, c, d): a stored point (x, y) appears at (ax + cy, bx + dy)."""
+    """Give an MP4's first track a display matrix (a, b, c, d): a stored point (x, y) appears at (ax + cy, bx + dy)."""
     a, b, c, d = (round(65536 * value) for value in matrix)
     data = bytearray(path.read_bytes())
-    place = data.index(b"tkhd") + 44  # behind name, flags, times, track, duration, layer, group and volume
+    place = data.index(b"tkhd") + 44  # after name, flags, times, track, duration, layer, group and volume
     data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
 
 
 def begun_later(path, media_time, duration):
-    """Has an MP4's first track begin at a media time and last so long: an edit list, as phones write when trimming."""
+    """Let an MP4's first track begin at `media_time` and last `duration`: an edit list, as phones write for a cut."""
     data = bytearray(path.read_bytes())
-    place = data.index(b"elst") + 12  # behind name, flags and the number of entries
+    place = data.index(b"elst") + 12  # after name, flags and the number of entries
     data[place : place + 8] = struct.pack(">2i", duration, media_time)
     path.write_bytes(data)
     return path
 
 
 LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-"""What red and blue count for in brightness, by the number of the matrix in H.273."""
+"""The weights of red and blue in the luma, by the number of the matrix in ITU-T H.273."""
 
 
 def coded(signal, matrix, full=False):
-    """R'G'B' (H, W, 3), 0 .. 1, as Y'CbCr (3, H, W) uint16 of 16 bits."""
+    """R'G'B' (H, W, 3) in 0 .. 1 as Y'CbCr (3, H, W), uint16 with all 16 bits used."""
     kr, kb = LUMA[matrix]
     red, green, blue = np.moveaxis(np.asarray(signal, float), -1, 0)
     y = kr * red + (1 - kr - kb) * green + kb * blue
@@ -142,8 +145,10 @@ def coded(signal, matrix, full=False):
 
 
 def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ffv1", full=False):
-    """R'G'B' (H, W, 3), 0 .. 1, each a frame, coded by a matrix; tags: matrix, transfer, primaries as the file states
-    them, 2 where it does not."""
+    """Write a video whose frames are `signals`, R'G'B' (H, W, 3) in 0 .. 1, coded by a matrix.
+
+    tags: the numbers of matrix, transfer and primaries that the file states; 2 for not stated.
+    """
     import av
 
     options = {"x265-params": "log-level=none:lossless=1"} if codec == "libx265" else {}
@@ -158,11 +163,11 @@ def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ff
             frame = av.VideoFrame(video.width, video.height, "yuv444p16le")
             for plane, values in zip(frame.planes, coded(signal, matrix, full), strict=True):
                 np.frombuffer(plane, np.uint16).reshape(video.height, -1)[:, : video.width] = values
-            # Tagged alike on both sides, so that nothing but depth and subsampling changes.
+            # The same tags on both sides of the conversion, so that it changes only depth and subsampling.
             frame.colorspace, frame.color_range = matrix, 2 if full else 1
             frame = frame.reformat(format=pix_fmt)
             for name, value in zip(("colorspace", "color_trc", "color_primaries"), tags, strict=True):
-                if hasattr(frame, name):  # else the encoder's own say so
+                if hasattr(frame, name):  # otherwise the encoder's own tags are used
                     setattr(frame, name, value)
             frame.pts, frame.time_base = index, Fraction(1, 25)
             file.mux(video.encode(frame))
@@ -171,8 +176,11 @@ def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ff
 
 
 def write_kind(path, codec, kind=None, count=COUNT, width=WIDTH, height=HEIGHT, times=None, sound="aac", lasts=()):
-    """A video in any of FFmpeg's formats by its name, by the suffix where None. times: of the frames, in seconds;
-    lasts: how many seconds each of its sounds lasts, in that codec."""
+    """Write a video in the FFmpeg format `kind`; if None, in the format of the suffix.
+
+    times: of the frames, in seconds; if None, 25 frames per second. sound: codec of the sound tracks; lasts: the
+    length of each sound track in seconds.
+    """
     import av
 
     clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
@@ -204,7 +212,7 @@ def _silence(audio, seconds):
 
 
 def with_subtitles(path, source, until, chapters=False):
-    """The pictures of a video, with subtitles of a second each at 0 s and before `until`, in a Matroska file."""
+    """Write a Matroska file of a video's pictures with two subtitles of one second, at 0 s and ending at `until` s."""
     import av
 
     text = path.with_suffix(".srt")
@@ -226,7 +234,7 @@ def with_subtitles(path, source, until, chapters=False):
 
 
 def read_whole(path, library="av"):
-    """The frames of a video that is whole, and its notes without its name."""
+    """The frames of a video, which must be complete, and its notes without the file's name."""
     with open_video(path, library) as reader:
         frames = list(reader)
         assert not reader.truncated

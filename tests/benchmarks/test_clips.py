@@ -1,20 +1,20 @@
-"""The clips' truth is true, and the figures of steadiness are those of signals that are known."""
+"""The clips show their true points where they claim to be, and the figures of steadiness are right on known signals."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks.clips import HEIGHT, LOOKS, RATE, WIDTH, Clip, camera, true_points
-from benchmarks.motions import MOTIONS, stretched
-from benchmarks.steadiness import lag, steadiness
+from benchmarks.quality.clips import HEIGHT, LOOKS, RATE, WIDTH, Clip, camera, true_points
+from benchmarks.quality.motions import MOTIONS, stretched
+from benchmarks.quality.steadiness import lag, steadiness
 from tests.app.faces.test_keypoints import placed
 
 DOTS = np.array([(250.0, 200.0), (330.0, 210.0), (290.0, 260.0), (270.0, 300.0)])
 
 
 def dotted(motion, faces):
-    """A clip of a gray picture with a soft bright spot on each of DOTS."""
+    """A clip of a grey picture with a soft bright spot at each of DOTS."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     light = sum(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 4.0**2)) for x, y in DOTS)
     scene = np.repeat((40 + 200 * light).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
@@ -22,7 +22,7 @@ def dotted(motion, faces):
 
 
 def spot_near(image, point, reach=14):
-    """The middle of the light about a point."""
+    """The centre of the light around a point."""
     x, y = (round(float(number)) for number in point)
     part = image[y - reach : y + reach + 1, x - reach : x + reach + 1, 0].astype(np.float64)
     part = np.clip(part - 60, 0, None)
@@ -39,7 +39,7 @@ def test_what_is_seen_moves_as_the_truth_does(motion):
             np.testing.assert_allclose(spot_near(image, point), point, atol=0.35)
 
 
-def test_a_mouth_that_speaks_is_seen_where_the_truth_has_it():
+def test_a_speaking_mouth_is_seen_at_the_true_points():
     face = placed((290, 240), 160, 0)
     face[57], face[19], face[24] = DOTS[3], DOTS[0], DOTS[1]
     clip = dotted("talk", face[None])
@@ -80,7 +80,7 @@ def test_a_clip_is_the_same_every_time():
 
 
 def test_true_points_are_the_mean_of_many_looks():
-    """Of a network that is wrong by noise, to which the eyes are immune, so that it frames well."""
+    """The network here adds noise to all points but the corners that frame the face, so its crops are right."""
     rng = np.random.default_rng(0)
     framing = {"kind": "face", "size": 64, "scale": 1.3}
     corners = [0, 1, 36, 45]
@@ -96,23 +96,23 @@ def test_true_points_are_the_mean_of_many_looks():
     (points,) = true_points(np.zeros((480, 640, 3), np.uint8), [(300.0, 200.0, 100.0)], predictor)
     off = np.delete(points - placed((300, 200), 100, 0), corners, axis=0)
     assert batches == [1, 1, LOOKS]
-    assert off.std() < 3 * 100 * 1.3 / 64 / 2  # one look's, halved; the mean's is a fifth of it
+    assert off.std() < 3 * 100 * 1.3 / 64 / 2  # half of one crop's noise; the mean of 24 has a fifth of it
 
 
-def test_lag_is_by_how_much_points_come_late():
+def test_lag_is_the_delay_of_the_points():
     times = np.arange(100)
     truth, late = (np.stack([placed((300 + 80 * np.sin((t - by) / 9), 200), 100, 0) for t in times]) for by in (0, 1.7))
     assert lag(late, truth) == pytest.approx(1.7, abs=0.06)
     assert lag(truth, truth) == pytest.approx(0, abs=0.06)
-    assert lag(late + 5, truth) == pytest.approx(1.7, abs=0.06)  # a constant error is none of time
+    assert lag(late + 5, truth) == pytest.approx(1.7, abs=0.06)  # a constant error is no delay
     assert np.isnan(lag(truth[:1].repeat(100, axis=0), truth[:1].repeat(100, axis=0)))
 
 
-def test_shake_and_spread_of_points_that_are_known():
+def test_shake_and_spread_of_known_points():
     truth = np.tile(placed((300, 200), 100, 0), (80, 1, 1))
     eyes = np.linalg.norm(truth[0, 45] - truth[0, 36])
     points = truth + np.array([3.0, 4.0])
-    points[::2, :, 0] += 2.0  # to and fro by 2 pixels
+    points[::2, :, 0] += 2.0  # every other frame is 2 pixels further right
     row = steadiness(points, truth)
     assert row.shake == pytest.approx(2)
     assert row.spread == pytest.approx(1)

@@ -1,5 +1,6 @@
-"""Prints, at the end of a run, what share of each tolerance the parity tests used."""
+"""Prints, at the end of a run, how much of each tolerance the parity tests used."""
 
+from collections.abc import Generator
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,24 +12,28 @@ HAVE_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if HAVE_TORCH else ["test_*.py"]
 
 
-@pytest.fixture(autouse=True)
-def _record_tolerances(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the helper this test's own list: it travels in the report, also from another process (pytest -n)."""
-    from tests.parity import helper
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Put the test's comparisons into its report, which reaches this process even if another ran the test (-n)."""
+    from tests.parity.helper import comparisons
 
-    monkeypatch.setattr(helper, "record", request.node.user_properties.append)
+    comparisons.clear()
+    try:
+        return (yield)
+    finally:
+        item.user_properties += [("parity", comparison) for comparison in comparisons]
 
 
 @pytest.fixture(autouse=True)
 def _same_weights_every_time() -> None:
-    """PyTorch's layers draw their first weights from its global generator."""
+    """Seed PyTorch's global generator, from which its layers draw their first weights."""
     import torch
 
     torch.manual_seed(0)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One row for each operation, dtype and kind: comparisons, the largest difference, the tolerance, the share."""
+    """One row per operation, dtype and kind: number of comparisons, largest difference, tolerance, share of it."""
     if not HAVE_TORCH:
         terminalreporter.section("tests/parity was left out: PyTorch, which it compares with, is not installed")
     rows: dict[tuple[str, str, str], list[tuple[float, float]]] = {}

@@ -1,7 +1,7 @@
-"""The one helper of the parity tests: numpynet beside PyTorch, value by value and gradient by gradient.
+"""The one helper of the parity tests: it compares numpynet with PyTorch, value by value and gradient by gradient.
 
-Every comparison is of shape, dtype and value, relative to the largest magnitude of PyTorch's tensor, and notes
-what share of its tolerance it used; conftest.py prints the table at the end of the run.
+Each comparison checks shape, dtype and values; differences are relative to the largest magnitude of PyTorch's tensor.
+Each is noted in `comparisons`, and conftest.py prints at the end of the run how much of each tolerance was used.
 """
 
 import re
@@ -21,7 +21,9 @@ from tests.seeds import seeded as seeded
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
-record: Callable[[tuple[str, Any]], None] = lambda _: None  # noqa: E731  (conftest.py puts the test's own in here)
+comparisons: list[tuple[str, str, str, float, float]] = []
+"""Those of the running test: operation, dtype, kind, largest relative difference, tolerance. conftest.py empties the
+list before each test and copies it into the test's report afterwards."""
 
 
 def check(
@@ -34,10 +36,10 @@ def check(
     constants: int = 0,
     **options: Any,
 ) -> None:
-    """Compare a function and all its gradients under a random cotangent; neither may change its arguments.
+    """Compare a function and all its gradients under a random cotangent; neither pass may change its arguments.
 
-    inputs: the positional arguments. The last `constants` of them (a loss's target) get no gradient; PyTorch
-    and numpynet get the same `options`.
+    inputs: the positional arguments; the last `constants` of them (a loss's target) get no gradient. options: the
+    keyword arguments of both sides.
     """
     ours, backward = chosen(ours), chosen(backward)
     arrays = [np.asarray(a, dtype) for a in inputs]
@@ -61,7 +63,7 @@ def check(
 
 
 def chosen(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of this name in the implementation under test, which NUMPYNET_OPS names."""
+    """The function of the same name in the implementation that NUMPYNET_OPS selects."""
     chosen: Callable[..., Any] = getattr(ops(), function.__name__, function)
     return chosen
 
@@ -69,7 +71,7 @@ def chosen(function: Callable[..., Any]) -> Callable[..., Any]:
 def check_layer(
     operation: str, ours: Module, theirs: nn.Module, shape: Sequence[int], dtype: str, steps: int = 1
 ) -> None:
-    """Compare a layer over `steps` training passes and one in eval: outputs, all gradients, all buffers."""
+    """Compare a layer over `steps` training passes and one in evaluation: outputs, all gradients, all buffers."""
     rng = seeded(operation, shape, dtype, str(theirs))
     ours.astype(dtype)
     theirs.to(getattr(torch, dtype))
@@ -94,7 +96,7 @@ def check_layer(
 
 
 def compare_gradients(operation: str, ours: Module, theirs: nn.Module, skip: Sequence[str] = ()) -> None:
-    """Compare the gradient of every parameter but those named in `skip`."""
+    """Compare the gradients of all parameters except those named in `skip`."""
     wanted = dict(theirs.named_parameters())
     got = dict(ours.named_parameters())
     assert list(got) == list(wanted)
@@ -106,7 +108,7 @@ def compare_gradients(operation: str, ours: Module, theirs: nn.Module, skip: Seq
 
 
 def compare_state(operation: str, state: dict[str, AnyArray], theirs: nn.Module, skip: Sequence[str] = ()) -> None:
-    """Compare every parameter and buffer but those named in `skip`; keys in order, counts as int64."""
+    """Compare all parameters and buffers except those named in `skip`; keys in the same order, counts as int64."""
     wanted = theirs.state_dict()
     assert list(state) == list(wanted)
     for name in [n for n in wanted if n not in skip]:
@@ -114,7 +116,7 @@ def compare_state(operation: str, state: dict[str, AnyArray], theirs: nn.Module,
 
 
 def compare(operation: str, kind: Kind, what: str, got: AnyArray, wanted: AnyArray) -> None:
-    """Fail where `got` differs in shape, dtype, or by more than the tolerance; note the share of it that was used."""
+    """Fail if `got` differs in shape or dtype, or in value by more than the tolerance; note the comparison."""
     where = f"{operation}, {what}"
     assert got.shape == wanted.shape, f"{where}: shape {got.shape}, torch has {wanted.shape}"
     assert got.dtype == wanted.dtype, f"{where}: dtype {got.dtype}, torch has {wanted.dtype}"
@@ -122,12 +124,12 @@ def compare(operation: str, kind: Kind, what: str, got: AnyArray, wanted: AnyArr
         assert np.array_equal(got, wanted), f"{where}: {got}, torch has {wanted}"
         return
     difference, limit = relative(got, wanted), tolerance(operation, str(wanted.dtype), kind)
-    record(("parity", (operation, str(wanted.dtype), kind, difference, limit)))
+    comparisons.append((operation, str(wanted.dtype), kind, difference, limit))
     assert difference <= limit, f"{where}: relative difference {difference:.2e}, at most {limit:.0e} is allowed"
 
 
 def relative(got: Array, wanted: Array) -> float:
-    """The largest difference over the largest magnitude of `wanted`; NaN and infinity must stand in the same places."""
+    """The largest difference over the largest magnitude of `wanted`; infinity if NaN or infinities do not coincide."""
     finite = np.isfinite(wanted)
     if not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
         return float("inf")
@@ -138,7 +140,7 @@ def relative(got: Array, wanted: Array) -> float:
 
 
 def printed(theirs: nn.Module) -> str:
-    """PyTorch's printed form without the argument of batch norm that only PyTorch 2.13 and later have and show."""
+    """PyTorch's printed form without batch norm's argument `bias`, which only PyTorch 2.13 and later have."""
     return re.sub(r"(affine=\w+), bias=\w+", r"\1", str(theirs))
 
 
@@ -146,7 +148,7 @@ RANDOM_RANGES = {"weight": (0.5, 2), "bias": (-1, 1), "running_mean": (-1, 1), "
 
 
 def randomise(module: nn.Module, rng: np.random.Generator) -> None:
-    """Random gamma, beta and running statistics: at their initial values 1 and 0 a forgotten one goes unseen."""
+    """Draw batch norm's weight, bias and running statistics: at their initial 1 and 0 nobody notices a missing one."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             for name, ends in RANDOM_RANGES.items():

@@ -1,4 +1,4 @@
-"""The average of weights beside torch.optim.swa_utils.AveragedModel, over a small network's training."""
+"""WeightAverage beside torch.optim.swa_utils.AveragedModel, over updates of a small network."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,13 @@ ARGUMENTS = {"size": 16, "channels": (2, 3), "hidden": (5,), "padding": 1}
 
 
 def both(dtype):
+    """A network and its PyTorch twin with the same weights."""
     net = KeypointNet(**ARGUMENTS, rng=0).astype(dtype)
     return net, Net.from_state(net.state_dict(), ARGUMENTS)
 
 
 def move(net, twin, rng):
-    """The same new weights and statistics on both sides."""
+    """Change weights and statistics by the same amounts on both sides."""
     for array in net.state_dict().values():
         array += 1 if array.dtype == np.int64 else rng.standard_normal(array.shape).astype(array.dtype)
     twin.load_state_dict({key: torch.from_numpy(array) for key, array in net.state_dict().items()})
@@ -37,7 +38,7 @@ def compare_averages(average, theirs, counts):
 @both_dtypes
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 0.999])
 def test_plain(decay, dtype):
-    """PyTorch averages the counts, too, and cuts off what is behind the point: they are left out."""
+    """PyTorch averages the batch counts, too, and truncates them to integers: they are not compared."""
     (net, twin), rng = both(dtype), seeded("plain", decay)
     average = WeightAverage(net, decay, warmup=False)
     theirs = AveragedModel(twin, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

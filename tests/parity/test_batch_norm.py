@@ -15,6 +15,7 @@ shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
 def by_batch(x, weight=None, bias=None, **options):
+    """PyTorch's batch norm with the statistics of the batch."""
     return torch.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **options)
 
 
@@ -29,8 +30,8 @@ def test_function(shape, eps, dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("shape", [(2, 3), (2, 4, 1, 1), (1, 4, 2, 1)], ids=str)
-def test_function_of_two_numbers_a_channel(shape, dtype):
-    """Two numbers always become -1 and 1 and have no gradient; only a large eps leaves something to compare."""
+def test_function_of_two_numbers_per_channel(shape, dtype):
+    """Two numbers always become -1 and 1, and their gradient is zero; only a large eps leaves something to compare."""
     rng = seeded(shape)
     inputs = [rng.standard_normal(shape), rng.uniform(0.5, 2, shape[1]), rng.standard_normal(shape[1])]
     check("batch_norm", batch_norm, batch_norm_backward, by_batch, inputs, dtype, eps=0.3)
@@ -38,14 +39,14 @@ def test_function_of_two_numbers_a_channel(shape, dtype):
 
 @both_dtypes
 def test_function_of_numbers_far_from_zero(dtype):
-    """Mean 1000, deviation 1: E[x^2] - E[x]^2 in float32 would leave nothing of the variance."""
+    """Mean 1000, deviation 1: in float32, E[x^2] - E[x]^2 would lose the variance altogether."""
     rng = seeded("far")
     x = 1000 + rng.standard_normal((4, 3, 8, 8))
     out, _ = batch_norm(x.astype(dtype))
     exact, _ = batch_norm(x.astype(dtype).astype(np.float64))
     compare("batch_norm, far", "output", "out", out, exact.astype(dtype))
     expected = by_batch(torch.tensor(x, dtype=torch.float64)).numpy()
-    assert np.abs(exact - expected).max() < 1e-3  # the same numbers but for the rounding of x itself
+    assert np.abs(exact - expected).max() < 1e-3  # the same numbers except for the rounding of x itself
 
 
 @both_dtypes
@@ -86,7 +87,7 @@ def test_layer_over_three_steps_then_eval(options, shape, dtype):
 
 @both_dtypes
 def test_a_constant_channel(dtype):
-    """Variance zero: eps alone keeps the division finite."""
+    """The variance is zero: only eps keeps the division finite."""
     layer, twin = BatchNorm2d(2).astype(dtype), nn.BatchNorm2d(2).to(getattr(torch, dtype))
     x = np.full((3, 2, 4, 4), 7, dtype)
     x[:, 1] = seeded("constant").standard_normal((3, 4, 4))
@@ -94,7 +95,7 @@ def test_a_constant_channel(dtype):
     compare_state("BatchNorm, constant", layer.state_dict(), twin)
 
 
-def test_one_number_a_channel_is_an_error_in_both():
+def test_one_number_per_channel_is_an_error_in_both():
     x = np.ones((1, 3), np.float32)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm1d(3)(torch.from_numpy(x))

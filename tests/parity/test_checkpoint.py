@@ -1,4 +1,4 @@
-"""Weights files, both ways between numpynet and PyTorch."""
+"""Weights files written by numpynet and read by PyTorch, and the other way round."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ CARD = WeightsCard(ARGUMENTS, 48, {"kind": "face", "size": 48, "scale": 1.4}, 24
 
 @pytest.fixture
 def twin() -> Net:
-    """A net with no value left at its default, its counts included."""
+    """A net with no value at its default, not even its batch counts."""
     net = Net(**ARGUMENTS)
     randomise(net, seeded("checkpoint"))
     for i, (key, tensor) in enumerate(net.state_dict().items()):
@@ -33,7 +33,7 @@ def images():
 
 
 def check_same(net: KeypointNet, twin: Net, images) -> None:
-    """Same keys in the same order, same bits, and outputs alike in eval."""
+    """Same keys in the same order, same bits, and outputs within the tolerance in evaluation."""
     ours, theirs = net.state_dict(), twin.state_dict()
     assert list(ours) == list(theirs)
     for key, array in ours.items():

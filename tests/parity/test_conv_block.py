@@ -1,4 +1,4 @@
-"""Convolution, batch norm, ReLU and perhaps pooling made one layer, beside PyTorch's three or four."""
+"""ConvBlock, which is convolution, batch norm, ReLU and an optional pool in one, beside PyTorch's separate layers."""
 
 import pytest
 from torch import nn
@@ -14,7 +14,7 @@ from tests.parity.helper import both_dtypes, check_layer
 @pytest.mark.parametrize("padding", [0, 1, (2, 0)], ids=str)
 @pytest.mark.parametrize("options", [{}, {"eps": 0.2, "momentum": None}, {"affine": False}], ids=str)
 def test_fused_layers_over_two_steps_then_eval(options, padding, shape, pool, dtype):
-    """Without the convolution's bias, whose gradient is rounding noise; tests/layers/test_fuse.py has it."""
+    """Without the convolution's bias: its gradient is rounding noise. tests/layers/test_fuse.py tests the bias."""
     ours = [Conv2d(3, 5, 3, padding=padding, bias=False), BatchNorm2d(5, **options), ReLU(), MaxPool2d(2)]
     theirs = [nn.Conv2d(3, 5, 3, padding=padding, bias=False), nn.BatchNorm2d(5, **options), nn.ReLU(), nn.MaxPool2d(2)]
     fused = fuse(Sequential(*ours[: 3 + pool]))

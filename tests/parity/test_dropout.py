@@ -1,4 +1,4 @@
-"""dropout with a fixed mask beside the same in PyTorch, whose own dropout draws other masks from any seed."""
+"""dropout with a given mask beside the same arithmetic in PyTorch, whose own dropout draws masks of its own."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_p_1_forgets_everything(dtype):
 
 @both_dtypes
 def test_layer_used_twice_and_played_back(dtype):
-    """Two passes of one layer give two masks; the stand-in plays both in turn, and each cache keeps its own."""
+    """Two passes of one layer draw two masks. Each cache keeps its own, and PlayedDropout plays both in turn."""
     layer, rng = Dropout(0.4, rng=3), seeded("played")
     x = rng.standard_normal((6, 50)).astype(dtype)
     first, first_cache = layer.forward(x)
@@ -55,7 +55,7 @@ def test_layer_used_twice_and_played_back(dtype):
 
 
 def test_the_shares_are_those_of_pytorch():
-    """What is dropped is as much, and what is kept is scaled as, in torch.nn.Dropout: by count, not by place."""
+    """As in torch.nn.Dropout, a share p of the numbers is dropped and the rest scaled; which ones is chance."""
     x = np.ones((200, 500), np.float32)
     ours = Dropout(0.4, rng=0)(x)
     theirs = nn.Dropout(0.4)(torch.from_numpy(x)).numpy()

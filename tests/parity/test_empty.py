@@ -1,4 +1,4 @@
-"""No images at all, and images without a number: as PyTorch, or a ValueError that names it; never NaN in silence."""
+"""Batches of no images, and images of no pixels: PyTorch's result, or a ValueError that names the array; never NaN."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_no_images_give_no_outputs_and_gradients_of_zero(name):
-    """Forward and backward, as PyTorch; nothing warns."""
+    """Forward and backward, as in PyTorch, and NumPy warns of nothing."""
     ours, theirs, shape = LAYERS[name]
     x = np.zeros((0, *shape), np.float32)
     layer, tensor = ours(), torch.zeros((0, *shape), requires_grad=True)
@@ -96,7 +96,7 @@ def test_a_batchs_statistics_need_images(call):
 @pytest.mark.parametrize("criterion", [MSELoss, L1Loss, SmoothL1Loss, WingLoss], ids=lambda c: c.__name__)
 @pytest.mark.parametrize("shape", [(0, 136), (4, 0), (0,)], ids=str)
 def test_nothing_has_no_mean_and_a_sum_of_zero(shape, criterion):
-    """PyTorch's mean is NaN; its sum is 0."""
+    """PyTorch's mean of nothing is NaN, here an error; the sum is 0 in both."""
     nothing = np.zeros(shape, np.float32)
     with pytest.raises(ValueError, match=r"_loss: x of shape .* holds no number, and has no mean"):
         criterion()(nothing, nothing)

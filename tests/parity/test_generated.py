@@ -1,4 +1,4 @@
-"""Operations beside PyTorch over geometries that nobody thought of: Hypothesis makes the cases."""
+"""Operations beside PyTorch over geometries that Hypothesis generates."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from tests.parity.helper import check, seeded
 generated = settings(
     max_examples=60,
     deadline=None,
-    derandomize=True,  # the same cases in every run: a failure can be had again
+    derandomize=True,  # the same cases in every run, so that a failure can be repeated
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
 dtypes = st.sampled_from(["float64", "float32"])
@@ -22,7 +22,7 @@ pairs = st.tuples(small, small)
 
 @st.composite
 def windows(draw):
-    """Image shape (N, C, H, W), kernel, stride, padding and dilation, such that at least one window fits."""
+    """Image shape (N, C, H, W), kernel, stride, padding and dilation for which at least one window fits."""
     kernel, stride, dilation = draw(pairs), draw(pairs), draw(pairs)
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
     shape = (draw(small), draw(small), draw(st.integers(1, 10)), draw(st.integers(1, 10)))
@@ -58,7 +58,7 @@ def test_max_pool2d(window, ceil_mode, ties, dtype):
 
 
 @generated
-# A mean far above the spread costs either side its digits: tests/parity/test_batch_norm.py has that, against float64.
+# If the mean is far above the spread, both sides lose digits; tests/parity/test_batch_norm.py compares with float64.
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=4), st.floats(1e-6, 1), st.floats(-5, 5), dtypes)
 def test_batch_norm(shape, eps, mean, dtype):
     assume(np.prod(shape) // shape[1] > 2)  # two numbers always become -1 and 1

@@ -1,4 +1,4 @@
-"""What only the hourglass has, beside PyTorch: upsampling, soft argmax, and the residual."""
+"""The layers that only the hourglass uses, beside PyTorch: upsampling, soft argmax and Residual."""
 
 import pytest
 import torch
@@ -45,6 +45,8 @@ def test_layers(dtype):
 
 
 class TorchResidual(nn.Sequential):
+    """x + layers(x), printed under the name of numpynet's layer."""
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + super().forward(x)
 
@@ -54,7 +56,7 @@ class TorchResidual(nn.Sequential):
 
 @both_dtypes
 def test_residual_inside_a_residual(dtype):
-    """As the hourglass nests them: down, deeper, and up again."""
+    """As in the hourglass: pool, a residual on the smaller map, upsample."""
     ours = Residual(
         MaxPool2d(2),
         Residual(Conv2d(3, 4, 3, padding=1, bias=False), BatchNorm2d(4), ReLU(), Conv2d(4, 3, 1, bias=False)),

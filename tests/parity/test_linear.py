@@ -14,7 +14,7 @@ CASES = {  # N, inputs, outputs
     "one input": (5, 1, 4),
     "one output": (5, 7, 1),
     "one of everything": (1, 1, 1),
-    "square": (6, 6, 6),  # where a forgotten transpose raises no error
+    "square": (6, 6, 6),  # a forgotten transpose raises no error here
     "long sums": (3, 5000, 4),
 }
 

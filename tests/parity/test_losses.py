@@ -1,4 +1,4 @@
-"""The losses beside PyTorch: as functions with an upstream gradient, and as the criteria of the training loop."""
+"""The losses beside PyTorch: the functions with an upstream gradient, and the criteria of the training loop."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_wing(shape, w, eps, dtype):
 @both_dtypes
 @pytest.mark.parametrize(("w", "eps"), WINGS)
 def test_wing_at_zero_and_beside_the_kink(w, eps, dtype):
-    """Not on it: its slope jumps there, and |d| < w is decided by rounding."""
+    """Beside the kink, not at it: the slope jumps there, and rounding decides whether |d| < w."""
     difference = w * np.array([[-2, -1 - 1e-5, -1 + 1e-5, -0.5, -1e-20, 0, 1e-20, 0.5, 1 - 1e-5, 1 + 1e-5, 2]])
     tensor = torch.tensor(difference.astype(dtype), requires_grad=True)
     expected = TorchWingLoss(w, eps)(tensor, torch.zeros_like(tensor))
@@ -82,6 +82,7 @@ def test_wing_at_zero_and_beside_the_kink(w, eps, dtype):
 
 
 def summed(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """PyTorch's wing loss as a sum instead of a mean."""
     return TorchWingLoss()(x, target) * x.numel()
 
 

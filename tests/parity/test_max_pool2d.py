@@ -42,11 +42,11 @@ CASES: dict[str, tuple[Any, ...]] = {  # x, options
 
 
 def values(kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers for a case: what trips a pool that pads with zero, or breaks ties otherwise than PyTorch."""
+    """Numbers that reveal a pool which pads with zero ("negative") or breaks ties unlike PyTorch ("tied")."""
     x = seeded(kind, shape).standard_normal(shape)
     if kind == "negative":
         return -5 - np.abs(x)
-    return x if kind == "distinct" else np.round(x)  # of about five different numbers: many ties
+    return x if kind == "distinct" else np.round(x)  # about five different numbers, so there are many ties
 
 
 @both_dtypes

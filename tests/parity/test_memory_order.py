@@ -1,4 +1,4 @@
-"""Parameters in any memory order: optimizers move them, averages follow them, files keep them; beside PyTorch."""
+"""Parameters in any order of memory: optimizers move them, averages follow them, files keep them; beside PyTorch."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ RULES = [
 
 
 def laid_out(array, layout):
-    """The same numbers in that order of memory."""
+    """An array with the same numbers in this order of memory."""
     other = LAYOUTS[layout](array)
     np.testing.assert_array_equal(other, array)
     return other
@@ -53,7 +53,7 @@ def laid_out(array, layout):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule[0].__name__} {rule[2]}")
 @pytest.mark.parametrize("shape", [(5, 3), (7, 1, 4), (3, ADAM_BLOCK // 2 + 9)], ids=str)
 def test_it_moves_as_pytorchs_does(shape, rule, ops, layout):
-    """By the very array that was put there: whoever else looks at it sees it move."""
+    """In place: the array that was made the parameter's data is the one that moves."""
     ours, theirs, options = rule
     rng = seeded(layout)
     start = rng.standard_normal(shape)
@@ -108,7 +108,7 @@ def test_a_gradient_kept_as_factors_moves_a_transposed_weight(optimizer_of, ops)
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,)], ids=str)
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule[0].__name__} {rule[2]}")
-def test_a_parameter_of_one_number_or_none(rule, ops, shape):
+def test_a_parameter_of_one_number_or_of_none(rule, ops, shape):
     ours, theirs, options = rule
     rng = seeded("small")
     start = np.asarray(rng.standard_normal(shape))
@@ -145,7 +145,7 @@ def test_a_read_only_parameter_is_refused_and_none_is_moved(optimizer_of):
 
 @layouts
 def test_the_average_follows(layout):
-    """Weights and running statistics; beside the formula in PyTorch's AveragedModel."""
+    """The average of weights and of running statistics, beside the formula in PyTorch's AveragedModel."""
     rng = seeded(layout)
     net = Sequential(Conv2d(3, 4, (2, 3), rng=0), BatchNorm2d(4)).astype(np.float64)
     conv, bn = net.path()

@@ -1,4 +1,4 @@
-"""KeypointNet beside its twin: printed form, keys and shapes; outputs, gradients and statistics in training."""
+"""The networks beside their twins: printed form, keys and shapes; outputs, gradients and statistics in training."""
 
 import itertools
 
@@ -21,7 +21,7 @@ VARIANTS = [
 
 
 def full_nets() -> tuple[KeypointNet, Net]:
-    """The full network on both sides, with no number drawn: 0.6 GB that are never touched."""
+    """The full network on both sides without initial weights, so that its 0.6 GB are never touched."""
     with no_init(), torch.device("meta"):
         return KeypointNet(), Net()
 
@@ -53,7 +53,7 @@ def test_compact_printed_form_and_keys(variant):
 
 
 def test_initial_weights_have_the_twins_distribution():
-    """Same bounds and, over thousands of numbers, the same mean and spread; other numbers."""
+    """The numbers differ, but their bounds, mean and spread, over thousands of numbers, are the twin's."""
     ours = KeypointNet.compact(rng=0).state_dict()
     torch.manual_seed(0)
     theirs = {key: tensor.numpy() for key, tensor in Net.compact().state_dict().items()}
@@ -70,7 +70,7 @@ def test_initial_weights_have_the_twins_distribution():
 @both_dtypes
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_outputs_gradients_and_statistics(variant, dtype):
-    """Three forward and backward passes (weights kept), random gamma and beta, then eval."""
+    """Three forward and backward passes without updates, with random gamma and beta; then evaluation."""
     net = KeypointNet.compact(**variant, rng=0).astype(dtype)
     randomise(start := Net.from_state(net.state_dict(), net.arguments), rng := seeded(variant))
     net.load_state_dict({key: tensor.numpy() for key, tensor in start.state_dict().items()})
@@ -99,14 +99,14 @@ def test_outputs_gradients_and_statistics(variant, dtype):
 
 SMALL_HOURGLASSES = [{"size": 24, "stem": (3,), "levels": (4, 6, 5)}, {"size": 8, "stem": (), "levels": (5,)}]
 HOURGLASSES = [
-    ({}, "float64"),  # in float32 one of its half a million ReLUs and pools is always within rounding of a tie
+    ({}, "float64"),  # in float32, rounding would decide at least one of its half a million ReLUs and pools
     *((variant, dtype) for variant in SMALL_HOURGLASSES for dtype in ("float64", "float32")),
 ]
 
 
 @pytest.mark.parametrize(("variant", "dtype"), HOURGLASSES, ids=str)
 def test_the_hourglass(variant, dtype):
-    """Printed form and keys; three forward and backward passes with random gamma and beta; then eval."""
+    """Printed form and keys; three forward and backward passes with random gamma and beta; then evaluation."""
     net = HourglassNet(**variant, rng=0).astype(dtype)
     twin = models.HourglassNet.from_state(net.state_dict(), net.arguments)
     randomise(twin, rng := seeded(variant))
@@ -135,7 +135,7 @@ def test_the_hourglass(variant, dtype):
 
 @pytest.mark.parametrize("variant", [{"size": 64}, VARIANTS[1]], ids=str)
 def test_a_trajectory_of_adam_in_float64(variant):
-    """Twenty steps that move the weights: losses, weights and statistics stay together."""
+    """Losses, weights and statistics agree over twenty steps that move the weights."""
     net = KeypointNet.compact(**variant, rng=1).astype(np.float64)
     twin = comparison.twin_of(net)
     optimizer, torch_optimizer = Adam(net.parameters(), lr=1e-3), torch.optim.Adam(twin.parameters(), lr=1e-3)
@@ -156,7 +156,7 @@ def test_a_trajectory_of_adam_in_float64(variant):
 
 @pytest.mark.parametrize("flaw", ["forgotten input", "another weight"])
 def test_the_comparison_sees_a_flaw(flaw):
-    """The comparison itself must be able to fail: one weight changed by a thousandth, or an input not passed on."""
+    """The comparison must be able to fail: a weight is changed by a thousandth, or an input channel is ignored."""
     net = KeypointNet.compact(size=48, channels=(4, 6), rng=0)
     twin = comparison.twin_of(net)
     rng = seeded(flaw)

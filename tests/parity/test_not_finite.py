@@ -1,4 +1,4 @@
-"""NaN and infinity beside PyTorch: what passes, and what stays where it is."""
+"""NaN and infinity beside PyTorch: each function passes them on to the same places."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,14 @@ places = pytest.mark.parametrize("places", [1, 7, 40])
 
 
 def sprinkled(rng, shape, dtype, places):
-    """Random numbers, some of which are odd ones."""
+    """Random numbers; `places` of them are replaced by numbers from ODD."""
     array = rng.standard_normal(shape).astype(dtype)
     array.reshape(-1)[rng.permutation(array.size)[:places]] = rng.choice(ODD, min(places, array.size))
     return array
 
 
 def alike(got, tensor, what):
-    """NaN and infinity in the same places, the same numbers elsewhere."""
+    """Assert NaN and infinity in the same places, and nearly the same numbers elsewhere."""
     np.testing.assert_allclose(got, tensor.detach().numpy(), rtol=2e-5, atol=2e-5, err_msg=what)
 
 
@@ -54,15 +54,21 @@ def test_relu_of_every_pair(dtype):
     np.testing.assert_array_equal(ops().relu_backward(dout, cache), tensor.grad.numpy())
 
 
+WINDOWS = {
+    "as in the net": {"kernel_size": 2, "stride": 2},
+    "padding, overlapping": {"kernel_size": 3, "stride": 1, "padding": 1},
+    "overlapping": {"kernel_size": 3, "stride": 2},
+    "everything by axis": {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)},
+}
+
+
 @both_dtypes
 @places
-@pytest.mark.parametrize("window", [(2, 2, 0), (3, 1, 1), (3, 2, 0), ((2, 3), (1, 2), (1, 0))], ids=str)
+@pytest.mark.parametrize("window", WINDOWS)
 def test_max_pool2d(window, places, dtype):
-    rng = seeded(window, places, dtype)
-    kernel, stride, padding = window
+    rng, options = seeded(window, places, dtype), WINDOWS[window]
     x = sprinkled(rng, (2, 3, 8, 7), dtype, places)
-    options = {"kernel_size": kernel, "stride": stride, "padding": padding}
-    compare("max_pool2d", lambda t: nn.functional.max_pool2d(t, kernel, stride, padding), x, places, rng, **options)
+    compare("max_pool2d", lambda t: nn.functional.max_pool2d(t, **options), x, places, rng, **options)
 
 
 @both_dtypes
@@ -70,7 +76,7 @@ def test_max_pool2d(window, places, dtype):
 @pytest.mark.parametrize("shape", [(4, 3, 6, 5), (7, 3)], ids=str)
 @pytest.mark.parametrize("which", ["x", "dout", "both"])
 def test_batch_norm_with_given_statistics(which, shape, places, dtype):
-    """What is not finite stays in its place: nothing of x is in dx."""
+    """A number that is not finite spoils only its own place, and none of x reaches dx."""
     rng = seeded(which, shape, places, dtype)
     weight, bias, mean, var = (rng.uniform(0.5, 2, 3).astype(dtype) for _ in range(4))
     x = sprinkled(rng, shape, dtype, places if which != "dout" else 0)
@@ -99,6 +105,7 @@ def test_batch_norm_by_the_batch_spoils_one_channel_alone(number, dtype):
 
 
 def block(pool, bias, eps=1e-5):
+    """Convolution, batch norm, ReLU and, if `pool`, a pool: numpynet's layers and PyTorch's."""
     layers = [Conv2d(2, 3, 3, padding=1, bias=bias, rng=0), BatchNorm2d(3, eps), ReLU(), MaxPool2d(2)]
     theirs = [nn.Conv2d(2, 3, 3, padding=1, bias=bias), nn.BatchNorm2d(3, eps), nn.ReLU(), nn.MaxPool2d(2)]
     return Sequential(*layers[: 3 + pool]), nn.Sequential(*theirs[: 3 + pool])
@@ -110,14 +117,14 @@ def block(pool, bias, eps=1e-5):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("spoilt", ["x nan", "x inf", "x -inf", "dout inf", "dout nan", "dout everywhere"])
 def test_a_block(spoilt, training, pool, fused, dtype):
-    """A convolution, batch norm, ReLU and pool: apart or as one, in training and in evaluation."""
+    """The block's layers one by one or fused, in training and in evaluation."""
     rng = seeded(spoilt, training, pool, dtype)
     ours, theirs = block(pool, bias=True)
     state = {k: np.asarray(a, dtype if a.dtype.kind == "f" else None) for k, a in ours.state_dict().items()}
     for key in ("1.weight", "1.bias", "1.running_mean", "1.running_var"):
         state[key] = rng.uniform(0.3, 1.5, 3).astype(dtype)
     state["1.weight"][1] *= -1
-    state["1.bias"] -= 1.5  # so that some windows let nothing through
+    state["1.bias"] -= 1.5  # so that ReLU makes some windows all zero
     ours.astype(dtype).load_state_dict(state)
     theirs.to(getattr(torch, dtype)).load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in state.items()})
     net = fuse(ours) if fused else ours

@@ -1,4 +1,4 @@
-"""Adam, AdamW and SGD beside PyTorch, step by step, on gradients that neither computed; and their states exchanged."""
+"""Adam, AdamW and SGD beside PyTorch, step by step on random gradients; each side goes on from the other's state."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ cases = pytest.mark.parametrize("case", CASES)
 
 
 def make(case, dtype):
-    """Parameters and optimizers of both sides, from the same values."""
+    """Parameters with the same values and an optimizer on both sides, and a random generator."""
     ours, theirs, options = CASES[case]
     rng = seeded(case)
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
@@ -50,7 +50,7 @@ def make(case, dtype):
 
 
 def steps(count, params, optimizer, tensors, torch_optimizer, rng, scale=1.0, schedule=None):
-    """Move both sides by the same random gradients, comparing parameters and states after every step."""
+    """Move both sides by the same random gradients; compare parameters and states after each step."""
     for i in range(count):
         if schedule is not None:
             optimizer.lr = torch_optimizer.param_groups[0]["lr"] = schedule(i)
@@ -86,14 +86,14 @@ def test_many_steps_at_a_rate_that_changes(case, dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("scale", [1e-4, 1e-8, 1e-12])
-def test_adam_where_eps_is_of_the_gradients_size(scale, dtype):
-    """Placed elsewhere (in the root, or before the correction), eps would change these steps by their half."""
+def test_adam_if_eps_is_of_the_gradients_size(scale, dtype):
+    """If eps were added inside the root or before the bias correction, these steps would change by half."""
     params, optimizer, tensors, torch_optimizer, rng = make("Adam", dtype)
     steps(STEPS, params, optimizer, tensors, torch_optimizer, rng, scale)
 
 
 @both_dtypes
-def test_adam_where_a_gradient_is_zero_or_missing(dtype):
+def test_adam_if_a_gradient_is_zero_or_missing(dtype):
     params, optimizer, tensors, torch_optimizer, rng = make("Adam, weight decay", dtype)
     before = params[1].data.copy()
     for parameter, tensor in zip(params[::2], tensors[::2], strict=True):

@@ -1,4 +1,4 @@
-"""The schedules beside torch.optim.lr_scheduler, at every step."""
+"""The learning rates of the schedules beside those of torch.optim.lr_scheduler, at every step."""
 
 import warnings
 
@@ -12,7 +12,7 @@ from tests.parity.helper import compare
 
 
 def rates(steps, scheduler_of, lr):
-    """What PyTorch's optimizer has at each of the steps."""
+    """The learning rate of PyTorch's optimizer at each of the steps."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
     scheduler = scheduler_of(optimizer)
     found = [optimizer.param_groups[0]["lr"]]

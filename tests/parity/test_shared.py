@@ -1,4 +1,4 @@
-"""A layer under two names learns what PyTorch's does."""
+"""A network that uses one layer or one weight under two names learns as PyTorch's does."""
 
 import numpy as np
 import pytest

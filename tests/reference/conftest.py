@@ -1,4 +1,4 @@
-"""Leaves these tests out where PyTorch is not installed, and says so."""
+"""Leaves these tests out if PyTorch is not installed, and says so at the end of the run."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -10,6 +10,6 @@ collect_ignore_glob = [] if HAVE_TORCH else ["test_*.py"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The reason why nothing of this folder ran."""
+    """Say why no test of this folder ran."""
     if not HAVE_TORCH:
         terminalreporter.section("tests/reference was left out: PyTorch, which it is about, is not installed")

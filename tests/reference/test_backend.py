@@ -1,4 +1,4 @@
-"""TorchPredictor beside numpynet on the same weights file."""
+"""TorchPredictor beside numpynet with the same weights file."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ def crops():
 
 @pytest.fixture
 def weights(tmp_path, crops):
-    """A file of a net whose running statistics have moved."""
+    """The weights file of a net whose running statistics are no longer at their defaults."""
     net = KeypointNet(**ARGUMENTS, rng=0)
     net(crops)
     save_weights(tmp_path / "net.safetensors", net.state_dict(), CARD)

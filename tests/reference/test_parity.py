@@ -1,4 +1,4 @@
-"""`python -m reference.parity`: what it prints and stores, and that it can fail."""
+"""`python -m reference.parity`: its output and its JSON, and that it can fail."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SMALL = {"size": 32, "channels": (4, 6), "hidden": (12,), "padding": 1, "dropout
 
 @pytest.fixture
 def small(monkeypatch):
-    """A network that is quick to train, under the name of compact."""
+    """Replace the model "compact" by a network that trains quickly."""
     monkeypatch.setitem(MODELS, "compact", SMALL)
 
 
@@ -46,7 +46,7 @@ def test_both_sides_stay_together(small, capsys, tmp_path, dtype, lr):
 
 
 def test_a_wrong_gradient_fails(small, capsys, monkeypatch):
-    """A backward pass that is wrong by a hundredth changes the second loss: exit code 1."""
+    """A backward pass that is wrong by 1 % changes the second loss, so the exit code is 1."""
     monkeypatch.setattr(
         "numpynet.functional.smooth_l1_loss_backward", lambda dloss, cache: smooth_l1_loss_backward(1.01, cache)[::-1]
     )
@@ -62,8 +62,8 @@ def test_a_wrong_gradient_fails(small, capsys, monkeypatch):
         ("batch_norm_backward", "gradient fc1_bn.weight"),
     ],
 )
-def test_the_first_tensor_to_stray_is_named(small, capsys, monkeypatch, function, culprit):
-    """The mistake is in the weight's gradient, so the last layer of that kind in the net shows it first."""
+def test_the_first_wrong_tensor_is_named(small, capsys, monkeypatch, function, culprit):
+    """The mistake is in the weight's gradient, so the net's last layer of this kind shows it first."""
     right = getattr(functional, function)
 
     def wrong(dout, cache):
@@ -72,7 +72,7 @@ def test_the_first_tensor_to_stray_is_named(small, capsys, monkeypatch, function
 
     monkeypatch.setattr(functional, function, wrong)
     parity.main(["--steps", "2"])
-    assert f"first to leave its tolerance: {culprit} at step 1" in capsys.readouterr().out
+    assert f"first to exceed its tolerance: {culprit} at step 1" in capsys.readouterr().out
 
 
 def test_drawn_batches_depend_on_the_seed_alone():

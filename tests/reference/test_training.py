@@ -17,7 +17,7 @@ ARGUMENTS: dict[str, Any] = {"size": 32, "channels": [4, 6], "hidden": [12], "pa
 
 
 def batches(epoch):
-    """Three batches, the same in every epoch: something that can be learned."""
+    """Three batches, the same in every epoch, so that they can be learned."""
     rng = np.random.default_rng(7)
     for _ in range(3):
         yield rng.random((4, 1, 32, 32), np.float32), rng.standard_normal((4, 136), np.float32)
@@ -29,7 +29,7 @@ def trainer(seed: int = 0, dropout: float = 0.3, loss: Any = "smooth_l1") -> Tra
 
 
 def recipe(seed: int = 0, dropout: float = 0.3) -> Trainer:
-    """With decay, schedule and average."""
+    """A trainer with weight decay, schedule and average."""
     arguments = ARGUMENTS | {"dropout": dropout}
     options: dict[str, Any] = {"weight_decay": 0.1, "schedule": one_cycle(1e-2, 12), "average_decay": 0.8}
     return make_trainer(KeypointNet(**arguments, rng=seed).state_dict(), arguments, "l1", 1.0, seed, **options)
@@ -46,7 +46,7 @@ def test_the_loop_learns_and_tells():
 
 
 def test_the_first_step_is_numpynets():
-    """Without dropout both backends compute the same first loss and, but for noise, the same weights after it."""
+    """Without dropout both sides compute the same first loss and, except for rounding, the same weights after it."""
     twin = trainer(dropout=0.0)
     net = KeypointNet(**(ARGUMENTS | {"dropout": 0.0}), rng=0)
     ours = NumpyTrainer(net, SmoothL1Loss(), Adam(net.parameters(), lr=1e-2))
@@ -69,14 +69,14 @@ def test_predict_in_evaluation_leaves_everything_as_it_was():
 
 @pytest.mark.parametrize("trainer", [trainer, recipe])
 def test_interrupted_and_resumed_equals_uninterrupted(trainer, tmp_path):
-    """Through a file, with dropout, Adam's memory and running statistics: bit for bit."""
+    """Through a file, with dropout, Adam's state and running statistics: bit for bit."""
     whole = trainer()
     list(fit(whole, batches, epochs=4))
 
     first = trainer()
     list(fit(first, batches, epochs=2))
     save_tensors(tmp_path / "state.safetensors", first.state(), {})
-    torch.manual_seed(999)  # whatever the process drew in between
+    torch.manual_seed(999)  # as if the process had drawn other numbers in between
     second = trainer(seed=5)
     second.load_state(load_tensors(tmp_path / "state.safetensors")[0])
     list(fit(second, batches, epochs=4, start_epoch=2))
@@ -88,7 +88,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(trainer, tmp_path):
 
 
 def test_a_checkpoint_of_numpynet_goes_on_in_the_twin_and_back():
-    """Weights and Adam's memory cross over; without dropout the next losses agree."""
+    """Weights and Adam's state go from one side to the other; without dropout the next losses agree."""
     arguments = ARGUMENTS | {"dropout": 0.0}
     net = KeypointNet(**arguments, rng=0)
     ours = NumpyTrainer(net, SmoothL1Loss(), Adam(net.parameters(), lr=1e-4))
@@ -105,7 +105,7 @@ def test_a_checkpoint_of_numpynet_goes_on_in_the_twin_and_back():
 
 
 def test_with_decay_schedule_and_average_the_twin_does_what_numpynet_does():
-    """Rates, weights and averages, in float64, and one goes on from the other's state."""
+    """In float64: rates, weights and averages agree, and the twin can continue from numpynet's state."""
     arguments = ARGUMENTS | {"dropout": 0.0}
     net = KeypointNet(**arguments, rng=0).astype(np.float64)
     schedule = one_cycle(1e-2, 12)
@@ -142,7 +142,7 @@ def test_with_decay_schedule_and_average_the_twin_does_what_numpynet_does():
 
 
 def test_a_state_without_step_and_average_begins_them_anew():
-    """As states were saved before there were any."""
+    """States saved before there were steps and averages can still be loaded."""
     twin = recipe()
     list(fit(twin, batches, epochs=1))
     old = trainer()
@@ -224,7 +224,7 @@ def test_weights_that_become_nan_in_the_last_update_are_noticed():
     def train_step(images, targets):
         with torch.no_grad():
             next(iter(twin.net.parameters())).view(-1)[0] = float("nan")
-        return step(images, targets)  # of another network, whose loss is finite
+        return step(images, targets)  # the step of another trainer, whose loss is finite
 
     twin.train_step = train_step
     with pytest.raises(FloatingPointError, match=r"net\.conv1\.weight is no longer finite after epoch 1"):

@@ -79,39 +79,3 @@ def test_real_faces_pass_and_what_else_the_cascade_finds_does_not():
     assert all(face.confidence > 0.9 for face in sure)
     rest = find_faces(np.ascontiguousarray(hopper()[330:]), detector, predictor)  # the uniform, without a head
     assert rest == []
-
-
-def test_the_benchmark_fits_the_coefficients_that_drew_the_labels():
-    from benchmarks.haar_confidence import Judged, fit
-
-    rng = np.random.default_rng(1)
-    values = rng.normal(size=(20000, 4)) * [1, 2, 0.5, 1] + [1, 0, -3, 0.5]
-    chance = 1 / (1 + np.exp(-(0.5 + values @ [1.5, -0.5, 1.0, 0.0])))
-    right = rng.uniform(size=20000) < chance
-    places = np.zeros((20000, 68, 2)) + 1e3 * np.arange(20000)[:, None, None]  # each a face of its own
-    places[:, 1] += 1
-    frames = [
-        Judged(values[i : i + 2], places[i : i + 2], right[i : i + 2], np.zeros((3, 2))) for i in range(0, 20000, 2)
-    ]
-    intercept, coefficients = fit(frames)
-    assert intercept == pytest.approx(0.5, abs=0.3)
-    assert coefficients == pytest.approx([1.5, -0.5, 1.0, 0.0], abs=0.1)
-    again = [
-        Judged(*(np.repeat(part, 2, axis=0) for part in (f.values, f.keypoints, f.right)), f.errors) for f in frames
-    ]
-    assert fit(again)[1] == pytest.approx(coefficients)  # the same face twice counts once
-
-
-def test_the_benchmark_counts_at_every_threshold():
-    from benchmarks.haar_search import Group, thresholds
-
-    frames = [
-        [Group(1, 50, 0.1, False), Group(9, 57, 20, True)],
-        [Group(4, 55, 5, True), Group(4, 55, 5, False), Group(5, 54, 3, False)],
-        [],
-    ]
-    rows = {row["level"]: row for row in thresholds(frames, 7.0) if row["threshold"] == "minNeighbors"}
-    # More windows than minNeighbors are wanted: at 3 four pass, at 5 only the nine.
-    assert [round(3 * rows[level]["found"]) for level in (0, 3, 5)] == [2, 2, 1]
-    assert [round(3 * rows[level]["false_a_frame"]) for level in (0, 3, 5)] == [3, 2, 0]
-    assert [round(3 * rows[level]["frames_with_false"]) for level in (0, 3, 5)] == [2, 1, 0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.clips import camera, one_face
+from benchmarks.quality.clips import camera, one_face
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import Face

@@ -1,4 +1,4 @@
-"""How steady points are, and how late: points of a clip against its truth, both (T, 68, 2) in pixels."""
+"""How steady and how late points are: the points of a clip against the true ones, both (T, 68, 2) in pixels."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,19 @@ from fkp_app.geometry.keypoint_layout import OUTER_EYES
 from numpynet.typing import Array
 
 LONGEST_LAG = 5.0
-"""In frames."""
+"""The largest lag that is looked for, in frames."""
 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """shake: root mean square of what points move from frame to frame beyond the truth; spread: standard deviation
-    about where they are in the mean; error: mean distance to the truth; all in pixels. error_percent: of the distance
-    of the outer eye corners. lag: frames by which the truth must be delayed to fit best."""
+    """Figures of a clip, in pixels unless stated otherwise.
+
+    shake: root mean square of the change of the error vector from one frame to the next.
+    spread: standard deviation of the error vector.
+    error: mean distance from the true points.
+    error_percent: the mean error in percent of the distance between the outer corners of the eyes.
+    lag: the delay of the true points, in frames, at which they fit the points best; NaN if nothing moves.
+    """
 
     shake: float
     spread: float
@@ -25,7 +30,7 @@ class Steadiness:
 
 
 def steadiness(points: Array, truth: Array, settle: int = 10) -> Steadiness:
-    """Of points and truth (T, 68, 2); the first `settle` frames do not count."""
+    """The figures of points and truth (T, 68, 2) without the first `settle` frames, in which the smoothing begins."""
     off = (points - truth)[settle:]
     error = np.linalg.norm(off, axis=-1)  # (T, 68)
     right, left = OUTER_EYES
@@ -40,7 +45,10 @@ def steadiness(points: Array, truth: Array, settle: int = 10) -> Steadiness:
 
 
 def lag(points: Array, truth: Array, settle: int = 10) -> float:
-    """By how many frames points (T, 68, 2) come after the truth; not a number where nothing moves."""
+    """By how many frames points (T, 68, 2) come after the true ones; NaN if nothing moves.
+
+    The delay from -1 frame to LONGEST_LAG, in steps of 0.05, for which the spread about the delayed truth is smallest.
+    """
     frames = np.arange(len(truth), dtype=np.float64)
     whole = np.arange(max(settle, int(LONGEST_LAG) + 1), len(truth) - 2)
     if _rms(truth[whole] - truth[whole].mean(axis=0)) < 0.5:

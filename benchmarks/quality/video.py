@@ -1,21 +1,21 @@
-"""`python -m benchmarks video`: faces followed through clips: frames a second, how steady points are, and how late.
+"""`python -m benchmarks video`: faces followed through clips: frames per second, shake and lag of the points.
 
-The clips are made of free photos with a known motion and a camera's faults (`benchmarks/clips.py`), 640 x 480. The
-clock runs from a frame in memory to its smoothed points. Each backend is a process of its own.
+The clips (`benchmarks/quality/clips.py`) are 640 x 480, made of free photos with a known motion and a camera's faults.
+The time of a frame runs from the frame in memory to its smoothed points. Each backend has a process of its own.
 """
 
 import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clips import HEIGHT, PLACES, RATE, WIDTH, one_face
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.motions import MOTIONS
-from benchmarks.steadiness import Steadiness, steadiness
+from benchmarks.options import add_shared, at_least
+from benchmarks.quality.clips import HEIGHT, PLACES, RATE, WIDTH, one_face
+from benchmarks.quality.motions import MOTIONS
+from benchmarks.quality.steadiness import Steadiness, steadiness
 from benchmarks.video_speed import BACKENDS, speed_table, speeds
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.faces.detector import FaceDetector
@@ -25,16 +25,17 @@ from numpynet import use
 from numpynet.typing import Array
 
 POINT = {"One-Euro, usual": Tuning(1.0, 0.007), "One-Euro, tuned": Tuning(0.5, 0.25)}
-"""One-Euro on every coordinate, in pixels: with constants that are often seen, and with those, of some sixty tried on
-these clips, that shake about as little as pose and shape do after the tracking."""
+"""The One-Euro filter on each coordinate, in pixels: with constants in common use, and with those, of some sixty tried
+on these clips, whose shake is about that of AFTER."""
 AFTER, WITHIN = "pose, shape: after", "pose, shape: within"
-"""FaceSmoother applied to what was found, as One-Euro is here; and in the tracker, where the next crop is cut by what
-was smoothed, too."""
+"""AFTER: FaceSmoother applied to the points that the tracker found without smoothing, as One-Euro is here. WITHIN:
+FaceSmoother inside the tracker, which then cuts the next crop around the smoothed points."""
 WAYS = ("as found", *POINT, AFTER, WITHIN)
+"""The ways of smoothing that are compared."""
 
 
 def paths(motion: str, person: str, predictor: Predictor, frames: int) -> tuple[dict[str, Array], Array]:
-    """Points (T, 68, 2) of each of WAYS through a clip, and the truth."""
+    """Points (T, 68, 2) of a clip by each of WAYS, and the true points."""
     clip, detector = one_face(motion, predictor, person, frames), FaceDetector()
     images = list(clip.images())
     found: dict[str, Array] = {}
@@ -45,21 +46,21 @@ def paths(motion: str, person: str, predictor: Predictor, frames: int) -> tuple[
             raise SystemExit(f"{motion}, {person}: the face was not followed through the clip")
         found[way] = np.stack([seen[0].keypoints for seen in faces]).astype(np.float64)
     filters = {way: PointFilter(tuning) for way, tuning in POINT.items()} | {AFTER: FaceSmoother()}
-    for way, each in filters.items():
-        found[way] = np.stack([each(points, 1 / RATE) for points in found["as found"]])
+    for way, smoother in filters.items():
+        found[way] = np.stack([smoother(points, 1 / RATE) for points in found["as found"]])
     return found, np.stack([clip.truth(index)[0] for index in range(frames)])
 
 
 def steady(frames: int) -> dict[str, dict[str, Steadiness]]:
-    """Of every motion and each of WAYS: the mean over the people."""
+    """The figures by motion and way of smoothing, means over the people of the clips."""
     predictor, results = get_predictor("numpy"), {}
     for motion in MOTIONS:
-        each: dict[str, list[Steadiness]] = {way: [] for way in WAYS}
+        rows: dict[str, list[Steadiness]] = {way: [] for way in WAYS}
         for person in PLACES:
             found, truth = paths(motion, person, predictor, frames)
             for way in WAYS:
-                each[way].append(steadiness(found[way], truth))
-        results[motion] = {way: _mean(rows) for way, rows in each.items()}
+                rows[way].append(steadiness(found[way], truth))
+        results[motion] = {way: _mean(of_people) for way, of_people in rows.items()}
     return results
 
 
@@ -68,7 +69,7 @@ def _mean(rows: list[Steadiness]) -> Steadiness:
 
 
 def steady_table(results: dict[str, dict[str, Steadiness]]) -> Iterator[str]:
-    """A row a motion and way."""
+    """One row per motion and way of smoothing."""
     yield f"{'':8}{'':20}{'shake px':>9}{'spread px':>11}{'error px':>10}{'% of eyes':>11}{'lag frames':>12}{'ms':>6}"
     for motion, ways in results.items():
         for way, row in ways.items():
@@ -80,22 +81,20 @@ def steady_table(results: dict[str, dict[str, Steadiness]]) -> Iterator[str]:
             )
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks video", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--backend", nargs="*", choices=BACKENDS, default=list(BACKENDS), help="whose speed to measure")
-    parser.add_argument("--frames", type=int, default=100, help="of each clip (default %(default)s)")
-    parser.add_argument("--threads", type=int, help="of each backend; without it, what each chooses")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    enough = at_least(40, "shorter clips do not show how points lag")
+    parser.add_argument("--backend", nargs="*", choices=BACKENDS, default=list(BACKENDS), help="measure their speed")
+    parser.add_argument("--frames", type=enough, default=100, help="frames of each clip (default %(default)s)")
     parser.add_argument("--no-steadiness", action="store_true", help="measure speed alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write figures and machine")
-    args = parser.parse_args()
-    if args.frames < 40:
-        parser.error("--frames must be at least 40: clips take a while to show how points lag")
+    add_shared(parser, "--threads", "--json")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure speed, and shake and lag unless --no-steadiness; print and store both."""
     machine = describe()
     print_description(machine)
-    print(
-        f"{WIDTH} x {HEIGHT}, {args.frames} frames a clip; a machine with other work makes these slower than they are"
-    )
+    print(f"{WIDTH} x {HEIGHT}, {args.frames} frames per clip; other work on this machine would lower these speeds")
     speed = {backend: speeds(backend, args.frames, args.threads) for backend in args.backend}
     print("\n".join(speed_table(speed)), flush=True)
     found: dict[str, dict[str, Steadiness]] = {}
@@ -107,9 +106,8 @@ def main() -> int:
         settings = {"frames": args.frames, "threads": args.threads, "rate": RATE, "size": [WIDTH, HEIGHT]}
         rows = {motion: {way: _numbers(row) for way, row in ways.items()} for motion, ways in found.items()}
         write_results(args.json, machine, settings, {"speed": speed, "steadiness": rows})
-    return 0
 
 
 def _numbers(row: Steadiness) -> dict[str, float | None]:
-    """For JSON, which has no word for what is not a number."""
+    """The figures for JSON, which cannot express NaN: null instead."""
     return {name: None if math.isnan(value) else value for name, value in asdict(row).items()}

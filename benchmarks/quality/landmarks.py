@@ -1,7 +1,7 @@
 """`python -m benchmarks landmarks`: dlib's 68-point predictor and the shipped weights on the same labelled frames.
 
-dlib (https://dlib.net) comes as `dlib-bin`, its trained predictor (Kazemi and Sullivan 2014, for non-commercial use
-only) with `face_recognition_models`. Neither is a dependency: put them into an environment of their own.
+dlib (https://dlib.net) is the package `dlib-bin`; its trained predictor (Kazemi and Sullivan 2014, for non-commercial
+use only) comes with `face_recognition_models`. Neither is a dependency: install them in an environment of their own.
 """
 
 import argparse
@@ -11,12 +11,12 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
 
-from benchmarks.haar_calibration import report
+from benchmarks.calibration.haar_calibration import print_relations, relation
+from benchmarks.options import add_shared
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.data.dataset import FacialKeypointsDataset, Split, load_split
 from fkp_app.evaluation.protocols import Result, run_end_to_end
@@ -29,39 +29,40 @@ from numpynet.typing import AnyArray, Array
 
 INSTALL = "pip install dlib-bin face_recognition_models 'setuptools<80', in an environment of its own"
 
-# As CENTRE_X, CENTRE_Y and SIDE in fkp_app.faces.detector, for the box of dlib's detector: medians over every sixth frame of
-# the training split, which --calibrate measures anew.
+# For the boxes of dlib's detector what CENTRE_X, CENTRE_Y and SIDE in fkp_app.faces.detector are for Haar boxes: medians
+# over every sixth frame of the training split. --calibrate measures them.
 CENTRE_X, CENTRE_Y, SIDE = 0.008, 0.113, 0.968
 
 Place = Callable[[AnyArray, Square], Array]
-"""From an image and a face square to the keypoints (68, 2) in the image."""
+"""Takes an image and a face square; returns the keypoints (68, 2) in pixels of the image."""
 
 
 def load_dlib() -> tuple[Any, Any]:
-    """dlib's detector and predictor. SystemExit, in one line, where they are not installed."""
+    """dlib's detector and predictor. SystemExit with one line if they are not installed."""
     try:
         import dlib  # type: ignore[import-not-found]
         import face_recognition_models  # type: ignore[import-not-found]
-    except ImportError as error:  # face_recognition_models needs pkg_resources, which setuptools had until 80
+    except ImportError as error:  # face_recognition_models needs pkg_resources, which setuptools 80 removed
         sys.exit(f"benchmarks landmarks: {error.name} is not installed: {INSTALL}")
     predictor = dlib.shape_predictor(face_recognition_models.pose_predictor_model_location())
     return dlib.get_frontal_face_detector(), predictor
 
 
 def dlib_boxes(detector: Any, image: AnyArray) -> list[Box]:
-    """What dlib's detector finds in a picture enlarged once, without which it misses faces under 80 pixels."""
+    """The boxes that dlib's detector finds in the picture at twice its size; at its own size it misses faces under
+    80 pixels."""
     return [(box.left(), box.top(), box.width(), box.height()) for box in detector(image, 1)]
 
 
 def dlib_square(box: Box) -> Square:
-    """The face square that a face with this box of dlib's would most likely have."""
+    """The most likely face square for a box of dlib's detector."""
     x, y, width, height = box
     side = (width + height) / 2
     return x + (width - 1) / 2 + CENTRE_X * side, y + (height - 1) / 2 + CENTRE_Y * side, SIDE * side
 
 
 def dlib_place(predictor: Any) -> Place:
-    """dlib's points for a face square: in the box that its own detector would most likely have drawn."""
+    """dlib's points for a face square, by way of the box that dlib's detector would most likely have found."""
     import dlib
 
     def place(image: AnyArray, square: Square) -> Array:
@@ -74,7 +75,7 @@ def dlib_place(predictor: Any) -> Place:
 
 
 def our_place(predictor: Any) -> Place:
-    """Our points for a face square."""
+    """The points of the shipped weights for a face square."""
     framing = Framing.from_dict(predictor.card.framing)
 
     def place(image: AnyArray, square: Square) -> Array:
@@ -86,7 +87,7 @@ def our_place(predictor: Any) -> Place:
 
 
 def on_labelled(model: str, place: Place, dataset: FacialKeypointsDataset) -> tuple[Result, list[float]]:
-    """Points in the labelled squares, and the seconds that each face took."""
+    """Points found in the labelled face squares, and the seconds that each face took."""
     predicted, seconds = [], []
     for i in range(len(dataset)):
         sample = dataset[i]
@@ -100,7 +101,7 @@ def on_labelled(model: str, place: Place, dataset: FacialKeypointsDataset) -> tu
 def in_frames(
     model: str, find: Callable[[AnyArray], list[Face]], dataset: FacialKeypointsDataset, square: Callable[[Box], Square]
 ) -> tuple[Result, list[float]]:
-    """Points in whole frames, and the seconds that each frame took, detector and all its faces."""
+    """Points found in whole frames, and the seconds that each frame took: the detector and all faces."""
     seconds = []
 
     def timed(image: AnyArray) -> list[Face]:
@@ -113,7 +114,7 @@ def in_frames(
 
 
 def measure(dataset: FacialKeypointsDataset, threads: int | None) -> list[tuple[Result, list[float]]]:
-    """All rows, each with its times."""
+    """The rows of the table: results and seconds of dlib and of the shipped weights by each protocol."""
     detector, shape = load_dlib()
     haar, predictor = FaceDetector(), get_predictor("numpy", None, threads)
     theirs, ours = dlib_place(shape), our_place(predictor)
@@ -135,22 +136,20 @@ def measure(dataset: FacialKeypointsDataset, threads: int | None) -> list[tuple[
 
 
 def calibrate(dataset: FacialKeypointsDataset, every: int = 6) -> None:
-    """Print how dlib's boxes lie to the labelled faces."""
+    """Print how dlib's boxes lie relative to the labelled faces: CENTRE_X, CENTRE_Y and SIDE and their spread."""
     detector, _ = load_dlib()
     relations = []
     for i in range(0, len(dataset), every):
         sample = dataset[i]
-        cx, cy, side = face_square(sample["keypoints"])
-        around = [
-            ((cx - x - (w - 1) / 2) / w, (cy - y - (h - 1) / 2) / w, side / w)
-            for x, y, w, h in dlib_boxes(detector, sample["image"])
-        ]
-        relations += [(dx, dy, r) for dx, dy, r in around if max(abs(dx), abs(dy)) < 0.4 and 0.4 < r < 1.6][:1]
-    report(np.array(relations))
+        labelled = face_square(sample["keypoints"])
+        candidates = [relation(box, labelled) for box in dlib_boxes(detector, sample["image"])]
+        # At most one box per frame belongs to the labelled face: the first that is near it and about as large.
+        relations += [(dx, dy, r) for dx, dy, r in candidates if max(abs(dx), abs(dy)) < 0.4 and 0.4 < r < 1.6][:1]
+    print_relations(np.array(relations))
 
 
 def figures(row: Result, seconds: list[float]) -> dict[str, Any]:
-    """What a row of the table and of the JSON says; ms is the median, of a face or of a whole frame."""
+    """A row of the table and of the JSON; ms is the median time of a face or of a whole frame."""
     one = summarise(row)
     return {
         **{"model": one.model, "on": row.protocol, "faces": one.faces, "nme": one.nme},
@@ -161,8 +160,8 @@ def figures(row: Result, seconds: list[float]) -> dict[str, Any]:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """The rows, in Markdown."""
-    print("| | on | faces | NME mean | 95 % | median | >10 % | AUC | ms | found | false a frame |")
+    """Print the rows as a Markdown table."""
+    print("| | on | faces | NME mean | 95 % | median | >10 % | AUC | ms | found | false per frame |")
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         low, high = row["nme_interval"]
@@ -172,33 +171,34 @@ def print_table(rows: list[dict[str, Any]]) -> None:
             f"| {row['model']} | {row['on']} | {row['faces']} | {row['nme']:.2f} % | {low:.2f}-{high:.2f} "
             f"| {row['nme_median']:.2f} % | {row['failures']:.1f} % | {row['auc']:.3f} | {row['ms']:.1f} | {found} |"
         )
-    print("ms: median, of a face from its square to its points, or end to end of a frame, the detector included.")
+    print("ms: median time; of a face, from its square to its points, or of a whole frame with the detector.")
 
 
 def _machine() -> dict[str, Any]:
+    """The machine; only processor, cores and Python if PyTorch, whose version is a part of it, is not installed."""
     try:
         from benchmarks.machine import describe
-    except ModuleNotFoundError:  # an environment with dlib may lack PyTorch, which that asks for its version
+    except ModuleNotFoundError:
         return {"processor": platform.processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     return describe()
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks landmarks", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--split", choices=get_args(Split), default="validation")
-    parser.add_argument("--threads", type=int, default=1, help="for our network; dlib uses one")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--data", "--json")
+    parser.add_argument("--split", choices=get_args(Split), default="validation", help="default %(default)s")
+    parser.add_argument("--threads", type=int, default=1, help="of the network (default %(default)s); dlib uses one")
     parser.add_argument("--calibrate", action="store_true", help="measure dlib's boxes on the training split instead")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and store the table; or the relations of dlib's boxes, with --calibrate."""
     if args.calibrate:
         calibrate(load_split(args.data, "training"))
-        return 0
+        return
     dataset = load_split(args.data, cast(Split, args.split))
     rows = [figures(row, seconds) for row, seconds in measure(dataset, args.threads)]
     print_table(rows)
     if args.json is not None:
         content = {"machine": _machine(), "settings": {"split": args.split, "threads": args.threads}, "rows": rows}
         write_text(args.json, json.dumps(content, indent=1) + "\n")
-    return 0

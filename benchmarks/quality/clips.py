@@ -1,9 +1,9 @@
-"""Clips of faces whose truth is known, made of photos that are free to use: a known motion, and a camera's faults.
+"""Clips of faces whose true points are known: free photos with a known motion and a camera's faults.
 
-No face video is free to use, and none has points that are true to a tenth of a pixel. Here a photo is moved, turned and
-zoomed by formulas, and seen through a camera that adds noise, flicker and JPEG. The truth is the points that the
-network puts on the clean photo, in the mean of many crops, moved by the same formulas. So only a constant error of the
-network is hidden, not what this is for: jitter and lag.
+No face video is free to use, and none has points that are exact to a tenth of a pixel. Here formulas move, turn and
+zoom a photo, and a simulated camera adds noise, flicker and JPEG artefacts. The true points are those that the network
+finds on the clean photo, averaged over many crops, and moved by the same formulas. So a constant error of the network
+goes unseen, but not the shake and the lag that the clips are for.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from benchmarks.motions import MOTIONS, stretched, talking
+from benchmarks.quality.motions import MOTIONS, stretched, talking
 from fkp_app.backends.predictor import Predictor
 from fkp_app.commands.demo import sample_photo
 from fkp_app.faces.keypoints import find_keypoints
@@ -23,17 +23,17 @@ from numpynet.typing import AnyArray, Array
 
 WIDTH, HEIGHT = 640, 480
 RATE = 25.0
-"""Frames a second."""
+"""Frames per second."""
 NOISE = 5.0
-"""The sensor's, in grey levels, of each pixel and colour on its own."""
+"""Standard deviation of the sensor's noise in grey levels, independent for each pixel and colour."""
 FLICKER = 0.02
-"""By which share lamps change the light."""
+"""Largest relative change of the light from frame to frame, as lamps cause it."""
 QUALITY = 80
-"""Of the camera's JPEG."""
+"""Quality of the camera's JPEG."""
 LOOKS = 24
-"""Crops of the clean photo whose mean is the truth."""
+"""Number of crops of the clean photo over which the true points are averaged."""
 
-# Each photo's place in the picture: the point that comes to the middle, the zoom, and the face's square, by eye.
+# For each photo: the point that comes to the middle of the frame, the zoom, and the face's square, measured by eye.
 PLACES: dict[str, tuple[tuple[float, float], float, Square]] = {
     "hopper": ((262.0, 245.0), 0.8, (265.0, 222.0, 178.0)),
     "astronaut": ((226.0, 135.0), 1.5, (226.0, 122.0, 88.0)),
@@ -42,7 +42,11 @@ PLACES: dict[str, tuple[tuple[float, float], float, Square]] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """scene: RGB (H, W, 3) without faults; faces (F, 68, 2): the truth there; middle: what the motion is about."""
+    """A scene in motion, seen by a camera.
+
+    motion: a key of MOTIONS; scene: RGB (H, W, 3) without faults; faces: the true points (F, 68, 2) in the scene;
+    middle: the centre of turn and zoom; seed: of the camera's faults.
+    """
 
     motion: str
     scene: AnyArray
@@ -52,11 +56,11 @@ class Clip:
     seed: int = 0
 
     def time(self, index: int) -> float:
-        """Of a frame, in seconds."""
+        """The time of a frame, in seconds."""
         return index / RATE
 
     def truth(self, index: int) -> Array:
-        """Keypoints (F, 68, 2) in a frame."""
+        """The true points (F, 68, 2) in a frame."""
         faces = self.faces
         if self.motion == "talk":
             faces = np.stack([stretched(points, points, self.time(index)) for points in faces])
@@ -84,23 +88,23 @@ class Clip:
 
 
 def camera(image: AnyArray, rng: np.random.Generator) -> AnyArray:
-    """An RGB image with a camera's noise, a lamp's flicker and JPEG's artefacts."""
+    """The RGB image with a lamp's flicker, a sensor's noise and JPEG's artefacts."""
     light = 1 + FLICKER * rng.uniform(-1, 1)
     noisy = light * image + NOISE * rng.standard_normal(image.shape, np.float32)
     pixels = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
     _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    return np.asarray(decoded)  # neither way swaps the colours, so that RGB stays RGB
+    return np.asarray(decoded)  # imencode and imdecode both take RGB for BGR, so the colours come out right
 
 
 def one_face(motion: str, predictor: Predictor, person: str = "hopper", frames: int = 100, seed: int = 0) -> Clip:
-    """A clip of one person, whose face is about 140 pixels tall."""
+    """A clip of one person with a face about 140 pixels tall."""
     scene, square = _portrait(person)
     return Clip(motion, scene, true_points(scene, [square], predictor), square[:2], frames, seed)
 
 
 def four_faces(motion: str, predictor: Predictor, frames: int = 100, seed: int = 0) -> Clip:
-    """A clip of four portraits, two by two, whose faces are about 75 pixels tall."""
+    """A clip of four portraits, two by two, with faces about 75 pixels tall."""
     scene, squares = np.zeros((HEIGHT, WIDTH, 3), np.uint8), []
     for i, person in enumerate(("hopper", "astronaut", "astronaut", "hopper")):
         portrait, (cx, cy, side) = _portrait(person)
@@ -112,7 +116,7 @@ def four_faces(motion: str, predictor: Predictor, frames: int = 100, seed: int =
 
 
 def true_points(image: AnyArray, squares: list[Square], predictor: Predictor) -> Array:
-    """Keypoints (F, 68, 2) of faces about these squares: the mean of LOOKS crops, each framed a little otherwise."""
+    """Keypoints (F, 68, 2) of the faces in these squares: means over LOOKS crops, each moved and turned a bit."""
     rng, found = np.random.default_rng(0), []
     for square in squares:
         (points,) = find_keypoints(image, [square], predictor)
@@ -127,7 +131,7 @@ def true_points(image: AnyArray, squares: list[Square], predictor: Predictor) ->
 
 
 def _portrait(person: str) -> tuple[AnyArray, Square]:
-    """A person's picture (480, 640, 3), and the face's square in it."""
+    """A person's photo, placed in a frame (480, 640, 3), and the face's square in it."""
     look_at, zoom, (cx, cy, side) = PLACES[person]
     photo = _photo(person)
     corner = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2]) - zoom * np.array(look_at)
@@ -137,7 +141,7 @@ def _portrait(person: str) -> tuple[AnyArray, Square]:
 
 
 def _photo(person: str) -> AnyArray:
-    """The photo as its package ships it, RGB."""
+    """The photo as its package contains it, RGB."""
     if person == "hopper":
         return read_image(sample_photo())
     from skimage import data

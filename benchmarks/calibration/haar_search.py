@@ -1,8 +1,9 @@
-"""`python -m benchmarks haar-search`: what each choice of the Haar step finds, and what false faces it brings.
+"""`python -m benchmarks haar-search`: the faces found and the false faces for each setting of the Haar step.
 
-All windows that a cascade passes are kept, so one search shows every threshold: on their number in a group (OpenCV's
-minNeighbors), on the best window's weight, and on the sum of their weights, which is what `fkp_app.faces.detector` goes by.
-Choose on validation and training people; the report people are for figures alone.
+All windows that pass a cascade are kept, so one search shows the effect of every threshold: on the number of windows in
+a group (OpenCV's minNeighbors), on the weight of the best window, and on the sum of the weights, which
+`fkp_app.faces.detector` uses. Choose settings by the validation and training people; the report people are for final
+figures alone.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.haar_calibration import is_right
+from benchmarks.calibration.haar_calibration import is_right
+from benchmarks.options import add_shared
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.faces.detector import MIN_SHARE, PASSED, load_cascade, square_from_box
 from fkp_app.geometry.boxes import group
@@ -27,14 +29,16 @@ CASCADES = ("default", "alt", "alt2", "alt_tree")
 SCALE_FACTORS = (1.05, 1.1, 1.2)
 MIN_NEIGHBORS = (0, 1, 2, 3, 5, 8)
 SIZES = (24, 30, 36)
+"""Sides of the smallest window, in pixels."""
 FOUND = (0.995, 0.99, 0.98)
+"""Shares of faces: for each, the highest threshold on the weights at which this share is still found is a row."""
 
 Frame = tuple[AnyArray, Square]
 """A frame in grayscale, and where its face is."""
 
 
 class Group(NamedTuple):
-    """Windows that lie alike: how many, the best one's weight, the sum of weights, whether it is the right face."""
+    """A group of overlapping windows: their number, the largest and the sum of their weights, if it is the face."""
 
     size: int
     best: float
@@ -42,29 +46,30 @@ class Group(NamedTuple):
     right: bool
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data set")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_shared(parser, "--data", "--every")
     parser.add_argument("--split", choices=("validation", "training"), default="validation")
-    parser.add_argument("--every", type=int, default=1, help="take every so manieth frame")
-    parser.add_argument("--cascades", nargs="+", choices=CASCADES, default=CASCADES)
-    parser.add_argument("--json", type=Path, help="write all figures there; - for stdout")
-    options = parser.parse_args()
+    parser.add_argument("--cascades", nargs="+", choices=CASCADES, default=CASCADES, help="default: all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there; - for stdout")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure all settings; print and store them."""
     cv2.setNumThreads(1)
-    rows = measure(frames(load_split(options.data, options.split), options.every), options.cascades)
-    if options.json is not None:
-        write_text(options.json, json.dumps(rows) + "\n")
+    rows = measure(frames(load_split(args.data, args.split), args.every), args.cascades)
+    if args.json is not None:
+        write_text(args.json, json.dumps(rows) + "\n")
 
 
 def frames(dataset: FacialKeypointsDataset, every: int) -> list[Frame]:
-    """Every so manieth frame."""
+    """Every `every`-th frame of the data set."""
     samples = (dataset[i] for i in range(0, len(dataset), every))
     return [(cv2.cvtColor(one["image"], cv2.COLOR_RGB2GRAY), face_square(one["keypoints"])) for one in samples]
 
 
 def measure(faces: list[Frame], cascades: Iterable[str]) -> list[dict[str, Any]]:
-    """A row for every cascade, scaleFactor, least size and threshold, printed as it comes."""
+    """A row for each cascade, scaleFactor, smallest window and threshold; each is printed as soon as it is measured."""
     rows = []
     for name in cascades:
         cascade = load_cascade(f"haarcascade_frontalface_{name}.xml")
@@ -80,7 +85,7 @@ def measure(faces: list[Frame], cascades: Iterable[str]) -> list[dict[str, Any]]
 def searched(
     cascade: cv2.CascadeClassifier, factor: float, size: int, faces: list[Frame]
 ) -> tuple[list[list[Group]], float]:
-    """The groups of windows in every frame, and the processor's milliseconds that a frame took."""
+    """The groups of windows in each frame, and the milliseconds of processor time per frame."""
     found, seconds = [], 0.0
     for gray, _ in faces:
         least = max(size, round(MIN_SHARE * min(gray.shape)))
@@ -90,7 +95,8 @@ def searched(
         )
         seconds += time.thread_time() - begin
         found.append((np.reshape(all_windows, (-1, 4)).astype(np.float64), np.ravel(all_passed).astype(np.float64)))
-    mark = min((passed.min() for _, passed in found if len(passed)), default=0.0)  # close to the cascade's own
+    # The smallest weight of a passing window: close to the threshold of the cascade's last stage.
+    mark = min((passed.min() for _, passed in found if len(passed)), default=0.0)
     groups = []
     for (windows, passed), (_, square) in zip(found, faces, strict=True):
         boxes, names = group(windows)
@@ -102,9 +108,9 @@ def searched(
 
 
 def thresholds(groups: list[list[Group]], ms: float) -> list[dict[str, Any]]:
-    """Shares of frames for minNeighbors, and for the thresholds on weights at which so many faces are still found."""
+    """Rows for each of MIN_NEIGHBORS, and for the thresholds on weights at which each share in FOUND is still found."""
     kinds: list[tuple[str, Callable[[Group], float]]] = [
-        ("minNeighbors", lambda one: one.size - 1),  # OpenCV wants more than minNeighbors windows
+        ("minNeighbors", lambda one: one.size - 1),  # OpenCV requires more than minNeighbors windows
         ("best weight", lambda one: one.best),
         ("sum of weights", lambda one: one.sum),
     ]
@@ -130,6 +136,6 @@ def thresholds(groups: list[list[Group]], ms: float) -> list[dict[str, Any]]:
 def _line(row: dict[str, Any]) -> str:
     return (
         f"{row['cascade']:8s} {row['scale_factor']:4.2f} {row['min_size']:3d} px   {row['threshold']:14s} "
-        f"{row['level']:7.2f}   found {100 * row['found']:6.2f} %   false {row['false_a_frame']:.4f} a frame, in "
+        f"{row['level']:7.2f}   found {100 * row['found']:6.2f} %   false {row['false_a_frame']:.4f} per frame, in "
         f"{100 * row['frames_with_false']:5.2f} % of frames   {row['ms']:5.1f} ms"
     )

@@ -1,4 +1,4 @@
-"""How heads move in the clips, and how a face talks: formulas, so that where every point goes is known."""
+"""How heads move in the clips and how a face talks, as formulas, so that the true place of each point is known."""
 
 import math
 from collections.abc import Callable
@@ -14,17 +14,18 @@ Pose = tuple[float, float, float, float]
 
 
 def _step(time: float, begin: float, length: float) -> float:
-    """From 0 to 1 as a hand or a head goes, at rest before and after (minimum jerk, Flash and Hogan 1985)."""
+    """From 0 to 1 as a hand or a head moves, at rest before and after (minimum jerk, Flash and Hogan 1985)."""
     u = min(max((time - begin) / length, 0.0), 1.0)
     return u**3 * (10 - 15 * u + 6 * u * u)
 
 
 def _wave(time: float, period: float) -> float:
+    """A sine of this period in seconds."""
     return math.sin(2 * math.pi * time / period)
 
 
 def _mix(time: float) -> Pose:
-    """Rests, and quick moves between them."""
+    """Quick moves with rests between them."""
     away, back, near = _step(time, 0.6, 0.5), _step(time, 1.7, 0.6), _step(time, 2.8, 0.6)
     return 110 * (away - back), 30 * (away - near), 18 * (back - near), 1 + 0.25 * (back + near) / 2
 
@@ -37,16 +38,16 @@ MOTIONS: dict[str, Callable[[float], Pose]] = {
     "mix": _mix,
     "talk": lambda time: (0, 0, 0, 1),
 }
-"""The head's motion by time in seconds. In "talk" the mouth and the brows move (see `stretched`)."""
+"""The head's pose by time in seconds. In "talk" the head rests; the mouth and the brows move (see `stretched`)."""
 
 
 def stretched(points: Array, face: Array, time: float) -> Array:
-    """Where points (n, 2) of a face (68, 2) go as it talks: the lower lip and chin drop, the brows rise."""
+    """Where the skin at points (n, 2) of a talking face (68, 2) is: the lower lip and chin drop, the brows rise."""
     return _solve(points, lambda at: _pull(at, face, time))
 
 
 def _pull(points: Array, face: Array, time: float) -> Array:
-    """By how much (n, 2) the skin has come to points (n, 2) from elsewhere."""
+    """By how much (n, 2) the skin that is now at points (n, 2) has moved."""
     side = face_square(face)[2]
     speaks = 0.5 - 0.5 * math.cos(2 * math.pi * 2.5 * time) if time % 2 < 1.2 else 0.0  # syllables, and pauses
     raised = -0.03 * _step(time, 1.4, 0.2)
@@ -59,7 +60,7 @@ def _pull(points: Array, face: Array, time: float) -> Array:
 
 
 def _solve(points: Array, pull: Callable[[Array], Array]) -> Array:
-    """Points q for which q - pull(q) are `points`."""
+    """The points q with q - pull(q) = points, by fixed-point iteration."""
     solved = points
     for _ in range(20):
         solved = points + pull(solved)
@@ -67,7 +68,7 @@ def _solve(points: Array, pull: Callable[[Array], Array]) -> Array:
 
 
 def talking(scene: AnyArray, faces: Array, time: float) -> AnyArray:
-    """A picture (H, W, 3) in which the skin of faces (F, 68, 2) lies as `stretched` says."""
+    """The picture (H, W, 3) with the skin of its faces (F, 68, 2) moved as `stretched` says."""
     rows, columns = np.mgrid[: scene.shape[0], : scene.shape[1]]
     places = np.stack([columns, rows], axis=-1).astype(np.float64)  # (H, W, 2)
     come_from = (places - sum(_pull(places, face, time) for face in faces)).astype(np.float32)

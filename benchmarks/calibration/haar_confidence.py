@@ -1,8 +1,8 @@
-"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.faces.confidence`, fitted to the training people, and
-what thresholds on the confidence find, and bring of false faces, on the validation people.
+"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.faces.confidence`, and what thresholds on it do.
 
-Run it again whenever the shipped weights or the Haar step change. A second real face in a frame counts as false: only
-one is labelled.
+The constants are fitted to the training people; the faces found and the false faces are counted on the validation
+people. Run it again whenever the shipped weights or the Haar step change. Only one face per frame is labelled, so a
+second real face counts as false.
 """
 
 import argparse
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.haar_calibration import is_right
+from benchmarks.calibration.haar_calibration import is_right
+from benchmarks.options import add_shared
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.evaluation.metrics import nme
@@ -23,13 +24,16 @@ from numpynet.typing import AnyArray, Array
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 RIDGE = 1e-3
-"""Keeps the fit finite where the faces can be told apart without error."""
+"""Ridge penalty: keeps the fit finite if the features separate right from false faces without error."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The candidates of a frame, by falling weight: their features (F, 4), keypoints (F, 68, 2) after a refinement,
-    which are the right face (F), and each one's NME (looks, F) after 0, 1, 2 refinements."""
+    """The candidates of a frame, by decreasing weight.
+
+    values: their features (F, 4); keypoints (F, 68, 2) after one refinement; right (F): which are the labelled face;
+    errors (3, F): their NME after 0, 1 and 2 refinements.
+    """
 
     values: Array
     keypoints: Array
@@ -37,28 +41,29 @@ class Judged:
     errors: Array
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data set")
-    parser.add_argument("--every", type=int, default=1, help="take every so manieth frame of the training people")
-    parser.add_argument("--weights", type=Path, help="a .safetensors file; the shipped one where left out")
-    options = parser.parse_args()
-    predictor = get_predictor("numpy", options.weights)
-    training = judge(load_split(options.data, "training"), predictor, options.every)
-    validation = judge(load_split(options.data, "validation"), predictor)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options; --every applies to the training people alone."""
+    add_shared(parser, "--data", "--every")
+    parser.add_argument("--weights", type=Path, help="a .safetensors file (default: the shipped weights)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fit and print the constants; print what the fitted and the current constants find at each threshold."""
+    predictor = get_predictor("numpy", args.weights)
+    training = judge(load_split(args.data, "training"), predictor, args.every)
+    validation = judge(load_split(args.data, "validation"), predictor)
     intercept, coefficients = fit(training)
     print(f"INTERCEPT = {intercept:.2f}\nCOEFFICIENTS = ({', '.join(f'{number:.2f}' for number in coefficients)})")
     print(f"# of {', '.join(FEATURES)}; candidates of {len(training)} frames of the training people")
-    report("validation, as fitted now", validation, intercept, coefficients)
-    report("validation, as in the code", validation, INTERCEPT, np.array(COEFFICIENTS))
-    report("training, as fitted now", training, intercept, coefficients)
+    print_thresholds("validation, as fitted now", validation, intercept, coefficients)
+    print_thresholds("validation, as in the code", validation, INTERCEPT, np.array(COEFFICIENTS))
+    print_thresholds("training, as fitted now", training, intercept, coefficients)
     errors = np.concatenate([frame.errors[:, frame.right][:, :1] for frame in validation], axis=1)
     print(f"validation, NME after 0, 1, 2 refinements: {', '.join(f'{each:.2f}' for each in errors.mean(axis=1))} %")
 
 
 def judge(dataset: FacialKeypointsDataset, predictor: Predictor, every: int = 1) -> list[Judged]:
-    """What the detector and the network make of every so manieth frame."""
+    """The detector's candidates in every `every`-th frame, with the points that the network puts on them."""
     detector = FaceDetector()
     frames = []
     for i in range(0, len(dataset), every):
@@ -75,9 +80,9 @@ def judge(dataset: FacialKeypointsDataset, predictor: Predictor, every: int = 1)
 
 
 def fit(frames: list[Judged], steps: int = 50) -> tuple[float, Array]:
-    """Intercept and coefficients (4) of the logistic regression of right on features, by Newton's method.
+    """Intercept and coefficients (4) of the logistic regression of `right` on the features, by Newton's method.
 
-    Of candidates that became one face only the one with the most weight takes part.
+    Of the candidates that became the same face, only the one with the largest weight takes part.
     """
     kept = [distinct_faces(frame.keypoints, -np.arange(len(frame.right), dtype=np.float64)) for frame in frames]
     values = np.concatenate([frame.values[chosen] for frame, chosen in zip(frames, kept, strict=True)])
@@ -94,8 +99,8 @@ def fit(frames: list[Judged], steps: int = 50) -> tuple[float, Array]:
     return float(weights[0] - weights[1:] @ (middle / spread)), weights[1:] / spread
 
 
-def report(title: str, frames: list[Judged], intercept: float, coefficients: Array) -> None:
-    """Print what each threshold finds, and how many false faces it lets pass."""
+def print_thresholds(title: str, frames: list[Judged], intercept: float, coefficients: Array) -> None:
+    """Print for each threshold the share of faces that it finds and the number of false faces that it lets pass."""
     best, false = [], []
     for frame in frames:
         sure = 1 / (1 + np.exp(-(intercept + frame.values @ coefficients)))
@@ -103,7 +108,7 @@ def report(title: str, frames: list[Judged], intercept: float, coefficients: Arr
         right = sure[kept][frame.right[kept]]
         best.append(right.max(initial=-1))
         false.append([*sure[kept][~frame.right[kept]], *right[1:]])
-    print(f"{title}, {len(frames)} frames\nthreshold   found   frames with false   false a frame")
+    print(f"{title}, {len(frames)} frames\nthreshold   found   frames with false false per frame")
     for level in THRESHOLDS:
         passed = np.array([sum(one >= level for one in frame) for frame in false])
         found = 100 * np.mean(np.array(best) >= level)
