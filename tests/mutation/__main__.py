@@ -18,7 +18,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tests.mutation import report, targets
-from tests.mutation.running import Verdict, judge, targets_of
+from tests.mutation.loaded import targets_of
+from tests.mutation.running import Verdict, judge
 
 
 def main() -> int:

@@ -6,10 +6,9 @@ its tests run until one fails. Those that killed mutants of the same function go
 """
 
 import ast
-import contextlib
 import gc
 import hashlib
-import importlib
+import itertools
 import json
 import os
 import resource
@@ -18,17 +17,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import FunctionType
-from typing import Any
 
 import pytest
 
-from tests.mutation.operators import Function, Mutant, code_of, functions, mutants
-from tests.mutation.targets import FUNCTIONS_LEFT_OUT, ROOT, Group
+from tests.mutation.forks import in_forks
+from tests.mutation.loaded import Target
+from tests.mutation.operators import Mutant, mutants
 
-SHARE = 0.15
+SHARE = 0.08
 """The tests of one mutant may take this share of the time that all tests take: the most specific ones that do."""
 
 SECONDS = 3.0
@@ -41,66 +40,6 @@ MEMORY = 4 << 30
 """How many bytes more than this process has a mutant may ask for."""
 
 REACHED = "_reached_by_the_test"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One function: of which file, and the objects that Python made of it."""
-
-    path: Path
-    name: str
-    group: Group
-    tree: ast.Module = field(repr=False)
-    node: Function = field(repr=False)
-    objects: tuple[FunctionType, ...] = field(repr=False)
-
-    @property
-    def module(self) -> str:
-        """Its file's dotted name."""
-        return dotted(self.path)
-
-    @property
-    def key(self) -> str:
-        """Its own dotted name."""
-        return f"{self.module}.{self.name}"
-
-    def become(self) -> None:
-        """Give the function the code of its node, as that is by now."""
-        if "__class__" in self.objects[0].__code__.co_freevars:  # which a mutant without `super()` would not have
-            self.node.body.insert(0, ast.parse("if False: super").body[0])
-        code = code_of(self.tree, str(self.path), self.node)
-        for made in self.objects:
-            made.__code__ = code
-
-
-def dotted(path: Path) -> str:
-    """numpynet/functional/conv2d.py -> numpynet.functional.conv2d"""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
-
-
-def targets_of(files: dict[Path, Group | str]) -> list[Target]:
-    """Every function of these files that is not left out. LookupError if one was not made where its file says."""
-    trees = {}
-    for path, group in files.items():
-        if isinstance(group, Group):
-            importlib.import_module(dotted(path))
-            trees[path] = (group, ast.parse(path.read_text("utf-8"), str(path)))
-    made: dict[tuple[str, str, int], list[FunctionType]] = {}
-    for thing in gc.get_objects():
-        if type(thing) is FunctionType:
-            code = thing.__code__
-            made.setdefault((code.co_filename, code.co_name, code.co_firstlineno), []).append(thing)
-    found = []
-    for path, (group, tree) in trees.items():
-        for name, node in functions(tree).items():
-            if name.split(".")[-1] in FUNCTIONS_LEFT_OUT:
-                continue
-            line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            objects = made.get((str(path), node.name, line))
-            if not objects:
-                raise LookupError(f"{path}:{node.lineno}: {name} was not found among the loaded functions")
-            found.append(Target(path, name, group, tree, node, tuple(objects)))
-    return found
 
 
 @dataclass(frozen=True)
@@ -175,7 +114,7 @@ class Judges:
                 yield json.dumps([i, time.process_time() - begin, sorted(reached), not passed])
 
         cuts = [len(self.items) * i // self.workers for i in range(self.workers + 1)]
-        jobs = [(range(a, b), (lambda part: lambda: work(part))(range(a, b))) for a, b in zip(cuts, cuts[1:])]
+        jobs = [(range(a, b), partial(work, range(a, b))) for a, b in itertools.pairwise(cuts)]
         lines = sorted(json.loads(line) for _, out, _ in in_forks(jobs, self.workers, 0) for line in out)
         if len(lines) < len(self.items):
             return ["the process that ran them ended early"]
@@ -267,45 +206,6 @@ def mark_calls(targets: list[Target]) -> set[str]:
     return reached
 
 
-def in_forks(
-    jobs: list[tuple[Any, Callable[[], Iterator[str]]]], workers: int, wait: int
-) -> Iterator[tuple[Any, list[str], int]]:
-    """Each job with the lines that it gave and the status with which its process ended, in the order of the ends."""
-    running: dict[int, tuple[Any, int]] = {}
-    waiting = iter(jobs)
-    while True:
-        while len(running) < workers and (job := next(waiting, None)) is not None:
-            out = os.memfd_create("lines")
-            child = os.fork()
-            if child == 0:
-                _in_child(job[1], out, wait)
-            running[child] = (job[0], out)
-        if not running:
-            return
-        child, status = os.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child, signal.SIGKILL)  # what its tests have left behind
-        about, out = running.pop(child)
-        os.lseek(out, 0, os.SEEK_SET)
-        with os.fdopen(out, encoding="utf-8") as file:
-            yield about, file.read().splitlines(), status
-
-
-def _in_child(work: Callable[[], Iterator[str]], out: int, wait: int) -> None:
-    code = 1
-    try:
-        os.setpgrp()
-        signal.alarm(wait)  # whose signal ends the process; 0 is none
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(nothing, stream)
-        for line in work():
-            os.write(out, f"{line}\n".encode())
-        code = 0
-    finally:
-        os._exit(code)
-
-
 def judge(
     targets: list[Target],
     tests: list[str],
@@ -316,7 +216,17 @@ def judge(
 ) -> list[Verdict]:
     """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again."""
     judges = Judges(targets, workers, done, tell)
-    options = ["-qq", "--no-summary", "-o", "addopts=", "-s", "--assert=plain", "--tb=no", "--timeout=0", "--hypothesis-seed=0"]
+    options = [
+        "-qq",
+        "--no-summary",
+        "-o",
+        "addopts=",
+        "-s",
+        "--assert=plain",
+        "--tb=no",
+        "--timeout=0",
+        "--hypothesis-seed=0",
+    ]
     for plugin in ("cacheprovider", "xdist", "faulthandler"):
         options += ["-p", f"no:{plugin}"]
     options += ["-o", "tmp_path_retention_policy=none", *(f"--ignore={path}" for path in ignored)]
