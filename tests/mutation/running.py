@@ -92,6 +92,8 @@ class Judges:
             self.problem = "the tests could not be collected"
         elif wrong := self.first_pass():
             self.problem = "these tests fail without any mutant: " + ", ".join(wrong)
+        elif wrong := self.unchanged_pass():
+            self.problem = "these tests fail in the order in which they judge: " + ", ".join(wrong)
         else:
             self.every_mutant()
         return True
@@ -120,6 +122,19 @@ class Judges:
             return ["the process that ran them ended early"]
         self.reports = [Report(*line[1:]) for line in lines]
         return [self.items[i].nodeid for i, report in enumerate(self.reports) if report.failed]
+
+    def unchanged_pass(self) -> list[str]:
+        """The names of tests that fail in the order and the forks of the mutants, though nothing is changed.
+
+        Of each file one function is tried.
+        """
+        ones = {target.path: target for target in self.targets}.values()
+        jobs = [(target, self.judging(target, None, self.order(target), Counter())) for target in ones]
+        wrong = []
+        for target, out, status in in_forks(jobs, self.workers, WAIT):
+            if out or status:
+                wrong.append(self.items[int(out[-1])].nodeid if out else f"those of {target.key}: status {status}")
+        return wrong
 
     def order(self, target: Target) -> list[int]:
         """The tests that judge a function, the most specific files first, until their share of time is used up."""
@@ -173,18 +188,19 @@ class Judges:
         self.verdicts.sort(key=lambda verdict: places[verdict.mark])
 
     def judging(
-        self, target: Target, mutant: Mutant, tests: list[int], kills: Counter[int]
+        self, target: Target, mutant: Mutant | None, tests: list[int], kills: Counter[int]
     ) -> Callable[[], Iterator[str]]:
         """What the fork of a mutant does: its result is the number of the test that failed, or nothing."""
 
         def work() -> Iterator[str]:
             size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
-            mutant.apply()
+            if mutant is not None:
+                mutant.apply()
             target.become()
             first = [i for i, _ in kills.most_common(12)]
             order = first + [i for i in tests if i not in set(first)]
-            for i, following in zip(order, [*order[1:], None], strict=True):
+            for i, following in zip(order, [*order[1:], None][: len(order)], strict=True):
                 signal.setitimer(signal.ITIMER_PROF, SECONDS + 20 * self.reports[i].seconds)
                 if not self.run(self.items[i], None if following is None else self.items[following]):
                     yield str(i)
