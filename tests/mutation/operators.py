@@ -33,7 +33,7 @@ def mutants(tree: ast.Module, name: str) -> Iterator[Mutant]:
     """
     function = functions(tree)[name]
     seen = {ast.unparse(function)}
-    truth = isinstance(function.returns, ast.Name) and function.returns.id == "bool"
+    truth = function.returns is not None and ast.unparse(function.returns).startswith(("bool", "TypeGuard", "TypeIs"))
     left_to_numpy = _sizes_left_to_numpy(function)
     for whole, place, node in _nodes(function):
         if id(node) in left_to_numpy:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,8 @@ class Judges:
         Of each file one function is tried.
         """
         ones = {target.path: target for target in self.targets}.values()
-        jobs = [(target, self.judging(target, None, self.order(target), Counter())) for target in ones]
+        jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
+        jobs += [(target, self.judging(target, None, self.order(target), Counter())) for target in ones]
         wrong = []
         for target, out, status in in_forks(jobs, self.workers, WAIT):
             if out or status:
