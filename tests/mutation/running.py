@@ -117,7 +117,8 @@ class Judges:
                 yield json.dumps([i, time.process_time() - begin, sorted(reached), not passed])
 
         cuts = [len(self.items) * i // self.workers for i in range(self.workers + 1)]
-        jobs = [(range(a, b), partial(work, range(a, b))) for a, b in itertools.pairwise(cuts)]
+        jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
+        jobs += [(range(a, b), partial(work, range(a, b))) for a, b in itertools.pairwise(cuts)]
         lines = sorted(json.loads(line) for _, out, _ in in_forks(jobs, self.workers, 0) for line in out)
         if len(lines) < len(self.items):
             return ["the process that ran them ended early"]
