@@ -31,7 +31,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Every small mistake that can be made in the layers, one at a time, must make a test fail; a quarter of an hour on two cores.
+# Small mistakes, made one at a time in every function, must each make a test fail; half an hour on two cores.
 mutants: $(VENV)/.test
 	$(BIN)/python -m tests.mutation --out docs/mutants.md
 

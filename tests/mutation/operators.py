@@ -1,68 +1,129 @@
 """Small mistakes, made one at a time in every place of a source file where they can be made."""
 
 import ast
-import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """function: where the mistake is (Class.method for methods); change: what became what, and of what it is part;
-    source: the whole file."""
+    """One mistake: `change` says what became what, and for a constant of which statement it is part.
 
-    function: str
-    change: str
-    source: str
-
-
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of every function and method in a file, each different from the others.
-
-    Left alone are docstrings, annotations, default values, and what a `raise` says.
+    line: of the file; place: the field of a syntax tree that holds `replacement` instead.
     """
-    tree = ast.parse(source)
-    seen: set[str] = set()
-    for function, body in _functions(tree):
-        for whole, node in _nodes(body):
-            for replacement in _replacements(node):
-                changed = _replace(tree, node, replacement)
-                if changed not in seen:
-                    seen.add(changed)
-                    place = f"  in  {_head(whole)}" if isinstance(node, ast.Constant) else ""
-                    yield Mutant(function, f"{_text(node)}  ->  {_text(replacement)}{place}", changed)
+
+    change: str
+    line: int
+    place: tuple[Any, Any] = field(repr=False)
+    replacement: ast.AST = field(repr=False)
+
+    def apply(self) -> None:
+        """Put the mistake into the tree that `mutants` was given."""
+        _put(self.place, self.replacement)
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt]]]:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, node.body
-        elif isinstance(node, ast.ClassDef):
-            for part in node.body:
-                if isinstance(part, ast.FunctionDef) and part.name not in ("extra_repr", "__repr__"):
-                    yield f"{node.name}.{part.name}", part.body
+def mutants(tree: ast.Module, name: str) -> Iterator[Mutant]:
+    """Every mutant of one function or method of a file, each different from the others.
+
+    Left alone are docstrings, annotations, default values, decorators, and what a `raise` says.
+    """
+    function = functions(tree)[name]
+    seen = {ast.unparse(function)}
+    truth = function.returns is not None and ast.unparse(function.returns).startswith(("bool", "TypeGuard", "TypeIs"))
+    left_to_numpy = _sizes_left_to_numpy(function)
+    for whole, place, node in _nodes(function):
+        if id(node) in left_to_numpy:
+            continue
+        for replacement in _replacements(node, truth):
+            ast.copy_location(replacement, node)
+            ast.fix_missing_locations(replacement)
+            where = f"  in  {_head(whole)}" if isinstance(node, ast.Constant) else ""
+            change = f"{_text(node)}  ->  {_text(replacement)}{where}"
+            _put(place, replacement)
+            changed = ast.unparse(function)
+            _put(place, node)
+            if changed not in seen:
+                seen.add(changed)
+                yield Mutant(change, getattr(node, "lineno", whole.lineno), place, replacement)
 
 
-def _nodes(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.AST]]:
-    """Every node of a function's body that may be changed, behind the innermost statement that it belongs to."""
-    for statement in body:
+def functions(tree: ast.Module) -> dict[str, Function]:
+    """The functions and methods of a file by their qualified names, a setter's behind its property's with `.setter`.
+
+    Functions within functions belong to the outer one.
+    """
+    found: dict[str, Function] = {}
+
+    def look(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, Function):
+                name = prefix + node.name
+                found[f"{name}.setter" if name in found else name] = node
+            elif isinstance(node, ast.ClassDef):
+                look(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, ast.If | ast.Try | ast.With):
+                look([*node.body, *getattr(node, "orelse", [])], prefix)
+
+    look(tree.body, "")
+    return found
+
+
+def code_of(tree: ast.Module, path: str, function: Function) -> CodeType:
+    """What the function, one of the tree's, compiles to."""
+    line = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    codes = [compile(tree, path, "exec", dont_inherit=True)]
+    for code in codes:
+        if code.co_name == function.name and code.co_firstlineno == line:
+            return code
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    raise LookupError(f"{path} has no function {function.name} at line {line}")
+
+
+def _sizes_left_to_numpy(function: Function) -> set[int]:
+    """The 1 of every -1 in a call of `reshape`: -2 means the same."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    sizes = [arg for call in calls if _text(call.func).endswith(".reshape") for arg in call.args]
+    return {id(size.operand) for size in sizes if isinstance(size, ast.UnaryOp) and ast.unparse(size) == "-1"}
+
+
+def _put(place: tuple[Any, Any], node: ast.AST) -> None:
+    holder, key = place
+    if isinstance(holder, list):
+        holder[key] = node
+    else:
+        setattr(holder, key, node)
+
+
+Place = tuple[Any, Any]
+
+
+def _nodes(function: Function) -> Iterator[tuple[ast.stmt, Place, ast.AST]]:
+    """Every node of a function's body that may be changed, with the innermost statement around it and its place."""
+    for i, statement in enumerate(function.body):
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        yield from _below(statement, statement)
+        yield from _below(statement, (function.body, i), statement)
 
 
-def _below(statement: ast.stmt, node: ast.AST) -> Iterator[tuple[ast.stmt, ast.AST]]:
+def _below(statement: ast.stmt, place: Place, node: ast.AST) -> Iterator[tuple[ast.stmt, Place, ast.AST]]:
     if isinstance(node, ast.Raise):
         return
     if isinstance(node, ast.stmt):
         statement = node
-    yield statement, node
+    yield statement, place, node
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "type_comment"):
+        if name in ("annotation", "returns", "type_comment", "decorator_list"):
             continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from _below(statement, child)
+        if isinstance(value, list):
+            for i, child in enumerate(value):
+                if isinstance(child, ast.AST):
+                    yield from _below(statement, (value, i), child)
+        elif isinstance(value, ast.AST):
+            yield from _below(statement, (node, name), value)
 
 
 ARITHMETIC: dict[type[ast.operator], list[type[ast.operator]]] = {
@@ -97,8 +158,8 @@ CALLS = {
 CALLS |= {"zeros": "ones", "sign": "abs", "abs": "negative", "clip": "where_it_is"}
 
 
-def _replacements(node: ast.AST) -> Iterator[ast.AST]:
-    """What may stand in a node's place."""
+def _replacements(node: ast.AST, truth: bool) -> Iterator[ast.AST]:
+    """What may stand in a node's place; truth: in a function that answers a question."""
     match node:
         case ast.BinOp(left, op, right):
             yield left  # a term or a factor is dropped
@@ -111,6 +172,8 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
                 yield ast.BinOp(left, op, ast.BinOp(right, ast.Sub(), ast.Constant(1)))
         case ast.UnaryOp(ast.USub() | ast.Not() | ast.Invert(), operand):
             yield operand
+        case ast.BoolOp(op, values):
+            yield ast.BoolOp(ast.And() if isinstance(op, ast.Or) else ast.Or(), values)
         case ast.AugAssign(target, op, value):
             yield ast.Assign([target], value, lineno=0)  # = for +=
             for other in ARITHMETIC.get(type(op), []):
@@ -119,8 +182,6 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Compare(left, [op], right):
             for comparison in COMPARISONS.get(type(op), []):
                 yield ast.Compare(left, [comparison()], right)
-        case ast.BoolOp(op, values):
-            yield ast.BoolOp(ast.And() if isinstance(op, ast.Or) else ast.Or(), values)
         case ast.IfExp(_, body, orelse):
             yield body
             yield orelse
@@ -147,6 +208,8 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
             for i, element in enumerate(elements):
                 for changed in _spoiled(element):
                     yield ast.Return(ast.Tuple([*elements[:i], changed, *elements[i + 1 :]], ast.Load()))
+        case ast.Return(ast.expr() as value) if truth:
+            yield ast.Return(ast.UnaryOp(ast.Not(), value))
         case ast.Return(ast.expr() as value):
             for changed in _spoiled(value):
                 yield ast.Return(changed)
@@ -175,16 +238,9 @@ def _looks_like_array(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and not name.endswith("Cache") and name not in ("list", "dict", "cls")
 
 
-def _replace(tree: ast.Module, node: ast.AST, replacement: ast.AST) -> str:
-    """The source with `replacement` where `node` stands."""
-    memo: dict[int, ast.AST] = {id(node): copy.deepcopy(replacement)}  # the copy of `node` is the replacement
-    changed = copy.deepcopy(tree, memo)
-    return ast.unparse(ast.fix_missing_locations(changed))
-
-
 def _text(node: ast.AST) -> str:
     """One line of source."""
-    return _short(" ".join(ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split()))
+    return _short(" ".join(ast.unparse(node).split()))
 
 
 def _head(statement: ast.stmt) -> str:

@@ -1,0 +1,255 @@
+"""Mutants and their tests in forks of one process that has loaded everything.
+
+pytest collects the tests once. A first pass runs each test without any mutant and notes which functions it calls. Then
+each mutant has a fork of its own: the mutated function gets other code, in place, wherever it is known by which name;
+its tests run until one fails. Those that killed mutants of the same function go first.
+"""
+
+import ast
+import gc
+import hashlib
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mutation.forks import in_forks
+from tests.mutation.loaded import Target
+from tests.mutation.operators import Mutant, mutants
+
+SHARE = 0.08
+"""The tests of one mutant may take this share of the time that all tests take: the most specific ones that do."""
+
+SECONDS = 3.0
+"""Processor time that a test may take, besides twenty times what it takes without a mutant: more is an endless loop."""
+
+WAIT = 90
+"""Seconds by the clock after which a mutant hangs."""
+
+MEMORY = 4 << 30
+"""How many bytes more than this process has a mutant may ask for."""
+
+REACHED = "_reached_by_the_test"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one mutant: killed (by a test), hung, crashed (the process) or survived."""
+
+    module: str
+    function: str
+    change: str
+    line: int
+    mark: str
+    outcome: str
+    by: str = ""
+
+
+@dataclass
+class Report:
+    """What one test did without any mutant."""
+
+    seconds: float
+    reached: list[str]
+    failed: bool
+
+
+class Judges:
+    """A plugin of pytest: instead of running the collected tests once it runs them for every mutant."""
+
+    def __init__(
+        self, targets: list[Target], workers: int, done: dict[str, Verdict], tell: Callable[[Verdict, int, int], None]
+    ) -> None:
+        self.targets, self.workers, self.done, self.tell = targets, workers, done, tell
+        self.verdicts: list[Verdict] = []
+        self.problem = ""
+        self.failed = False
+        self.items: list[pytest.Item] = []
+        self.reports: list[Report] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember a failure."""
+        self.failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """All of the run."""
+        self.items = session.items
+        session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all forks
+        gc.collect()
+        gc.freeze()
+        if session.testsfailed or not self.items:
+            self.problem = "the tests could not be collected"
+        elif wrong := self.first_pass():
+            self.problem = "these tests fail without any mutant: " + ", ".join(wrong)
+        elif wrong := self.unchanged_pass():
+            self.problem = "these tests fail in the order in which they judge: " + ", ".join(wrong)
+        else:
+            self.every_mutant()
+        return True
+
+    def run(self, item: pytest.Item, following: pytest.Item | None) -> bool:
+        """One test; whether it passed."""
+        self.failed = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return not self.failed
+
+    def first_pass(self) -> list[str]:
+        """Which functions each test calls, and how long it takes; the names of tests that fail."""
+
+        def work(numbers: range) -> Iterator[str]:
+            reached = mark_calls(self.targets)
+            for i in numbers:
+                reached.clear()
+                begin = time.process_time()
+                passed = self.run(self.items[i], self.items[i + 1] if i + 1 in numbers else None)
+                yield json.dumps([i, time.process_time() - begin, sorted(reached), not passed])
+
+        cuts = [len(self.items) * i // self.workers for i in range(self.workers + 1)]
+        jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
+        jobs += [(range(a, b), partial(work, range(a, b))) for a, b in itertools.pairwise(cuts)]
+        lines = sorted(json.loads(line) for _, out, _ in in_forks(jobs, self.workers, 0) for line in out)
+        if len(lines) < len(self.items):
+            return ["the process that ran them ended early"]
+        self.reports = [Report(*line[1:]) for line in lines]
+        return [self.items[i].nodeid for i, report in enumerate(self.reports) if report.failed]
+
+    def unchanged_pass(self) -> list[str]:
+        """The names of tests that fail in the order and the forks of the mutants, though nothing is changed.
+
+        Of each file one function is tried.
+        """
+        ones = {target.path: target for target in self.targets}.values()
+        jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
+        jobs += [(target, self.judging(target, None, self.order(target), Counter())) for target in ones]
+        wrong = []
+        for target, out, status in in_forks(jobs, self.workers, WAIT):
+            if out or status:
+                wrong.append(self.items[int(out[-1])].nodeid if out else f"those of {target.key}: status {status}")
+        return wrong
+
+    def order(self, target: Target) -> list[int]:
+        """The tests that judge a function, the most specific files first, until their share of time is used up."""
+        calling = [
+            i
+            for i, report in enumerate(self.reports)
+            if target.key in report.reached and self.items[i].nodeid.startswith(target.group.judges)
+        ]
+        breadth: dict[Path, list[int]] = {}
+        for i in calling:
+            breadth.setdefault(self.items[i].path, []).append(len(self.reports[i].reached))
+        mean = {path: sum(widths) / len(widths) for path, widths in breadth.items()}
+        calling.sort(key=lambda i: (self.reports[i].seconds > SECONDS / 6, mean[self.items[i].path], i))
+        left = SHARE * sum(report.seconds for report in self.reports)
+        chosen = []
+        for i in calling:
+            left -= self.reports[i].seconds
+            if left > 0:
+                chosen.append(i)
+        return chosen
+
+    def every_mutant(self) -> None:
+        """A verdict on each."""
+        jobs = []
+        for target in self.targets:
+            kills: Counter[int] = Counter()
+            tests = self.order(target)
+            marks: Counter[str] = Counter()
+            text = ast.unparse(target.node)
+            for mutant in mutants(target.tree, target.name):
+                marks[mutant.change] += 1
+                what = f"{target.key} {text} {mutant.change} {marks[mutant.change]}"
+                mark = hashlib.sha256(what.encode()).hexdigest()[:16]
+                jobs.append(((target, mutant, kills, mark), self.judging(target, mutant, tests, kills)))
+        new = [job for job in jobs if job[0][3] not in self.done]
+        self.verdicts = [self.done[job[0][3]] for job in jobs if job[0][3] in self.done]
+        for (target, mutant, kills, mark), out, status in in_forks(new, self.workers, WAIT):
+            outcome, by = "survived", ""
+            if os.WIFSIGNALED(status):
+                hung = os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
+                outcome = "hung" if hung else "crashed"
+            elif out:
+                kills[int(out[-1])] += 1
+                outcome, by = "killed", self.items[int(out[-1])].nodeid
+            elif os.WEXITSTATUS(status):
+                outcome = "crashed"
+            verdict = Verdict(target.module, target.name, mutant.change, mutant.line, mark, outcome, by)
+            self.verdicts.append(verdict)
+            self.tell(verdict, len(self.verdicts), len(jobs))
+        places = {job[0][3]: i for i, job in enumerate(jobs)}
+        self.verdicts.sort(key=lambda verdict: places[verdict.mark])
+
+    def judging(
+        self, target: Target, mutant: Mutant | None, tests: list[int], kills: Counter[int]
+    ) -> Callable[[], Iterator[str]]:
+        """What the fork of a mutant does: its result is the number of the test that failed, or nothing."""
+
+        def work() -> Iterator[str]:
+            size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
+            if mutant is not None:
+                mutant.apply()
+            target.become()
+            first = [i for i, _ in kills.most_common(12)]
+            order = first + [i for i in tests if i not in set(first)]
+            for i, following in zip(order, [*order[1:], None][: len(order)], strict=True):
+                signal.setitimer(signal.ITIMER_PROF, SECONDS + 20 * self.reports[i].seconds)
+                if not self.run(self.items[i], None if following is None else self.items[following]):
+                    yield str(i)
+                    return
+
+        return work
+
+
+def mark_calls(targets: list[Target]) -> set[str]:
+    """Have every target note, when it is called, its key in the set that comes back."""
+    reached: set[str] = set()
+    for target in targets:
+        note = ast.parse(f"{REACHED}.add({target.key!r})").body[0]
+        target.node.body.insert(0, ast.copy_location(note, target.node.body[0]))
+        ast.fix_missing_locations(target.node)
+        target.objects[0].__globals__[REACHED] = reached
+    for target in targets:
+        target.become()
+    return reached
+
+
+def judge(
+    targets: list[Target],
+    tests: list[str],
+    ignored: list[str],
+    workers: int,
+    done: dict[str, Verdict],
+    tell: Callable[[Verdict, int, int], None],
+) -> list[Verdict]:
+    """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again."""
+    judges = Judges(targets, workers, done, tell)
+    options = [
+        "-qq",
+        "--no-summary",
+        "-o",
+        "addopts=",
+        "-s",
+        "--assert=plain",
+        "--tb=no",
+        "--timeout=0",
+        "--hypothesis-seed=0",
+    ]
+    for plugin in ("cacheprovider", "xdist", "faulthandler"):
+        options += ["-p", f"no:{plugin}"]
+    options += ["-o", "tmp_path_retention_policy=none", *(f"--ignore={path}" for path in ignored)]
+    code = pytest.main([*options, *tests], plugins=[judges])
+    if judges.problem or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        sys.exit(judges.problem or f"pytest ended with {code}")
+    return judges.verdicts
