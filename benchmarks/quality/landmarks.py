@@ -29,8 +29,8 @@ from numpynet.typing import AnyArray, Array
 
 INSTALL = "pip install dlib-bin face_recognition_models 'setuptools<80', in an environment of its own"
 
-# For the boxes of dlib's detector what CENTRE_X, CENTRE_Y and SIDE in fkp_app.faces.detector are for Haar boxes: medians
-# over every sixth frame of the training split. --calibrate measures them.
+# For the boxes of dlib's detector what CENTRE_X, CENTRE_Y and SIDE in fkp_app.faces.detector are for Haar boxes:
+# medians over every sixth frame of the training split. --calibrate measures them.
 CENTRE_X, CENTRE_Y, SIDE = 0.008, 0.113, 0.968
 
 Place = Callable[[AnyArray, Square], Array]
