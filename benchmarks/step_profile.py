@@ -11,7 +11,7 @@ from benchmarks.machine import describe, print_description
 from benchmarks.tasks import batch
 from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
-from numpynet.layers import ConvBlock
+from numpynet.fuse import ConvBlock
 from numpynet.models import MODELS
 from numpynet.module import Module
 

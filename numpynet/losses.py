@@ -1,7 +1,7 @@
 """What is minimised: a criterion gives the loss and the gradient that starts the backward pass."""
 
 from numpynet.checks import number
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.functional.losses import Reduction, checked_reduction
 from numpynet.typing import Array
 
@@ -14,8 +14,8 @@ class MSELoss:
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().mse_loss(out, target, self.reduction)
-        return float(loss), ops().mse_loss_backward(1.0, cache)
+        loss, cache = F.mse_loss(out, target, self.reduction)
+        return float(loss), F.mse_loss_backward(1.0, cache)
 
 
 class SmoothL1Loss:
@@ -27,8 +27,8 @@ class SmoothL1Loss:
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().smooth_l1_loss(out, target, self.reduction, self.beta)
-        return float(loss), ops().smooth_l1_loss_backward(1.0, cache)
+        loss, cache = F.smooth_l1_loss(out, target, self.reduction, self.beta)
+        return float(loss), F.smooth_l1_loss_backward(1.0, cache)
 
 
 class L1Loss(SmoothL1Loss):
@@ -52,8 +52,8 @@ class WingLoss:
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
         """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().wing_loss(out, target, self.reduction, self.w, self.eps)
-        return float(loss), ops().wing_loss_backward(1.0, cache)
+        loss, cache = F.wing_loss(out, target, self.reduction, self.w, self.eps)
+        return float(loss), F.wing_loss_backward(1.0, cache)
 
 
 Criterion = MSELoss | SmoothL1Loss | WingLoss

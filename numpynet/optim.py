@@ -8,7 +8,7 @@ import numpy as np
 
 from numpynet.buffers import lasting
 from numpynet.checks import alike, number
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.factors import Factors
 from numpynet.functional import adam, sgd
 from numpynet.lines import in_line
@@ -117,12 +117,13 @@ class Adam(Optimizer):
         exp_avg, exp_avg_sq, rule = self._next(param, state)
         with in_line(param) as line:
             arrays = [line, *(a.reshape(-1) for a in (grad, exp_avg, exp_avg_sq))]
-            for block in _blocks(param.size, ops().ADAM_BLOCK):
-                ops().adam_update(*(a[block] for a in arrays), *rule)
+            for block in _blocks(param.size, F.ADAM_BLOCK):
+                param_, grad_, exp_avg_, exp_avg_sq_ = (a[block] for a in arrays)
+                F.adam_update(param_, grad_, exp_avg_, exp_avg_sq_, *rule)
 
     def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
         exp_avg, exp_avg_sq, rule = self._next(param, state)
-        ops().adam_update_factored(param, factors, exp_avg, exp_avg_sq, *rule)
+        F.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *rule)
 
     def _next(self, param: Array, state: dict[str, AnyArray]) -> tuple[AnyArray, AnyArray, tuple[Any, ...]]:
         """Count the step; the moments, which begin at zero, and the arguments that the update rule ends with."""
@@ -181,7 +182,7 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if self.momentum else ()
 
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
-        velocity = ops().sgd_update(
+        velocity = F.sgd_update(
             param,
             grad,
             state.get("momentum_buffer"),

@@ -16,5 +16,8 @@ Pair = tuple[int, int]
 
 IntOrPair = int | Pair
 
+Cache = Any
+"""What `forward` hands to `backward`. Its type belongs to the chosen implementation: see `numpynet.dispatch`."""
+
 Seed = int | np.random.Generator | None
 """Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""

@@ -5,11 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.factors import Factors
 from tests.seeds import seeded
-
-F = ops()
 
 
 def windows(image, kernel, stride, padding, dilation, fill):

@@ -21,7 +21,7 @@ from numpynet import (
     WeightAverage,
     fuse,
 )
-from numpynet.layers import ConvBlock
+from numpynet.fuse import ConvBlock
 
 RNG = np.random.default_rng(80)
 IMAGES = RNG.standard_normal((3, 1, 8, 8))

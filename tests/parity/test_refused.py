@@ -33,10 +33,9 @@ from numpynet import (
     WingLoss,
 )
 from numpynet.data import DataLoader
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.schedules import constant, cosine, one_cycle
 
-F = ops()
 NAN, INF = math.nan, math.inf
 X = np.random.default_rng(60).standard_normal((4, 3, 6, 6)).astype(np.float32)
 ROWS, WEIGHT, MATRIX = X[:, :, 0, 0], X[:2, :, :3, :3], X[0, :, 0, :3]  # (4, 3), (2, 3, 3, 3), (3, 3)
