@@ -86,9 +86,7 @@ def test_a_layer_of_layers_is_named_on_one_line_in_an_error():
 def test_an_implementation_that_cannot_be_used_is_no_error_of_a_layer(monkeypatch):
     monkeypatch.setattr(dispatch, "_chosen", None)
     monkeypatch.setenv("NUMPYNET_OPS", "slow")
-    with pytest.raises(
-        dispatch.ImplementationError, match="^NUMPYNET_OPS: choose one of 'readable', 'fast', got 'slow'"
-    ):
+    with pytest.raises(dispatch.ImplementationError, match=r"^NUMPYNET_OPS: choose one of .*, got 'slow'"):
         Sequential(ReLU())(np.ones((1, 2), np.float32))
 
 

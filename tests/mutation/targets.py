@@ -28,19 +28,13 @@ ERRORS = ("tests/parity/test_refused.py", "tests/parity/test_empty.py")
 ORDER = "tests/parity/test_memory_order.py"
 SHARED = "tests/layers/test_shared.py"
 STATES = "tests/training/test_states.py"
+LAYERS = ("linear", "relu", "flatten", "dropout", "max_pool2d", "conv2d", "hourglass_layers", "batch_norm")
 
 
 def _operation(name: str, words: str, parity: str) -> Target:
     return Target(
         PACKAGE / "functional" / f"{name}.py",
         ((BY_DEFINITION, GRADCHECK, "-k", words), (f"tests/parity/{parity}.py",), (*ERRORS, "-k", words)),
-    )
-
-
-def _layer(name: str, parity: str) -> Target:
-    return Target(
-        PACKAGE / "layers" / f"{name}.py",
-        (("tests/layers/test_layers.py",), (GRADCHECK, "-k", "layers"), (f"tests/parity/{parity}.py",), ERRORS),
     )
 
 
@@ -68,15 +62,15 @@ TARGETS = [
     ),
     _operation("adam", "adam", "test_optim"),
     _operation("sgd", "sgd", "test_optim"),
-    _layer("linear", "test_linear"),
-    _layer("relu", "test_relu"),
-    _layer("flatten", "test_flatten"),
-    _layer("dropout", "test_dropout"),
-    _layer("max_pool2d", "test_max_pool2d"),
-    _layer("conv2d", "test_conv2d"),
-    _layer("upsample", "test_hourglass_layers"),
-    _layer("soft_argmax2d", "test_hourglass_layers"),
-    _layer("batch_norm", "test_batch_norm"),
+    Target(
+        PACKAGE / "layers.py",
+        (
+            ("tests/layers/test_layers.py",),
+            (GRADCHECK, "-k", "layers"),
+            tuple(f"tests/parity/test_{name}.py" for name in LAYERS),
+            ERRORS,
+        ),
+    ),
     _kernel("strips", "conv or strips"),
     _kernel("strips_loops", "conv or strips"),
     _kernel("conv2d"),
@@ -94,7 +88,6 @@ TARGETS = [
     _kernel("max_pool2d"),
     _kernel("smooth_l1_loss"),
     Target(PACKAGE / "functional" / "arguments.py", (("tests/kernels/test_spoiled.py", "-k", "backward"),)),
-    Target(PACKAGE / "layers" / "conv_block.py", (("tests/layers/test_fuse.py",),)),
     Target(PACKAGE / "fuse.py", (("tests/layers/test_fuse.py", "tests/layers/test_fuse_limits.py"),)),
     Target(PACKAGE / "kernels" / "soft_argmax2d.py", (("tests/kernels/test_soft_argmax2d.py",),)),
     Target(
