@@ -11,7 +11,7 @@ from benchmarks.contenders import CONTENDERS, COURSE, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Process
 from benchmarks.tasks import Task, loader
-from numpynet.models import MODELS
+from reference.arguments import MODELS
 
 CHUNK = 10
 """Steps that a contender takes before it is the other's turn."""

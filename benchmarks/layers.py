@@ -19,8 +19,8 @@ from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Worker
 from fkp_app.backends import limit_threads
-from numpynet.models import MODELS
 from numpynet.typing import Array
+from reference.arguments import MODELS
 
 Sides = tuple[Callable[[], Any], Callable[[Any], Any]]
 """forward() -> what backward needs; backward(that)."""

@@ -18,8 +18,8 @@ from benchmarks.layers import operations
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Process, Worker
 from benchmarks.tasks import Task
-from numpynet.models import MODELS
 from numpynet.workers import get_threads, run
+from reference.arguments import MODELS
 
 SHAPES = ((1024, 1024, 1024), (256, 1152, 576), (128, 576, 676))
 """Of matrix products: a large one, and two as the convolutions have them."""

@@ -10,8 +10,8 @@ from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Process
 from benchmarks.tasks import Task
-from numpynet.models import MODELS
 from numpynet.workers import physical_cores
+from reference.arguments import MODELS
 
 OTHER = "torch, fused, channels_last"
 

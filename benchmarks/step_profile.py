@@ -12,8 +12,8 @@ from benchmarks.tasks import batch
 from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
 from numpynet.fuse import ConvBlock
-from numpynet.models import MODELS
 from numpynet.module import Module
+from reference.arguments import MODELS
 
 
 class Clock:

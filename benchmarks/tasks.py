@@ -10,8 +10,8 @@ import numpy as np
 from fkp_app.dataset import load_split
 from fkp_app.recipes import load_recipe, training_transform
 from numpynet.data import DataLoader
-from numpynet.models import MODELS
 from numpynet.typing import Array
+from reference.arguments import MODELS
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from benchmarks.machine import describe, print_description, write_results
 from benchmarks.processes import Process
 from benchmarks.tasks import Task, batch
 from numpynet import KeypointNet, SmoothL1Loss, fuse, use
-from numpynet.models import MODELS
 from numpynet.typing import Array
 from reference import comparison
+from reference.arguments import MODELS
 
 LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-2
 """Relative; a gradient's is wide because one near-tie in a pool, decided by rounding, moves a whole number."""

@@ -151,8 +151,8 @@ def get_trainer(
     many the whole training will have, for the schedule. fused: whether numpynet fuses the network's layers. UsageError
     as in `get_predictor`.
     """
+    from numpynet.architectures import build
     from numpynet.averaging import WeightAverage
-    from numpynet.models import build
     from numpynet.optim import Adam, AdamW
     from numpynet.training import Trainer as NumpyTrainer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from numpynet.arguments import MOST_PIXELS
+from numpynet.architectures import MOST_PIXELS
 from numpynet.strict_json import is_number, read_json, shown
 from numpynet.tensors import CheckpointError
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from numpynet.architectures import ARCHITECTURES, build
 from numpynet.card import FORMAT_VERSION, WeightsCard
 from numpynet.checks import not_finite
 from numpynet.init import no_init
-from numpynet.models import ARCHITECTURES, HourglassNet, KeypointNet, build
+from numpynet.models import HourglassNet, KeypointNet
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
 from numpynet.typing import AnyArray
 

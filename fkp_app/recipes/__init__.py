@@ -13,9 +13,9 @@ from fkp_app.framing import Framing
 from fkp_app.recipes.learning import LOSSES, Cosine, Training
 from fkp_app.tables import read_table, read_toml
 from fkp_app.transforms import CenterCrop, Compose, FaceCrop, Gray, Normalize, RandomCrop, Rescale, ToTensor, Transform
+from numpynet.architectures import build
 from numpynet.checkpoint import WeightsCard
 from numpynet.init import no_init
-from numpynet.models import build
 from numpynet.typing import Seed
 
 __all__ = ["LOSSES", "NAMES", "Network", "Recipe", "Training", "evaluation_transform", "load_recipe"]
@@ -31,7 +31,7 @@ NAMES = tuple(sorted(path.stem for path in DIRECTORY.glob("*.toml")))
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture that `numpynet.models.build` knows, and what its constructor is given."""
+    """An architecture that `numpynet.architectures.build` knows, and what its constructor is given."""
 
     architecture: str
     arguments: dict[str, Any]
