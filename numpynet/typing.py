@@ -16,6 +16,9 @@ Pair = tuple[int, int]
 
 IntOrPair = int | Pair
 
+Batch = tuple[Array, Array]
+"""Images (N, C, H, W) and their targets (N, ...)."""
+
 Seed = int | np.random.Generator | None
 """Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""
 

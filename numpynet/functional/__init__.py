@@ -20,7 +20,8 @@ then upsample_nearest2d and soft_argmax2d, of the hourglass.
 `conv_block` is four of them in a row.
 """
 
-from numpynet.functional.adam import ADAM_BLOCK, adam_update, adam_update_factored
+from numpynet.functional.adam import adam_update
+from numpynet.functional.average import average_update
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.conv_block import ConvBlockCache, conv_block, conv_block_backward
@@ -41,7 +42,6 @@ from numpynet.functional.upsample_nearest2d import (
 from numpynet.functional.wing_loss import wing_loss, wing_loss_backward
 
 __all__ = [
-    "ADAM_BLOCK",
     "BatchNormCache",
     "Conv2dCache",
     "ConvBlockCache",
@@ -53,7 +53,7 @@ __all__ = [
     "SoftArgmax2dCache",
     "UpsampleNearest2dCache",
     "adam_update",
-    "adam_update_factored",
+    "average_update",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",
