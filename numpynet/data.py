@@ -8,10 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from numpynet.checks import whole
-from numpynet.typing import Array, Seed
-
-Batch = tuple[Array, Array]
-"""images (N, 1, size, size) and targets (N, 136)."""
+from numpynet.typing import Array, Batch, Seed
 
 
 class Dataset(Protocol):

@@ -10,14 +10,13 @@ import numpy as np
 
 from numpynet.averaging import WeightAverage
 from numpynet.checks import not_finite
-from numpynet.data import Batch
 from numpynet.layers import Dropout
 from numpynet.losses import Criterion
 from numpynet.module import Module
 from numpynet.optim import Optimizer
 from numpynet.schedules import Schedule
 from numpynet.training_state import parts_of, read_generator, saved_generator
-from numpynet.typing import AnyArray, Array
+from numpynet.typing import AnyArray, Array, Batch
 
 Batches = Callable[[int], Iterable[Batch]]
 """The batches of an epoch, given its number. Random numbers drawn from (seed, epoch) make resuming exact."""

@@ -19,5 +19,8 @@ IntOrPair = int | Pair
 Cache = Any
 """What `forward` hands to `backward`. Its type belongs to the chosen implementation: see `numpynet.dispatch`."""
 
+Batch = tuple[Array, Array]
+"""Images (N, C, H, W) and their targets (N, ...)."""
+
 Seed = int | np.random.Generator | None
 """Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet import functional
-from numpynet.buffers import empty
+from numpynet.kernels.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv_block import ConvBlockGradients

@@ -18,8 +18,8 @@ from numpynet import (
     fuse,
     use,
 )
+from numpynet.blocks import BLOCK
 from numpynet.checkpoint import load_tensors, save_tensors
-from numpynet.functional import ADAM_BLOCK
 from tests.parity.helper import seeded
 
 LAYOUTS = {
@@ -51,7 +51,7 @@ def laid_out(array, layout):
 @layouts
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule[0].__name__} {rule[2]}")
-@pytest.mark.parametrize("shape", [(5, 3), (7, 1, 4), (3, ADAM_BLOCK // 2 + 9)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3), (7, 1, 4), (3, BLOCK // 2 + 9)], ids=str)
 def test_it_moves_as_pytorchs_does(shape, rule, ops, layout):
     """By the very array that was put there: whoever else looks at it sees it move."""
     ours, theirs, options = rule

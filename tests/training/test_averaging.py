@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, averaging, fuse
+from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, blocks, fuse, use
 
 RNG = np.random.default_rng(60)
 
@@ -24,8 +24,9 @@ def move(network):
 
 @pytest.mark.parametrize("block", [5, 1 << 15])
 @pytest.mark.parametrize("warmup", [False, True])
-def test_each_update_by_the_formula(warmup, block, monkeypatch):
-    monkeypatch.setattr(averaging, "BLOCK", block)
+@pytest.mark.parametrize("ops", ["readable", "fast"])
+def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", block)
     network = net()
     average = WeightAverage(network, 0.4, warmup)
     wanted = {}
@@ -33,7 +34,8 @@ def test_each_update_by_the_formula(warmup, block, monkeypatch):
         weights = move(network)
         keep = 0 if t == 0 else min(0.4, (1 + t) / (10 + t)) if warmup else 0.4
         wanted = {key: keep * wanted[key] + (1 - keep) * weights[key] if t else weights[key] for key in weights}
-        average.update()
+        with use(ops):
+            average.update()
         assert list(average.state_dict()) == list(weights)
         for key, array in average.state_dict().items():
             if array.dtype == np.int64:
