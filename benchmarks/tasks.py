@@ -9,6 +9,7 @@ import numpy as np
 
 from fkp_app.dataset import load_split
 from fkp_app.recipes import load_recipe, training_transform
+from fkp_app.transforms import collate
 from numpynet.data import DataLoader
 from numpynet.typing import Array
 from reference.arguments import MODELS
@@ -41,7 +42,7 @@ def loader(task: Task, epoch: int) -> DataLoader:
     order, jitter = np.random.default_rng([0, epoch]).spawn(2)
     dataset = load_split(Path(task.data), "training")
     dataset = dataset.with_transform(training_transform(load_recipe(task.model), jitter))
-    return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True)
+    return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True, collate_fn=collate)
 
 
 def batches(task: Task) -> Iterator[tuple[Array, Array]]:

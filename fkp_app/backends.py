@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fkp_app.recipes.learning import Loss
     from numpynet.losses import Criterion
     from numpynet.schedules import Schedule
+    from numpynet.training import AnyTrainer
 
 BackendName = Literal["numpy", "torch", "onnx"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
@@ -50,25 +51,6 @@ class Predictor:
     def keypoints(self, crops: Array) -> Array:
         """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
         return to_keypoints(self(crops), self.card)
-
-
-class Trainer(Protocol):
-    """What training needs of a backend: `numpynet.training.Trainer` or its twin `reference.training.Trainer`."""
-
-    @property
-    def lr(self) -> float: ...
-
-    def train_step(self, images: Array, targets: Array) -> float: ...
-
-    def train(self, mode: bool = True) -> object: ...
-
-    def predict(self, images: Array) -> Array: ...
-
-    def weights(self) -> dict[str, AnyArray]: ...
-
-    def state(self) -> dict[str, AnyArray]: ...
-
-    def load_state(self, state: dict[str, AnyArray]) -> None: ...
 
 
 def to_keypoints(outputs: Array, card: WeightsCard) -> Array:
@@ -144,7 +126,7 @@ def get_trainer(
     seed: int,
     fused: bool = False,
     initial: dict[str, AnyArray] | None = None,
-) -> Trainer:
+) -> "AnyTrainer":
     """A network, and all that a recipe says of how it learns.
 
     Both backends begin with the same weights: numpynet draws them, unless `initial`, a state dict, is given. steps: how
@@ -154,7 +136,7 @@ def get_trainer(
     from numpynet.architectures import build
     from numpynet.averaging import WeightAverage
     from numpynet.optim import Adam, AdamW
-    from numpynet.training import Trainer as NumpyTrainer
+    from numpynet.training import Trainer
 
     if check_backend(backend) == "onnx":
         raise UsageError("--backend onnx cannot train; use numpy or torch, and `fkp export` afterwards")
@@ -163,7 +145,7 @@ def get_trainer(
         net.load_state_dict(initial)
     schedule, rule = _schedule(training, steps), _arguments(training.optimizer)
     if backend == "torch":
-        torch_trainer: Trainer = _reference("training").make_trainer(
+        torch_trainer: AnyTrainer = _reference("training").make_trainer(
             net.state_dict(),
             network.arguments,
             training.loss.name,
@@ -178,7 +160,7 @@ def get_trainer(
     trained = fuse(net, input_gradient=False) if fused else net
     optimizer = (Adam if training.optimizer.name == "adam" else AdamW)(net.parameters(), **rule)
     average = WeightAverage(trained, training.average) if training.average else None
-    return NumpyTrainer(trained, get_criterion(training.loss), optimizer, schedule, average)
+    return Trainer(trained, get_criterion(training.loss), optimizer, schedule, average)
 
 
 def get_criterion(loss: "Loss") -> "Criterion":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numpynet.checks import MOST_STEPS, number, whole
+from numpynet.checks import count, number
 from numpynet.dispatch import F
 from numpynet.module import Module
 from numpynet.typing import AnyArray
@@ -54,12 +54,19 @@ class WeightAverage:
         self.updates += 1
 
     def state_dict(self) -> dict[str, AnyArray]:
-        """The averaged arrays by the network's keys: the arrays themselves, not copies. Save `updates` with them."""
-        return self.net.state_dict()
+        """The averaged arrays as "net." and the network's key, not copied, and how many "updates" () made them."""
+        state = {f"net.{key}": array for key, array in self.net.state_dict().items()}
+        return state | {"updates": np.array(self.updates, np.int64)}
 
-    def load_state_dict(self, state: Mapping[str, AnyArray], updates: int) -> None:
-        """Copy in averaged arrays and the number of `updates` that made them; 0 starts anew. ValueError if they do not fit."""
-        updates = whole(updates, "WeightAverage: updates", 0, MOST_STEPS)
-        self.net.load_state_dict(state)
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Copy in a `state_dict`; with 0 updates, the next `update` starts anew.
+
+        ValueError, with nothing changed, if an array does not fit, or a key is missing or unknown.
+        """
+        if "updates" not in state:
+            raise ValueError("load_state_dict: missing updates")
+        if unknown := [key for key in state if key != "updates" and not key.startswith("net.")]:
+            raise ValueError(f"load_state_dict: unknown {unknown[0]}")
+        updates = count(state["updates"], "load_state_dict: updates", 0)
+        self.net.load_state_dict({key.removeprefix("net."): state[key] for key in state if key != "updates"})
         self.updates = updates
-

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from numpynet import Adam, KeypointNet, SmoothL1Loss
-from numpynet.data import Batch
+from numpynet.typing import Batch
 from reference import comparison
 from reference.arguments import MODELS
 from reference.batches import data_batches, drawn_batches

@@ -22,6 +22,7 @@ from fkp_app.onnx.backend import OnnxPredictor
 from fkp_app.onnx.card import is_onnx, load_onnx, sealed
 from fkp_app.onnx.export import to_onnx
 from fkp_app.recipes import evaluation_transform, load_recipe
+from fkp_app.transforms import collate
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_net
 from numpynet.data import DataLoader
 from numpynet.models import HourglassNet
@@ -103,7 +104,7 @@ def test_evaluate_by_onnx_gives_what_numpy_gives(shipped, drawn_data, fkp):
     ended = fkp("evaluate", "--data", drawn_data, *options)
     assert (ended.code, ended.err) == (0, "")
     figures, numpy = json.loads(ended.out), get_predictor("numpy")
-    crops = DataLoader(load_split(drawn_data, "report", evaluation_transform(numpy.card)), 10)
+    crops = DataLoader(load_split(drawn_data, "report", evaluation_transform(numpy.card)), 10, collate_fn=collate)
     scores = score(*predict_all(numpy, crops), numpy.card)
     assert figures["backend"] == "onnx"
     assert figures["model"]["images"] == scores.images == 10

@@ -163,7 +163,7 @@ def test_the_average_follows(layout):
             wanted = now
         else:
             twin(wanted, now, 1)
-    state = average.state_dict()
+    state = average.net.state_dict()
     np.testing.assert_allclose(state["0.weight"], wanted[0].numpy(), rtol=1e-12)
     np.testing.assert_allclose(state["1.running_mean"], wanted[1].numpy(), rtol=1e-12)
     assert np.abs(state["0.weight"] - conv.weight.data).max() > 0.1
