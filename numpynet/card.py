@@ -41,7 +41,7 @@ class WeightsCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """Read that metadata. CheckpointError if numpynet did not write it, its format is newer, or a field is invalid."""
+        """Read that metadata. CheckpointError if it is not numpynet's, of a newer format, or a field is invalid."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "
