@@ -17,13 +17,15 @@ from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared
 from benchmarks.processes import Worker
+from numpynet.architectures import defaults
 from numpynet.checkpoint import WeightsCard
-from numpynet.models import HOURGLASS, MODELS
+from numpynet.models import HourglassNet
 from numpynet.module import Chain
 from numpynet.typing import Array
+from reference.arguments import MODELS
 
 NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items()} | {
-    "hourglass": ("HourglassNet", HOURGLASS)
+    "hourglass": ("HourglassNet", defaults(HourglassNet))
 }
 """Architecture and constructor arguments by the name of the row in the results."""
 
@@ -39,7 +41,7 @@ SIDES = {
 def network(name: str, backend: str, ops: str) -> Callable[[], object]:
     """A call that runs the network on one face, in evaluation mode, as detection runs it."""
     from numpynet import fuse, use
-    from numpynet.models import build
+    from numpynet.architectures import build
 
     architecture, arguments = NETWORKS[name]
     image = np.random.default_rng(0).random((1, 1, arguments["size"], arguments["size"]), np.float32)

@@ -19,8 +19,8 @@ from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared
 from benchmarks.processes import Worker
 from fkp_app.backends.predictor import limit_threads
-from numpynet.models import MODELS
 from numpynet.typing import Array
+from reference.arguments import MODELS
 
 Sides = tuple[Callable[[], Any], Callable[[Any], Any]]
 """forward() returns what backward needs, its cache or PyTorch's output; backward(cache)."""
@@ -79,22 +79,22 @@ def arrays(operation: Operation) -> tuple[Array, Array, Array]:
 def numpynet_sides(operation: Operation) -> Sides:
     """The operation by numpynet's fast kernels."""
     from numpynet import use
-    from numpynet.dispatch import ops
+    from numpynet.dispatch import F
 
     use("fast")
-    (x, weight, vector), f = arrays(operation), ops()
+    x, weight, vector = arrays(operation)
     dout: list[Array] = []
     calls: dict[str, tuple[Callable[[], Any], Callable[[Array, Any], Any]]] = {
-        "conv2d": (lambda: f.conv2d(x, weight, vector, padding=operation.padding), f.conv2d_backward),
-        "batch_norm": (lambda: f.batch_norm(x, vector, vector), f.batch_norm_backward),
-        "relu": (lambda: f.relu(x), f.relu_backward),
-        "max_pool2d": (lambda: f.max_pool2d(x, 2), f.max_pool2d_backward),
+        "conv2d": (lambda: F.conv2d(x, weight, vector, padding=operation.padding), F.conv2d_backward),
+        "batch_norm": (lambda: F.batch_norm(x, vector, vector), F.batch_norm_backward),
+        "relu": (lambda: F.relu(x), F.relu_backward),
+        "max_pool2d": (lambda: F.max_pool2d(x, 2), F.max_pool2d_backward),
         "conv_block": (
-            lambda: f.conv_block(x, weight, vector, vector, vector, padding=operation.padding),
-            f.conv_block_backward,
+            lambda: F.conv_block(x, weight, vector, vector, vector, padding=operation.padding),
+            F.conv_block_backward,
         ),
-        "linear": (lambda: f.linear(x, weight, vector), f.linear_backward),
-        "smooth_l1_loss": (lambda: f.smooth_l1_loss(x, x[::-1]), f.smooth_l1_loss_backward),
+        "linear": (lambda: F.linear(x, weight, vector), F.linear_backward),
+        "smooth_l1_loss": (lambda: F.smooth_l1_loss(x, x[::-1]), F.smooth_l1_loss_backward),
     }
     call, call_backward = calls[operation.kind]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numpynet.models import MODELS
+from reference.arguments import MODELS
 
 SHARED: dict[str, dict[str, Any]] = {
     "--batch-size": {"type": int, "default": 10, "help": "images per batch (default %(default)s)"},

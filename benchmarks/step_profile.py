@@ -12,9 +12,9 @@ from benchmarks.options import add_shared
 from benchmarks.tasks import batch
 from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
 from numpynet.dispatch import IMPLEMENTATIONS
-from numpynet.layers import ConvBlock
-from numpynet.models import MODELS
+from numpynet.fuse import ConvBlock
 from numpynet.module import Module
+from reference.arguments import MODELS
 
 
 class Clock:

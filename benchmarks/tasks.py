@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fkp_app.data.dataset import load_split
+from fkp_app.data.transforms import collate
 from fkp_app.training.recipe import load_recipe, training_transform
 from numpynet.data import DataLoader
-from numpynet.models import MODELS
 from numpynet.typing import Array
+from reference.arguments import MODELS
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def loader(task: Task, epoch: int) -> DataLoader:
     order, jitter = np.random.default_rng([0, epoch]).spawn(2)
     dataset = load_split(Path(task.data), "training")
     dataset = dataset.with_transform(training_transform(load_recipe(task.model), jitter))
-    return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True)
+    return DataLoader(dataset, task.batch_size, shuffle=True, rng=order, drop_last=True, collate_fn=collate)
 
 
 def batches(task: Task) -> Iterator[tuple[Array, Array]]:

@@ -21,9 +21,9 @@ from benchmarks.options import add_shared, at_least
 from benchmarks.processes import TrainingWorker
 from benchmarks.tasks import Task, batch
 from numpynet import KeypointNet, SmoothL1Loss, fuse, use
-from numpynet.models import MODELS
 from numpynet.typing import Array
 from reference import comparison
+from reference.arguments import MODELS
 
 LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-2
 """Largest relative differences. The gradients' is wide: if two numbers in a pool's window are almost equal, rounding

@@ -1,4 +1,4 @@
-"""What a weights file says of itself, checked field by field before anything is built of it."""
+"""The description inside a weights file, checked field by field before a network is built from it."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from numpynet.arguments import MOST_PIXELS
+from numpynet.architectures import MOST_PIXELS
 from numpynet.strict_json import is_number, read_json, shown
 from numpynet.tensors import CheckpointError
 
@@ -14,16 +14,16 @@ FORMAT_VERSION = 1
 LONGEST_CARD = 1 << 20
 """Characters."""
 LARGEST = 1e6
-"""Of the offset and the scale of keypoints, in pixels."""
+"""The limit of the offset and of the scale of keypoints, in pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsCard:
-    """What a weights file says of itself.
+    """The description inside a weights file.
 
-    arguments: of the architecture's constructor. input_size: side of the square input, in pixels. framing: how a
-    crop is cut from an image (read by the application). A keypoint in pixels of the crop is
-    keypoint_offset + keypoint_scale * output. training: where the weights come from, free of form.
+    arguments: of the architecture's constructor. input_size: the side of the square input, in pixels. framing: how to
+    cut a crop from an image (the application reads it). keypoint_offset, keypoint_scale: a keypoint, in pixels of the
+    crop, is keypoint_offset + keypoint_scale * output. training: where the weights come from, in any form.
     """
 
     arguments: dict[str, Any]
@@ -36,12 +36,12 @@ class WeightsCard:
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_metadata(self) -> dict[str, str]:
-        """As the text-to-text table that safetensors keeps."""
+        """The metadata of a safetensors file: a table from text to text."""
         return {"numpynet": json.dumps(dataclasses.asdict(self))}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """From that table. CheckpointError where it is not ours, of a later format, or a field cannot be right."""
+        """Read that metadata. CheckpointError if it is not numpynet's, of a newer format, or a field is invalid."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "
@@ -73,7 +73,7 @@ class WeightsCard:
 
 
 def _check(name: str, value: object) -> None:
-    """ValueError where a field's value cannot be one."""
+    """ValueError if the value is not valid for the field of this name."""
     if name in ("arguments", "framing", "training"):
         right, words = isinstance(value, dict), "a table"
     elif name == "architecture":

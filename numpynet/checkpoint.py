@@ -1,6 +1,6 @@
-"""Weights on disk: safetensors, with everything needed to use them in the file's own metadata.
+"""Weights on disk: safetensors files whose metadata hold everything needed to use the weights.
 
-Files are written all or nothing, and nothing is ever unpickled.
+A file is written whole or not at all, and nothing is ever unpickled.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from numpynet.architectures import ARCHITECTURES, build
 from numpynet.card import FORMAT_VERSION, WeightsCard
 from numpynet.checks import not_finite
 from numpynet.init import no_init
-from numpynet.models import ARCHITECTURES, HourglassNet, KeypointNet, build
+from numpynet.models import HourglassNet, KeypointNet
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
 from numpynet.typing import AnyArray
 
@@ -21,15 +22,15 @@ __all__ += ["save_tensors", "save_weights"]
 
 
 def save_weights(path: str | Path, state_dict: Mapping[str, AnyArray], card: WeightsCard) -> None:
-    """Write a network's state dict with its card. OSError where the file cannot be written."""
+    """Write a network's state dict with its card. OSError if the file cannot be written."""
     save_tensors(path, state_dict, card.to_metadata())
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:
     """The state dict and the card that `save_weights` wrote.
 
-    CheckpointError where there is no such thing, where the tensors do not fit the network that the card names (if this
-    numpynet knows it), or where one holds NaN or infinity.
+    CheckpointError if the file cannot be used, if the tensors do not fit the network that the card names (and this
+    numpynet knows), or if one holds NaN or infinity.
     """
     state, card, _ = _load(Path(path))
     return state, card
@@ -38,7 +39,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:
 def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]:
     """The network that a weights file describes, with its weights, in evaluation mode; and the card.
 
-    CheckpointError where the file cannot be used or its tensors do not fit the network it names.
+    CheckpointError if the file cannot be used or its tensors do not fit the network it names.
     """
     state, card, net = _load(Path(path))
     if net is None:
@@ -50,9 +51,9 @@ def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]
 
 
 def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | HourglassNet | None]:
-    """State dict, card, and the network still without them: None for an architecture that is not known here.
+    """State dict, card, and the network before the weights are loaded; None for an unknown architecture.
 
-    The network is made, and compared with the file's header, before a tensor is read.
+    The network is built, and compared with the file's header, before a tensor is read.
     """
     header = read_header(path)
     card = WeightsCard.from_metadata(header.metadata, path)
@@ -67,9 +68,9 @@ def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | H
 
 
 def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | HourglassNet:
-    """The network that a card describes, its weights unset. CheckpointError where the header's tensors are others."""
+    """The network that a card describes, with unset weights. CheckpointError if its tensors are not the header's."""
     try:
-        # A card can ask for any number of weights; no more than the file holds are made.
+        # A card can ask for any number of weights: allocate no more than the file holds.
         with no_init(most=sum(prod(entry.shape) for entry in header.tensors.values())):
             net = build(card.architecture, card.arguments)
         own = net.state_dict()

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from numpynet.typing import AnyArray
 
@@ -18,7 +19,7 @@ MOST_STEPS = 1 << 53
 FLOATS, REAL, NUMBERS = "f", "fiu", "fiubc"
 KINDS = {FLOATS: "floating-point numbers", REAL: "real numbers", NUMBERS: "numbers"}
 """What `arrays_of` can ask for: letters of NumPy's `dtype.kind`, and their words."""
-ARRAYS, OTHERS = (np.ndarray, np.generic), (np.matrix, np.ma.MaskedArray)
+ARRAYS, OTHERS = (np.ndarray, np.generic, NDArrayOperatorsMixin), (np.matrix, np.ma.MaskedArray)
 
 
 def number(

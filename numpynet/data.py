@@ -1,45 +1,54 @@
-"""Batches: shuffled, stacked, and prepared in the background while the network works on the one before."""
+"""Batches: shuffled, stacked, and prepared in the background while the network works on the previous one."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from numpynet.checks import whole
-from numpynet.typing import Array, Seed
+from numpynet.typing import Array, Batch, Seed
 
-Batch = tuple[Array, Array]
-"""images (N, 1, size, size) and targets (N, 136)."""
+Sample = TypeVar("Sample", covariant=True)
 
 
-class Dataset(Protocol):
-    """Anything with a length whose samples hold an "image" (1, size, size) and "keypoints" (68, 2)."""
+class Dataset(Protocol[Sample]):
+    """Anything with a length, and a sample for each index."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+def stack(pairs: Sequence[tuple[Array, Array]]) -> Batch:
+    """A batch of (image, target) pairs: images (N, ...) and targets (N, ...)."""
+    images, targets = zip(*pairs, strict=True)
+    return np.stack(images), np.stack(targets)
 
 
 class DataLoader:
     """Iterates over a dataset in batches.
 
-    batch_size: samples a batch; the last one may be smaller, or is left out with `drop_last`.
-    shuffle: a new order at each iteration, drawn from `rng`.
-    prefetch: how many batches are prepared ahead by a background thread; 0 for none. One thread prepares them in
-    order, so random transforms draw the same numbers whatever the timing.
+    batch_size: samples per batch; the last batch may be smaller, or is left out with `drop_last`.
+    shuffle: whether each iteration has a new order, drawn from `rng`.
+    prefetch: the number of batches that a background thread prepares ahead; 0 for no thread. It is one thread that
+        prepares them in order, so random transforms draw the same numbers whatever the timing.
+    collate_fn: makes a batch of a list of samples, as in PyTorch; by default, samples are (image, target) pairs.
+
+    ValueError if a number is out of range.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset[Any],
         batch_size: int,
         *,
         shuffle: bool = False,
         rng: Seed = None,
         drop_last: bool = False,
         prefetch: int = 2,
+        collate_fn: Callable[[list[Any]], Batch] = stack,
     ) -> None:
         self.dataset = dataset
         self.batch_size = whole(batch_size, "DataLoader: batch_size")
@@ -47,11 +56,12 @@ class DataLoader:
         self.rng = np.random.default_rng(rng)
         self.drop_last = drop_last
         self.prefetch = whole(prefetch, "DataLoader: prefetch", 0)
+        self.collate_fn = collate_fn
 
     def __len__(self) -> int:
-        """How many batches an iteration gives."""
-        whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        """The number of batches per iteration."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
@@ -72,7 +82,4 @@ class DataLoader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _batch(self, indices: np.ndarray[Any, np.dtype[np.int64]]) -> Batch:
-        samples = [self.dataset[int(index)] for index in indices]
-        images = np.stack([sample["image"] for sample in samples])
-        targets = np.stack([np.reshape(sample["keypoints"], -1) for sample in samples])  # (N, 68, 2) -> (N, 136)
-        return images, targets
+        return self.collate_fn([self.dataset[int(index)] for index in indices])

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and paths that are files at all."""
+"""Writes files whole or not at all, and tells paths that are no files."""
 
 import errno
 import os
@@ -21,17 +21,17 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 PREFIX = ".numpynet-"
-"""What the names of temporary files begin with; they are short, so that a file may have the longest name there is."""
+"""The names of temporary files start with this. They are short: the file itself may have the longest possible name."""
 LONGEST_SUFFIX = 64
-"""In bytes. No format has a longer suffix; a temporary file does without one that is longer."""
+"""In bytes. No format has a longer suffix; a temporary file drops one that is longer."""
 CLOSED, LOST = -1, -2
-"""In place of a file's handle."""
+"""Stand for a file handle: the file is closed; the file was taken for a leftover and removed."""
 
 
 def not_a_file(path: str | Path) -> str | None:
-    """What stands in the way of reading `path` as a file, as in "is a pipe, not a file"; None if nothing does.
+    """Why `path` cannot be read as a file, such as "is a pipe, not a file"; None if it can.
 
-    Links are followed. A pipe or a device must not be opened at all: reading it may never end.
+    Links are followed. A pipe or a device must not even be opened: reading it may never end.
     """
     try:
         mode = Path(path).stat().st_mode
@@ -45,10 +45,11 @@ def not_a_file(path: str | Path) -> str | None:
 
 @contextmanager
 def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix; moved to `path` at the end, or removed where the body failed.
+    """A temporary path beside `path`, with its suffix; moved to `path` at the end, or removed if the body fails.
 
-    So a crash leaves the old file or the new one, never half of one. durable: also a crash of the machine; waiting for
-    the disk takes some milliseconds. OSError where nothing can be written there, or a pipe or a device has that name.
+    So a crash leaves the old file or the new one, never half of one. durable: the same after a crash of the machine,
+    which costs some milliseconds of waiting for the disk. OSError if nothing can be written there, or if `path` is a
+    pipe or a device.
     """
     path = Path(path)
     if path.is_relative_to("/dev"):  # /dev/stdout and its like are links, which the whole system needs
@@ -67,16 +68,16 @@ def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | Path) -> int:
-    """Remove the temporary files of processes that were killed from a folder, and say how many there were.
+    """Remove from a folder the temporary files of killed processes; returns their number.
 
-    A living process holds a lock on each of its own, which these keep. Where files cannot be locked (Windows, some
-    file systems) nothing is removed.
+    A living process holds a lock on each of its own files, and those stay. If files cannot be locked (Windows, some
+    file systems), nothing is removed.
     """
     if sys.platform == "win32":
         return 0
     removed = 0
     for path in Path(folder).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # it went meanwhile, is not ours to touch, or is held
+        with suppress(OSError):  # it has gone meanwhile, belongs to another user, or is locked
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,7 +89,7 @@ def remove_leftovers(folder: str | Path) -> int:
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on the disk, where the system can do so."""
+    """Write the names in a directory to the disk, if the system can do so."""
     with suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -99,9 +100,9 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
-    """A new file, locked for as long as this process lives and is in the body; gone after it.
+    """A new file, locked while the process is in the body, and removed afterwards.
 
-    Its name is chosen before it is made, and it is removed twice over: a signal may come between any two steps.
+    The name is chosen before the file is made, and the removal stands twice: a signal may come between any two steps.
     """
     path, handle = folder / f"{PREFIX}{secrets.token_hex(8)}{suffix}", LOST
     try:
@@ -118,7 +119,7 @@ def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def _locked(path: Path) -> int:
-    """A new file's handle, which holds its lock; LOST where somebody took the file for a leftover before that."""
+    """The handle of a new file, which holds its lock; LOST if another process removed the file before that."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     if sys.platform == "win32":  # where an open file cannot be moved
         os.close(handle)

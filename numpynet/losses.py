@@ -1,21 +1,21 @@
-"""What is minimised: a criterion gives the loss and the gradient that starts the backward pass."""
+"""Criteria: each gives the loss to minimise, and dL/dout, which starts the backward pass."""
 
 from numpynet.checks import number
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.functional.losses import Reduction, checked_reduction
 from numpynet.typing import Array
 
 
 class MSELoss:
-    """Mean squared error (torch.nn.MSELoss); `reduction` "mean" divides by all elements, "sum" by nothing."""
+    """Mean squared error (torch.nn.MSELoss). reduction: "mean" divides by the number of elements, "sum" does not."""
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         self.reduction = checked_reduction("MSELoss", reduction)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
-        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().mse_loss(out, target, self.reduction)
-        return float(loss), ops().mse_loss_backward(1.0, cache)
+        """The loss and dL/dout, of out's shape. ValueError if the shapes differ."""
+        loss, cache = F.mse_loss(out, target, self.reduction)
+        return float(loss), F.mse_loss_backward(1.0, cache)
 
 
 class SmoothL1Loss:
@@ -26,13 +26,13 @@ class SmoothL1Loss:
         self.beta = number(beta, "SmoothL1Loss: beta", least=0)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
-        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().smooth_l1_loss(out, target, self.reduction, self.beta)
-        return float(loss), ops().smooth_l1_loss_backward(1.0, cache)
+        """The loss and dL/dout, of out's shape. ValueError if the shapes differ."""
+        loss, cache = F.smooth_l1_loss(out, target, self.reduction, self.beta)
+        return float(loss), F.smooth_l1_loss_backward(1.0, cache)
 
 
 class L1Loss(SmoothL1Loss):
-    """Mean absolute error (torch.nn.L1Loss), which is SmoothL1 with nothing smoothed; `reduction` as in MSELoss."""
+    """Mean absolute error (torch.nn.L1Loss), which is SmoothL1Loss with beta 0; `reduction` as in MSELoss."""
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         super().__init__(reduction, beta=0.0)
@@ -41,8 +41,8 @@ class L1Loss(SmoothL1Loss):
 class WingLoss:
     """Logarithmic below `w`, absolute above (Feng et al. 2018); `reduction` as in MSELoss.
 
-    `eps` bends the logarithm: the slope goes from w / eps at zero to w / (eps + w) at w. `functional.wing_loss` tells
-    for which units the defaults are.
+    The slope falls from w / eps at zero to w / (eps + w) at w. `functional.wing_loss` names the units that the
+    defaults are for.
     """
 
     def __init__(self, reduction: Reduction = "mean", w: float = 0.2, eps: float = 0.05) -> None:
@@ -51,9 +51,9 @@ class WingLoss:
         self.eps = number(eps, "WingLoss: eps", above=0)
 
     def __call__(self, out: Array, target: Array) -> tuple[float, Array]:
-        """The loss and dL/dout, of out's shape. ValueError where the shapes differ."""
-        loss, cache = ops().wing_loss(out, target, self.reduction, self.w, self.eps)
-        return float(loss), ops().wing_loss_backward(1.0, cache)
+        """The loss and dL/dout, of out's shape. ValueError if the shapes differ."""
+        loss, cache = F.wing_loss(out, target, self.reduction, self.w, self.eps)
+        return float(loss), F.wing_loss_backward(1.0, cache)
 
 
 Criterion = MSELoss | SmoothL1Loss | WingLoss

@@ -1,24 +1,20 @@
-"""Optimizers: they read the gradients and move the parameters."""
+"""Optimizers: they read the gradients and update the parameters."""
 
 import abc
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from numpynet.buffers import lasting
 from numpynet.checks import alike, number
-from numpynet.dispatch import ops
-from numpynet.factors import Factors
+from numpynet.dispatch import F
 from numpynet.functional import adam, sgd
-from numpynet.lines import in_line
 from numpynet.parameter import Parameter
 from numpynet.states import checked_state
 from numpynet.typing import AnyArray, Array
 
 
 class Optimizer(abc.ABC):
-    """Holds parameters and, by parameter, the arrays that its rule remembers."""
+    """Holds parameters and, for each of them, the arrays that its rule remembers from step to step."""
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
         self.params = _distinct(params, type(self).__name__)
@@ -27,7 +23,7 @@ class Optimizer(abc.ABC):
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step. ValueError where it is set to what is none."""
+        """The learning rate of the next step. ValueError if it is set to a negative number or to no number."""
         return self._lr
 
     @lr.setter
@@ -37,25 +33,19 @@ class Optimizer(abc.ABC):
     @property
     @abc.abstractmethod
     def names(self) -> tuple[str, ...]:
-        """What the rule remembers of each parameter that it has moved."""
+        """The names of the arrays that the rule remembers for each parameter that it has updated."""
 
     @abc.abstractmethod
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
-        """Move one parameter in place, and its state."""
-
-    def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
-        """The same for a gradient kept as its factors; here they are multiplied out."""
-        self.update(param, factors.product(), state)
+        """Update one parameter and its state, both in place."""
 
     def step(self) -> None:
-        """Move every parameter that has a gradient. ValueError, with none moved, where one cannot be."""
+        """Update every parameter that has a gradient. ValueError, with none updated, if one cannot be."""
         for i, parameter in enumerate(self.params):
-            if parameter.has_grad:
+            if parameter.grad is not None:
                 self._check(i, parameter.data)
         for parameter, state in zip(self.params, self.state, strict=True):
-            if parameter.factors is not None:
-                self.update_factored(parameter.data, parameter.factors, state)
-            elif parameter.grad is not None:
+            if parameter.grad is not None:
                 self.update(parameter.data, parameter.grad, state)
 
     def zero_grad(self) -> None:
@@ -64,22 +54,22 @@ class Optimizer(abc.ABC):
             parameter.zero_grad()
 
     def state_dict(self) -> dict[str, AnyArray]:
-        """What the rule remembers, as "name.i" for the i-th parameter: the arrays themselves, not copies."""
+        """What the rule remembers, with the key "name.i" for parameter i: the arrays themselves, not copies."""
         return {f"{name}.{i}": array for i, state in enumerate(self.state) for name, array in state.items()}
 
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Take over copies of a `state_dict`, in the parameters' dtypes.
+        """Go on from copies of a `state_dict`, in the parameters' dtypes.
 
-        ValueError, with nothing changed, where it is of other parameters or of another rule.
+        ValueError, with nothing changed, if it belongs to other parameters or to another rule.
         """
         self.state = self.checked(state)
 
     def checked(self, state: Mapping[str, AnyArray]) -> list[dict[str, AnyArray]]:
-        """These copies, parameter by parameter, which are not taken over yet. ValueError as in `load_state_dict`."""
+        """The copies that `load_state_dict` would use, one dict per parameter. ValueError as there."""
         return checked_state(state, self.names, [parameter.data for parameter in self.params])
 
     def _check(self, i: int, data: Array) -> None:
-        """ValueError where parameter i cannot be moved: other data may stand there than at the step before."""
+        """ValueError if parameter i cannot be updated: it may have got other data since the step before."""
         if not data.flags.writeable:
             raise ValueError(f"{type(self).__name__}: parameter {i} is read-only; give it a copy of its data")
         for array in self.state[i].values():
@@ -91,7 +81,7 @@ class Optimizer(abc.ABC):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015) as torch.optim.Adam has it; the rule stands in `functional.adam_update`."""
+    """Adam (Kingma and Ba 2015), as torch.optim.Adam; the rule is `functional.adam_update`."""
 
     decoupled = False
 
@@ -114,32 +104,30 @@ class Adam(Optimizer):
         return ("step", "exp_avg", "exp_avg_sq")
 
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
-        exp_avg, exp_avg_sq, rule = self._next(param, state)
-        with in_line(param) as line:
-            arrays = [line, *(a.reshape(-1) for a in (grad, exp_avg, exp_avg_sq))]
-            for block in _blocks(param.size, ops().ADAM_BLOCK):
-                ops().adam_update(*(a[block] for a in arrays), *rule)
-
-    def update_factored(self, param: Array, factors: Factors, state: dict[str, AnyArray]) -> None:
-        exp_avg, exp_avg_sq, rule = self._next(param, state)
-        ops().adam_update_factored(param, factors, exp_avg, exp_avg_sq, *rule)
-
-    def _next(self, param: Array, state: dict[str, AnyArray]) -> tuple[AnyArray, AnyArray, tuple[Any, ...]]:
-        """Count the step; the moments, which begin at zero, and the arguments that the update rule ends with."""
         if not state:
-            state |= {"step": np.zeros((), np.int64)}
-            state |= {name: lasting(param.shape, param.dtype) for name in ("exp_avg", "exp_avg_sq")}
-            state["exp_avg"][...] = state["exp_avg_sq"][...] = 0
+            state["step"] = np.zeros((), np.int64)
+            state["exp_avg"] = np.zeros(param.shape, param.dtype)
+            state["exp_avg_sq"] = np.zeros(param.shape, param.dtype)
         state["step"] += 1
-        rule = (int(state["step"]), self.lr, self.betas, self.eps, self.weight_decay, self.decoupled)
-        return state["exp_avg"], state["exp_avg_sq"], rule
+        F.adam_update(
+            param,
+            grad,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            int(state["step"]),
+            self.lr,
+            self.betas,
+            self.eps,
+            self.weight_decay,
+            self.decoupled,
+        )
 
 
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW.
 
-    Each step first shortens the weights by lr * weight_decay of their length. In Adam the decay is part of the gradient
-    and divided by its size: weights with large gradients hardly decay there.
+    Each step first multiplies the weights by 1 - lr * weight_decay. In Adam the decay is part of the gradient and is
+    divided by the gradient's size, so weights with large gradients hardly decay.
     """
 
     decoupled = True
@@ -156,7 +144,7 @@ class AdamW(Adam):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum as torch.optim.SGD has it; the rule is `functional.sgd_update`."""
+    """Stochastic gradient descent with momentum, as torch.optim.SGD; the rule is `functional.sgd_update`."""
 
     def __init__(
         self,
@@ -181,7 +169,7 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if self.momentum else ()
 
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
-        velocity = ops().sgd_update(
+        velocity = F.sgd_update(
             param,
             grad,
             state.get("momentum_buffer"),
@@ -196,7 +184,7 @@ class SGD(Optimizer):
 
 
 def _distinct(params: Iterable[Parameter], name: str) -> list[Parameter]:
-    """The parameters as a list; ValueError where there is none, one stands there twice, or one is something else."""
+    """The parameters as a list. ValueError if there are none, one comes twice, or one is not a Parameter."""
     if not isinstance(params, Iterable):
         raise ValueError(f"{name}: params must be parameters, such as net.parameters(), got {type(params).__name__}")
     seen: dict[int, int] = {}
@@ -209,8 +197,3 @@ def _distinct(params: Iterable[Parameter], name: str) -> list[Parameter]:
     if not listed:
         raise ValueError(f"{name}: no parameters given")
     return listed
-
-
-def _blocks(size: int, block: int) -> Iterator[slice]:
-    for start in range(0, size, block):
-        yield slice(start, start + block)

@@ -1,4 +1,4 @@
-"""Schedules: the learning rate as a function of the step and of nothing else, so that a resumed run goes on exactly."""
+"""Schedules: the learning rate as a function of the step alone, so that a resumed run continues exactly."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from numpynet.checks import number, whole
 
 Schedule = Callable[[int], float]
-"""The learning rate of optimizer step i, i = 0, 1, ...; from the last step on it keeps its value."""
+"""Gives the learning rate of optimizer step i = 0, 1, ...; after the last step it stays what it was."""
 
 
 def constant(lr: float) -> Schedule:
@@ -18,11 +18,12 @@ def constant(lr: float) -> Schedule:
 def one_cycle(
     max_lr: float, steps: int, warmup: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
 ) -> Schedule:
-    """Half a cosine up from max_lr / div_factor to max_lr, and half a cosine down, `final_div_factor` below the start.
+    """Half a cosine up from max_lr / div_factor to max_lr, then half a cosine down to start / final_div_factor.
 
-    warmup: the share of the `steps` that goes up. Smith and Topin 2018, in the form of
-    torch.optim.lr_scheduler.OneCycleLR (cosine annealing, no cycle of the momentum): its peak is at step
-    warmup * steps - 1, which need not be whole.
+    warmup: the fraction of the `steps` that goes up. The peak is at step warmup * steps - 1, which need not be whole.
+
+    Smith and Topin 2018, as torch.optim.lr_scheduler.OneCycleLR with cosine annealing and a constant momentum.
+    ValueError if an argument is out of range.
     """
     number(max_lr, "one_cycle: max_lr", least=0)
     _check_steps("one_cycle", steps, warmup)
@@ -42,33 +43,34 @@ def one_cycle(
 
 
 def cosine(max_lr: float, steps: int, warmup: float = 0.05, min_lr: float = 0.0) -> Schedule:
-    """A straight line up to max_lr, and half a cosine down towards min_lr (Loshchilov and Hutter 2017)::
+    """A straight line up to max_lr, then half a cosine down towards min_lr (Loshchilov and Hutter 2017)::
 
-        max_lr (i + 1) / (W + 1)                                         where i < W = round(warmup * steps)
-        min_lr + (max_lr - min_lr) (1 + cos(pi (i - W) / (steps - W))) / 2    elsewhere
+        max_lr (i + 1) / (W + 1)                                              if i < W = round(warmup * steps)
+        min_lr + (max_lr - min_lr) (1 + cos(pi (i - W) / (steps - W))) / 2    else
 
-    min_lr itself would be reached one step after the last: a rate of 0 would be a step for nothing. In PyTorch:
+    It would reach min_lr one step after the last: a last step with a rate of 0 would change nothing. In PyTorch:
     SequentialLR of LinearLR(start_factor=1 / (W + 1), total_iters=W) and CosineAnnealingLR(T_max=steps - W).
+    ValueError if an argument is out of range.
     """
     number(max_lr, "cosine: max_lr", least=0)
     number(min_lr, "cosine: min_lr", least=0)
     _check_steps("cosine", steps, warmup)
     if min_lr > max_lr:
         raise ValueError(f"cosine: min_lr must be at most max_lr = {max_lr}, got {min_lr}")
-    rise = round(warmup * steps)
+    warmup_steps = round(warmup * steps)
 
     def schedule(step: int) -> float:
         step = min(whole(step, "step", 0), steps - 1)
-        if step < rise:
-            return max_lr * (step + 1) / (rise + 1)
-        return _half_cosine(max_lr, min_lr, (step - rise) / (steps - rise))
+        if step < warmup_steps:
+            return max_lr * (step + 1) / (warmup_steps + 1)
+        return _half_cosine(max_lr, min_lr, (step - warmup_steps) / (steps - warmup_steps))
 
     return schedule
 
 
-def _half_cosine(start: float, end: float, share: float) -> float:
-    """From `start` (share 0) to `end` (share 1), level at both."""
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _half_cosine(start: float, end: float, progress: float) -> float:
+    """From `start` (progress 0) to `end` (progress 1), with slope 0 at both."""
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _check_steps(name: str, steps: int, warmup: float) -> None:

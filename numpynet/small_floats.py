@@ -1,4 +1,4 @@
-"""The short types of numbers that other programs write and NumPy lacks, made float32, which holds them exactly."""
+"""Converts the 8- and 16-bit floats that NumPy lacks to float32, which holds them exactly."""
 
 from collections.abc import Callable
 
@@ -8,19 +8,20 @@ from numpynet.typing import AnyArray, Array
 
 
 def from_bfloat16(bits: AnyArray) -> Array:
-    """uint16 -> float32, of which bfloat16 is the upper half."""
+    """uint16 -> float32: bfloat16 is the upper half of a float32."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def from_float8_e5m2(bits: AnyArray) -> Array:
-    """uint8 -> float32, by float16, of which this type is the upper half."""
+    """uint8 -> float32, through float16: this type is the upper half of a float16."""
     return (bits.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
 
 
 def from_float8_e4m3(bits: AnyArray) -> Array:
-    """uint8 -> float32: a sign, four bits of exponent (bias 7), three of mantissa; no infinity, and all ones is NaN.
+    """uint8 -> float32: one sign bit, four exponent bits (bias 7), three mantissa bits.
 
-    Exponent e and mantissa m are 2^(e - 7) (1 + m / 8), and 2^-6 m / 8 where e is 0.
+    Exponent e and mantissa m mean 2^(e - 7) (1 + m / 8), or 2^-6 m / 8 if e is 0. There is no infinity; e and m with
+    all bits set are NaN.
     """
     code = np.arange(128)
     exponent, mantissa = code >> 3, code & 7
@@ -35,4 +36,4 @@ SMALL_FLOATS: dict[str, Callable[[AnyArray], Array]] = {
     "F8_E5M2": from_float8_e5m2,
     "F8_E4M3": from_float8_e4m3,
 }
-"""By the names that safetensors gives to the types."""
+"""The conversions, by the names of the types in safetensors."""

@@ -1,4 +1,4 @@
-"""JSON from files that anybody may have written: read strictly, and with limits."""
+"""Reads JSON from files that anybody may have written: strictly, and within limits."""
 
 import json
 import math
@@ -8,13 +8,13 @@ from typing import Any
 
 DEEPEST = 32
 LONGEST_NUMBER = 32
-"""Characters: Python writes no float with more, and no whole number with more means anything here."""
+"""In characters. Python writes no float with more, and no file here needs a longer whole number."""
 
 
 def read_json(text: str, *, finite: bool = True) -> Any:
-    """What a JSON text says. finite: whether to refuse NaN and Infinity, which Python writes and JSON has not.
+    """The value of a JSON text. finite: whether to refuse NaN and Infinity, which Python writes but JSON lacks.
 
-    ValueError, of one line, where it is no JSON, a table names a key twice, tables are nested more than DEEPEST deep,
+    ValueError, on one line, if the text is no JSON, a table has a key twice, tables are nested more than DEEPEST deep,
     or a number is longer than LONGEST_NUMBER.
     """
     try:
@@ -32,7 +32,7 @@ def read_json(text: str, *, finite: bool = True) -> Any:
 
 
 def check_depth(value: object) -> None:
-    """ValueError where lists and tables are nested more than DEEPEST deep: printing them would fail."""
+    """ValueError if lists and tables are nested more than DEEPEST deep: printing them would fail."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         inside: list[Iterable[Any]] = [
@@ -45,13 +45,13 @@ def check_depth(value: object) -> None:
 
 
 def shown(value: object) -> str:
-    """A value of a file as an error message shows it: on one line, and cut where it is long."""
+    """A value from a file as error messages show it: on one line, cut after 57 characters if it is too long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def is_number(value: object, low: float, high: float) -> bool:
-    """Whether it is a finite number in low .. high; True and False are none."""
+    """Whether it is a finite number from low to high; True and False are not numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return low <= value <= high and (isinstance(value, int) or math.isfinite(value))

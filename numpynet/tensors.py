@@ -16,7 +16,7 @@ from numpynet.strict_json import read_json, shown
 from numpynet.typing import AnyArray
 
 CHECKSUM = "crc32"
-"""The entry of metadata that holds the checksum: of how the tensors are laid out, then of all else."""
+"""The metadata entry of the checksum: one of the layout of the tensors, then one of everything else."""
 LONGEST_HEADER = 1 << 22  # bytes
 MOST_AXES = 16
 TYPES = {
@@ -25,21 +25,22 @@ TYPES = {
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
     "C64": "<c8",
 }
-"""What NumPy calls the types of numbers that it knows as well."""
+"""NumPy's dtypes, by the names of safetensors' types."""
 ORDER = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "C64", "F64", "I64", "U64")
-"""The library's order of types, from the file's end: the widest stand first, so that all are aligned."""
+"""The order of types from the end of the file to its start, as safetensors has it: wide types first, so that all are
+aligned."""
 ALIGNED = 8  # bytes
 NAMES = {np.dtype(kind): name for name, kind in TYPES.items()}
 STORED = TYPES | {"BF16": "<u2", "F8_E5M2": "u1", "F8_E4M3": "u1"}
-"""What the bytes of each type are read as; those of SMALL_FLOATS become float32 afterwards."""
+"""The dtype to read the bytes of each type with; SMALL_FLOATS then converts its types to float32."""
 
 
 class CheckpointError(ValueError):
-    """A file that cannot be used as weights; the message is one line that names it and what to do."""
+    """A file cannot be used as weights. The message is one line that names the file and what to do."""
 
 
 class Entry(NamedTuple):
-    """Of a tensor in a file: its type of numbers, its shape, and where its bytes begin and end in the file."""
+    """A tensor in a file: its type of number, its shape, and the offsets of its first byte and of the byte after it."""
 
     type: str
     shape: tuple[int, ...]
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a safetensors file says of itself: its tensors, and its metadata but for the checksum, which is apart."""
+    """The header of a safetensors file: its tensors, its metadata without the checksum, and the checksum."""
 
     tensors: dict[str, Entry]
     metadata: dict[str, str]
@@ -56,10 +57,10 @@ class Header(NamedTuple):
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> None:
-    """Write `tensors` and `metadata` to the safetensors file `path`, all or nothing.
+    """Write `tensors` and `metadata` to the safetensors file `path`, whole or not at all.
 
-    A checksum goes into the metadata, by which `load_tensors` tells damage. OSError where the file cannot be written,
-    ValueError where an array's type of numbers has no place in the format.
+    A checksum goes into the metadata, so that `load_tensors` finds damage. OSError if the file cannot be written,
+    ValueError if the format lacks the dtype of an array.
     """
     arrays = {key: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for key, array in tensors.items()}
     for key, array in arrays.items():
@@ -68,8 +69,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Ma
     layout = {key: (NAMES[array.dtype], array.shape) for key, array in arrays.items()}
     known = {key: text for key, text in metadata.items() if key != CHECKSUM}
     seal = checksum(layout, known, arrays.__getitem__)
-    # The library would write into a file of its own making, which only its owner may read and which stays for ever
-    # where the process is killed; and its metadata come in a random order, while equal weights are to be equal files.
+    # The library would write a temporary file that only its owner can read and that stays if the process is killed.
+    # It also writes the metadata in a random order, while equal weights must give equal files.
     order = sorted(arrays, key=lambda key: (-ORDER.index(layout[key][0]), key))
     header: dict[str, Any] = {"__metadata__": dict(sorted((known | {CHECKSUM: seal}).items()))}
     end = 0
@@ -85,10 +86,10 @@ def save_tensors(path: str | Path, tensors: Mapping[str, AnyArray], metadata: Ma
 
 
 def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[str, AnyArray], dict[str, str]]:
-    """Every tensor of a safetensors file, and its metadata. bfloat16 and float8 come as float32, which loses nothing.
+    """Every tensor of a safetensors file, and its metadata. bfloat16 and float8 become float32, which loses nothing.
 
-    header: of that file, where it was read before. CheckpointError where the file is anything else, damaged, or holds
-    types of numbers that NumPy lacks.
+    header: of that file, if it was read before. CheckpointError if the file is no safetensors file, is damaged, or
+    holds types of number that NumPy lacks.
     """
     path = Path(path)
     tensors, metadata, seal = header or read_header(path)
@@ -105,7 +106,7 @@ def load_tensors(path: str | Path, header: Header | None = None) -> tuple[dict[s
     layout = {key: (entry.type, entry.shape) for key, entry in tensors.items()}
     if seal is not None:
         expected = checksum(layout, metadata, raw.__getitem__)
-        # Another layout is not damage, which would not fit: another program has converted the file, and kept the entry.
+        # A different layout is no damage: another program has converted the file and kept the old checksum.
         if expected != seal and expected.split("-")[0] == seal.split("-")[0]:
             raise CheckpointError(
                 f"{path}: is damaged, or was changed by a program that kept its checksum; get the file again"
@@ -129,7 +130,7 @@ def checksum(
 
 
 def read_header(path: str | Path) -> Header:
-    """What a safetensors file says it holds, found to be possible. CheckpointError where the file is anything else."""
+    """The header of a safetensors file, after checks. CheckpointError if the file is anything else, or damaged."""
     path = Path(path)
     text = _header_text(path)
     try:
@@ -138,7 +139,7 @@ def read_header(path: str | Path) -> Header:
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are no texts")
         tensors = {key: _entry(key, fields, 8 + len(text)) for key, fields in table.items()}
-        with safe_open(path, framework="numpy"):  # which compares types, shapes and places with each other
+        with safe_open(path, framework="numpy"):  # the library compares types, shapes and offsets
             pass
     except (AttributeError, ValueError, OSError, SafetensorError) as error:
         reason = str(error).split("\n")[0][:200]
@@ -147,7 +148,7 @@ def read_header(path: str | Path) -> Header:
 
 
 def _entry(key: str, fields: dict[str, Any], offset: int) -> Entry:
-    """One tensor's part of a header, whose numbers count from `offset`. ValueError where it is none."""
+    """One tensor's entry in a header, whose offsets count from `offset`. ValueError if it is invalid."""
     kind, shape, places = fields.get("dtype"), fields.get("shape", ()), fields.get("data_offsets", ())
     numbers = isinstance(shape, list) and isinstance(places, list) and len(places) == 2
     if not (isinstance(kind, str) and numbers and all(type(n) is int and 0 <= n < 1 << 48 for n in shape + places)):
@@ -158,7 +159,7 @@ def _entry(key: str, fields: dict[str, Any], offset: int) -> Entry:
 
 
 def _read(file: BufferedReader, entry: Entry) -> AnyArray:
-    """A tensor's numbers, as they are stored. OSError where the file ends before."""
+    """A tensor's numbers, as they are stored. OSError if the file ends too early."""
     array = np.empty(entry.shape, STORED[entry.type])
     file.seek(entry.begin)
     if array.nbytes != entry.end - entry.begin or file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
@@ -167,7 +168,7 @@ def _read(file: BufferedReader, entry: Entry) -> AnyArray:
 
 
 def _header_text(path: Path) -> bytes:
-    """The header of a safetensors file. CheckpointError, saying what the file is, where it cannot have one."""
+    """The text of the header. CheckpointError, saying what the file is, if it cannot have one."""
     if (reason := not_a_file(path)) is not None:
         raise CheckpointError(f"{path}: {reason}" + ("" if "no such" in reason else "; name a .safetensors file"))
     try:
@@ -193,7 +194,7 @@ def _header_text(path: Path) -> bytes:
 
 
 def _other_kind(head: bytes) -> str:
-    """What a file is that is none of safetensors, by its first bytes, and what to do."""
+    """What a file of another kind is, judged by its first bytes, and what to do."""
     if head.lstrip()[:1] == b"<":
         return "is an HTML page, not weights; download the file itself, not its web page"
     if head[:4] == b"PK\x03\x04" and b".npy" in head:

@@ -1,4 +1,4 @@
-"""The training loop. It draws nothing and writes nothing: it emits events, and the caller does as it likes."""
+"""The training loop. It prints nothing and writes nothing: it yields events, and the caller decides what to do."""
 
 import math
 import time
@@ -10,24 +10,23 @@ import numpy as np
 
 from numpynet.averaging import WeightAverage
 from numpynet.checks import not_finite
-from numpynet.data import Batch
 from numpynet.layers import Dropout
 from numpynet.losses import Criterion
 from numpynet.module import Module
 from numpynet.optim import Optimizer
 from numpynet.schedules import Schedule
 from numpynet.training_state import parts_of, read_generator, saved_generator
-from numpynet.typing import AnyArray, Array
+from numpynet.typing import AnyArray, Array, Batch
 
 Batches = Callable[[int], Iterable[Batch]]
-"""The batches of an epoch, given its number. Random numbers drawn from (seed, epoch) make resuming exact."""
+"""Gives the batches of an epoch by its number. If it seeds by (seed, epoch), a resumed run continues exactly."""
 
 
 @dataclass(frozen=True)
 class StepEvent:
-    """After each optimizer step: `step` of the epoch counts from 1; loss of the batch before it was learned from.
+    """After each optimizer step; both `epoch` and the `step` within it count from 1.
 
-    lr: the learning rate of this step.
+    loss: the batch's loss before the update. images: their number in the batch. lr: the learning rate of this step.
     """
 
     epoch: int
@@ -40,7 +39,7 @@ class StepEvent:
 
 @dataclass(frozen=True)
 class EpochEvent:
-    """After each epoch (they count from 1): mean loss over its images, the validation loss, and the time taken."""
+    """After each epoch, counted from 1: the mean loss over its images, the validation loss, and the time it took."""
 
     epoch: int
     train_loss: float
@@ -51,8 +50,8 @@ class EpochEvent:
 Event = StepEvent | EpochEvent
 
 
-class Learner(Protocol):
-    """What `fit` trains: `Trainer` here, or its PyTorch twin."""
+class AnyTrainer(Protocol):
+    """A trainer of either side: `Trainer` here, or its PyTorch twin."""
 
     @property
     def lr(self) -> float: ...
@@ -61,14 +60,20 @@ class Learner(Protocol):
 
     def train(self, mode: bool = True) -> object: ...
 
-    def state(self) -> dict[str, AnyArray]: ...
+    def predict(self, images: Array) -> Array: ...
+
+    def weights(self) -> dict[str, AnyArray]: ...
+
+    def state_dict(self) -> dict[str, AnyArray]: ...
+
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None: ...
 
 
 class Trainer:
-    """A network, its criterion and its optimizer: all that learning changes, and so all that a checkpoint holds.
+    """A network, its criterion and its optimizer: everything that training changes, and that a checkpoint holds.
 
-    schedule: the learning rate by the number of steps done, in place of the optimizer's own.
-    average: of the weights of `net`. What is evaluated and handed out are then the averaged weights.
+    schedule: gives the learning rate by the number of steps done; None for the optimizer's own rate.
+    average: of the weights of `net`; its network is then the one to evaluate and to save.
     """
 
     def __init__(
@@ -84,64 +89,65 @@ class Trainer:
         self.optimizer = optimizer
         self.schedule = schedule
         self.average = average
-        self.step = 0
-        """How many steps are done."""
+        self.steps_done = 0
 
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        return self.optimizer.lr if self.schedule is None else self.schedule(self.step)
+        return self.optimizer.lr if self.schedule is None else self.schedule(self.steps_done)
+
+    @property
+    def evaluated_net(self) -> Module:
+        """The network to evaluate and to save: the averaged one, always in evaluation mode, or else `net` itself."""
+        return self.net if self.average is None else self.average.net
 
     def train_step(self, images: Array, targets: Array) -> float:
-        """One step of learning: forward, loss, backward, update. Returns the loss before the update.
+        """One step: forward, loss, backward, update. Returns the loss before the update.
 
-        images (N, 1, size, size), targets (N, 136).
+        images (N, C, H, W), targets of the shape of the network's output.
         """
-        self.optimizer.lr = self.lr
+        if self.schedule is not None:
+            self.optimizer.lr = self.schedule(self.steps_done)
         out, cache = self.net.forward(images)
         loss, dout = self.criterion(out, targets)
         self.net.backward(dout, cache)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.step += 1
+        self.steps_done += 1
         if self.average is not None:
             self.average.update()
         return loss
 
     def train(self, mode: bool = True) -> None:
-        """Switch the network to training (`mode` True) or evaluation."""
+        """Switch `net` to training (`mode` True) or evaluation."""
         self.net.train(mode)
 
     def predict(self, images: Array) -> Array:
-        """Outputs (N, 136) of images (N, 1, size, size), in whichever mode the network is.
-
-        In evaluation they are those of the averaged weights, if there is an average.
-        """
-        return self.net(images) if self.average is None or self.net.training else self.average.net(images)
+        """The outputs of `evaluated_net` for images (N, C, H, W)."""
+        return self.evaluated_net(images)
 
     def weights(self) -> dict[str, AnyArray]:
-        """The network's state dict, averaged if there is an average: the arrays themselves, not copies."""
-        return self.net.state_dict() if self.average is None else self.average.state_dict()
+        """The state dict of `evaluated_net`: the arrays themselves, not copies."""
+        return self.evaluated_net.state_dict()
 
-    def state(self) -> dict[str, AnyArray]:
-        """Everything that training changes: weights, what the optimizer remembers, the dropouts' generators.
+    def state_dict(self) -> dict[str, AnyArray]:
+        """Everything that training changes: "net.*", "optimizer.*", "average.*", "step" (steps done), and "rng.i".
 
-        And the average of the weights, and how many steps are done.
+        rng.i is the generator of the i-th dropout. The arrays are the trainer's own, not copies.
         """
         state = {f"net.{key}": array for key, array in self.net.state_dict().items()}
         state |= {f"optimizer.{key}": array for key, array in self.optimizer.state_dict().items()}
         if self.average is not None:
-            state |= {f"average.net.{key}": array for key, array in self.average.state_dict().items()}
-            state["average.updates"] = np.array(self.average.updates, np.int64)
-        state["step"] = np.array(self.step, np.int64)
+            state |= {f"average.{key}": array for key, array in self.average.state_dict().items()}
+        state["step"] = np.array(self.steps_done, np.int64)
         for i, layer in enumerate(self._dropouts()):
             state[f"rng.{i}"] = saved_generator(layer.rng)
         return state
 
-    def load_state(self, state: Mapping[str, AnyArray]) -> None:
-        """Go on from a `state`. ValueError, with nothing changed, where it belongs to another network or optimizer.
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Continue from a `state_dict`. ValueError, with nothing changed, if it is of another network or optimizer.
 
-        Where it holds no average, that begins anew with the weights; where it holds no step, at 0.
+        If it holds no average, the average starts anew from the weights; if it holds no step, the count starts at 0.
         """
         parts = parts_of(state, bool(self.optimizer.names))
         generators = [read_generator(f"rng.{i}", layer.rng, state) for i, layer in enumerate(self._dropouts())]
@@ -151,8 +157,9 @@ class Trainer:
         self.optimizer.load_state_dict(parts.optimizer)
         self.net.load_state_dict(parts.net)
         if self.average is not None:
-            self.average.load_state_dict(parts.average or self.net.state_dict(), parts.updates)
-        self.step = parts.step
+            averaged = {f"net.{key}": array for key, array in (parts.average or self.net.state_dict()).items()}
+            self.average.load_state_dict(averaged | {"updates": np.array(parts.updates)})
+        self.steps_done = parts.steps_done
         for layer, generator in zip(self._dropouts(), generators, strict=True):
             layer.rng.bit_generator.state = generator
 
@@ -161,7 +168,7 @@ class Trainer:
 
 
 def fit(
-    trainer: Learner,
+    trainer: AnyTrainer,
     batches: Batches,
     *,
     epochs: int,
@@ -170,11 +177,12 @@ def fit(
 ) -> Iterator[Event]:
     """Train until `epochs` epochs are done, `start_epoch` of which were done before.
 
-    Yields a StepEvent a step and an EpochEvent an epoch; whoever stops iterating stops the training. `validate`
-    gives the validation loss; it is called in evaluation mode.
+    Yields a StepEvent after each step and an EpochEvent after each epoch; stop iterating to stop the training.
 
-    ValueError where an epoch has no batch; FloatingPointError where the loss or, at an epoch's end, a number of the
-    trainer's state is no longer finite.
+    validate: gives the validation loss. It is called after each epoch, with the trainer switched to evaluation.
+
+    ValueError if an epoch has no batch. FloatingPointError if the loss or, at the end of an epoch, a number in the
+    trainer's state is not finite.
     """
     for epoch in range(start_epoch + 1, epochs + 1):
         trainer.train()
@@ -191,7 +199,7 @@ def fit(
             yield StepEvent(epoch, step, loss, len(images), time.perf_counter() - before, lr)
         if not seen:
             raise ValueError(f"fit: epoch {epoch} has no batch")
-        if (key := not_finite(trainer.state())) is not None:  # the last step's: no loss has seen these weights
+        if (key := not_finite(trainer.state_dict())) is not None:  # the last update follows the last loss
             raise FloatingPointError(f"{key} is no longer finite after epoch {epoch}; lower the learning rate")
         validation_loss = None
         if validate is not None:

@@ -1,4 +1,4 @@
-"""What a trainer's state consists of, and how its parts must fit together."""
+"""The parts of a trainer's state dict, and how they must fit together."""
 
 import json
 from collections.abc import Mapping
@@ -15,44 +15,44 @@ class Parts(NamedTuple):
 
     net: dict[str, AnyArray]
     optimizer: dict[str, AnyArray]
-    average: dict[str, AnyArray]  # empty where the weights were not averaged
-    updates: int  # how many weights the average holds
-    step: int  # how many steps are done
+    average: dict[str, AnyArray]  # the averaged network; empty if the weights were not averaged
+    updates: int  # number of updates of the average
+    steps_done: int
 
 
 def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
-    """The parts of a trainer's `state`. ValueError where one is missing that another one tells of.
+    """The parts of a trainer's state dict. ValueError if one is missing that another one implies.
 
     remembers: whether the optimizer's rule remembers anything from step to step.
     """
-    step = count(state["step"], "load_state: step", 0) if "step" in state else 0
+    steps_done = count(state["step"], "load_state_dict: step", 0) if "step" in state else 0
     optimizer, average = below("optimizer.", state), below("average.net.", state)
-    if step and remembers and not optimizer:
-        raise ValueError(f"load_state: missing optimizer.*, what it remembers after {step} steps")
+    if steps_done and remembers and not optimizer:
+        raise ValueError(f"load_state_dict: missing optimizer.*, what it remembers after {steps_done} steps")
     updates = 0
     if "average.updates" in state:
-        updates = count(state["average.updates"], "load_state: average.updates", 0)
+        updates = count(state["average.updates"], "load_state_dict: average.updates", 0)
     elif average:
-        raise ValueError("load_state: missing average.updates")
+        raise ValueError("load_state_dict: missing average.updates")
     if updates and not average:
-        raise ValueError("load_state: missing average.net.*")
-    return Parts(below("net.", state), optimizer, average, updates, step)
+        raise ValueError("load_state_dict: missing average.net.*")
+    return Parts(below("net.", state), optimizer, average, updates, steps_done)
 
 
 def below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """The arrays whose keys begin with `prefix`, by the rest of their keys."""
+    """The arrays whose keys begin with `prefix`, by their keys without it."""
     return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
 
 
 def saved_generator(rng: np.random.Generator) -> AnyArray:
-    """Where a generator stands, as bytes (n,) of JSON."""
+    """The state of a generator, as bytes (n,) of JSON."""
     return np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8)
 
 
 def read_generator(key: str, rng: np.random.Generator, state: Mapping[str, AnyArray]) -> Any:
-    """The state that `saved_generator` wrote, which a generator like `rng` takes; rng's own where there is none.
+    """The state that `saved_generator` wrote under this key, for `rng` to take; rng's own state if there is none.
 
-    ValueError where it is of another kind of generator or damaged.
+    ValueError if it belongs to another kind of generator, or is damaged.
     """
     if key not in state:
         return rng.bit_generator.state
@@ -61,5 +61,5 @@ def read_generator(key: str, rng: np.random.Generator, state: Mapping[str, AnyAr
         type(rng.bit_generator)().state = saved
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         kind = type(rng.bit_generator).__name__
-        raise ValueError(f"load_state: {key} is not the state of a {kind} ({error})") from None
+        raise ValueError(f"load_state_dict: {key} is not the state of a {kind} ({error})") from None
     return saved

@@ -1,4 +1,4 @@
-"""The few types that signatures share."""
+"""Types that many signatures share."""
 
 from typing import Any
 
@@ -16,5 +16,11 @@ Pair = tuple[int, int]
 
 IntOrPair = int | Pair
 
+Cache = Any
+"""What `forward` hands to `backward`. Its type belongs to the chosen implementation: see `numpynet.dispatch`."""
+
+Batch = tuple[Array, Array]
+"""Images (N, C, H, W) and their targets (N, ...)."""
+
 Seed = int | np.random.Generator | None
-"""Where randomness comes from: a seed, a generator that is drawn from, or None for fresh entropy."""
+"""The source of random numbers: a seed, a generator to draw from, or None for fresh entropy."""

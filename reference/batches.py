@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from numpynet.data import Batch, DataLoader
+from numpynet.data import DataLoader
 from numpynet.models import KEYPOINTS
+from numpynet.typing import Batch
 
 
 def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
@@ -23,10 +24,10 @@ def drawn_batches(size: int, batch_size: int, seed: int) -> Iterator[Batch]:
 def data_batches(directory: Path, size: int, batch_size: int, seed: int) -> Iterator[Batch]:
     """Endless batches of the training frames under `directory`, rescaled and cropped as in the course project."""
     from fkp_app.data.dataset import load_split
-    from fkp_app.data.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor
+    from fkp_app.data.transforms import Compose, Normalize, RandomCrop, Rescale, ToTensor, collate
 
     crop_rng, order_rng = np.random.default_rng(seed).spawn(2)
     rescale, crop = Rescale(round(size * 250 / 224)), RandomCrop(size, rng=crop_rng)
     dataset = load_split(directory, "training", Compose([rescale, crop, Normalize(), ToTensor()]))
     while True:
-        yield from DataLoader(dataset, batch_size, shuffle=True, rng=order_rng, drop_last=True)
+        yield from DataLoader(dataset, batch_size, shuffle=True, rng=order_rng, drop_last=True, collate_fn=collate)

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from numpynet.models import COMPACT, HOURGLASS, NET
 from numpynet.typing import AnyArray
 
 OUTPUTS = 136  # x and y of 68 keypoints
@@ -43,11 +42,11 @@ class Net(Twin):
 
     def __init__(
         self,
-        size: int = NET["size"],
-        channels: Sequence[int] = NET["channels"],
-        hidden: Sequence[int] = NET["hidden"],
-        padding: int = NET["padding"],
-        dropout: float = NET["dropout"],
+        size: int = 224,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        hidden: Sequence[int] = (4000, 1000),
+        padding: int = 0,
+        dropout: float = 0.4,
     ) -> None:
         super().__init__()
         self.blocks, self.hidden_layers = len(channels), len(hidden)
@@ -68,9 +67,16 @@ class Net(Twin):
         self.dropout: nn.Module = nn.Dropout(dropout)
 
     @classmethod
-    def compact(cls, **arguments: Any) -> Self:
-        """The compact network, with the defaults of `numpynet.KeypointNet.compact`."""
-        return cls(**{**COMPACT, **arguments})
+    def compact(
+        cls,
+        size: int = 96,
+        channels: Sequence[int] = (16, 32, 64, 128, 128),
+        hidden: Sequence[int] = (256,),
+        padding: int = 1,
+        dropout: float = 0.1,
+    ) -> Self:
+        """The compact sibling, with the defaults of `numpynet.KeypointNet.compact`."""
+        return cls(size, channels, hidden, padding, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         for i in range(1, self.blocks + 1):
@@ -92,9 +98,9 @@ class HourglassNet(Twin):
 
     def __init__(
         self,
-        size: int = HOURGLASS["size"],
-        stem: Sequence[int] = HOURGLASS["stem"],
-        levels: Sequence[int] = HOURGLASS["levels"],
+        size: int = 96,
+        stem: Sequence[int] = (16, 32),
+        levels: Sequence[int] = (64, 128, 256),
     ) -> None:
         super().__init__()
         self.stem, self.levels = len(stem), len(levels)

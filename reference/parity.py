@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from numpynet import Adam, KeypointNet, SmoothL1Loss
-from numpynet.data import Batch
-from numpynet.models import MODELS
+from numpynet.typing import Batch
 from reference import comparison
+from reference.arguments import MODELS
 from reference.batches import data_batches, drawn_batches
 from reference.comparison import Difference
 from reference.models import Net

@@ -62,12 +62,20 @@ class Trainer:
         self.optimizer = optimizer
         self.schedule = schedule
         self.average = average
-        self.step = 0
+        self.steps_done = 0
 
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        return float(self.optimizer.param_groups[0]["lr"]) if self.schedule is None else self.schedule(self.step)
+        return float(self.optimizer.param_groups[0]["lr"]) if self.schedule is None else self.schedule(self.steps_done)
+
+    @property
+    def evaluated_net(self) -> nn.Module:
+        """The network to evaluate and to save: the averaged one, always in evaluation mode, or else `net` itself."""
+        if self.average is None:
+            return self.net
+        averaged: nn.Module = self.average.module
+        return averaged
 
     def train_step(self, images: Array, targets: Array) -> float:
         """One training step: forward, loss, backward, update. Returns the loss before the update.
@@ -82,7 +90,7 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr
         self.optimizer.step()
-        self.step += 1
+        self.steps_done += 1
         if self.average is not None:
             self.average.update_parameters(self.net)
         return loss.item()
@@ -93,30 +101,28 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, images: Array) -> Array:
-        """Outputs (N, 136) of images (N, 1, size, size), in the network's current mode.
-
-        In evaluation mode the averaged weights are used if there is an average.
-        """
-        net = self.net if self.average is None or self.net.training else self.average
-        outputs: Array = net(torch.from_numpy(images)).numpy()
+        """The outputs of `evaluated_net` (N, 136) for images (N, 1, size, size)."""
+        outputs: Array = self.evaluated_net(torch.from_numpy(images)).numpy()
         return outputs
 
     def weights(self) -> dict[str, AnyArray]:
-        """The network's state dict, or the average's if there is one, as arrays that share its memory."""
-        return as_arrays((self.net if self.average is None else self.average.module).state_dict())
+        """The state dict of `evaluated_net`, as arrays that share its memory."""
+        return as_arrays(self.evaluated_net.state_dict())
 
-    def state(self) -> dict[str, AnyArray]:
-        """Everything that training changes: the weights and their average, the optimizer's state, the number of steps
-        done, and PyTorch's random generator, from which dropout draws."""
+    def state_dict(self) -> dict[str, AnyArray]:
+        """Everything that training changes: weights, what the optimizer remembers, the generator of the dropout.
+
+        And the average of the weights, and how many steps are done.
+        """
         state = {f"net.{key}": array for key, array in as_arrays(self.net.state_dict()).items()}
         state |= {f"optimizer.{key}": array for key, array in optimizer_state(self.optimizer).items()}
         if self.average is not None:
             state |= {f"average.net.{key}": array for key, array in self.weights().items()}
             state["average.updates"] = self.average.n_averaged.numpy()
-        return state | {"step": np.array(self.step, np.int64), "rng.torch": torch.get_rng_state().numpy()}
+        return state | {"step": np.array(self.steps_done, np.int64), "rng.torch": torch.get_rng_state().numpy()}
 
-    def load_state(self, state: Mapping[str, AnyArray]) -> None:
-        """Continue from a `state`, this twin's or numpynet's; numpynet's random numbers cannot be continued in PyTorch.
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Continue from a `state_dict`, this twin's or numpynet's (whose random numbers PyTorch cannot continue).
 
         If the state holds no average, the average starts with its weights; if it holds no step, counting starts at 0.
         ValueError, with nothing changed, if it belongs to another network or optimizer.
@@ -134,7 +140,7 @@ class Trainer:
         if self.average is not None:
             self.average.module.load_state_dict(as_tensors(parts.average or own, share=True))
             self.average.n_averaged.fill_(parts.updates)
-        self.step = parts.step
+        self.steps_done = parts.steps_done
 
 
 def make_trainer(
@@ -184,4 +190,4 @@ def _set_generator(state: AnyArray) -> None:
     try:
         torch.set_rng_state(torch.tensor(state))
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"load_state: rng.torch is damaged ({error})") from None
+        raise ValueError(f"load_state_dict: rng.torch is damaged ({error})") from None

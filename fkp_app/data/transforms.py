@@ -12,7 +12,7 @@ import numpy as np
 
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray, warp
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
-from numpynet.typing import Seed
+from numpynet.typing import Batch, Seed
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Sample]
@@ -155,3 +155,9 @@ class ToTensor:
             "image": np.ascontiguousarray(channels_first, np.float32),
             "keypoints": np.ascontiguousarray(sample["keypoints"], np.float32),
         }
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """A batch of samples that `ToTensor` made: images (N, 1, S, S), and keypoints (68, 2) as targets (N, 136)."""
+    images = np.stack([sample["image"] for sample in samples])
+    return images, np.stack([np.reshape(sample["keypoints"], -1) for sample in samples])

@@ -12,11 +12,12 @@ import numpy as np
 from fkp_app.backends.predictor import to_keypoints
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
+from fkp_app.data.transforms import collate
 from fkp_app.evaluation.metrics import failure_rate, nme
 from numpynet.checkpoint import WeightsCard
-from numpynet.data import Batch, DataLoader
+from numpynet.data import DataLoader
 from numpynet.functional import mse_loss, smooth_l1_loss
-from numpynet.typing import Array
+from numpynet.typing import Array, Batch
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Scores:
 def mean_face(data_dir: Path, card: WeightsCard) -> Array:
     """The mean target (136,) of the training split, in the card's normalised units, as the card frames a face."""
     training = load_split(data_dir, "training", evaluation_transform(card))
-    targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64)]
+    targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
     return np.concatenate(targets).mean(axis=0).astype(np.float32)
 
 

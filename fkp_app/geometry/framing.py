@@ -12,7 +12,7 @@ import numpy as np
 
 from fkp_app.errors import FkpError
 from fkp_app.tables import Within
-from numpynet.arguments import MOST_PIXELS
+from numpynet.architectures import MOST_PIXELS
 from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.strict_json import is_number, shown
 from numpynet.typing import AnyArray, Array

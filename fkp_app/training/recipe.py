@@ -14,9 +14,9 @@ from fkp_app.geometry.framing import Framing
 from fkp_app.tables import read_table, read_toml
 from fkp_app.training.augmentation import Augmentation, RandomChanges
 from fkp_app.training.learning import LOSSES, Cosine, Training
+from numpynet.architectures import build
 from numpynet.checkpoint import WeightsCard
 from numpynet.init import no_init
-from numpynet.models import build
 from numpynet.typing import Seed
 
 __all__ = ["LOSSES", "NAMES", "Network", "Recipe", "Training", "load_recipe", "training_transform"]
@@ -30,7 +30,7 @@ NAMES = tuple(sorted(path.stem for path in DIRECTORY.glob("*.toml")))
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture that `numpynet.models.build` knows, and what its constructor is given."""
+    """An architecture that `numpynet.architectures.build` knows, and what its constructor is given."""
 
     architecture: str
     arguments: dict[str, Any]

@@ -12,6 +12,7 @@ import numpy as np
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import FacialKeypointsDataset, load_data
+from fkp_app.data.transforms import collate
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
 from fkp_app.training.curves import plot_losses
@@ -32,11 +33,11 @@ from fkp_app.training.run_files import (
     sweep,
     write_config,
 )
-from fkp_app.training.trainers import Trainer, get_criterion, get_trainer
+from fkp_app.training.trainers import get_criterion, get_trainer
 from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
 from numpynet.data import DataLoader
 from numpynet.dispatch import use
-from numpynet.training import EpochEvent, Event, StepEvent, fit
+from numpynet.training import AnyTrainer, EpochEvent, Event, StepEvent, fit
 from numpynet.typing import AnyArray
 
 SHIPPED = "shipped"
@@ -69,13 +70,13 @@ class TrainingRun:
                 f"({data.people})"
             )
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
-        self.validation = DataLoader(validation, 32) if len(validation) else None
+        self.validation = DataLoader(validation, 32, collate_fn=collate) if len(validation) else None
         self.data_notes = data.remarks
         """A line each for what should be known of the data."""
         if self.validation is None:
             self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
-        self.trainer: Trainer = get_trainer(
+        self.trainer: AnyTrainer = get_trainer(
             settings.backend,
             recipe.network,
             recipe.training,
@@ -176,7 +177,8 @@ class TrainingRun:
         dataset = self.training_data.with_transform(training_transform(self.recipe, jitter))
         size = self.recipe.training.batch_size
         # A last, smaller batch would have noisy batch statistics; its few images come again in another epoch.
-        return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=len(dataset) > size)
+        drop_last = len(dataset) > size
+        return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=drop_last, collate_fn=collate)
 
     def _validate(self, validation: DataLoader) -> float:
         """The validation loss; NaN in an epoch that is not validated."""
@@ -197,7 +199,7 @@ class TrainingRun:
         losses, lr = (event.train_loss, validation_loss), history.steps[-1].lr
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
         # The checkpoint first: whatever comes after it can be made from it.
-        save_checkpoint(self.directory, self.trainer.state() | history.tensors())
+        save_checkpoint(self.directory, self.trainer.state_dict() | history.tensors())
         if better:
             self._keep_weights()
         self._draw()
@@ -236,7 +238,7 @@ class TrainingRun:
             counts = key in ("step", "average.updates") or key.startswith("optimizer.step.")
             if counts and not (array.ndim == 0 and array.dtype.kind in "iu" and 0 <= array <= steps):
                 raise ValueError(f"{key} must be a whole number from 0 to {steps}, the steps of the run")
-        self.trainer.load_state(dict(state))
+        self.trainer.load_state_dict(dict(state))
 
     def _catch_up(self) -> None:
         """Renew what comes after a checkpoint: the curves, and the weights if its epoch is the best."""

@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fkp_app.backends.predictor import check_backend, reference_module
 from fkp_app.errors import UsageError
 from numpynet.fuse import fuse
-from numpynet.typing import AnyArray, Array
+from numpynet.typing import AnyArray
 
 if TYPE_CHECKING:
     from fkp_app.training.learning import Loss
     from fkp_app.training.recipe import Network, Training
     from numpynet.losses import Criterion
     from numpynet.schedules import Schedule
-
-
-class Trainer(Protocol):
-    """What training needs of a backend: `numpynet.training.Trainer` or its twin `reference.training.Trainer`."""
-
-    @property
-    def lr(self) -> float: ...
-
-    def train_step(self, images: Array, targets: Array) -> float: ...
-
-    def train(self, mode: bool = True) -> object: ...
-
-    def predict(self, images: Array) -> Array: ...
-
-    def weights(self) -> dict[str, AnyArray]: ...
-
-    def state(self) -> dict[str, AnyArray]: ...
-
-    def load_state(self, state: dict[str, AnyArray]) -> None: ...
+    from numpynet.training import AnyTrainer
 
 
 def get_trainer(
@@ -46,17 +28,17 @@ def get_trainer(
     seed: int,
     fused: bool = False,
     initial: dict[str, AnyArray] | None = None,
-) -> Trainer:
+) -> AnyTrainer:
     """A network, and all that a recipe says of how it learns.
 
     Both backends begin with the same weights: numpynet draws them, unless `initial`, a state dict, is given. steps: how
     many the whole training will have, for the schedule. fused: whether numpynet fuses the network's layers. UsageError
     as in `get_predictor`.
     """
+    from numpynet.architectures import build
     from numpynet.averaging import WeightAverage
-    from numpynet.models import build
     from numpynet.optim import Adam, AdamW
-    from numpynet.training import Trainer as NumpyTrainer
+    from numpynet.training import Trainer
 
     if check_backend(backend) == "onnx":
         raise UsageError("--backend onnx cannot train; use numpy or torch, and `fkp export` afterwards")
@@ -65,7 +47,7 @@ def get_trainer(
         net.load_state_dict(initial)
     schedule, rule = _schedule(training, steps), _arguments(training.optimizer)
     if backend == "torch":
-        torch_trainer: Trainer = reference_module("training").make_trainer(
+        torch_trainer: AnyTrainer = reference_module("training").make_trainer(
             net.state_dict(),
             network.arguments,
             training.loss.name,
@@ -80,7 +62,7 @@ def get_trainer(
     trained = fuse(net, input_gradient=False) if fused else net
     optimizer = (Adam if training.optimizer.name == "adam" else AdamW)(net.parameters(), **rule)
     average = WeightAverage(trained, training.average) if training.average else None
-    return NumpyTrainer(trained, get_criterion(training.loss), optimizer, schedule, average)
+    return Trainer(trained, get_criterion(training.loss), optimizer, schedule, average)
 
 
 def get_criterion(loss: Loss) -> Criterion:

@@ -25,7 +25,8 @@ Exported are the functions and every type that they return: the caches, named af
 `ConvBlockGradients`.
 """
 
-from numpynet.functional.adam import ADAM_BLOCK, adam_update, adam_update_factored
+from numpynet.functional.adam import adam_update
+from numpynet.functional.average import average_update
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.conv_block import ConvBlockCache, ConvBlockGradients, conv_block, conv_block_backward
@@ -54,7 +55,6 @@ from numpynet.functional.upsample_nearest2d import (
 )
 
 __all__ = [
-    "ADAM_BLOCK",
     "BatchNormCache",
     "Conv2dCache",
     "ConvBlockCache",
@@ -70,7 +70,7 @@ __all__ = [
     "UpsampleNearest2dCache",
     "WingLossCache",
     "adam_update",
-    "adam_update_factored",
+    "average_update",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",

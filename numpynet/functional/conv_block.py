@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
@@ -71,3 +73,36 @@ def conv_block_backward(dout: Array, cache: ConvBlockCache, input_gradient: bool
     dconvolved, dscale, dshift = batch_norm_backward(dnormalised, cache.statistics)
     dx, dweight, dbias = conv2d_backward(dconvolved, cache.conv2d)
     return ConvBlockGradients(dx if input_gradient else None, dweight, dbias, dscale, dshift)
+
+
+def fold_batch_norm(
+    weight: Array, bias: Array | None, scale: Array | None, shift: Array | None, mean: Array, var: Array, eps: float
+) -> tuple[Array, Array]:
+    """The filters (F, C, KH, KW) and the bias (F,) of one convolution that equals a convolution and its batch norm.
+
+    With a given mean and variance batch norm is linear, with the slope s[f] = scale[f] / sqrt(var[f] + eps)::
+
+        (conv2d(x, weight) + bias - mean) s + shift = conv2d(x, weight s) + (bias - mean) s + shift
+
+    Shapes: weight (F, C, KH, KW); bias, scale and shift (F,) or None; mean and var (F,).
+    """
+    slope = 1 / np.sqrt(var + var.dtype.type(eps))  # (F,)
+    if scale is not None:
+        slope = slope * scale
+    offset = -mean * slope if bias is None else (bias - mean) * slope
+    if shift is not None:
+        offset = offset + shift
+    return weight * slope[:, None, None, None], offset  # (F, C, KH, KW) * (F, 1, 1, 1)
+
+
+def max_pool_2x2(x: Array) -> Array:
+    """The largest element of each 2 x 2 window, without a cache: (N, F, OH, OW) -> (N, F, OH // 2, OW // 2).
+
+    Rows first, then columns: each number is compared where it lies, and none is copied. ValueError if there is no
+    window.
+    """
+    PH, PW = x.shape[2] // 2, x.shape[3] // 2
+    if not (PH and PW):
+        raise ValueError(f"max_pool2d: x of shape {x.shape} is smaller than the kernel (2, 2)")
+    rows = np.maximum(x[:, :, 0 : 2 * PH : 2], x[:, :, 1 : 2 * PH : 2])  # (N, F, PH, OW)
+    return np.maximum(rows[..., 0 : 2 * PW : 2], rows[..., 1 : 2 * PW : 2])  # (N, F, PH, PW)

@@ -20,7 +20,8 @@ from numpynet.functional import (
     wing_loss,
     wing_loss_backward,
 )
-from numpynet.kernels.adam import ADAM_BLOCK, adam_update, adam_update_factored
+from numpynet.kernels.adam import adam_update
+from numpynet.kernels.average import average_update
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
 from numpynet.kernels.conv2d import conv2d, conv2d_backward
 from numpynet.kernels.conv_block import conv_block, conv_block_backward
@@ -31,9 +32,8 @@ from numpynet.kernels.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backw
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 
 __all__ = [
-    "ADAM_BLOCK",
     "adam_update",
-    "adam_update_factored",
+    "average_update",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",

@@ -10,11 +10,11 @@ Every sum is made in the same order, whatever the number of threads.
 import numpy as np
 
 from numpynet import functional
-from numpynet.buffers import empty
-from numpynet.factors import Factors
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.linear import LinearCache
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
+from numpynet.kernels.factors import Factors
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.rows import add_four_to_one, add_four_to_two
 from numpynet.typing import Array

@@ -5,11 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from numpynet.dispatch import ops
-from numpynet.factors import Factors
+from numpynet.dispatch import F
 from tests.seeds import seeded
-
-F = ops()
 
 
 def windows(image, kernel, stride, padding, dilation, fill):
@@ -253,16 +250,25 @@ def test_adam_with_decoupled_decay_shrinks_weights_at_one_rate_whatever_the_grad
         assert param[0] == pytest.approx(2.0 * (1 - 0.1 * 0.3) - 0.1 * np.sign(grad))
 
 
-def test_adam_of_factors_is_adam_of_their_product(monkeypatch):
-    monkeypatch.setattr("numpynet.functional.adam.ADAM_BLOCK", 11)  # two rows at a time, the last one alone
+@pytest.mark.parametrize("shape", [(), (3,), (11,), (25,), (5, 4), (4, 2, 3), (1, 25), (0,), (3, 0)], ids=str)
+def test_adam_in_blocks_is_adam_in_one_piece(shape, monkeypatch):
+    """Blocks of one number, of a few rows, of one long row, and a last block that is shorter."""
     rng = np.random.default_rng(70)
-    factors = Factors(rng.standard_normal((3, 5)), rng.standard_normal((3, 4)))
-    factored, whole = ([np.arange(20.0).reshape(5, 4), np.ones((5, 4)), np.ones((5, 4))] for _ in range(2))
+    whole = [np.asarray(rng.uniform(1, 2, shape)) for _ in range(4)]
+    blocked = [array.copy() for array in whole]
     rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2, True)
-    F.adam_update_factored(factored[0], factors, *factored[1:], *rule)
-    F.adam_update(whole[0], factors.left.T @ factors.right, *whole[1:], *rule)
-    for got, want in zip(factored, whole, strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
+    F.adam_update(*whole, *rule)
+    monkeypatch.setattr("numpynet.blocks.BLOCK", 10)
+    F.adam_update(*blocked, *rule)
+    for got, want in zip(blocked, whole, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_an_average_moves_by_a_share_of_the_way():
+    average, weight = np.array([[1.0, -2.0], [0.0, 4.0]]), np.array([[3.0, -2.0], [8.0, 0.0]])
+    F.average_update(average, weight, 0.25)
+    np.testing.assert_array_equal(average, [[1.5, -2.0], [2.0, 3.0]])
+    np.testing.assert_array_equal(weight, [[3.0, -2.0], [8.0, 0.0]])
 
 
 def test_adam_eps_stands_outside_the_root_after_the_correction():

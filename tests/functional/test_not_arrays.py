@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet import BatchNorm1d, Conv2d, Linear, MSELoss, Parameter, ReLU, WingLoss, functional, kernels
+from numpynet import BatchNorm1d, Conv2d, Linear, MSELoss, Parameter, ReLU, Sequential, WingLoss, functional, kernels
 
 TWO = np.ones((2, 2))
 IMAGES = np.ones((2, 1, 2, 2))
@@ -57,9 +57,11 @@ def test_a_list_for_an_optional_argument_is_named(module):
 
 
 @pytest.mark.parametrize("layer", [Linear(2, 2), Conv2d(1, 1, 1), BatchNorm1d(2)])
-def test_a_layer_names_itself(layer):
-    with pytest.raises(ValueError, match=rf"^{type(layer).__name__}\(.*: x must be an array .*, got NoneType"):
+def test_a_layer_in_a_network_is_named(layer):
+    with pytest.raises(ValueError, match=r"^\w+: x must be an array .*, got NoneType"):
         layer(None)
+    with pytest.raises(ValueError, match=rf"^{type(layer).__name__}\(.*\): \w+: x must be an array .*, got NoneType"):
+        Sequential(layer)(None)
 
 
 def test_integers_may_be_targets_and_go_through_a_relu():

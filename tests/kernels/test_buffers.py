@@ -12,8 +12,9 @@ import threading
 import numpy as np
 import pytest
 
-from numpynet import buffers, functional
-from numpynet.buffers import LEAST, LINE, empty, zeros
+from numpynet import functional
+from numpynet.kernels import buffers
+from numpynet.kernels.buffers import LEAST, LINE, empty, zeros
 
 SHAPE = (7, LEAST)
 
@@ -285,7 +286,7 @@ def test_the_end_of_the_interpreter_is_quiet():
     code = """
 import sys, threading, time
 import numpy as np
-from numpynet.buffers import empty
+from numpynet.kernels.buffers import empty
 kept = empty((1 << 20,), np.uint8)
 cycle = [empty((1 << 20,), np.uint8)[5:]]
 cycle.append(cycle)

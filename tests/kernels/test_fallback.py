@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpynet import functional, kernels
-from numpynet.factors import Factors
+from numpynet.kernels.factors import Factors
 
 X = np.random.default_rng(40).standard_normal((2, 3, 6, 6))
 WEIGHT = np.random.default_rng(41).standard_normal((4, 3, 3, 3))
@@ -179,8 +179,8 @@ def test_adam_of_factors_and_arrays_in_another_order(which):
     factors = Factors(np.random.default_rng(53).random((2, 4)), np.random.default_rng(54).random((2, 6)))
     expected = [a.copy() for a in arrays]
     rule = (2, 0.1, (0.8, 0.9), 0.01, 0.2, True)
-    kernels.adam_update_factored(arrays[0], factors, *arrays[1:], *rule)
-    functional.adam_update_factored(expected[0], factors, *expected[1:], *rule)
+    kernels.adam_update(arrays[0], factors, *arrays[1:], *rule)
+    functional.adam_update(expected[0], factors, *expected[1:], *rule)
     for got, want in zip(arrays, expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-14)
     assert not np.allclose(arrays[0], np.random.default_rng(50).random((4, 6)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from numpynet import functional
-from numpynet.factors import Factors
+from numpynet.kernels.factors import Factors
 from numpynet.workers import set_threads
 
 conv2d, conv_block, strips, linear, adam, batch_norm, relu, max_pool2d, smooth_l1_loss = (
@@ -344,8 +344,10 @@ def test_adam_of_factors(images, decoupled, dtype):
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
     factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
     expected = [a.copy() for a in (param, exp_avg, exp_avg_sq)]
-    unchanged(factors, lambda: adam.adam_update_factored(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled))
-    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE, decoupled)
+    unchanged(
+        (factors.left, factors.right), lambda: adam.adam_update(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled)
+    )
+    functional.adam_update(expected[0], factors, *expected[1:], *RULE, decoupled)
     for got, want in zip((param, exp_avg, exp_avg_sq), expected, strict=True):
         same(got, want, dtype)
 
@@ -359,8 +361,8 @@ def test_adam_of_factors_moves_every_row(rows, images, dtype):
     arrays = [random(shape, dtype), random(shape, dtype), random(shape, dtype) ** 2]
     factors = Factors(random((images, rows), dtype), random((images, 6), dtype))
     before, expected = arrays[0].copy(), [a.copy() for a in arrays]
-    adam.adam_update_factored(arrays[0], factors, *arrays[1:], *RULE)
-    functional.adam_update_factored(expected[0], factors, *expected[1:], *RULE)
+    adam.adam_update(arrays[0], factors, *arrays[1:], *RULE)
+    functional.adam_update(expected[0], factors, *expected[1:], *RULE)
     assert (arrays[0] != before).any(axis=1).all()
     for got, want in zip(arrays, expected, strict=True):
         same(got, want, dtype)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpynet import Adam, BatchNorm2d, Conv2d, Flatten, KeypointNet, Linear, MaxPool2d, ReLU, Sequential, fuse, use
-from numpynet.layers import ConvBlock
+from numpynet.fuse import ConvBlock
 from numpynet.module import Residual
 
 both = pytest.mark.parametrize("ops", ["readable", "fast"])

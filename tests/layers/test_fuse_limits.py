@@ -21,7 +21,7 @@ from numpynet import (
     WeightAverage,
     fuse,
 )
-from numpynet.layers import ConvBlock
+from numpynet.fuse import ConvBlock
 
 RNG = np.random.default_rng(80)
 IMAGES = RNG.standard_normal((3, 1, 8, 8))
@@ -214,7 +214,7 @@ def test_what_the_network_itself_owns_is_not_forgotten():
     average.update()
     net.temperature.data += 1
     average.update()
-    np.testing.assert_allclose(average.state_dict()["temperature"], 2.0)
+    np.testing.assert_allclose(average.net.state_dict()["temperature"], 2.0)
     fused.astype(np.float64)
     assert net.temperature.data.dtype == net.calls.dtype == np.float64
     assert set(net.modules()) < set(fused.modules())

@@ -1,12 +1,27 @@
 """The layers without torch: what they own, print, count, refuse, and that caches really travel."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
 
-from numpynet import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential, use
-from numpynet.dispatch import ops
+from numpynet import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+    dispatch,
+    use,
+)
+from numpynet.dispatch import F
+from numpynet.fuse import ConvBlock
 from numpynet.init import no_init
 
 RNG = np.random.default_rng(30)
@@ -31,18 +46,62 @@ def test_printed_form(layer, text):
     assert repr(layer).startswith(text)
 
 
-@pytest.mark.parametrize(
-    ("layer", "shape", "words"),
-    [
-        (Conv2d(3, 8, 3), (2, 4, 9, 9), r"Conv2d\(3, 8, .*\): x must have shape \(N, 3, H, W\), got \(2, 4, 9, 9\)"),
-        (Linear(5, 2), (2, 4), r"Linear\(.*\): x must have shape \(N, 5\), got \(2, 4\)"),
-        (BatchNorm2d(3), (2, 4, 5, 5), r"BatchNorm2d\(3.*\): x must have shape \(N, 3, H, W\), got \(2, 4, 5, 5\)"),
-        (BatchNorm1d(3), (2, 3, 5, 5), r"BatchNorm1d\(3.*\): x must have shape \(N, 3\) or \(N, 3, L\)"),
-    ],
-)
-def test_wrong_shapes_are_named(layer, shape, words):
-    with pytest.raises(ValueError, match=words):
-        layer.forward(np.ones(shape, np.float32))
+WRONG_SHAPES = [
+    (Conv2d(3, 8, 3), (2, 4, 9, 9), "conv2d: x must have shape (N, 3, H, W), got (2, 4, 9, 9)"),
+    (Linear(5, 2), (2, 4), "linear: x must have shape (N, 5), got (2, 4)"),
+    (BatchNorm2d(3), (2, 4, 5, 5), "BatchNorm2d: x must have shape (N, 3, H, W), got (2, 4, 5, 5)"),
+    (BatchNorm2d(3, affine=False), (2, 4, 5, 5), "BatchNorm2d: x must have shape (N, 3, H, W), got (2, 4, 5, 5)"),
+    (BatchNorm1d(3), (2, 3, 5, 5), "BatchNorm1d: x must have shape (N, 3) or (N, 3, L), got (2, 3, 5, 5)"),
+    (MaxPool2d(2), (2, 3, 5), "max_pool2d: x must have shape (N, C, H, W), got (2, 3, 5)"),
+]
+
+
+@pytest.mark.parametrize("implementation", ["readable", "fast"])
+@pytest.mark.parametrize(("layer", "shape", "words"), WRONG_SHAPES, ids=lambda case: str(case)[:20])
+def test_a_wrong_shape_is_named_and_in_a_network_its_layer_too(layer, shape, words, implementation):
+    x, chain = np.ones(shape, np.float32), Sequential(Residual(ReLU(), layer))
+    with use(implementation):
+        for call, expected in (
+            (layer.forward, words),
+            (layer, words),
+            (chain.forward, f"{layer}: {words}"),
+            (chain, f"{layer}: {words}"),
+        ):
+            with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+                call(x)
+
+
+def test_a_layer_of_layers_is_named_on_one_line_in_an_error():
+    block = ConvBlock(Conv2d(3, 8, 3), BatchNorm2d(8))
+    words = (
+        r"^ConvBlock\( \(conv\): Conv2d\(3, 8, .* \(bn\): .*\): "
+        r"conv2d: x must have shape \(N, 3, H, W\), got \(1, 4, 9, 9\)$"
+    )
+    for network in (Sequential(block), Sequential(block).eval()):
+        for call in (network.forward, network):
+            with pytest.raises(ValueError, match=words):
+                call(np.ones((1, 4, 9, 9), np.float32))
+
+
+def test_an_implementation_that_cannot_be_used_is_no_error_of_a_layer(monkeypatch):
+    monkeypatch.setattr(dispatch, "_chosen", None)
+    monkeypatch.setenv("NUMPYNET_OPS", "slow")
+    with pytest.raises(dispatch.ImplementationError, match=r"^NUMPYNET_OPS: choose one of .*, got 'slow'"):
+        Sequential(ReLU())(np.ones((1, 2), np.float32))
+
+
+def test_children_are_modules_and_named_children_come_with_names():
+    shared = ReLU()
+    net = Sequential(Flatten(), shared, shared)
+    assert list(net.children()) == [net.path()[0], shared]
+    assert list(net.named_children()) == list(zip("012", net.path(), strict=True))
+
+
+def test_a_pool_keeps_its_sizes_as_pairs_and_prints_equal_ones_as_one_number():
+    pool = MaxPool2d(3, (2, 1), padding=(1, 1), dilation=[1, 2])
+    assert (pool.kernel_size, pool.stride, pool.padding, pool.dilation) == ((3, 3), (2, 1), (1, 1), (1, 2))
+    assert repr(pool) == "MaxPool2d(kernel_size=3, stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=False)"
+    assert MaxPool2d((2, 4)).stride == (2, 4)
 
 
 def test_default_initialisation_is_uniform_within_one_over_root_fan_in():
@@ -215,16 +274,16 @@ def test_astype_turns_a_whole_network():
 
 
 def test_use_refuses_an_unknown_implementation_and_a_context_ends():
-    before = ops()
+    before = F.__name__
     with pytest.raises(ValueError, match="use: choose one of 'readable', 'fast', got 'slow'"):
         use("slow")
-    assert ops() is before
+    assert F.__name__ == before
     with use("fast"):
-        assert ops().__name__ == "numpynet.kernels"
+        assert F.__name__ == "numpynet.kernels"
         with use("readable"):
-            assert ops().__name__ == "numpynet.functional"
-        assert ops().__name__ == "numpynet.kernels"
-    assert ops() is before
+            assert F.__name__ == "numpynet.functional"
+        assert F.__name__ == "numpynet.kernels"
+    assert F.__name__ == before
 
 
 @pytest.mark.parametrize("implementation", ["readable", "fast"])

@@ -5,9 +5,9 @@ import pytest
 
 import numpynet
 from numpynet import Adam, HourglassNet, KeypointNet, Linear, Sequential, SmoothL1Loss, fuse
+from numpynet.architectures import build
 from numpynet.init import no_init
 from numpynet.layers import Conv2d, Dropout
-from numpynet.models import build
 from numpynet.module import Residual
 
 PRINTED = """Net(

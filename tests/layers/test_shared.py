@@ -106,7 +106,7 @@ def test_an_average_moves_it_once(decay):
     average.update()
     weight.data[...] = 3
     average.update()
-    state = average.state_dict()
+    state = average.net.state_dict()
     assert state["0.weight"] is state["1.weight"]
     assert state["1.weight"] == pytest.approx(decay * 1 + (1 - decay) * 3)
 
@@ -141,10 +141,10 @@ def test_a_trainers_state_holds_one_generator_for_a_dropout_under_two_names():
     trainer = Trainer(net, MSELoss(), Adam(net.parameters()))
     x, target = RNG.random((3, 4), np.float32), RNG.random((3, 2), np.float32)
     trainer.train_step(x, target)
-    state = {key: array.copy() for key, array in trainer.state().items()}
+    state = {key: array.copy() for key, array in trainer.state_dict().items()}
     assert [key for key in state if key.startswith("rng")] == ["rng.0"]
     expected = trainer.train_step(x, target)
-    trainer.load_state(state)
+    trainer.load_state_dict(state)
     assert trainer.train_step(x, target) == expected
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.module import Module
 from numpynet.typing import AnyArray, Array
 from tests.parity.tolerances import Kind, tolerance
@@ -64,7 +64,7 @@ def check(
 
 def chosen(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function of the same name in the implementation that NUMPYNET_OPS selects."""
-    chosen: Callable[..., Any] = getattr(ops(), function.__name__, function)
+    chosen: Callable[..., Any] = getattr(F, function.__name__, function)
     return chosen
 
 

@@ -28,9 +28,9 @@ def move(net, twin, rng):
 
 def compare_averages(average, theirs, counts):
     wanted = theirs.module.state_dict()
-    assert list(average.state_dict()) == list(wanted)
+    assert list(average.net.state_dict()) == list(wanted)
     assert average.updates == theirs.n_averaged
-    for key, array in average.state_dict().items():
+    for key, array in average.net.state_dict().items():
         if counts or array.dtype != np.int64:
             compare("WeightAverage", "output", key, array, wanted[key].numpy())
 

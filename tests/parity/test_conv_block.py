@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from numpynet import BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, fuse
-from numpynet.layers import ConvBlock
+from numpynet.fuse import ConvBlock
 from tests.parity.helper import both_dtypes, check_layer
 
 

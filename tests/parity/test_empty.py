@@ -26,11 +26,9 @@ from numpynet import (
     WingLoss,
     fuse,
 )
-from numpynet.dispatch import ops
-from numpynet.layers import ConvBlock
+from numpynet.dispatch import F
+from numpynet.fuse import ConvBlock
 from numpynet.training import Trainer, fit
-
-F = ops()
 
 LAYERS = {
     "Conv2d": (lambda: Conv2d(3, 2, 3, rng=0), lambda: nn.Conv2d(3, 2, 3), (3, 6, 6)),

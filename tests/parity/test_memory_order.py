@@ -18,8 +18,8 @@ from numpynet import (
     fuse,
     use,
 )
+from numpynet.blocks import BLOCK
 from numpynet.checkpoint import load_tensors, save_tensors
-from numpynet.functional import ADAM_BLOCK
 from tests.parity.helper import seeded
 
 LAYOUTS = {
@@ -51,7 +51,7 @@ def laid_out(array, layout):
 @layouts
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule[0].__name__} {rule[2]}")
-@pytest.mark.parametrize("shape", [(5, 3), (7, 1, 4), (3, ADAM_BLOCK // 2 + 9)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3), (7, 1, 4), (3, BLOCK // 2 + 9)], ids=str)
 def test_it_moves_as_pytorchs_does(shape, rule, ops, layout):
     """In place: the array that was made the parameter's data is the one that moves."""
     ours, theirs, options = rule
@@ -163,7 +163,7 @@ def test_the_average_follows(layout):
             wanted = now
         else:
             twin(wanted, now, 1)
-    state = average.state_dict()
+    state = average.net.state_dict()
     np.testing.assert_allclose(state["0.weight"], wanted[0].numpy(), rtol=1e-12)
     np.testing.assert_allclose(state["1.running_mean"], wanted[1].numpy(), rtol=1e-12)
     assert np.abs(state["0.weight"] - conv.weight.data).max() > 0.1

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from numpynet import BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, fuse
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from tests.parity.helper import both_dtypes, seeded
 
 ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-30, -1e-30]
@@ -26,13 +26,13 @@ def alike(got, tensor, what):
 
 
 def compare(name, theirs, x, dout_places, rng, **options):
-    out, cache = getattr(ops(), name)(x, **options)
+    out, cache = getattr(F, name)(x, **options)
     tensor = torch.tensor(x, requires_grad=True)
     expected = theirs(tensor)
     alike(out, expected, "out")
     dout = sprinkled(rng, out.shape, x.dtype, dout_places)
     expected.backward(torch.from_numpy(dout))
-    alike(getattr(ops(), f"{name}_backward")(dout.copy(), cache), tensor.grad, "dx")
+    alike(getattr(F, f"{name}_backward")(dout.copy(), cache), tensor.grad, "dx")
 
 
 @both_dtypes
@@ -46,12 +46,12 @@ def test_relu(shape, places, dtype):
 @both_dtypes
 def test_relu_of_every_pair(dtype):
     x, dout = (np.array(a, dtype) for a in np.meshgrid(ODD, ODD))
-    out, cache = ops().relu(x)
+    out, cache = F.relu(x)
     tensor = torch.tensor(x, requires_grad=True)
     expected = torch.relu(tensor)
     expected.backward(torch.from_numpy(dout))
     np.testing.assert_array_equal(out, expected.detach().numpy())
-    np.testing.assert_array_equal(ops().relu_backward(dout, cache), tensor.grad.numpy())
+    np.testing.assert_array_equal(F.relu_backward(dout, cache), tensor.grad.numpy())
 
 
 WINDOWS = {
@@ -80,13 +80,13 @@ def test_batch_norm_with_given_statistics(which, shape, places, dtype):
     rng = seeded(which, shape, places, dtype)
     weight, bias, mean, var = (rng.uniform(0.5, 2, 3).astype(dtype) for _ in range(4))
     x = sprinkled(rng, shape, dtype, places if which != "dout" else 0)
-    out, cache = ops().batch_norm(x, weight, bias, mean=mean, var=var)
+    out, cache = F.batch_norm(x, weight, bias, mean=mean, var=var)
     tensors = [torch.tensor(a, requires_grad=True) for a in (x, weight, bias)]
     expected = nn.functional.batch_norm(tensors[0], *map(torch.from_numpy, (mean, var)), *tensors[1:])
     alike(out, expected, "out")
     dout = sprinkled(rng, shape, dtype, places if which != "x" else 0)
     expected.backward(torch.from_numpy(dout))
-    for name, got, t in zip(("dx", "dweight", "dbias"), ops().batch_norm_backward(dout, cache), tensors, strict=True):
+    for name, got, t in zip(("dx", "dweight", "dbias"), F.batch_norm_backward(dout, cache), tensors, strict=True):
         alike(got, t.grad, name)
 
 
@@ -96,12 +96,12 @@ def test_batch_norm_by_the_batch_spoils_one_channel_alone(number, dtype):
     rng = seeded(number, dtype)
     x, dout = rng.standard_normal((2, 4, 3, 4, 5)).astype(dtype)
     x[1, 1, 2, 3] = number
-    out, cache = ops().batch_norm(x)
+    out, cache = F.batch_norm(x)
     tensor = torch.tensor(x, requires_grad=True)
     expected = nn.functional.batch_norm(tensor, None, None, training=True)
     expected.backward(torch.from_numpy(dout))
     alike(out, expected, "out")
-    alike(ops().batch_norm_backward(dout, cache)[0], tensor.grad, "dx")
+    alike(F.batch_norm_backward(dout, cache)[0], tensor.grad, "dx")
 
 
 def block(pool, bias, eps=1e-5):
@@ -160,9 +160,9 @@ def test_losses(name, places, dtype):
     rng = seeded(name, places, dtype)
     x, target = (sprinkled(rng, (6, 10), dtype, places) for _ in range(2))
     ours, options = ("smooth_l1_loss", {"beta": 0.0}) if name == "l1_loss" else (name, {})
-    loss, cache = getattr(ops(), ours)(x, target, "sum", **options)
+    loss, cache = getattr(F, ours)(x, target, "sum", **options)
     tensor = torch.tensor(x, requires_grad=True)
     expected = getattr(nn.functional, name)(tensor, torch.from_numpy(target), reduction="sum")
     expected.backward()
     alike(loss, expected, "loss")
-    alike(getattr(ops(), f"{ours}_backward")(1.0, cache), tensor.grad, "dx")
+    alike(getattr(F, f"{ours}_backward")(1.0, cache), tensor.grad, "dx")

@@ -11,11 +11,8 @@ from torch.nn import functional as torch_f
 from numpynet import (
     MSELoss,
 )
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from tests.parity.refused import INF, MATRIX, NAN, ONES, ROWS, WEIGHT, WHOLE, X, refuse, t
-
-F = ops()
-
 
 BOTH = {
     "conv2d: bias of one number": (

@@ -17,11 +17,9 @@ from numpynet import (
     WeightAverage,
 )
 from numpynet.data import DataLoader
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.schedules import constant, cosine, one_cycle
 from tests.parity.refused import INF, NAN, ONES, parameters, refuse
-
-F = ops()
 
 
 def torch_steps(rule, **options):

@@ -11,8 +11,8 @@ import pytest
 
 from numpynet import functional
 from numpynet.functional import smooth_l1_loss_backward
-from numpynet.models import MODELS
 from reference import parity
+from reference.arguments import MODELS
 from reference.batches import drawn_batches
 
 SMALL = {"size": 32, "channels": (4, 6), "hidden": (12,), "padding": 1, "dropout": 0.3}

@@ -59,11 +59,11 @@ def test_the_first_step_is_numpynets():
 def test_predict_in_evaluation_leaves_everything_as_it_was():
     twin = trainer()
     list(fit(twin, batches, epochs=1))
-    before = {key: array.copy() for key, array in twin.state().items()}
+    before = {key: array.copy() for key, array in twin.state_dict().items()}
     twin.train(False)
     images, _ = next(batches(1))
     assert np.array_equal(twin.predict(images), twin.predict(images))
-    after = twin.state()
+    after = twin.state_dict()
     assert all(np.array_equal(after[key], array) for key, array in before.items())
 
 
@@ -75,15 +75,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(trainer, tmp_path):
 
     first = trainer()
     list(fit(first, batches, epochs=2))
-    save_tensors(tmp_path / "state.safetensors", first.state(), {})
+    save_tensors(tmp_path / "state.safetensors", first.state_dict(), {})
     torch.manual_seed(999)  # as if the process had drawn other numbers in between
     second = trainer(seed=5)
-    second.load_state(load_tensors(tmp_path / "state.safetensors")[0])
+    second.load_state_dict(load_tensors(tmp_path / "state.safetensors")[0])
     list(fit(second, batches, epochs=4, start_epoch=2))
 
-    wanted = whole.state()
-    assert second.state().keys() == wanted.keys()
-    for key, array in second.state().items():
+    wanted = whole.state_dict()
+    assert second.state_dict().keys() == wanted.keys()
+    for key, array in second.state_dict().items():
         assert np.array_equal(array, wanted[key]), key
 
 
@@ -94,12 +94,12 @@ def test_a_checkpoint_of_numpynet_goes_on_in_the_twin_and_back():
     ours = NumpyTrainer(net, SmoothL1Loss(), Adam(net.parameters(), lr=1e-4))
     list(fit(ours, batches, epochs=2))
     twin = make_trainer(KeypointNet(**arguments, rng=1).state_dict(), arguments, "smooth_l1", 1e-4, 0)
-    twin.load_state({key: array.copy() for key, array in ours.state().items()})
+    twin.load_state_dict({key: array.copy() for key, array in ours.state_dict().items()})
     for images, targets in batches(3):
         assert twin.train_step(images, targets) == pytest.approx(ours.train_step(images, targets), rel=1e-4)
     other = KeypointNet(**arguments, rng=2)
     back = NumpyTrainer(other, SmoothL1Loss(), Adam(other.parameters(), lr=1e-4))
-    back.load_state({key: array.copy() for key, array in twin.state().items()})
+    back.load_state_dict({key: array.copy() for key, array in twin.state_dict().items()})
     images, targets = next(batches(4))
     assert back.train_step(images, targets) == pytest.approx(twin.train_step(images, targets), rel=1e-5)
 
@@ -118,14 +118,14 @@ def test_with_decay_schedule_and_average_the_twin_does_what_numpynet_does():
     whole_batches = [(images.astype(np.float64), targets.astype(np.float64)) for images, targets in batches(1)]
     for step in range(6):
         if step == 3:
-            other.load_state({key: array.copy() for key, array in ours.state().items()})
+            other.load_state_dict({key: array.copy() for key, array in ours.state_dict().items()})
         images, targets = whole_batches[step % 3]
         assert ours.lr == twin.lr == schedule(step)
         loss = ours.train_step(images, targets)
         assert loss == pytest.approx(twin.train_step(images, targets), rel=1e-8)
         if step >= 3:
             assert loss == pytest.approx(other.train_step(images, targets), rel=1e-8)
-    assert ours.state().keys() == twin.state().keys() ^ {"rng.torch", "rng.0"}
+    assert ours.state_dict().keys() == twin.state_dict().keys() ^ {"rng.torch", "rng.0"}
     for key in (
         "net.fc2.weight",
         "average.net.fc2.weight",
@@ -134,11 +134,12 @@ def test_with_decay_schedule_and_average_the_twin_does_what_numpynet_does():
         "step",
     ):
         for theirs in (twin, other):
-            np.testing.assert_allclose(ours.state()[key], theirs.state()[key], rtol=1e-7, atol=1e-9, err_msg=key)
+            wanted = theirs.state_dict()[key]
+            np.testing.assert_allclose(ours.state_dict()[key], wanted, rtol=1e-7, atol=1e-9, err_msg=key)
     for trainer in (ours, twin, other):
         trainer.train(False)
     np.testing.assert_allclose(ours.predict(images), twin.predict(images), rtol=1e-7, atol=1e-9)
-    assert not np.allclose(twin.weights()["fc2.weight"], twin.state()["net.fc2.weight"], atol=1e-5)
+    assert not np.allclose(twin.weights()["fc2.weight"], twin.state_dict()["net.fc2.weight"], atol=1e-5)
 
 
 def test_a_state_without_step_and_average_begins_them_anew():
@@ -147,25 +148,25 @@ def test_a_state_without_step_and_average_begins_them_anew():
     list(fit(twin, batches, epochs=1))
     old = trainer()
     list(fit(old, batches, epochs=1))
-    state = {key: array.copy() for key, array in old.state().items() if key != "step"}
-    twin.load_state(state)
-    assert (twin.step, twin.state()["average.updates"]) == (0, 0)
+    state = {key: array.copy() for key, array in old.state_dict().items() if key != "step"}
+    twin.load_state_dict(state)
+    assert (twin.steps_done, twin.state_dict()["average.updates"]) == (0, 0)
     assert all(np.array_equal(array, state[f"net.{key}"]) for key, array in twin.weights().items())
     twin.train_step(*next(batches(1)))
-    assert all(np.array_equal(array, twin.state()[f"net.{key}"]) for key, array in twin.weights().items())
+    assert all(np.array_equal(array, twin.state_dict()[f"net.{key}"]) for key, array in twin.weights().items())
 
 
 def test_an_average_of_another_network_is_refused():
     twin = recipe()
     with pytest.raises(ValueError, match=r"fc1\.weight"):
-        twin.load_state(twin.state() | {"average.net.fc1.weight": np.zeros((3, 3), np.float32)})
+        twin.load_state_dict(twin.state_dict() | {"average.net.fc1.weight": np.zeros((3, 3), np.float32)})
 
 
 def test_a_state_of_another_network_is_refused():
     small = ARGUMENTS | {"hidden": [9]}
     other = make_trainer(KeypointNet(**small, rng=0).state_dict(), small, "smooth_l1", 1e-2, 0)
     with pytest.raises(ValueError, match=r"fc1\.weight"):
-        other.load_state(trainer().state())
+        other.load_state_dict(trainer().state_dict())
 
 
 def test_the_criterion_is_the_one_asked_for():
@@ -206,13 +207,13 @@ def test_a_loss_that_is_not_finite_stops_the_training():
 def test_a_state_that_does_not_fit_changes_nothing(changes, words):
     other = recipe(seed=5)
     list(fit(other, batches, epochs=1))
-    state = {key: array.copy() for key, array in other.state().items()} | changes
+    state = {key: array.copy() for key, array in other.state_dict().items()} | changes
     twin = recipe()
     list(fit(twin, batches, epochs=1))
-    before = {key: array.copy() for key, array in twin.state().items()}
+    before = {key: array.copy() for key, array in twin.state_dict().items()}
     with pytest.raises(ValueError, match=words):
-        twin.load_state({key: array for key, array in state.items() if array is not None})
-    after = twin.state()
+        twin.load_state_dict({key: array for key, array in state.items() if array is not None})
+    after = twin.state_dict()
     assert after.keys() == before.keys()
     for key, array in before.items():
         np.testing.assert_array_equal(after[key], array, err_msg=key)

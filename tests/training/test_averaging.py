@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, averaging, fuse
+from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, blocks, fuse, use
 
 RNG = np.random.default_rng(60)
 
@@ -24,8 +24,9 @@ def move(network):
 
 @pytest.mark.parametrize("block", [5, 1 << 15])
 @pytest.mark.parametrize("warmup", [False, True])
-def test_each_update_by_the_formula(warmup, block, monkeypatch):
-    monkeypatch.setattr(averaging, "BLOCK", block)
+@pytest.mark.parametrize("ops", ["readable", "fast"])
+def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", block)
     network = net()
     average = WeightAverage(network, 0.4, warmup)
     wanted = {}
@@ -33,9 +34,10 @@ def test_each_update_by_the_formula(warmup, block, monkeypatch):
         weights = move(network)
         keep = 0 if t == 0 else min(0.4, (1 + t) / (10 + t)) if warmup else 0.4
         wanted = {key: keep * wanted[key] + (1 - keep) * weights[key] if t else weights[key] for key in weights}
-        average.update()
-        assert list(average.state_dict()) == list(weights)
-        for key, array in average.state_dict().items():
+        with use(ops):
+            average.update()
+        assert list(average.net.state_dict()) == list(weights)
+        for key, array in average.net.state_dict().items():
             if array.dtype == np.int64:
                 assert array == t + 1, "counts are copied"
             else:
@@ -47,11 +49,11 @@ def test_each_update_by_the_formula(warmup, block, monkeypatch):
 def test_the_arrays_stay_where_they_are():
     network = net()
     average = WeightAverage(network)
-    before = average.state_dict()
+    before = average.net.state_dict()
     for _ in range(3):
         move(network)
         average.update()
-    assert all(array is before[key] for key, array in average.state_dict().items())
+    assert all(array is before[key] for key, array in average.net.state_dict().items())
     assert not any(np.shares_memory(array, network.state_dict()[key]) for key, array in before.items())
 
 
@@ -67,7 +69,7 @@ def test_a_fused_network_is_averaged_and_its_average_evaluates():
     assert learning.training
     assert not average.net.training
     twin = KeypointNet(16, (2,), (4,), padding=1, rng=1).eval()
-    twin.load_state_dict(average.state_dict())
+    twin.load_state_dict(average.net.state_dict())
     np.testing.assert_allclose(average.net(images), twin(images), rtol=1e-5, atol=1e-5)
     assert not np.allclose(average.net(images), plain.eval()(images), atol=1e-3)
 
@@ -78,15 +80,16 @@ def test_it_goes_on_where_it_stopped():
     move(network)
     average.update()
     state = {key: array.copy() for key, array in average.state_dict().items()}
+    assert list(state) == [*(f"net.{key}" for key in network.state_dict()), "updates"]
     other = WeightAverage(network)
-    other.load_state_dict(state, average.updates)
+    other.load_state_dict(state)
     for _ in range(3):
         move(network)
         average.update()
         other.update()
     assert average.updates == other.updates == 4
-    for key, array in average.state_dict().items():
-        np.testing.assert_array_equal(other.state_dict()[key], array)
+    for key, array in average.net.state_dict().items():
+        np.testing.assert_array_equal(other.net.state_dict()[key], array)
 
 
 def test_begun_anew_it_copies_first():
@@ -95,10 +98,12 @@ def test_begun_anew_it_copies_first():
     for _ in range(3):
         move(network)
         average.update()
-    average.load_state_dict({key: array.copy() for key, array in network.state_dict().items()}, 0)
+    average.load_state_dict(
+        {f"net.{key}": array.copy() for key, array in network.state_dict().items()} | {"updates": 0}
+    )
     weights = move(network)
     average.update()
-    for key, array in average.state_dict().items():
+    for key, array in average.net.state_dict().items():
         np.testing.assert_array_equal(array, weights[key])
 
 
@@ -106,8 +111,14 @@ def test_begun_anew_it_copies_first():
 def test_errors(decay):
     with pytest.raises(ValueError, match=r"WeightAverage: decay must lie in 0 \.\. 1"):
         WeightAverage(net(), decay)
-    with pytest.raises(ValueError, match=r"load_state_dict: missing"):
-        WeightAverage(net()).load_state_dict({}, 1)
+    average = WeightAverage(net())
+    with pytest.raises(ValueError, match=r"load_state_dict: missing updates"):
+        average.load_state_dict({f"net.{key}": array for key, array in net().state_dict().items()})
+    with pytest.raises(ValueError, match=r"load_state_dict: missing 0\."):
+        average.load_state_dict({"updates": np.array(1)})
+    with pytest.raises(ValueError, match=r"load_state_dict: unknown 0\.weight"):
+        average.load_state_dict(average.state_dict() | {"0.weight": np.zeros(1)})
+    assert average.updates == 0
 
 
 @pytest.mark.parametrize("updates", [0, 1])

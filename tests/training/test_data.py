@@ -9,7 +9,7 @@ from numpynet.data import DataLoader
 
 
 class Numbers:
-    """Sample i is an image and keypoints full of i; notes the threads that asked for it."""
+    """Sample i is an image and a target full of i; notes the threads that asked for it."""
 
     def __init__(self, length, fail_at=None):
         self.length, self.fail_at, self.threads = length, fail_at, set()
@@ -21,14 +21,14 @@ class Numbers:
         self.threads.add(threading.current_thread().name)
         if index == self.fail_at:
             raise RuntimeError("bad sample")
-        return {"image": np.full((1, 2, 2), index, np.float32), "keypoints": np.full((68, 2), index, np.float32)}
+        return np.full((1, 2, 2), index, np.float32), np.full(3, index, np.float32)
 
 
 def numbers(loader):
     batches = list(loader)
     for images, targets in batches:
         assert images.shape[1:] == (1, 2, 2)
-        assert targets.shape == (len(images), 136)
+        assert targets.shape == (len(images), 3)
         np.testing.assert_array_equal(images[:, 0, 0, 0], targets[:, 0])
     return [targets[:, 0].astype(int).tolist() for _, targets in batches]
 
@@ -71,3 +71,13 @@ def test_an_error_in_the_background_reaches_the_loop():
 def test_batch_size_is_checked():
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         DataLoader(Numbers(3), 0)
+
+
+def test_a_function_of_the_application_makes_the_batches_of_its_samples():
+    words = ["a", "bc", "def", "ghij", "k"]
+    loader = DataLoader(words, 2, collate_fn=lambda samples: (np.array(samples), np.array([len(s) for s in samples])))
+    assert [(images.tolist(), targets.tolist()) for images, targets in loader] == [
+        (["a", "bc"], [1, 2]),
+        (["def", "ghij"], [3, 4]),
+        (["k"], [1]),
+    ]

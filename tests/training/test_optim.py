@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpynet import SGD, Adam, AdamW, Parameter
-from numpynet.functional import ADAM_BLOCK
+from numpynet.blocks import BLOCK
 
 RNG = np.random.default_rng(40)
 
@@ -35,7 +35,7 @@ def test_finds_the_bottom_of_a_bowl(optimizer_of):
 
 
 def test_adam_in_blocks_moves_every_number_of_a_large_parameter():
-    size = 2 * ADAM_BLOCK + 17
+    size = 2 * BLOCK + 17
     parameter = Parameter(np.zeros((size,)))
     optimizer = Adam([parameter], lr=0.5)
     grad = RNG.choice([-1.0, 1.0], size) * RNG.uniform(0.5, 2.0, size)

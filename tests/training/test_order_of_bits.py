@@ -29,7 +29,7 @@ for _ in range(steps):
     images, targets = data.random((4, 1, 32, 32), np.float32), data.standard_normal((4, 136)).astype(np.float32)
     trainer.train_step(images, targets)
 digest = hashlib.sha256()
-for name, array in sorted(trainer.state().items()):
+for name, array in sorted(trainer.state_dict().items()):
     digest.update(name.encode() + array.tobytes())
 print(digest.hexdigest())
 """

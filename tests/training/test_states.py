@@ -149,7 +149,7 @@ def taught(**options):
     trainer = learner(**options)
     for _ in range(2):
         trainer.train_step(RNG.random((4, 1, 20, 20), np.float32), RNG.random((4, 136), np.float32))
-    return {key: array.copy() for key, array in trainer.state().items()}
+    return {key: array.copy() for key, array in trainer.state_dict().items()}
 
 
 def without(state, *prefixes):
@@ -170,9 +170,9 @@ SPOILERS = {
     r"missing average.net.\*": lambda state: without(state, "average.net."),
     "average.updates must be at least 0, got -1": lambda state: state | {"average.updates": np.array(-1)},
     "average.updates must be an integer, got nan": lambda state: state | {"average.updates": np.array(np.nan)},
-    "load_state: step must be at least 0, got -3": lambda state: state | {"step": np.array(-3)},
-    "load_state: step must be at most": lambda state: state | {"step": np.array(2**63 - 1)},
-    r"load_state: step must have shape \(\), got \(2,\)": lambda state: state | {"step": np.array([1, 2])},
+    "load_state_dict: step must be at least 0, got -3": lambda state: state | {"step": np.array(-3)},
+    "load_state_dict: step must be at most": lambda state: state | {"step": np.array(2**63 - 1)},
+    r"load_state_dict: step must have shape \(\), got \(2,\)": lambda state: state | {"step": np.array([1, 2])},
     "rng.0 is not the state of a PCG64": lambda state: state | {"rng.0": np.zeros(9, np.uint8)},
     "rng.0 is not the state of a PCG64 ": lambda state: state | {"rng.0": np.frombuffer(b"[1]", np.uint8)},
     "rng.0 is not the state of a PCG64  ": lambda state: (
@@ -188,10 +188,10 @@ SPOILERS = {
 @pytest.mark.parametrize("words", SPOILERS)
 def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
     trainer = learner(seed=3)
-    before = {key: array.copy() for key, array in trainer.state().items()}
+    before = {key: array.copy() for key, array in trainer.state_dict().items()}
     with pytest.raises(ValueError, match=words.rstrip()):
-        trainer.load_state(SPOILERS[words](taught()))
-    after = trainer.state()
+        trainer.load_state_dict(SPOILERS[words](taught()))
+    after = trainer.state_dict()
     assert after.keys() == before.keys()
     for key, array in before.items():
         np.testing.assert_array_equal(after[key], array, err_msg=key)
@@ -200,27 +200,27 @@ def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
 
 def test_a_trainers_state_that_fits_loads():
     trainer, state = learner(seed=3), taught()
-    trainer.load_state(state)
-    for key, array in trainer.state().items():
+    trainer.load_state_dict(state)
+    for key, array in trainer.state_dict().items():
         np.testing.assert_array_equal(array, state[key], err_msg=key)
 
 
 def test_a_state_of_another_rule_is_refused_by_the_trainer_too():
     with pytest.raises(ValueError, match="is of another rule"):
-        learner(optimizer_of=momentum).load_state(taught())
+        learner(optimizer_of=momentum).load_state_dict(taught())
     plain = learner(optimizer_of=SGD, average=False)
-    plain.load_state(taught(optimizer_of=SGD, average=False))  # a rule that remembers nothing misses nothing
-    assert plain.step == 2
+    plain.load_state_dict(taught(optimizer_of=SGD, average=False))  # a rule that remembers nothing misses nothing
+    assert plain.steps_done == 2
 
 
 @pytest.mark.parametrize("updates", [-1, 1.5, True, None, 2**60, "3"])
 def test_an_average_of_no_possible_count_is_refused(updates):
     average = WeightAverage(Linear(2, 2, rng=0))
-    state = {key: array + 1 for key, array in average.state_dict().items()}
-    before = average.state_dict()["weight"].copy()
-    with pytest.raises(ValueError, match="WeightAverage: updates must be"):
-        average.load_state_dict(state, updates)
-    np.testing.assert_array_equal(average.state_dict()["weight"], before)
+    state = {f"net.{key}": array + 1 for key, array in average.net.state_dict().items()}
+    before = average.net.state_dict()["weight"].copy()
+    with pytest.raises(ValueError, match="load_state_dict: updates must be"):
+        average.load_state_dict(state | {"updates": updates})
+    np.testing.assert_array_equal(average.net.state_dict()["weight"], before)
 
 
 def test_load_state_dict_takes_lists_and_refuses_a_read_only_place():
@@ -237,7 +237,7 @@ def test_a_state_without_generators_leaves_them_where_they_are():
     """Such as the PyTorch twin's."""
     trainer, state = learner(seed=3), without(taught(), "rng.")
     before = trainer.net.dropout.rng.bit_generator.state
-    trainer.load_state(state)
+    trainer.load_state_dict(state)
     assert trainer.net.dropout.rng.bit_generator.state == before
     np.testing.assert_array_equal(trainer.net.fc1.weight.data, state["net.fc1.weight"])
 

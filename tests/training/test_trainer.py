@@ -45,13 +45,13 @@ def test_interrupted_and_resumed_equals_uninterrupted(fused, tmp_path):
 
     first = trainer(fused=fused)
     list(fit(first, batches, epochs=2, validate=lambda: float(first.predict(next(batches(1))[0]).sum())))
-    save_tensors(tmp_path / "state.safetensors", first.state(), {})
+    save_tensors(tmp_path / "state.safetensors", first.state_dict(), {})
     second = trainer(seed=5, fused=fused)
-    second.load_state(load_tensors(tmp_path / "state.safetensors")[0])
+    second.load_state_dict(load_tensors(tmp_path / "state.safetensors")[0])
     assert second.lr == SCHEDULE(6)
     list(fit(second, batches, epochs=4, start_epoch=2))
 
-    same(second.state(), whole.state())
+    same(second.state_dict(), whole.state_dict())
     for side in (second, whole):
         side.train(False)
     images, _ = next(batches(1))
@@ -63,7 +63,7 @@ def test_every_event_tells_the_rate_of_its_step():
     steps = (event for event in fit(learner, batches, epochs=5) if isinstance(event, StepEvent))
     for i, event in enumerate(steps):
         assert event.lr == learner.optimizer.lr == SCHEDULE(i)
-        assert learner.step == i + 1
+        assert learner.steps_done == i + 1
         assert learner.lr == SCHEDULE(i + 1)
 
 
@@ -94,12 +94,13 @@ def test_evaluated_and_handed_out_are_the_averaged_weights():
     averaged = KeypointNet(20, (3, 4), (12,), padding=1, rng=1).eval()
     averaged.load_state_dict(learner.weights())
     assert not np.allclose(averaged.fc2.weight.data, learner.net.fc2.weight.data, atol=1e-5)
-    before = copied(learner.state())
-    learner.train(False)
-    np.testing.assert_array_equal(learner.predict(images), averaged(images))
-    same(learner.state(), before)
-    learner.train()
-    assert not np.allclose(learner.predict(images), averaged(images), atol=1e-3)
+    before = copied(learner.state_dict())
+    assert learner.evaluated_net is learner.average.net
+    for mode in (False, True):  # of the network that learns; the averaged one is always in evaluation
+        learner.train(mode)
+        np.testing.assert_array_equal(learner.predict(images), averaged(images))
+        same(learner.state_dict(), before)
+    assert not np.allclose(learner.net(images), averaged(images), atol=1e-3)
 
 
 def test_without_an_average_they_are_the_networks():
@@ -108,8 +109,9 @@ def test_without_an_average_they_are_the_networks():
     same(learner.weights(), learner.net.state_dict())
     learner.train(False)
     images, _ = next(batches(1))
+    assert learner.evaluated_net is learner.net
     np.testing.assert_array_equal(learner.predict(images), learner.net(images))
-    assert not [key for key in learner.state() if key.startswith("average")]
+    assert not [key for key in learner.state_dict() if key.startswith("average")]
 
 
 def test_a_state_without_step_and_average_begins_them_anew():
@@ -117,9 +119,9 @@ def test_a_state_without_step_and_average_begins_them_anew():
     old, learner = trainer(decay=None), trainer(seed=3)
     list(fit(old, batches, epochs=1))
     list(fit(learner, batches, epochs=1))
-    state = {key: array for key, array in copied(old.state()).items() if key != "step"}
-    learner.load_state(state)
-    assert (learner.step, learner.average.updates) == (0, 0)
+    state = {key: array for key, array in copied(old.state_dict()).items() if key != "step"}
+    learner.load_state_dict(state)
+    assert (learner.steps_done, learner.average.updates) == (0, 0)
     same(learner.weights(), old.weights())
     learner.train_step(*next(batches(1)))
     same(learner.weights(), learner.net.state_dict())  # the first update copies
@@ -128,7 +130,7 @@ def test_a_state_without_step_and_average_begins_them_anew():
 def test_a_state_with_an_average_loads_where_there_is_none():
     learner, plain = trainer(), trainer(seed=3, decay=None)
     list(fit(learner, batches, epochs=1))
-    plain.load_state(learner.state())
+    plain.load_state_dict(learner.state_dict())
     same(plain.weights(), learner.net.state_dict())
 
 
@@ -139,8 +141,8 @@ def spoiling(part, number):
 
     def train_step(images, targets):
         loss = step(images, targets)
-        if learner.step == 3:
-            learner.state()[part].reshape(-1)[-1] = number
+        if learner.steps_done == 3:
+            learner.state_dict()[part].reshape(-1)[-1] = number
         return loss
 
     learner.train_step = train_step
@@ -172,10 +174,10 @@ def test_a_rate_that_is_far_too_high_is_noticed_by_the_end_of_the_epoch():
 @pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf])
 def test_a_schedule_that_gives_no_rate_is_refused_before_anything_moves(rate):
     learner = trainer(schedule=lambda step: rate, decay=None)
-    before = copied(learner.state())
+    before = copied(learner.state_dict())
     with pytest.raises(ValueError, match="AdamW: lr must be"):
         learner.train_step(*next(batches(1)))
-    same(learner.state(), before)
+    same(learner.state_dict(), before)
     assert all(parameter.grad is None for parameter in learner.net.parameters())
 
 

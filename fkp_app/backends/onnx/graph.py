@@ -104,5 +104,5 @@ class Graph:
 def _prefixes(module: Module, prefix: str) -> Iterator[tuple[str, Module]]:
     """Every part of the network, with what stands before its parameters' names in the state dict."""
     yield prefix, module
-    for name, child in module.children():
+    for name, child in module.named_children():
         yield from _prefixes(child, f"{prefix}{name}.")

@@ -7,12 +7,11 @@ import numpy as np
 
 from fkp_app.backends.onnx.graph import Graph, Writer, refusal
 from numpynet.functional.soft_argmax2d import places
-from numpynet.functional.windows import pair
+from numpynet.fuse import ConvBlock
 from numpynet.layers import (
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
-    ConvBlock,
     Dropout,
     Flatten,
     Linear,
@@ -56,10 +55,10 @@ def _max_pool2d(graph: Graph, layer: MaxPool2d, x: str) -> str:
         raise refusal(layer, "ceil_mode has no exact counterpart")
     return graph.node(
         *("MaxPool", x),
-        kernel_shape=pair(layer.kernel_size, "kernel_size"),
-        strides=pair(layer.stride, "stride"),
-        pads=pair(layer.padding, "padding", 0) * 2,
-        dilations=pair(layer.dilation, "dilation"),
+        kernel_shape=layer.kernel_size,
+        strides=layer.stride,
+        pads=layer.padding * 2,
+        dilations=layer.dilation,
     )
 
 

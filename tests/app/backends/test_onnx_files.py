@@ -19,6 +19,7 @@ from fkp_app.backends.onnx.predictor import OnnxPredictor
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, get_predictor, limit_threads
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
+from fkp_app.data.transforms import collate
 from fkp_app.errors import UsageError
 from fkp_app.evaluation.scores import predict_all, score
 from fkp_app.media.images import write_image
@@ -105,7 +106,7 @@ def test_evaluate_by_onnx_gives_what_numpy_gives(shipped, drawn_data, fkp):
     ended = fkp("evaluate", "--data", drawn_data, *options)
     assert (ended.code, ended.err) == (0, "")
     figures, numpy = json.loads(ended.out), get_predictor("numpy")
-    crops = DataLoader(load_split(drawn_data, "report", evaluation_transform(numpy.card)), 10)
+    crops = DataLoader(load_split(drawn_data, "report", evaluation_transform(numpy.card)), 10, collate_fn=collate)
     scores = score(*predict_all(numpy, crops), numpy.card)
     assert figures["backend"] == "onnx"
     assert figures["model"]["images"] == scores.images == 10

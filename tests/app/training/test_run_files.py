@@ -351,7 +351,7 @@ def test_weights_that_become_nan_in_an_epochs_last_step_are_not_saved(begin, tra
 
     def spoil(images, targets):
         loss = step(images, targets)
-        if run.trainer.step == 2 * run.steps_per_epoch():
+        if run.trainer.steps_done == 2 * run.steps_per_epoch():
             run.trainer.net.state_dict()["conv1.weight"][0] = np.nan
         return loss
 

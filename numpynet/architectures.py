@@ -1,20 +1,26 @@
-"""What the networks' constructors may be given by a file that anybody may have written."""
+"""Networks from files that anybody may have written: known names, and arguments within limits."""
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from numpynet.models import HourglassNet, KeypointNet
 from numpynet.strict_json import is_number, shown
+from numpynet.typing import Seed
+
+ARCHITECTURES: dict[str, type[KeypointNet | HourglassNet]] = {"KeypointNet": KeypointNet, "HourglassNet": HourglassNet}
+"""The networks that weights files and recipes name."""
 
 MOST_PIXELS = 1024
 """The side of the largest crop: memory and time grow with its square."""
 MOST_LAYERS = 16
 MOST_FILTERS, MOST_UNITS = 4096, 65_536
 MOST_NUMBERS = 1 << 25
-"""What a convolution may make of one crop: filters times pixels. The full network's first one makes 1.6 million."""
+"""In the output of one convolution for one crop: filters times pixels. The full network's first makes 1.6 million."""
 
 
 class Limits(NamedTuple):
-    """Of one argument: whether it is a whole number, or a list of them, and between what each must lie."""
+    """The limits of one argument: a number, or a list of them, each from `low` to `high`."""
 
     low: float
     high: float
@@ -22,7 +28,7 @@ class Limits(NamedTuple):
     many: bool = False
 
     def allow(self, value: object) -> bool:
-        """Whether `value` keeps to them."""
+        """Whether `value` is within the limits."""
         if self.many:
             return isinstance(value, list | tuple) and len(value) <= MOST_LAYERS and all(map(self._allow, value))
         return self._allow(value)
@@ -49,18 +55,33 @@ LIMITS: dict[str, dict[str, Limits]] = {
 }
 
 
-def check_arguments(architecture: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """ValueError where the architecture has no such argument, or it is of another type or outside its limits.
+def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> KeypointNet | HourglassNet:
+    """The network with this class name and these constructor arguments.
 
-    defaults: of those that are not given.
+    ValueError for another name, or if an argument is unknown, of another type, or outside LIMITS.
     """
+    if architecture not in ARCHITECTURES:
+        got = shown(architecture).strip("'")
+        raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {got}")
+    check_arguments(architecture, arguments)
+    return ARCHITECTURES[architecture](**arguments, rng=rng)
+
+
+def defaults(constructor: Callable[..., object]) -> dict[str, Any]:
+    """The defaults of a network's constructor, such as KeypointNet or KeypointNet.compact, without `rng`."""
+    parameters = inspect.signature(constructor).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name != "rng"}
+
+
+def check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
+    """ValueError if the architecture has no such argument, or if one is of another type or outside its limits."""
     limits = LIMITS[architecture]
     for name, value in arguments.items():
         if name not in limits:
             raise ValueError(f"{architecture} takes {', '.join(limits)}, not {shown(name)}")
         if not limits[name].allow(value):
             raise ValueError(f"{name} must be {limits[name]}, got {shown(value)}")
-    for side, filters in _convolutions({**defaults, **arguments}):
+    for side, filters in _convolutions(defaults(ARCHITECTURES[architecture]) | dict(arguments)):
         if side * side * filters > MOST_NUMBERS:
             raise ValueError(
                 f"{filters} filters of {side} x {side} pixels are too many; at most {MOST_NUMBERS} numbers"
@@ -68,7 +89,7 @@ def check_arguments(architecture: str, arguments: Mapping[str, Any], defaults: M
 
 
 def _convolutions(arguments: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """The side and the filters of what each convolution makes, of which the next pool makes half the side."""
+    """Side and number of the maps that each convolution makes; the pool behind it halves the side."""
     side, around = arguments["size"], 2 * arguments.get("padding", 1) - 2
     for filters in (*arguments.get("channels", ()), *arguments.get("stem", ()), *arguments.get("levels", ())):
         side = max(0, side + around)

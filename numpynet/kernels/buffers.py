@@ -83,11 +83,6 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
     return array
 
 
-def lasting(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
-    """As numpy.empty, from the beginning of a line and outside the free list: for what lives as long as a network."""
-    return _from_line(math.prod(shape) * np.dtype(dtype).itemsize).view(dtype).reshape(shape)
-
-
 def _from_line(size: int) -> AnyArray:
     """Fresh memory of so many bytes that begins with a line of the cache."""
     memory = np.empty(size + LINE, np.uint8)
