@@ -58,8 +58,7 @@ class WeightAverage:
         return self.net.state_dict()
 
     def load_state_dict(self, state: Mapping[str, AnyArray], updates: int) -> None:
-        """Copy in averaged arrays and the number of `updates` that made them; 0 starts anew. ValueError if they do not fit."""
+        """Copy in averaged arrays, made by `updates` updates; 0 starts anew. ValueError if they do not fit."""
         updates = whole(updates, "WeightAverage: updates", 0, MOST_STEPS)
         self.net.load_state_dict(state)
         self.updates = updates
-

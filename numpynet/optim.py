@@ -197,4 +197,3 @@ def _distinct(params: Iterable[Parameter], name: str) -> list[Parameter]:
     if not listed:
         raise ValueError(f"{name}: no parameters given")
     return listed
-

@@ -1,4 +1,4 @@
-"""What a trainer's state consists of, and how its parts must fit together."""
+"""The parts of a trainer's state, and how they must fit together."""
 
 import json
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from numpynet.typing import AnyArray
 
 
 class Parts(NamedTuple):
-    """A trainer's state, taken apart."""
+    """A trainer's state, split into its parts."""
 
     net: dict[str, AnyArray]
     optimizer: dict[str, AnyArray]
-    average: dict[str, AnyArray]  # empty where the weights were not averaged
-    updates: int  # how many weights the average holds
-    step: int  # how many steps are done
+    average: dict[str, AnyArray]  # empty if the weights were not averaged
+    updates: int  # how many updates made the average
+    step: int  # number of steps done
 
 
 def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
-    """The parts of a trainer's `state`. ValueError where one is missing that another one tells of.
+    """The parts of a trainer's `state`. ValueError if a part is missing although another part requires it.
 
-    remembers: whether the optimizer's rule remembers anything from step to step.
+    remembers: whether the optimizer's rule remembers arrays from step to step.
     """
     step = count(state["step"], "load_state: step", 0) if "step" in state else 0
     optimizer, average = below("optimizer.", state), below("average.net.", state)
@@ -40,19 +40,19 @@ def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
 
 
 def below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """The arrays whose keys begin with `prefix`, by the rest of their keys."""
+    """The arrays whose keys begin with `prefix`, with the prefix removed."""
     return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
 
 
 def saved_generator(rng: np.random.Generator) -> AnyArray:
-    """Where a generator stands, as bytes (n,) of JSON."""
+    """A generator's state as JSON, in an array of bytes (n,)."""
     return np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8)
 
 
 def read_generator(key: str, rng: np.random.Generator, state: Mapping[str, AnyArray]) -> Any:
-    """The state that `saved_generator` wrote, which a generator like `rng` takes; rng's own where there is none.
+    """The state that `saved_generator` wrote, for a generator of the kind of `rng`; rng's own if the key is missing.
 
-    ValueError where it is of another kind of generator or damaged.
+    ValueError if it belongs to another kind of generator or is damaged.
     """
     if key not in state:
         return rng.bit_generator.state

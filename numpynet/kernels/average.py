@@ -13,4 +13,9 @@ from numpynet.workers import run
 def average_update(average: Array, weight: Array, share: float) -> None:
     """See `numpynet.functional.average_update`."""
     parts = list(blocks(average, weight))
-    run(lambda i: functional.average_update(*parts[i], share), len(parts))
+
+    def part(i: int) -> None:
+        a, w = parts[i]
+        functional.average_update(a, w, share)
+
+    run(part, len(parts))

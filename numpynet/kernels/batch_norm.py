@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet import functional
-from numpynet.kernels.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.batch_norm import running_update as running_update
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array

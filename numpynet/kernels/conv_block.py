@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet import functional
-from numpynet.kernels.buffers import empty
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv_block import ConvBlockGradients
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.conv_block_loops import (
     cut_normalised,
     moments,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from numpynet import functional
-from numpynet.kernels.buffers import empty
 from numpynet.functional.arguments import of_forward, of_output
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array

@@ -1,9 +1,9 @@
 """Soft argmax image by image, on all threads; the mathematics stands in numpynet/functional/soft_argmax2d.py."""
 
 from numpynet import functional
-from numpynet.kernels.buffers import empty
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.soft_argmax2d import SoftArgmax2dCache
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.made_for import compiled
 from numpynet.typing import Array
 from numpynet.workers import run

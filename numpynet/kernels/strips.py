@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpynet.kernels.buffers import empty
 from numpynet.functional.windows import output_size
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.strips_loops import Geometry, fold_rows, unfold_rows
 from numpynet.typing import Array, Pair
 from numpynet.workers import run

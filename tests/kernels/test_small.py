@@ -344,7 +344,9 @@ def test_adam_of_factors(images, decoupled, dtype):
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
     factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
     expected = [a.copy() for a in (param, exp_avg, exp_avg_sq)]
-    unchanged((factors.left, factors.right), lambda: adam.adam_update(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled))
+    unchanged(
+        (factors.left, factors.right), lambda: adam.adam_update(param, factors, exp_avg, exp_avg_sq, *RULE, decoupled)
+    )
     functional.adam_update(expected[0], factors, *expected[1:], *RULE, decoupled)
     for got, want in zip((param, exp_avg, exp_avg_sq), expected, strict=True):
         same(got, want, dtype)
