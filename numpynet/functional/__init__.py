@@ -20,6 +20,8 @@ then upsample_nearest2d and soft_argmax2d, of the hourglass.
 `conv_block` is four of them in a row.
 """
 
+from numpy import empty, zeros
+
 from numpynet.functional.adam import adam_update
 from numpynet.functional.average import average_update
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
@@ -62,6 +64,7 @@ __all__ = [
     "conv_block_backward",
     "dropout",
     "dropout_backward",
+    "empty",
     "flatten",
     "flatten_backward",
     "linear",
@@ -82,4 +85,5 @@ __all__ = [
     "upsample_nearest2d_backward",
     "wing_loss",
     "wing_loss_backward",
+    "zeros",
 ]

@@ -72,7 +72,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
         memory = home.pop()
     except IndexError:
         _drop_excess(size)
-        memory = _from_line(size)
+        memory = from_line(size)
     return np.asarray(_Loan(memory, home)).view(dtype).reshape(shape)
 
 
@@ -83,7 +83,7 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
     return array
 
 
-def _from_line(size: int) -> AnyArray:
+def from_line(size: int) -> AnyArray:
     """Fresh memory of `size` bytes that starts at the start of a cache line."""
     memory = np.empty(size + LINE, np.uint8)
     begin = -memory.ctypes.data % LINE
