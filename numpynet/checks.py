@@ -1,4 +1,4 @@
-"""What arguments must be, a line each: ValueError, naming the argument and what came, where they are not.
+"""Checks of arguments, one line per check. ValueError names the argument, the rule and what was given.
 
 self.eps = number(eps, "Adam: eps", least=0)
 """
@@ -14,11 +14,11 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpynet.typing import AnyArray
 
 MOST_STEPS = 1 << 53
-"""More steps than any training has; from here on a float no longer counts in ones."""
+"""More steps than any training has; above it, a float cannot hold every integer."""
 
 FLOATS, REAL, NUMBERS = "f", "fiu", "fiubc"
 KINDS = {FLOATS: "floating-point numbers", REAL: "real numbers", NUMBERS: "numbers"}
-"""What `arrays_of` can ask for: letters of NumPy's `dtype.kind`, and their words."""
+"""What `arrays_of` can ask for: letters of NumPy's `dtype.kind`, and words for them."""
 ARRAYS, OTHERS = (np.ndarray, np.generic, NDArrayOperatorsMixin), (np.matrix, np.ma.MaskedArray)
 
 
@@ -33,12 +33,12 @@ def number(
 ) -> float:
     """`value`, a finite number within the limits."""
     if type(value) is float and least <= value <= most and above < value < below and abs(value) < math.inf:
-        return value  # the usual case, in little time
+        return value  # the usual case, fast
     if not isinstance(value, Real) or isinstance(value, bool):
         rule = "be a number"
     elif math.isinf(value):
         rule = "be finite"
-    elif not (least <= value <= most and above < value < below):  # so is NaN
+    elif not (least <= value <= most and above < value < below):  # NaN, too
         rule = _limits(least, above, most, below)
     else:
         return value
@@ -59,7 +59,7 @@ def whole(value: int, name: str, least: int = 1, most: int | None = None) -> int
 
 
 def count(array: AnyArray, name: str, least: int = 0) -> int:
-    """How many steps are done, from a saved array of shape (); PyTorch counts them in floats."""
+    """A number of steps from a saved array of shape (), which in PyTorch's files may be a float."""
     array = np.asarray(array)
     value = array.item() if array.ndim == 0 else array
     if isinstance(value, float) and value.is_integer():
@@ -77,12 +77,15 @@ def wholes(values: Iterable[int], name: str, least: int = 1) -> list[int]:
 
 
 def is_array(value: object) -> bool:
-    """Whether it is an array, and no matrix, whose products are others, nor masked: the mask would be lost."""
+    """Whether it is an array, or an array-like that defines NumPy's operators.
+
+    Not a matrix, whose product is another one, and not a masked array, which would lose its mask.
+    """
     return type(value) is np.ndarray or (isinstance(value, ARRAYS) and not isinstance(value, OTHERS))
 
 
 def arrays_of(kinds: str, function: object, **arrays: AnyArray) -> None:
-    """Refuse what is no array of these kinds of numbers, one of KINDS."""
+    """Refuse what is not an array of these kinds of numbers, a key of KINDS."""
     for name, array in arrays.items():
         if not is_array(array) or array.dtype.kind not in kinds:
             got = array.dtype if is_array(array) else type(array).__name__
@@ -90,12 +93,12 @@ def arrays_of(kinds: str, function: object, **arrays: AnyArray) -> None:
 
 
 def alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    """Whether the numbers are the same, whatever the order of their bytes."""
+    """Whether two dtypes are the same, apart from their byte order."""
     return one == other or one.newbyteorder("=") == other.newbyteorder("=")
 
 
 def same_dtype(function: object, **arrays: AnyArray | None) -> None:
-    """Refuse arrays that are not of one floating-point dtype, whatever the order of their bytes; None is left out."""
+    """Refuse arrays that do not share one floating-point dtype, apart from byte order. None is skipped."""
     given = {name: array for name, array in arrays.items() if array is not None}
     arrays_of(FLOATS, function, **given)
     first, *rest = (array.dtype for array in given.values())
@@ -105,27 +108,27 @@ def same_dtype(function: object, **arrays: AnyArray | None) -> None:
 
 
 def of_shape(shape: tuple[int, ...], function: str, **arrays: AnyArray | None) -> None:
-    """Refuse an array of another shape, which would broadcast; None is left out."""
+    """Refuse an array of another shape, which NumPy might broadcast. None is skipped."""
     for name, array in arrays.items():
         if array is not None and np.shape(array) != shape:
             raise ValueError(f"{function}: {name} must have shape {shape}, got {np.shape(array)}")
 
 
 def writeable(function: str, **arrays: AnyArray) -> None:
-    """Refuse arrays that would be changed in place and may not be, before any of them is."""
+    """Refuse read-only arrays that a function is about to change in place."""
     for name, array in arrays.items():
         if not array.flags.writeable:
             raise ValueError(f"{function}: {name} is read-only, and is to be changed in place")
 
 
 def no_empty_axis(x: AnyArray, name: str, begin: int = 1) -> None:
-    """Refuse images without a number in them: an axis of length 0 from `begin` on. No images at all are no error."""
+    """Refuse an axis of length 0 from axis `begin` on: an image without pixels. A batch of no images is no error."""
     if not all(x.shape[begin:]):
         raise ValueError(f"{name} of shape {x.shape} has an axis of length 0")
 
 
 def _limits(least: float, above: float, most: float, below: float) -> str:
-    """The limits in words."""
+    """The limits as words for an error message."""
     lower, upper = max(least, above), min(most, below)
     if math.isinf(lower):
         return "be a number"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.checks import whole
+from numpynet.dispatch import ops
 from numpynet.typing import Array, Seed
 
 MOST_WEIGHTS = 1 << 30
@@ -41,10 +42,11 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
         left[0] -= math.prod(shape)
         if left[0] < 0:
             raise ValueError("the network has more weights than it may have, or than the file holds")
-        return np.empty(shape, dtype)
+        return ops().empty(shape, dtype)
     whole(fan_in, "kaiming_uniform: fan_in")
     bound = 1 / math.sqrt(fan_in)
-    numbers = np.random.default_rng(rng).random(shape, np.float32)
+    numbers = ops().empty(shape, np.float32)
+    np.random.default_rng(rng).random(dtype=np.float32, out=numbers)
     numbers *= 2 * bound
     numbers -= bound
     return numbers.astype(dtype, copy=False)

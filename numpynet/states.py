@@ -1,4 +1,4 @@
-"""State dicts, of networks and of optimizers, checked before they are taken over."""
+"""State dicts of networks and optimizers, checked before anything is copied from them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,9 @@ from numpynet.typing import AnyArray, Array
 def checked_arrays(
     own: Mapping[str, AnyArray], state: Mapping[str, AnyArray], strict: bool = True
 ) -> dict[str, AnyArray]:
-    """The arrays of `state` that can be copied into those of `own`, by their common keys.
+    """The arrays of `state` whose keys are in `own`, by key: each can be copied into its counterpart there.
 
-    ValueError where a shape or kind of number differs or, if `strict`, a key is missing or unknown.
+    ValueError if a shape or kind of number differs or, if `strict`, a key is missing or unknown.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"load_state_dict: the state must be a dict of arrays, got {type(state).__name__}")
@@ -37,11 +37,13 @@ def checked_arrays(
 def checked_state(
     state: Mapping[str, AnyArray], names: Sequence[str], params: Sequence[Array]
 ) -> list[dict[str, AnyArray]]:
-    """Copies of the arrays "name.i" of `state`, by parameter i, in the dtype of `params[i]`; a count "step" as int64.
+    """Copies of the arrays "name.i" of `state`, one dict per parameter i, in the dtype of `params[i]`.
 
-    names: what the rule remembers; a parameter has all of it or, where it was never moved, nothing.
+    The count "step" becomes int64.
 
-    ValueError where a key is of no parameter or of another rule, one is missing, or an array does not fit.
+    names: the arrays that the rule remembers. A parameter has all of them, or none if it was never updated.
+
+    ValueError if a key belongs to no parameter or to another rule, a key is missing, or an array does not fit.
     """
     loaded: list[dict[str, AnyArray]] = [{} for _ in params]
     for key, array in state.items():
@@ -64,7 +66,7 @@ def checked_state(
 
 
 def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
-    """A running mean, of the parameter's shape."""
+    """A running mean, copied in C order and the parameter's dtype. ValueError if it does not fit `param`."""
     if array.shape != param.shape:
         raise ValueError(f"load_state_dict: {key} must have shape {param.shape}, got {array.shape}")
     if array.dtype.kind != "f":
@@ -75,6 +77,6 @@ def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
 
 
 def _some(keys: set[str]) -> str:
-    """The first few keys, for an error message."""
+    """The first three keys and the number of others, for an error message."""
     names = sorted(keys)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -11,7 +11,7 @@ from numpynet.typing import AnyArray
 
 
 class Parts(NamedTuple):
-    """A trainer's state, taken apart."""
+    """A trainer's state, split into its parts."""
 
     net: dict[str, AnyArray]
     optimizer: dict[str, AnyArray]
@@ -23,7 +23,7 @@ class Parts(NamedTuple):
 def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
     """The parts of a trainer's state dict. ValueError if one is missing that another one implies.
 
-    remembers: whether the optimizer's rule remembers anything from step to step.
+    remembers: whether the optimizer's rule remembers arrays from step to step.
     """
     steps_done = count(state["step"], "load_state_dict: step", 0) if "step" in state else 0
     optimizer, average = below("optimizer.", state), below("average.net.", state)

@@ -1,12 +1,10 @@
 """The one pool of threads that all kernels share.
 
-A kernel cuts its work into pieces that do not depend on one another (images, channels, blocks of rows) and hands them
-to `run`. While the pieces run, BLAS keeps to one thread (see `numpynet.kernels.activate`): two pools would only take
-the cores from each other. What a piece calls, NumPy's matrix product or a compiled loop, releases the interpreter's
-lock.
+A kernel cuts its work into pieces that do not depend on each other (images, channels, blocks of rows) and gives them
+to `run`. Meanwhile BLAS uses one thread only (see `numpynet.kernels.activate`): two pools would compete for the cores.
+The threads do work side by side, since NumPy's matrix product and the compiled loops release the interpreter's lock.
 
-Which thread takes which piece is left to chance; results do not depend on it, since no two pieces write to, or add up
-in, the same place.
+Chance decides which thread takes which piece. Results do not depend on it: no two pieces write to the same place.
 """
 
 import contextlib
@@ -25,7 +23,7 @@ _inside = threading.local()
 
 
 def physical_cores() -> int:
-    """The cores that this process may use, two threads of one core counting once where Linux tells them apart."""
+    """The number of cores that this process may use. On Linux, two hardware threads of one core count as one."""
     return _cores(
         frozenset(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
     )
@@ -45,7 +43,7 @@ def _cores(cpus: frozenset[int]) -> int:
 
 
 def set_threads(threads: int | None) -> None:
-    """Use so many threads from here on; as many as there are physical cores where None. ValueError where it is none."""
+    """Use this many threads from now on; None: one per physical core. ValueError if it is not a number above 0."""
     global _threads, _executor
     _threads = None if threads is None else whole(threads, "set_threads: threads")
     before, _executor = _executor, None
@@ -54,12 +52,12 @@ def set_threads(threads: int | None) -> None:
 
 
 def get_threads() -> int:
-    """How many threads `run` uses."""
+    """The number of threads that `run` uses."""
     return _threads if _threads is not None else physical_cores()
 
 
 def run(piece: Callable[[int], None], count: int) -> None:
-    """Call `piece` with 0 .. count - 1, several at a time, and return when all are done; raises what a piece raised."""
+    """Call `piece` with 0 .. count - 1, several at a time, and return when all are done. Raises what a piece raised."""
     threads = min(get_threads(), count)
     if threads <= 1 or getattr(_inside, "piece", False):
         for i in range(count):
@@ -86,15 +84,15 @@ def run(piece: Callable[[int], None], count: int) -> None:
         work()
     finally:
         for other in others:
-            if not other.cancel():  # one that has not begun by now finds nothing left to do
+            if not other.cancel():  # one that has not started by now would find no piece left
                 other.result()
 
 
 def _begin(work: Callable[[], None], times: int, begun: list[Future[None]]) -> None:
-    """Have the pool do `work` so many times, and put what it promises into `begun`.
+    """Submit `work` to the pool `times` times, and append the futures to `begun`.
 
-    Fewer times where the pool has been closed: by `set_threads` in another thread, or at the end of the process, which
-    closes it while threads and what is registered with atexit may still compute.
+    Stops early, without an error, if the pool is closed: by `set_threads` in another thread, or at the end of the
+    process, when other threads and functions registered with atexit may still compute.
     """
     try:
         for _ in range(times):
@@ -112,7 +110,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    """In a forked process, in which the pool's threads do not exist."""
+    """Drop the pool in a forked process, which does not have its threads."""
     global _executor
     _executor = None
 

@@ -40,12 +40,10 @@ def files(package: Path) -> dict[str, Path]:
     return found
 
 
-def imported(node: ast.AST, module: str, is_package: bool) -> list[str]:
-    """The dotted names that an import statement may load; none if the node is another one."""
+def imported(node: ast.Import | ast.ImportFrom, module: str, is_package: bool) -> list[str]:
+    """The dotted names of the modules that an import statement may load."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
     origin = node.module or ""
     if node.level:
         parts = f"numpynet.{module}".split(".")
@@ -63,7 +61,8 @@ def trespasses(package: Path) -> list[str]:
     found = []
     for module, file in path.items():
         plain = PLAIN | OWN.get(module, set())
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        statements = ast.walk(ast.parse(file.read_text("utf-8")))
+        for node in (node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)):
             for name in imported(node, module, file.name == "__init__.py"):
                 if not (name in plain or name in allowed or name.split(".")[0] == "numpy"):
                     found.append(f"{file.relative_to(package.parent)}:{node.lineno}: {name}")

@@ -25,6 +25,8 @@ Exported are the functions and every type that they return: the caches, named af
 `ConvBlockGradients`.
 """
 
+from numpy import empty, zeros
+
 from numpynet.functional.adam import adam_update
 from numpynet.functional.average import average_update
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
@@ -79,6 +81,7 @@ __all__ = [
     "conv_block_backward",
     "dropout",
     "dropout_backward",
+    "empty",
     "flatten",
     "flatten_backward",
     "linear",
@@ -99,4 +102,5 @@ __all__ = [
     "upsample_nearest2d_backward",
     "wing_loss",
     "wing_loss_backward",
+    "zeros",
 ]

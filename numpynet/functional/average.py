@@ -14,4 +14,6 @@ def average_update(average: Array, weight: Array, share: float) -> None:
     As torch.Tensor.lerp_, which PyTorch's AveragedModel calls.
     """
     for a, w in blocks(average, weight):
-        a += share * (w - a)
+        way = w - a
+        way *= share
+        a += way

@@ -27,6 +27,7 @@ from numpynet.kernels.conv2d import conv2d, conv2d_backward
 from numpynet.kernels.conv_block import conv_block, conv_block_backward
 from numpynet.kernels.linear import linear, linear_backward
 from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
+from numpynet.kernels.memory import empty, zeros
 from numpynet.kernels.relu import relu, relu_backward
 from numpynet.kernels.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
@@ -42,6 +43,7 @@ __all__ = [
     "conv_block_backward",
     "dropout",
     "dropout_backward",
+    "empty",
     "flatten",
     "flatten_backward",
     "linear",
@@ -62,6 +64,7 @@ __all__ = [
     "upsample_nearest2d_backward",
     "wing_loss",
     "wing_loss_backward",
+    "zeros",
 ]
 
 _limits: threadpool_limits | None = None

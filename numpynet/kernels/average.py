@@ -5,12 +5,22 @@ overlap, so each thread calls the readable function on some of them: the result 
 """
 
 from numpynet import functional
-from numpynet.blocks import blocks
 from numpynet.typing import Array
 from numpynet.workers import run
+
+BLOCK = 1 << 16
+"""Numbers that a thread updates at a time."""
 
 
 def average_update(average: Array, weight: Array, share: float) -> None:
     """See `numpynet.functional.average_update`."""
-    parts = list(blocks(average, weight))
-    run(lambda i: functional.average_update(*parts[i], share), len(parts))
+    if not (average.flags.c_contiguous and weight.flags.c_contiguous):
+        functional.average_update(average, weight, share)
+        return
+    a, w = average.reshape(-1), weight.reshape(-1)
+
+    def block(i: int) -> None:
+        part = slice(i * BLOCK, (i + 1) * BLOCK)
+        functional.average_update(a[part], w[part], share)
+
+    run(block, -(-a.size // BLOCK))

@@ -1,16 +1,16 @@
-"""A free list of memory: what was large and is no longer used serves again.
+"""A free list of memory: large arrays that are no longer used are recycled.
 
-A fresh array of many megabytes is costly: the system clears every page of it when it is first touched. An array of
-`empty` belongs to whoever holds it, and nobody gives it back: its memory is free again when nothing lies in it.
+A fresh array of many megabytes is costly: the system clears each of its pages when it is first touched. An array from
+`empty` is used like any other and never given back by hand: its memory is free again when no array lies in it.
 
-It begins at a multiple of 64 bytes, a line of the processor's cache. What malloc gives begins 16 bytes after one, so
-that every vector of 64 bytes that is read from it lies in two lines.
+The memory starts at a multiple of 64 bytes, the length of a cache line. What malloc returns starts 16 bytes after
+such a multiple, so each 64-byte vector read from it would touch two cache lines.
 
-So much is kept as was ever in use at once, and SPARE: a network that sees images of ever new sizes asks for memory of
-ever new sizes, and those asked for longest ago are let go.
+The list keeps as many bytes as were ever in use at once, plus SPARE. A network that sees images of ever new sizes asks
+for memory of ever new sizes; the sizes that were asked for longest ago are dropped first.
 
-There is no lock: what is done to a list or a dict here is whole in itself in every interpreter. So a loan may end
-anywhere, also in the midst of `empty`, and a process may be forked at any moment.
+There is no lock: every single change of a list or dict here is atomic in every interpreter. So a loan may end anywhere,
+even in the middle of `empty`, and a process may be forked at any moment.
 """
 
 import itertools
@@ -22,31 +22,31 @@ from numpy.typing import DTypeLike
 from numpynet.typing import AnyArray
 
 LEAST = 1 << 16
-"""Bytes from which it pays."""
+"""Bytes of the smallest array worth recycling."""
 
 LINE = 64
-"""Bytes of a line of the cache."""
+"""Bytes per cache line."""
 
 SPARE = 1 << 29
-"""Bytes in which nothing lies that are kept whatever is in use."""
+"""Free bytes that are kept on top of the most that were ever in use."""
 
 _free: dict[int, list[AnyArray]] = {}
-"""By size: memory in which nothing lies."""
+"""Free memory, by its size."""
 _asked: dict[int, int] = {}
-"""By size: when it was asked for last, counted in calls."""
+"""The number of the call that last asked for a size, by size."""
 _lent: dict[int, int] = {}
-"""By the id of a loan: its size."""
+"""The size of each loan, by its id."""
 _calls = itertools.count()
 _most_lent = 0
-"""Bytes in use at once, as far as was seen when fresh memory was needed."""
+"""The most bytes in use at once, seen at the moments when fresh memory was needed."""
 
 
 class _Loan:
-    """Memory in use. It is no array, but what NumPy calls an array's base.
+    """Memory in use: not an array, but what NumPy calls an array's base.
 
-    Every array, view of a view, memoryview or tensor that lies in the memory keeps its base alive (the array interface
-    promises so), directly or through others. When the last of them goes, so does the loan, and gives the memory back.
-    It does not count who refers to it: interpreters differ in what they count.
+    Every array, view of a view, memoryview or tensor in the memory keeps its base alive, directly or through others:
+    the array interface promises it. When the last of them is deleted, so is the loan, which then frees the memory.
+    Nothing here reads reference counts, which differ between interpreters.
     """
 
     __slots__ = ("__array_interface__", "_home", "_memory")
@@ -62,7 +62,7 @@ class _Loan:
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
-    """As numpy.empty, in memory of arrays of the same size that nobody uses any more, if there is any."""
+    """As numpy.empty, in the recycled memory of an array of the same size in bytes, if there is one."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LEAST:
         return np.empty(shape, dtype)
@@ -71,27 +71,27 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
     try:
         memory = home.pop()
     except IndexError:
-        _let_go(size)
-        memory = _from_line(size)
+        _drop_excess(size)
+        memory = from_line(size)
     return np.asarray(_Loan(memory, home)).view(dtype).reshape(shape)
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
-    """As numpy.zeros, in the same way."""
+    """As numpy.zeros, in recycled memory if there is any."""
     array = empty(shape, dtype)
     array[...] = 0
     return array
 
 
-def _from_line(size: int) -> AnyArray:
-    """Fresh memory of so many bytes that begins with a line of the cache."""
+def from_line(size: int) -> AnyArray:
+    """Fresh memory of `size` bytes that starts at the start of a cache line."""
     memory = np.empty(size + LINE, np.uint8)
     begin = -memory.ctypes.data % LINE
     return memory[begin : begin + size]
 
 
-def _let_go(size: int) -> None:
-    """Before fresh memory of `size` bytes is made: forget what is kept beyond the limit, least recent sizes first."""
+def _drop_excess(size: int) -> None:
+    """Drop free memory beyond the limit, least recent sizes first, before `size` fresh bytes are allocated."""
     global _most_lent
     _most_lent = max(_most_lent, size + sum(list(_lent.values())))
     excess = sum(size * len(home) for size, home in list(_free.items())) - SPARE - _most_lent
@@ -104,7 +104,7 @@ def _let_go(size: int) -> None:
 
 
 def clear() -> None:
-    """Forget all memory that is kept; what is in use now will not come back either."""
+    """Drop all free memory; memory that is in use now will not be recycled either."""
     global _most_lent
     _free.clear()
     _asked.clear()

@@ -1,8 +1,8 @@
-"""`njit`, as Numba's, with a cache on disk that never stands in the way.
+"""`njit` as in Numba, with a cache on disk that can fail without stopping the program.
 
-Numba keeps compiled code in files, so that a process need not compile for half a minute before its first step. Here
-these files are a help and no more: where there is no folder to keep them in, a file is damaged, cut off or another's,
-or the disk is full, the code is compiled anew. Numba itself would raise, at every start.
+Numba keeps compiled code in files, so that a process need not compile for half a minute before its first step. Numba
+itself raises, at every start, if there is no folder for the files, the disk is full, or a file is damaged, cut off or
+belongs to somebody else. Here the code is compiled again in all these cases.
 """
 
 import functools
@@ -17,23 +17,23 @@ from typing import Any, BinaryIO
 try:
     import numba
     from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
-except Exception as error:  # whatever a Numba and a NumPy that do not fit come up with
+except Exception as error:  # a Numba and a NumPy that do not fit may raise anything
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ImportError(f"Numba cannot be loaded ({reason})", name="numba") from error
 
 DIGEST = hashlib.sha256().digest_size
 HAS_HOME = Path(os.path.expanduser("~")).is_absolute()  # noqa: PTH111 (Path's raises where there is none)
-"""Without one Numba would make a folder named "~" wherever the process happens to be."""
+"""Without a home, Numba would make a folder named "~" in the working directory."""
 
 
 class DamagedError(Exception):
-    """A file of the cache that is not as it was written."""
+    """A file of the cache differs from what was written."""
 
 
 class _Files(IndexDataCacheFile):
-    """A function's files, each with its checksum at its end: damaged machine code would end the process, or worse.
+    """A function's files. Each ends with its checksum, since damaged machine code would crash the process, or worse.
 
-    With the code goes what it was compiled for: two processes that compile at once may both take the same name.
+    A file holds the code and the key it was compiled for: two processes that compile at once may pick the same name.
     """
 
     def save(self, key: Any, data: Any) -> None:
@@ -62,7 +62,7 @@ class _Files(IndexDataCacheFile):
 
 
 class _Place(CompileResultCacheImpl):
-    """Where a function's files are: a folder beside the code, or the user's own, or where NUMBA_CACHE_DIR says."""
+    """The folder of a function's files: NUMBA_CACHE_DIR, or beside the code, or the user's cache folder."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not HAS_HOME:
@@ -71,7 +71,7 @@ class _Place(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """A function's compiled code on disk. RuntimeError or OSError where there is no place for it."""
+    """A function's compiled code on disk. RuntimeError or OSError if there is no folder for it."""
 
     _impl_class = _Place
 
@@ -83,7 +83,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # whatever unpickling what is not a pickle may raise
+        except Exception:  # unpickling what is no pickle may raise anything
             with suppress(Exception):
                 self.flush()
             return None
@@ -94,12 +94,12 @@ class _Cache(FunctionCache):
 
 
 def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """As numba.njit with these options; without the cache where there is no place for it."""
+    """As numba.njit with these options; without the cache if there is no folder for it."""
 
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
         if cache:
-            with suppress(Exception):  # Numba says RuntimeError; what it meets on the way may be anything
+            with suppress(Exception):  # RuntimeError, or whatever Numba met on the way
                 dispatcher._cache = _Cache(function)
         return dispatcher
 
@@ -107,20 +107,20 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def cache_folder(dispatcher: Any) -> Path | None:
-    """Where a compiled function's code is kept; None where it is compiled in every process."""
+    """The folder of a compiled function's code; None if every process compiles it."""
     path = dispatcher._cache.cache_path
     return None if path is None else Path(path)
 
 
 @functools.cache
 def _sources() -> str:
-    """A checksum of all kernels: one is compiled into another, and Numba itself looks only at the outer one's file."""
+    """A checksum of all kernels. One is compiled into another, but Numba checks only the file of the outer one."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _check(path: str) -> None:
-    """DamagedError where a file is not as `_Files` wrote it. OK where there is none."""
+    """DamagedError if a file differs from what `_Files` wrote. No file is no error."""
     with suppress(FileNotFoundError):
         content = Path(path).read_bytes()
         if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:

@@ -19,12 +19,12 @@ class Factors(NDArrayOperatorsMixin):
     A weight's gradient dout^T x is a sum of N outer products, one per image. For the network's fc1 and 10 images the
     factors hold 0.4 million numbers, the product 147 million. The fast Adam multiplies out a few rows at a time.
 
-    It acts as the array. Every operator, NumPy function, method and index that reads it makes the product, works on
-    that and keeps nothing, so reading changes nothing. The sum of two Factors has more rows, and is no product either.
-    What writes into it (`grad *= 0.5`, `grad[0] = 0`, `out=grad`) turns it into an array for good: `array` then holds
-    the numbers. np.asarray gives a read-only array, since what is written into that would be lost.
+    It acts as the array. Reading it (an operator, a NumPy function, a method, an index) makes the product, uses it and
+    keeps nothing, so reading changes nothing. The sum of two Factors is one with more rows. Writing into it
+    (`grad *= 0.5`, `grad[0] = 0`, `out=grad`) stores the product in `array`, which stands for the factors from then on.
+    np.asarray returns a read-only array, since what is written into that one would be lost.
 
-    left: (N, O), dout. right: (N, I), x. ValueError if their shapes or dtypes do not go together.
+    left: (N, O), dout. right: (N, I), x. ValueError if their shapes or dtypes do not fit each other.
     """
 
     ndim = 2
@@ -59,7 +59,7 @@ class Factors(NDArrayOperatorsMixin):
         """The array: a fresh one, unless something was written into this one."""
         return self.left.T @ self.right if self.array is None else self.array  # (O, N) @ (N, I) -> (O, I)
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         if self.array is not None:
             return np.array(self.array, dtype, copy=copy)
         if copy is False:

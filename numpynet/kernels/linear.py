@@ -1,8 +1,9 @@
-"""Linear for few images, which streams its weight once; the mathematics stands in numpynet/functional/linear.py.
+"""Linear for few images, which reads its weight once; the mathematics stands in numpynet/functional/linear.py.
 
-With few images a Linear is bound by reading its weight, 0.6 GB for the network's fc1. BLAS copies it into an order of
-its own first, which costs more than the product. Here four rows of the weight are read a tile at a time and used for
-all images, two of which share each number that was read; the images' tile stays in the second cache.
+With few images, a Linear takes as long as reading its weight takes: 0.6 GB for the network's fc1. BLAS first copies the
+weight into an order of its own, which costs more than the product. Here four rows of the weight are read a tile at a
+time and used for all images, which share each number that is read two by two. The images' tile stays in the second
+cache.
 
 Every sum is made in the same order, whatever the number of threads.
 """
@@ -21,13 +22,13 @@ from numpynet.typing import Array
 from numpynet.workers import run
 
 LEAST = 1 << 20
-"""Numbers in the weight from which threads pay."""
+"""Numbers in the smallest weight for which threads pay."""
 
 MOST_IMAGES = 64
-"""With more images, BLAS's copying is worth its while."""
+"""With more images than this, BLAS is faster in spite of its copying."""
 
 TILE = 2048
-"""Columns of the weight that are worked on together."""
+"""Columns of the weight that are used together."""
 
 ROWS = 128
 """Rows of the weight that a thread takes at a time; a multiple of 4."""
@@ -39,14 +40,18 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
         return functional.linear(x, weight, bias)
     x = np.ascontiguousarray(x)
     out = np.zeros((len(x), len(weight)), x.dtype)
-    run(lambda i: weigh(x, weight, out, i * ROWS, min(len(weight), (i + 1) * ROWS), TILE), -(-len(weight) // ROWS))
+
+    def block(i: int) -> None:
+        add_products(x, weight, out, i * ROWS, min(len(weight), (i + 1) * ROWS), TILE)
+
+    run(block, -(-len(weight) // ROWS))
     if bias is not None:
         out += bias
     return out, LinearCache(x, weight, bias is not None)
 
 
 def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array | Factors, Array | None]:
-    """See `numpynet.functional.linear_backward`; dweight comes as its two factors where the weight is large."""
+    """See `numpynet.functional.linear_backward`; dweight comes as Factors if the weight is large."""
     of_forward("linear_backward", cache, LinearCache)
     of_output("linear_backward", dout, (len(cache.x), len(cache.weight)))
     x, weight = cache.x, cache.weight
@@ -54,19 +59,25 @@ def linear_backward(dout: Array, cache: LinearCache) -> tuple[Array, Array | Fac
         return functional.linear_backward(dout, cache)
     dout = np.ascontiguousarray(dout)
     dx = empty(x.shape, x.dtype)
-    run(lambda i: send_back(dout, weight, dx, i * TILE, min(x.shape[1], (i + 1) * TILE)), -(-x.shape[1] // TILE))
-    return dx, Factors(_kept(dout), _kept(x)), dout.sum(axis=0) if cache.has_bias else None
+
+    def block(i: int) -> None:
+        set_dx(dout, weight, dx, i * TILE, min(x.shape[1], (i + 1) * TILE))
+
+    run(block, -(-x.shape[1] // TILE))
+    dweight = Factors(_copy(dout), _copy(x))
+    dbias = dout.sum(axis=0) if cache.has_bias else None
+    return dx, dweight, dbias
 
 
-def _kept(array: Array) -> Array:
-    """A copy: the gradient outlives the call, and whoever made the array may fill it with the next batch."""
+def _copy(array: Array) -> Array:
+    """A copy for the gradient, which must stay the same if the caller fills the array with the next batch."""
     copy = empty(array.shape, array.dtype)
     copy[...] = array
     return copy
 
 
 def _streams(x: Array, weight: Array, bias: Array | None = None) -> bool:
-    """Whether the loops below are made for it; what is wrong or small goes to the readable function."""
+    """Whether the loops below can do it. What is wrong or small goes to the readable function."""
     return bool(
         compiled(x, weight, optional=(bias,))
         and weight.size >= LEAST
@@ -79,13 +90,13 @@ def _streams(x: Array, weight: Array, bias: Array | None = None) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def weigh(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
+def add_products(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
     """out[:, begin:end] += x weight[begin:end]^T."""
     N, size = x.shape
     for left in range(0, size, tile):
         right = min(size, left + tile)
         for o in range(begin, end, 4):
-            p, q, r = min(o + 1, end - 1), min(o + 2, end - 1), min(o + 3, end - 1)  # of the last rows, some twice
+            p, q, r = min(o + 1, end - 1), min(o + 2, end - 1), min(o + 3, end - 1)  # the last row may come twice
             w0, w1, w2, w3 = (
                 weight[o, left:right],
                 weight[p, left:right],
@@ -98,9 +109,9 @@ def weigh(x, weight, out, begin, end, tile):  # type: ignore[no-untyped-def]
                     out[n, o + j] += sums[j]
                     out[n + 1, o + j] += sums[4 + j]
             if N % 2:
-                rest = four_products(w0, w1, w2, w3, x[N - 1, left:right])
+                sums = four_products(w0, w1, w2, w3, x[N - 1, left:right])
                 for j in range(min(4, end - o)):
-                    out[N - 1, o + j] += rest[j]
+                    out[N - 1, o + j] += sums[j]
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
@@ -132,18 +143,18 @@ def eight_products(w0, w1, w2, w3, x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def send_back(dout, weight, dx, left, right):  # type: ignore[no-untyped-def]
+def set_dx(dout, weight, dx, left, right):  # type: ignore[no-untyped-def]
     """dx[:, left:right] = dout weight[:, left:right]."""
     N, rows = dout.shape
     dx[:, left:right] = 0
-    whole = rows // 4 * 4
-    for o in range(0, whole, 4):
+    fours = rows // 4 * 4
+    for o in range(0, fours, 4):
         for n in range(0, N - 1, 2):
             add_four_to_two(dx[n, left:right], dx[n + 1, left:right], dout[n], dout[n + 1], weight, o, left, right)
         if N % 2:
             add_four_to_one(dx[N - 1, left:right], dout[N - 1], weight, o, left, right)
-    for o in range(whole, rows):
+    for o in range(fours, rows):
         for n in range(N):
-            target, factor, row = dx[n, left:right], dout[n, o], weight[o, left:right]
-            for k in range(target.size):
-                target[k] += factor * row[k]
+            dx_row, dout_no, weight_row = dx[n, left:right], dout[n, o], weight[o, left:right]
+            for k in range(dx_row.size):
+                dx_row[k] += dout_no * weight_row[k]

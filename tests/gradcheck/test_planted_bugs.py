@@ -119,7 +119,7 @@ OTHER_BUGS = {
     ),
     "Adam without bias correction": (
         ("adam", "adam_update"),
-        ("m_hat = exp_avg / (1 - beta1**step)", "m_hat = exp_avg"),
+        ("m_hat = m / (1 - beta1**step)", "m_hat = m"),
         "test_adam_first_step_has_length_lr_whatever_the_gradient",
     ),
     "Adam with eps inside the root": (

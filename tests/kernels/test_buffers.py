@@ -141,8 +141,8 @@ def test_a_cycle_gives_its_memory_back_when_it_is_collected():
 
 def test_memory_may_come_back_in_the_midst_of_asking_for_some(monkeypatch):
     """As when the garbage collector runs just then."""
-    held, real = [empty(SHAPE, np.uint8)], buffers._from_line
-    monkeypatch.setattr(buffers, "_from_line", lambda size: (held.clear(), real(size))[1])
+    held, real = [empty(SHAPE, np.uint8)], buffers.from_line
+    monkeypatch.setattr(buffers, "from_line", lambda size: (held.clear(), real(size))[1])
     arrays = [empty(SHAPE, np.uint8) for _ in range(3)]
     assert len({place(array) for array in arrays}) == 3
 

@@ -108,8 +108,8 @@ def test_an_array_of_it_is_read_only_and_a_copy_is_not():
     for array in (np.asarray(pair), pair.T, pair[:, 1]):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
-    for copy in (np.array(pair), pair.copy(), pair.astype(np.float64)):
-        copy[...] = 0
+    for fresh in (np.array(pair), pair.copy(), pair.astype(np.float64)):
+        fresh[...] = 0
     assert np.asarray(pair, np.float32).dtype == np.float32
     with pytest.raises(ValueError, match="without a copy"):
         np.asarray(pair, copy=False)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from numpynet import Adam, KeypointNet, SmoothL1Loss, functional, kernels, use
+from numpynet import Adam, KeypointNet, Linear, SmoothL1Loss, functional, kernels, use
+from numpynet.kernels.buffers import LINE
 from numpynet.kernels.factors import Factors
 from numpynet.kernels.linear import MOST_IMAGES, TILE
 
@@ -88,3 +89,20 @@ def test_blas_keeps_to_one_thread_while_the_kernels_run_and_gets_its_threads_bac
         with use("fast"):
             assert set(blas()) == {1}
         assert blas() == before
+
+
+def test_weights_and_moments_start_at_a_cache_line_under_the_fast_kernels():
+    with use("fast"):
+        layer = Linear(33, 31, rng=0)
+        optimizer = Adam(layer.parameters())
+        layer.backward(*layer.forward(np.ones((2, 33), np.float32)))
+        optimizer.step()
+    state = {key: array for key, array in optimizer.state_dict().items() if array.ndim}
+    assert len(state) == 4
+    for array in (layer.weight.data, layer.bias.data, *state.values()):
+        assert array.ctypes.data % LINE == 0
+    assert not np.array_equal(layer.weight.data, Linear(33, 31, rng=0).weight.data), "a step was made"
+    first = kernels.zeros((5000,), np.float32)
+    first += 1
+    del first
+    assert (kernels.zeros((5000,), np.float32) == 0).all()
