@@ -377,7 +377,7 @@ def test_batch_norm(affine, given, dtype):
     expected, readable = functional.batch_norm(x, weight, bias, **statistics, eps=0.03)
     same(out, expected, dtype)
     for got, want in zip(
-        batch_norm.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),
+        functional.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),
         functional.running_update(np.ones(2, dtype), np.ones(2, dtype), readable, 0.3),
         strict=True,
     ):
