@@ -104,8 +104,7 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
 def _readable(cache: BatchNormCache) -> functional.BatchNormCache:
     """The cache of the readable function, made from that of the kernel."""
     x_hat = (cache.x - cache.mean[:, None]) * cache.inv_std[:, None]  # (N, C, pixels) - (C, 1)
-    _, *others, shape = cache
-    return functional.BatchNormCache(x_hat.reshape(shape), *others)
+    return functional.BatchNormCache(x_hat.reshape(cache.shape), *cache[1:-1])  # all but x and shape
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
