@@ -71,8 +71,9 @@ def max_pool2d(
     for kh, kw, rows, columns in window_slices(kernel, stride, dilation, (OH, OW)):
         candidate = xp[:, :, rows, columns]  # (N, C, OH, OW)
         better = (candidate > out) | np.isnan(candidate)
-        winner[better] = kh * KW + kw
         np.maximum(out, candidate, out=out)
+        # This is winner[better] = kh * KW + kw, many times as fast. The numbers rise, so the maximum keeps the new one.
+        np.maximum(winner, better * winner.dtype.type(kh * KW + kw), out=winner)
     return out, MaxPool2dCache(winner, x.shape, xp.shape[2:], kernel, stride, padding, dilation)
 
 

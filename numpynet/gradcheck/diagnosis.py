@@ -95,12 +95,12 @@ def _places(wrong: AnyArray, coverage: AnyArray | None) -> str:
         return ""
     places: AnyArray = np.any(wrong, axis=(0, 1))  # (N, C, H, W) -> (H, W)
     if coverage is not None and (coverage > 1).any() and (coverage <= 1).any() and not places[coverage <= 1].any():
-        return "wrong only where windows overlap: = where += is needed"
+        return "wrong only where windows overlap: += is needed, not ="
     inside = places[1:-1, 1:-1]
     if inside.size and not inside.any():
         return "wrong only at the border: padding"
     if coverage is not None and (coverage == 0).any() and places[coverage == 0].any():
-        return "not zero where no window looks: stride or dilation is left out"
+        return "not zero where no window looks: stride or dilation is missing"
     return ""
 
 
