@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from numpynet.checks import whole
-from numpynet.typing import Batch, Seed
+from numpynet.typing import Array, Batch, Seed
 
 Sample = TypeVar("Sample", covariant=True)
 

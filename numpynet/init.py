@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from numpynet.checks import whole
-from numpynet.dispatch import ops
+from numpynet.dispatch import F
 from numpynet.typing import Array, Seed
 
 MOST_WEIGHTS = 1 << 30
@@ -42,10 +42,10 @@ def kaiming_uniform(shape: tuple[int, ...], fan_in: int, rng: Seed, dtype: DType
         left[0] -= math.prod(shape)
         if left[0] < 0:
             raise ValueError("the network has more weights than it may have, or than the file holds")
-        return ops().empty(shape, dtype)
+        return F.empty(shape, dtype)
     whole(fan_in, "kaiming_uniform: fan_in")
     bound = 1 / math.sqrt(fan_in)
-    numbers = ops().empty(shape, np.float32)
+    numbers = F.empty(shape, np.float32)
     np.random.default_rng(rng).random(dtype=np.float32, out=numbers)
     numbers *= 2 * bound
     numbers -= bound

@@ -106,8 +106,8 @@ class Adam(Optimizer):
     def update(self, param: Array, grad: Array, state: dict[str, AnyArray]) -> None:
         if not state:
             state["step"] = np.zeros((), np.int64)
-            state["exp_avg"] = ops().zeros(param.shape, param.dtype)
-            state["exp_avg_sq"] = ops().zeros(param.shape, param.dtype)
+            state["exp_avg"] = F.zeros(param.shape, param.dtype)
+            state["exp_avg_sq"] = F.zeros(param.shape, param.dtype)
         state["step"] += 1
         F.adam_update(
             param,

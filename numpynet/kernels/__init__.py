@@ -1,7 +1,12 @@
-"""The operations of `numpynet.functional`, made fast: compiled loops, all threads, no array written that need not be.
+"""The operations of `numpynet.functional`, made fast: compiled loops, several threads, few passes over the memory.
 
-Same names, same arguments, same results to within rounding; `numpynet.use("fast")` has the layers call them. What a
-kernel is not made for (another dtype, a rare geometry, an error to be reported) goes to the readable function.
+The names, the arguments and, to within rounding, the results are the same. After `numpynet.use("fast")` the layers
+call these functions. A kernel passes on to the readable function what it is not made for: another dtype, a rare
+geometry, or arguments that do not fit, so that the error message is the same. Functions that a kernel would not make
+faster are the readable ones themselves.
+
+Each kernel's file begins with the function and ends with its compiled loops. They use the names of the readable
+function of the same file name (weight, bias, mean, inv_std, dout, dx, ...), and their docstrings give the formula.
 """
 
 from threadpoolctl import threadpool_limits
@@ -15,6 +20,8 @@ from numpynet.functional import (
     mse_loss_backward,
     running_update,
     sgd_update,
+    smooth_l1_loss,
+    smooth_l1_loss_backward,
     upsample_nearest2d,
     upsample_nearest2d_backward,
     wing_loss,
@@ -29,7 +36,6 @@ from numpynet.kernels.linear import linear, linear_backward
 from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.memory import empty, zeros
 from numpynet.kernels.relu import relu, relu_backward
-from numpynet.kernels.smooth_l1_loss import smooth_l1_loss, smooth_l1_loss_backward
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 
 __all__ = [
@@ -71,7 +77,7 @@ _limits: threadpool_limits | None = None
 
 
 def activate() -> None:
-    """Hold BLAS to one thread, from `use("fast")` on: the kernels' own threads call it side by side."""
+    """Limit BLAS to one thread while "fast" is in use: the kernels' own threads call it at the same time."""
     global _limits
     if _limits is None:
         _limits = threadpool_limits(limits=1, user_api="blas")

@@ -1,9 +1,9 @@
-"""Batch norm, a channel a thread; the mathematics stands in numpynet/functional/batch_norm.py.
+"""Batch norm, one channel per task of the pool; the mathematics is in numpynet/functional/batch_norm.py.
 
-The readable one keeps x_hat, and makes several arrays of x's size on the way. Here x itself is kept, which the layer
-before has made anyway, and x_hat = (x - mean) inv_std is computed again where it is needed: the backward pass reads x
-and dout twice and writes dx once. Sums are accumulated in float64, and the variance is that of the centred numbers, as
-there.
+The readable function makes several arrays of x's size and keeps x_hat. This one keeps x, which is the previous layer's
+output and exists anyway, and computes x_hat = (x - mean) inv_std again when it needs it. So the backward pass reads x
+and dout twice and writes dx once. As in the readable function, sums are made in float64, and the variance is the mean
+square of x - mean.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,6 @@ import numpy as np
 from numpynet import functional
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
-from numpynet.functional.batch_norm import running_update as running_update
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
@@ -22,16 +21,16 @@ from numpynet.workers import run
 
 
 class BatchNormCache(NamedTuple):
-    """What `batch_norm_backward` needs; mean, var and elements are read by `running_update`, too."""
+    """What `batch_norm_backward` and `running_update` need."""
 
     x: Array  # (N, C, pixels)
-    inv_std: Array  # (C,)
+    inv_std: Array  # (C,): 1 / std
     weight: Array | None  # (C,)
-    mean: Array  # (C,)
-    var: Array  # (C,)
-    elements: int
-    from_batch: bool
-    shape: tuple[int, ...]  # of the output
+    mean: Array  # (C,), given or the batch's
+    var: Array  # (C,), given or the batch's biased one
+    elements: int  # M, the number of elements in each channel
+    from_batch: bool  # False if mean and var were given
+    shape: tuple[int, ...]  # of x and of the output
 
 
 def batch_norm(
@@ -53,25 +52,24 @@ def batch_norm(
         or any(a is not None and a.shape != x.shape[1:2] for a in (weight, bias, mean, var))
         or not 0 < eps < np.inf
     ):
-        return functional.batch_norm(x, weight, bias, mean=mean, var=var, eps=eps)  # small, or wrong, which it says
+        return functional.batch_norm(x, weight, bias, mean=mean, var=var, eps=eps)  # it also reports what is wrong
     N, C = x.shape[:2]
     planes = np.ascontiguousarray(x).reshape(N, C, -1)  # (N, C, ...) -> (N, C, pixels)
     out = empty(planes.shape, x.dtype)
     from_batch = mean is None
-    mean_, var_ = (
-        (np.empty(C, x.dtype), np.empty(C, x.dtype)) if mean is None or var is None else (mean.copy(), var.copy())
-    )
+    used_mean = np.empty(C, x.dtype) if mean is None else mean.copy()
+    used_var = np.empty(C, x.dtype) if var is None else var.copy()
     inv_std = np.empty(C, x.dtype)
 
     def channel(c: int) -> None:
         if from_batch:
-            mean_[c], var_[c] = statistics(planes, c)
-        inv_std[c] = 1 / np.sqrt(var_[c] + x.dtype.type(eps))
+            used_mean[c], used_var[c] = statistics(planes, c)
+        inv_std[c] = 1 / np.sqrt(used_var[c] + x.dtype.type(eps))
         slope = inv_std[c] if weight is None else inv_std[c] * weight[c]
-        normalise(planes, out, c, mean_[c], slope, x.dtype.type(0) if bias is None else bias[c])
+        normalise(planes, out, c, used_mean[c], slope, x.dtype.type(0) if bias is None else bias[c])
 
     run(channel, C)
-    cache = BatchNormCache(planes, inv_std, weight, mean_, var_, x.size // C, from_batch, x.shape)
+    cache = BatchNormCache(planes, inv_std, weight, used_mean, used_var, x.size // C, from_batch, x.shape)
     return out.reshape(x.shape), cache
 
 
@@ -92,11 +90,11 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
 
     def channel(c: int) -> None:
         inv_std = cache.inv_std[c]
-        dbias[c], dweight[c] = gradient_sums(planes, cache.x, c, cache.mean[c], inv_std)
+        dbias[c], dweight[c] = affine_gradients(planes, cache.x, c, cache.mean[c], inv_std)
         slope = inv_std if cache.weight is None else inv_std * cache.weight[c]
         if cache.from_batch:
             input_gradient(planes, cache.x, dx, c, cache.mean[c], inv_std, slope, dbias[c] / M, dweight[c] / M)
-        else:  # x has no part in it: what is NaN there must not come in
+        else:  # dx = slope dout: a NaN in x must not reach it
             np.multiply(planes[:, c], slope, out=dx[:, c])
 
     run(channel, C)
@@ -104,55 +102,55 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
 
 
 def _readable(cache: BatchNormCache) -> functional.BatchNormCache:
-    """What the readable function would have kept."""
+    """The cache of the readable function, made from that of the kernel."""
     x_hat = (cache.x - cache.mean[:, None]) * cache.inv_std[:, None]  # (N, C, pixels) - (C, 1)
-    return functional.BatchNormCache(x_hat.reshape(cache.shape), *cache[1:-1])
+    return functional.BatchNormCache(x_hat.reshape(cache.shape), *cache[1:-1])  # all but x and shape
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def statistics(x, c):  # type: ignore[no-untyped-def]
-    """Mean and biased variance of channel c of x (N, C, pixels), summed in float64."""
+    """mean = sum(x) / M and var = sum((x - mean)^2) / M of channel c of x (N, C, pixels), with sums in float64."""
     total = 0.0
     for n in range(x.shape[0]):
-        plane = x[n, c]
-        for k in range(plane.size):
-            total += plane[k]
-    elements = x.shape[0] * x.shape[2]
-    mean = x.dtype.type(total / elements)
+        x_row = x[n, c]
+        for k in range(x_row.size):
+            total += x_row[k]
+    M = x.shape[0] * x.shape[2]
+    mean = x.dtype.type(total / M)
     squares = 0.0
     for n in range(x.shape[0]):
-        plane = x[n, c]
-        for k in range(plane.size):
-            centred = np.float64(plane[k] - mean)
+        x_row = x[n, c]
+        for k in range(x_row.size):
+            centred = np.float64(x_row[k] - mean)
             squares += centred * centred
-    return mean, x.dtype.type(squares / elements)
+    return mean, x.dtype.type(squares / M)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def normalise(x, out, c, mean, slope, bias):  # type: ignore[no-untyped-def]
-    """out = (x - mean) slope + bias, for channel c."""
+    """out = slope (x - mean) + bias for channel c, with slope = weight inv_std."""
     for n in range(x.shape[0]):
-        plane, target = x[n, c], out[n, c]
-        for k in range(plane.size):
-            target[k] = (plane[k] - mean) * slope + bias
+        x_row, out_row = x[n, c], out[n, c]
+        for k in range(x_row.size):
+            out_row[k] = (x_row[k] - mean) * slope + bias
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def gradient_sums(dout, x, c, mean, inv_std):  # type: ignore[no-untyped-def]
-    """sum(dout) and sum(dout x_hat) over channel c, in float64."""
-    total, along = 0.0, 0.0
+def affine_gradients(dout, x, c, mean, inv_std):  # type: ignore[no-untyped-def]
+    """dbias = sum(dout) and dweight = sum(dout x_hat) of channel c, with sums in float64."""
+    dbias, dweight = 0.0, 0.0
     for n in range(x.shape[0]):
-        plane, g = x[n, c], dout[n, c]
-        for k in range(plane.size):
-            total += g[k]
-            along += np.float64(g[k] * ((plane[k] - mean) * inv_std))
-    return x.dtype.type(total), x.dtype.type(along)
+        x_row, dout_row = x[n, c], dout[n, c]
+        for k in range(x_row.size):
+            dbias += dout_row[k]
+            dweight += np.float64(dout_row[k] * ((x_row[k] - mean) * inv_std))
+    return x.dtype.type(dbias), x.dtype.type(dweight)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def input_gradient(dout, x, dx, c, mean, inv_std, slope, level, stretch):  # type: ignore[no-untyped-def]
-    """dx = slope (dout - level - x_hat stretch), for channel c."""
+def input_gradient(dout, x, dx, c, mean, inv_std, slope, mean_dout, mean_dout_x_hat):  # type: ignore[no-untyped-def]
+    """dx = slope (dout - dbias / M - x_hat dweight / M) for channel c, with slope = weight inv_std."""
     for n in range(x.shape[0]):
-        plane, g, target = x[n, c], dout[n, c], dx[n, c]
-        for k in range(plane.size):
-            target[k] = slope * (g[k] - level - (plane[k] - mean) * inv_std * stretch)
+        x_row, dout_row, dx_row = x[n, c], dout[n, c], dx[n, c]
+        for k in range(x_row.size):
+            dx_row[k] = slope * (dout_row[k] - mean_dout - (x_row[k] - mean) * inv_std * mean_dout_x_hat)

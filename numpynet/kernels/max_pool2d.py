@@ -1,7 +1,7 @@
-"""Max pooling, an image's channel at a time; the mathematics stands in numpynet/functional/max_pool2d.py.
+"""Max pooling, one image per task of the pool of threads; the mathematics is in numpynet/functional/max_pool2d.py.
 
-The keypoint network's own pool, windows of 2 x 2 that do not overlap and no padding, has a loop of its own; every other
-pool goes through the readable one.
+Only the pool of the keypoint network has a compiled loop: windows of 2 x 2 that do not overlap, without padding. Every
+other pool goes to the readable function.
 """
 
 from typing import NamedTuple
@@ -22,8 +22,8 @@ from numpynet.workers import run
 class MaxPool2dCache(NamedTuple):
     """What `max_pool2d_backward` needs."""
 
-    winner: Array  # uint8, out's shape: which of the window's four elements, 0 to 3 in row-major order
-    shape: tuple[int, ...]
+    winner: Array  # (N, C, OH, OW), uint8: 2 kh + kw of each window's largest element
+    shape: tuple[int, ...]  # of x
 
 
 def max_pool2d(
@@ -64,8 +64,9 @@ def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2
     of_shape((N, C, H // 2, W // 2), "max_pool2d_backward", winner=cache.winner)
     of_output("max_pool2d_backward", dout, cache.winner.shape)
     if not compiled(dout):
-        two, none = (2, 2), (0, 0)
-        readable = functional.MaxPool2dCache(cache.winner, cache.shape, (H, W), two, two, none, (1, 1))
+        kernel = stride = (2, 2)
+        padding, dilation = (0, 0), (1, 1)
+        readable = functional.MaxPool2dCache(cache.winner, cache.shape, (H, W), kernel, stride, padding, dilation)
         return functional.max_pool2d_backward(dout, readable)
     dx = empty(cache.shape, dout.dtype)
     run(lambda n: unpool_image(dout[n], cache.winner[n], dx[n]), len(dout))
@@ -74,40 +75,43 @@ def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2
 
 @njit(nogil=True, cache=True)
 def pool_image(x, out, winner):  # type: ignore[no-untyped-def]
-    """Windows of 2 x 2; the first of equals wins, NaN beats all."""
+    """out = the largest element of each window of 2 x 2 of x (C, H, W). The first of equals wins, and NaN beats all."""
     for c in range(out.shape[0]):
-        for h in range(out.shape[1]):
-            upper, lower = x[c, 2 * h], x[c, 2 * h + 1]
-            target, who = out[c, h], winner[c, h]
-            for w in range(target.size):
-                best, number = upper[2 * w], np.uint8(0)
-                a, b, d = upper[2 * w + 1], lower[2 * w], lower[2 * w + 1]
-                if a > best or a != a:
-                    best, number = a, np.uint8(1)
-                if b > best or b != b:
-                    best, number = b, np.uint8(2)
-                if d > best or d != d:
-                    best, number = d, np.uint8(3)
-                target[w], who[w] = best, number
+        for oh in range(out.shape[1]):
+            upper, lower = x[c, 2 * oh], x[c, 2 * oh + 1]
+            out_row, winner_row = out[c, oh], winner[c, oh]
+            for ow in range(out_row.size):
+                largest, element = upper[2 * ow], np.uint8(0)
+                x1, x2, x3 = upper[2 * ow + 1], lower[2 * ow], lower[2 * ow + 1]
+                if x1 > largest or x1 != x1:
+                    largest, element = x1, np.uint8(1)
+                if x2 > largest or x2 != x2:
+                    largest, element = x2, np.uint8(2)
+                if x3 > largest or x3 != x3:
+                    largest, element = x3, np.uint8(3)
+                out_row[ow], winner_row[ow] = largest, element
 
 
 @njit(nogil=True, cache=True)
 def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
-    """Each dout to the place of its window's winner, zero everywhere else."""
+    """dx = dout at the winner of each window of one image, and 0 elsewhere."""
     for c in range(dx.shape[0]):
-        for r in range(dx.shape[1]):
-            target, h = dx[c, r], r // 2
-            windows = dout.shape[2] if h < dout.shape[1] else 0
+        for h in range(dx.shape[1]):
+            dx_row, oh = dx[c, h], h // 2
+            windows = dout.shape[2] if oh < dout.shape[1] else 0
             if windows:
-                unpool_row(dout[c, h], winner[c, h], target, np.uint8(r % 2 * 2))
-            for k in range(2 * windows, target.size):  # a last row or column that no window has seen
-                target[k] = 0
+                unpool_row(dout[c, oh], winner[c, oh], dx_row, np.uint8(h % 2 * 2))
+            for w in range(2 * windows, dx_row.size):  # a last row or column that belongs to no window
+                dx_row[w] = 0
 
 
 @njit(nogil=True, cache=True)
-def unpool_row(g, who, target, number):  # type: ignore[no-untyped-def]
-    """One row; its pixels are numbered `number` and `number` + 1 in their windows. See conv_block_loops.spread_row."""
-    zero = target.dtype.type(0)
-    for w in range(g.size):
-        target[2 * w] = g[w] if who[w] == number else zero
-        target[2 * w + 1] = g[w] if who[w] == number + 1 else zero
+def unpool_row(dout, winner, dx, element):  # type: ignore[no-untyped-def]
+    """One row of dx. Its pixels are in turn elements `element` and `element + 1` of their windows.
+
+    A function of its own for the reason given at conv_block.pooled_gradient_row.
+    """
+    zero = dx.dtype.type(0)
+    for ow in range(dout.size):
+        dx[2 * ow] = dout[ow] if winner[ow] == element else zero
+        dx[2 * ow + 1] = dout[ow] if winner[ow] == element + 1 else zero

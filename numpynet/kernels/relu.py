@@ -1,4 +1,4 @@
-"""ReLU and its gradient in blocks, by all threads; the mathematics stands in numpynet/functional/relu.py."""
+"""ReLU and its gradient, one block of numbers per task; the mathematics is in numpynet/functional/relu.py."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,13 @@ from numpynet.typing import Array
 from numpynet.workers import run
 
 BLOCK = 1 << 18
+"""Numbers in one task of the pool of threads."""
 
 
 class ReLUCache(NamedTuple):
-    """The output itself: it is positive, or NaN, where x was, and has to be kept for the next layer anyway."""
+    """What `relu_backward` needs: the output, which the next layer keeps anyway."""
 
-    out: Array
+    out: Array  # of x's shape; positive or NaN exactly where x is
 
 
 def relu(x: Array) -> tuple[Array, ReLUCache | functional.ReLUCache]:
@@ -26,11 +27,11 @@ def relu(x: Array) -> tuple[Array, ReLUCache | functional.ReLUCache]:
     if not compiled(x):
         return functional.relu(x)
     out = empty(x.shape, x.dtype)
-    source, target = x.reshape(-1), out.reshape(-1)
+    x_line, out_line = x.reshape(-1), out.reshape(-1)
 
     def block(i: int) -> None:
         part = slice(i * BLOCK, (i + 1) * BLOCK)
-        np.maximum(source[part], 0, out=target[part])
+        np.maximum(x_line[part], 0, out=out_line[part])
 
     run(block, -(-x.size // BLOCK))
     return out, ReLUCache(out)
@@ -45,19 +46,19 @@ def relu_backward(dout: Array, cache: ReLUCache | functional.ReLUCache) -> Array
     if not compiled(dout, cache.out):
         return functional.relu_backward(dout, functional.ReLUCache(~(cache.out <= 0)))
     dx = empty(dout.shape, dout.dtype)
-    source, target, out = dout.reshape(-1), dx.reshape(-1), cache.out.reshape(-1)
+    dout_line, out_line, dx_line = dout.reshape(-1), cache.out.reshape(-1), dx.reshape(-1)
 
     def block(i: int) -> None:
         part = slice(i * BLOCK, (i + 1) * BLOCK)
-        let_through(source[part], out[part], target[part])
+        input_gradient(dout_line[part], out_line[part], dx_line[part])
 
     run(block, -(-dout.size // BLOCK))
     return dx
 
 
 @njit(nogil=True, cache=True)
-def let_through(g, y, dx):  # type: ignore[no-untyped-def]
-    """dx = g where y is positive or NaN, and zero elsewhere."""
+def input_gradient(dout, out, dx):  # type: ignore[no-untyped-def]
+    """dx = dout if not out <= 0, and 0 otherwise: a NaN passes."""
     zero = dx.dtype.type(0)
     for k in range(dx.size):
-        dx[k] = zero if y[k] <= 0 else g[k]
+        dx[k] = zero if out[k] <= 0 else dout[k]

@@ -1,4 +1,4 @@
-"""Soft argmax image by image, on all threads; the mathematics stands in numpynet/functional/soft_argmax2d.py."""
+"""Soft argmax, one image per task of the pool of threads, each by the readable function of the same name."""
 
 from numpynet import functional
 from numpynet.functional.arguments import of_forward, of_output
@@ -12,7 +12,7 @@ from numpynet.workers import run
 def soft_argmax2d(x: Array) -> tuple[Array, SoftArgmax2dCache]:
     """See `numpynet.functional.soft_argmax2d`."""
     if not compiled(x) or x.ndim != 4 or not x.size:
-        return functional.soft_argmax2d(x)  # says what is wrong
+        return functional.soft_argmax2d(x)  # it also reports what is wrong
     N, K = x.shape[:2]
     share, position = empty(x.shape, x.dtype), empty((N, K, 2), x.dtype)
 
@@ -35,8 +35,8 @@ def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
 
     def image(n: int) -> None:
         part = slice(n, n + 1)
-        one = SoftArgmax2dCache(cache.share[part], cache.position[part])
-        dx[part] = functional.soft_argmax2d_backward(dout[part], one)
+        part_cache = SoftArgmax2dCache(cache.share[part], cache.position[part])
+        dx[part] = functional.soft_argmax2d_backward(dout[part], part_cache)
 
     run(image, len(dx))
     return dx

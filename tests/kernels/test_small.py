@@ -1,12 +1,18 @@
-"""Every kernel beside the readable function, on arrays so small that compiled loops can also be run uncompiled.
+"""Every kernel beside the readable function, on arrays of a few numbers.
 
-The sizes from which a kernel pays, and those of its pieces, are made small, so that each test has several pieces, the
-last of them shorter. Nothing may be handed on to the readable function: that would compare it with itself.
-`tests.mutation` runs this file with NUMBA_DISABLE_JIT=1.
+The arrays are small because `tests.mutation` runs this file with NUMBA_DISABLE_JIT=1, a thousand times, and compiled
+loops that run uncompiled are slow. But a kernel does most of its work only with large arrays: it passes small ones on
+to the readable function, and makes a single piece of what it would otherwise cut for several threads. So the kernels
+are made to believe that everything is large:
+
+- the sizes from which a kernel pays, and the sizes of its pieces, are set to a few numbers (`small_pieces`, `cut`):
+  each test has several pieces, and the last of them is smaller than the others;
+- `functional`, as the kernels see it, is replaced by `Nothing`: a call that is passed on to the readable function
+  fails, because the test would then compare that function with itself;
+- `empty` returns NaN everywhere (`poisoned`): an element that a kernel forgets to write shows.
 """
 
 import importlib
-import zlib
 from functools import partial
 
 import numpy as np
@@ -14,46 +20,53 @@ import pytest
 
 from numpynet import functional
 from numpynet.kernels.factors import Factors
+from numpynet.kernels.windows import geometry_of
 from numpynet.workers import set_threads
+from tests.seeds import seeded
 
-conv2d, conv_block, strips, linear, adam, batch_norm, relu, max_pool2d, smooth_l1_loss = (
+conv2d, conv_block, strips, linear, adam, batch_norm, relu, max_pool2d = (
     importlib.import_module(f"numpynet.kernels.{name}")
     for name in (
-        "conv2d", "conv_block", "strips", "linear", "adam", "batch_norm", "relu", "max_pool2d", "smooth_l1_loss"
+        "conv2d", "conv_block", "strips", "linear", "adam", "batch_norm", "relu", "max_pool2d"
     )
 )  # fmt: skip
-RNG = np.random.default_rng()
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 
 
 class Nothing:
-    """In place of `numpynet.functional`: types, but no function may be called."""
+    """Stands in for `numpynet.functional`: the types are there, but every call of a function fails."""
 
     def __getattr__(self, name):
         if name.endswith("Cache"):
             return getattr(functional, name)
-        raise AssertionError(f"{name} was handed on to the readable function")
+        raise AssertionError(f"{name} was passed on to the readable function")
 
 
-@pytest.fixture(autouse=True)
-def numbers_of_its_own(request):
-    """Each test draws the same numbers, whichever others run."""
-    RNG.bit_generator.state = np.random.default_rng(zlib.crc32(request.node.name.encode())).bit_generator.state
+@pytest.fixture
+def rng(request):
+    """A generator of the test's own: its numbers do not depend on which other tests run."""
+    return seeded(request.node.name)
+
+
+@pytest.fixture
+def random(rng):
+    """random(shape, dtype): normal random numbers."""
+    return lambda shape, dtype: rng.standard_normal(shape).astype(dtype)
 
 
 def poisoned(shape, dtype):
-    """In place of an empty array: one of NaN, or of a number that stands for nothing."""
+    """Stands in for `empty`: an array of NaN, or of 77 if it is of integers."""
     return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype)
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d, smooth_l1_loss):
+    for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d):
         monkeypatch.setattr(module, "functional", Nothing())
     for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
-        monkeypatch.setattr(module, "empty", poisoned)  # what is never written shows
-    for name, value in {"PIXELS": 20, "SHARES": 2, "GROUPS": 2}.items():
+        monkeypatch.setattr(module, "empty", poisoned)
+    for name, value in {"STRIP_PIXELS": 20, "LEAST_STRIPS": 2, "GROUPS": 2}.items():
         monkeypatch.setattr(strips, name, value)
     for name, value in {"LEAST": 1, "TILE": 5, "ROWS": 8}.items():
         monkeypatch.setattr(linear, name, value)
@@ -67,14 +80,10 @@ def small_pieces(monkeypatch):
 
 @pytest.fixture(params=["rows", "images"])
 def cut(request, monkeypatch):
-    """Convolutions in strips of few rows, or of two images, the last of which remains alone."""
+    """Cut convolutions into strips of a few rows, or of two images; the third image is a strip of its own."""
     if request.param == "images":
-        for name in ("PIXELS", "WIDE"):
+        for name in ("STRIP_PIXELS", "WIDE"):
             monkeypatch.setattr(strips, name, 10**9)
-
-
-def random(shape, dtype):
-    return RNG.standard_normal(shape).astype(dtype)
 
 
 def same(got, expected, dtype):
@@ -87,7 +96,7 @@ def same(got, expected, dtype):
 
 
 def unchanged(arrays, call):
-    """What `call` gives; none of the arrays may change."""
+    """The result of `call`, which may change none of the arrays."""
     before = [a.copy() for a in arrays]
     result = call()
     for array, copy in zip(arrays, before, strict=True):
@@ -95,24 +104,39 @@ def unchanged(arrays, call):
     return result
 
 
-GEOMETRIES = [
-    (1, 0, 1, (3, 3)), (2, 1, 1, (3, 2)), ((1, 3), (0, 2), (2, 1), (2, 3)), (3, (2, 0), (1, 2), (1, 2)),
-    (1, 5, 1, (2, 2)), (1, 1, (1, 3), (2, 3)), (2, 0, (1, 2), (1, 3)), (1, 0, 1, (7, 8)),
-    (1, 0, 1, (1, 1)), (2, 0, 1, (1, 1)), ((2, 1), 0, 1, (1, 1)), (1, 1, 1, (1, 1)), (1, (0, 1), 1, (1, 1)),
-    # As wide as the image; then with windows whose outer columns or rows see nothing but padding.
-    (1, 1, 1, (3, 3)), (1, (2, 4), 2, (1, 5)), (1, (0, 1), 1, (2, 3)), ((2, 1), 1, 1, (3, 3)),
-    ((1, 2), (0, 4), 1, (1, 1)), (1, (0, 9), (1, 9), (1, 3)), (1, (9, 0), 1, (2, 1)), (1, (9, 1), (9, 1), (3, 3)),
-]  # fmt: skip
+GEOMETRIES = {  # kernel (KH, KW) and options, for images of 7 x 8 pixels
+    "plain": ((3, 3), {}),
+    "stride and padding": ((3, 2), {"stride": 2, "padding": 1}),
+    "everything by axis": ((2, 3), {"stride": (1, 3), "padding": (0, 2), "dilation": (2, 1)}),
+    "stride larger than the kernel": ((1, 2), {"stride": 3, "padding": (2, 0), "dilation": (1, 2)}),
+    "padding larger than the kernel": ((2, 2), {"padding": 5}),
+    "dilation by axis, padding": ((2, 3), {"padding": 1, "dilation": (1, 3)}),
+    "stride and dilation by axis": ((1, 3), {"stride": 2, "dilation": (1, 2)}),
+    "kernel as large as the image": ((7, 8), {}),
+    "1 x 1": ((1, 1), {}),
+    "1 x 1, stride": ((1, 1), {"stride": 2}),
+    "1 x 1, vertical stride": ((1, 1), {"stride": (2, 1)}),
+    "1 x 1, padding": ((1, 1), {"padding": 1}),
+    "1 x 1, horizontal padding": ((1, 1), {"padding": (0, 1)}),
+    "as wide as the image": ((3, 3), {"padding": 1}),
+    "as wide as the image, dilation": ((1, 5), {"padding": (2, 4), "dilation": 2}),
+    "as wide as the image, fewer rows": ((2, 3), {"padding": (0, 1)}),
+    "as wide as the image, vertical stride": ((3, 3), {"stride": (2, 1), "padding": 1}),
+    "1 x 1, as wide as the image by horizontal stride": ((1, 1), {"stride": (1, 2), "padding": (0, 4)}),
+    "outer columns see only padding": ((1, 3), {"padding": (0, 9), "dilation": (1, 9)}),
+    "outer rows see only padding": ((2, 1), {"padding": (9, 0)}),
+    "outer rows and columns of the kernel see only padding": ((3, 3), {"padding": (9, 1), "dilation": (9, 1)}),
+}
 
 
 @dtypes
 @pytest.mark.usefixtures("cut")
-@pytest.mark.parametrize(("stride", "padding", "dilation", "kernel"), GEOMETRIES, ids=str)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("bias", [True, False])
-def test_conv2d(stride, padding, dilation, kernel, bias, dtype):
+def test_conv2d(geometry, bias, dtype, random):
+    kernel, options = GEOMETRIES[geometry]
     x, weight = random((3, 2, 7, 8), dtype), random((4, 2, *kernel), dtype)
     b = random(4, dtype) if bias else None
-    options = {"stride": stride, "padding": padding, "dilation": dilation}
     out, cache = unchanged((x, weight), lambda: conv2d.conv2d(x, weight, b, **options))
     expected, readable = functional.conv2d(x, weight, b, **options)
     same(out, expected, dtype)
@@ -124,35 +148,40 @@ def test_conv2d(stride, padding, dilation, kernel, bias, dtype):
         same(got, want, dtype)
 
 
-@pytest.mark.parametrize("limit", ["STRIP", "PIXELS"])
+@pytest.mark.parametrize("limit", ["STRIP_BYTES", "STRIP_PIXELS"])
 def test_an_image_is_cut_into_strips_that_fit(monkeypatch, limit):
-    g = strips.geometry_of((2, 3, 30, 12), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
-    monkeypatch.setattr(strips, "PIXELS", 10**9)
-    monkeypatch.setattr(strips, limit, {"STRIP": 4 * (27 + 20) * 10 * 5, "PIXELS": 10 * 5}[limit])
+    g = geometry_of((2, 3, 30, 12), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
+    monkeypatch.setattr(strips, "STRIP_PIXELS", 10**9)
+    monkeypatch.setattr(strips, limit, {"STRIP_BYTES": 4 * (27 + 20) * 10 * 5, "STRIP_PIXELS": 10 * 5}[limit])
     cut = strips.strips_of(g, 2, 20, 4)
     assert (cut, cut.total) == ((1, 5, 6, 2, 28), 12)
-    assert [cut.where(i) for i in (0, 5, 7)] == [(0, 1, 0, 5), (0, 1, 25, 28), (1, 2, 5, 10)]
+    assert [cut.strip(i) for i in (0, 5, 7)] == [(0, 1, 0, 5), (0, 1, 25, 28), (1, 2, 5, 10)]
     monkeypatch.setattr(strips, limit, 1)
-    assert strips.strips_of(g, 2, 20, 4).rows == 1
+    assert strips.strips_of(g, 2, 20, 4).rows_per_strip == 1
     monkeypatch.setattr(strips, limit, 10**9)
-    assert strips.strips_of(g, 2, 20, 4).each == 1
+    assert strips.strips_of(g, 2, 20, 4).strips_per_image == 1
 
 
-@pytest.mark.parametrize("limit", ["STRIP", "PIXELS", "WIDE", "SHARES"])
+@pytest.mark.parametrize("limit", ["STRIP_BYTES", "STRIP_PIXELS", "WIDE", "LEAST_STRIPS"])
 def test_small_images_come_several_to_a_strip(monkeypatch, limit):
     """Three of ten, whichever limit it is that allows no more."""
-    g = strips.geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
-    for name, value in {"STRIP": 10**9, "PIXELS": 10**9, "WIDE": 10**9, "SHARES": 1}.items():
+    g = geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
+    for name, value in {"STRIP_BYTES": 10**9, "STRIP_PIXELS": 10**9, "WIDE": 10**9, "LEAST_STRIPS": 1}.items():
         monkeypatch.setattr(strips, name, value)
-    value = {"STRIP": 4 * (27 + 20) * (4 * 12 - 1), "PIXELS": 4 * 12 - 1, "WIDE": 2 * 12 + 1, "SHARES": 4}[limit]
+    value = {
+        "STRIP_BYTES": 4 * (27 + 20) * (4 * 12 - 1),
+        "STRIP_PIXELS": 4 * 12 - 1,
+        "WIDE": 2 * 12 + 1,
+        "LEAST_STRIPS": 4,
+    }[limit]
     monkeypatch.setattr(strips, limit, value)
     cut = strips.strips_of(g, 10, 20, 4)
     assert (cut, cut.total) == ((3, 4, 1, 10, 4), 4)
-    assert [cut.where(i) for i in (0, 2, 3)] == [(0, 3, 0, 4), (6, 9, 0, 4), (9, 10, 0, 4)]
+    assert [cut.strip(i) for i in (0, 2, 3)] == [(0, 3, 0, 4), (6, 9, 0, 4), (9, 10, 0, 4)]
 
 
 @pytest.mark.usefixtures("cut")
-def test_a_pointwise_convolution_reads_and_writes_the_image_itself(monkeypatch):
+def test_a_pointwise_convolution_reads_and_writes_the_image_itself(monkeypatch, random):
     monkeypatch.setattr(strips, "unfold_rows", None)
     monkeypatch.setattr(strips, "fold_rows", None)
     x, weight = random((1, 2, 7, 8), np.float64), random((4, 2, 1, 1), np.float64)
@@ -160,7 +189,7 @@ def test_a_pointwise_convolution_reads_and_writes_the_image_itself(monkeypatch):
     conv2d.conv2d_backward(out, cache)
 
 
-def block_arguments(dtype, bias=True, affine=True, kernel=3):
+def block_arguments(random, dtype, bias=True, affine=True, kernel=3):
     """x, weight, bias, scale and shift. Some scales are negative, one shift is far larger than its scale."""
     x, weight = random((3, 2, 7, 9), dtype), random((4, 2, kernel, kernel), dtype)
     scale, shift = np.array([1.2, -0.7, 0.4, 0.02], dtype), np.array([0.1, 0.5, -0.2, 0.9], dtype)
@@ -176,9 +205,9 @@ pools = pytest.mark.parametrize("pool", [True, False], ids=["pool", "no pool"])
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize(("bias", "affine"), [(True, True), (False, True), (True, False)])
 @pytest.mark.parametrize(("padding", "kernel"), [(0, 3), (1, 3), ((0, 2), 3), ((2, 0), 3), (0, 1)], ids=str)
-def test_conv_block(padding, kernel, bias, affine, given, pool, dtype):
-    arguments = block_arguments(dtype, bias, affine, kernel)
-    statistics = (random(4, dtype), RNG.uniform(0.5, 2, 4).astype(dtype)) if given else (None, None)
+def test_conv_block(padding, kernel, bias, affine, given, pool, dtype, random, rng):
+    arguments = block_arguments(random, dtype, bias, affine, kernel)
+    statistics = (random(4, dtype), rng.uniform(0.5, 2, 4).astype(dtype)) if given else (None, None)
     options = {"padding": padding, "eps": 0.03, "pool": pool}
     arrays = [a for a in (*arguments, *statistics) if a is not None]
     out, cache = unchanged(arrays, lambda: conv_block.conv_block(*arguments, *statistics, **options))
@@ -206,8 +235,8 @@ def pixel_by_pixel(x):
 
 
 @pools
-def test_conv_block_of_one_window(pool):
-    x, *others = block_arguments(np.float64)
+def test_conv_block_of_one_window(pool, random):
+    x, *others = block_arguments(random, np.float64)
     size = 4 if pool else 3
     x = np.ascontiguousarray(x[..., :size, :size])
     out, cache = conv_block.conv_block(x, *others, pool=pool)
@@ -220,9 +249,9 @@ def test_conv_block_of_one_window(pool):
 
 
 @pools
-def test_conv_block_of_two_numbers(pool):
+def test_conv_block_of_two_numbers(pool, random):
     """As few as statistics can be made of."""
-    x, weight, *others = block_arguments(np.float64)
+    x, weight, *others = block_arguments(random, np.float64)
     x = np.ascontiguousarray(x[:1, :, :4, :4] if pool else x[:1, :, :3, :4])
     out, cache = conv_block.conv_block(x, weight, *others, pool=pool)
     expected, readable = functional.conv_block(x, weight, *others, pool=pool)
@@ -258,9 +287,9 @@ def test_conv_block_lets_nan_through(pool, dtype):
 
 @pools
 @pytest.mark.parametrize("shift", [0, 0.5])
-def test_conv_block_of_a_scale_of_zero(shift, pool):
+def test_conv_block_of_a_scale_of_zero(shift, pool, random):
     """As the last batch norm of a residual body may begin."""
-    x, weight, bias, _, _ = block_arguments(np.float64)
+    x, weight, bias, _, _ = block_arguments(random, np.float64)
     arguments = x, weight, bias, np.zeros(4), np.full(4, float(shift))
     out, cache = conv_block.conv_block(*arguments, pool=pool)
     _, readable = functional.conv_block(*arguments, pool=pool)
@@ -273,14 +302,19 @@ def test_conv_block_of_a_scale_of_zero(shift, pool):
 @pools
 @pytest.mark.parametrize("spread", [1e-3, 1, 1e3])
 @pytest.mark.parametrize(("scale", "shift"), [(1e-3, 100), (1, 0.3), (-1e-3, 100), (1e-3, 0.002)])
-def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread, pool):
-    """In float32, 100 + 0.001 x_hat leaves three digits of x_hat: its gradient must not be made of that."""
+def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread, pool, random):
+    """In float32, 100 + 0.001 x_hat leaves three digits of x_hat: dscale must not be computed from that.
+
+    For the same reason float32 finds equals in a window where float64 does not. So both sum over the same winners.
+    """
     x, weight = random((3, 2, 8, 9), np.float64), random((1, 2, 3, 3), np.float64) * spread
     arguments = [x, weight, None, np.array([scale]), np.array([float(shift)])]
     single = [None if a is None else a.astype(np.float32) for a in arguments]
     exact = [None if a is None else a.astype(np.float64) for a in single]
     out, cache = conv_block.conv_block(*single, eps=1e-12, pool=pool)
     _, readable = functional.conv_block(*exact, eps=1e-12, pool=pool)
+    if pool:
+        readable = readable._replace(max_pool2d=readable.max_pool2d._replace(winner=cache.pooled.winner))
     dout = random(out.shape, np.float32)
     got = conv_block.conv_block_backward(dout, cache)
     expected = functional.conv_block_backward(dout.astype(np.float64), readable)
@@ -304,7 +338,7 @@ def test_conv_block_takes_the_first_of_equals(place, dtype):
 @dtypes
 @pytest.mark.parametrize("images", [1, 2, 5])
 @pytest.mark.parametrize("rows", [3, 9, 10, 11])
-def test_linear(rows, images, dtype):
+def test_linear(rows, images, dtype, random):
     x, weight, bias = random((images, 13), dtype), random((rows, 13), dtype), random(rows, dtype)
     for b in (bias, None):
         out, cache = unchanged((x, weight), partial(linear.linear, x, weight, b))
@@ -327,7 +361,7 @@ decays = pytest.mark.parametrize("decoupled", [False, True])
 
 @dtypes
 @decays
-def test_adam(decoupled, dtype):
+def test_adam(decoupled, dtype, random):
     arrays = [random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype), random((5, 4), dtype) ** 2]
     expected = [a.copy() for a in arrays]
     adam.adam_update(*arrays, *RULE, decoupled)
@@ -339,7 +373,7 @@ def test_adam(decoupled, dtype):
 @dtypes
 @decays
 @pytest.mark.parametrize("images", [1, 4, 6, 9])
-def test_adam_of_factors(images, decoupled, dtype):
+def test_adam_of_factors(images, decoupled, dtype, random):
     """Seven rows, the last of which has no partner, and columns of several tiles."""
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
     factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
@@ -355,7 +389,7 @@ def test_adam_of_factors(images, decoupled, dtype):
 @dtypes
 @pytest.mark.parametrize("images", range(1, 9))
 @pytest.mark.parametrize("rows", range(1, 10))
-def test_adam_of_factors_moves_every_row(rows, images, dtype):
+def test_adam_of_factors_moves_every_row(rows, images, dtype, random):
     """Whatever number of rows, and of images, is left over behind the last whole piece."""
     shape = rows, 6
     arrays = [random(shape, dtype), random(shape, dtype), random(shape, dtype) ** 2]
@@ -371,15 +405,15 @@ def test_adam_of_factors_moves_every_row(rows, images, dtype):
 @dtypes
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("affine", [True, False])
-def test_batch_norm(affine, given, dtype):
+def test_batch_norm(affine, given, dtype, random, rng):
     x = 2 + 3 * random((3, 2, 4, 5), dtype)
     weight, bias = (random(2, dtype), random(2, dtype)) if affine else (None, None)
-    statistics = {"mean": random(2, dtype), "var": RNG.uniform(0.5, 2, 2).astype(dtype)} if given else {}
+    statistics = {"mean": random(2, dtype), "var": rng.uniform(0.5, 2, 2).astype(dtype)} if given else {}
     out, cache = unchanged((x,), lambda: batch_norm.batch_norm(x, weight, bias, **statistics, eps=0.03))
     expected, readable = functional.batch_norm(x, weight, bias, **statistics, eps=0.03)
     same(out, expected, dtype)
     for got, want in zip(
-        batch_norm.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),
+        functional.running_update(np.ones(2, dtype), np.ones(2, dtype), cache, 0.3),
         functional.running_update(np.ones(2, dtype), np.ones(2, dtype), readable, 0.3),
         strict=True,
     ):
@@ -391,7 +425,7 @@ def test_batch_norm(affine, given, dtype):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 1), (1, 5, 2), (3, 2, 4), (2, 1, 1, 1)], ids=str)
-def test_batch_norm_of_other_shapes(shape):
+def test_batch_norm_of_other_shapes(shape, random):
     """Three dimensions, and no more than two numbers a channel."""
     x, dout = random(shape, np.float64), random(shape, np.float64)
     out, cache = batch_norm.batch_norm(x, eps=0.3)
@@ -403,7 +437,7 @@ def test_batch_norm_of_other_shapes(shape):
 
 
 @dtypes
-def test_relu(dtype):
+def test_relu(dtype, random):
     x = random((4, 5), dtype)
     x[0, :2] = 0, -0.0
     out, cache = unchanged((x,), lambda: relu.relu(x))
@@ -414,8 +448,8 @@ def test_relu(dtype):
 
 @dtypes
 @pytest.mark.parametrize("shape", [(2, 3, 4, 6), (2, 3, 5, 4), (2, 3, 4, 7), (1, 2, 9, 4), (1, 1, 2, 2)], ids=str)
-def test_max_pool2d(shape, dtype):
-    x = RNG.integers(0, 3, shape).astype(dtype)  # with many ties
+def test_max_pool2d(shape, dtype, random, rng):
+    x = rng.integers(0, 3, shape).astype(dtype)  # with many ties
     out, cache = unchanged((x,), lambda: max_pool2d.max_pool2d(x, 2))
     expected, readable = functional.max_pool2d(x, 2)
     same(out, expected, dtype)
@@ -425,7 +459,7 @@ def test_max_pool2d(shape, dtype):
 
 @dtypes
 @pytest.mark.parametrize("place", range(4))
-def test_max_pool2d_lets_nan_win(place, dtype):
+def test_max_pool2d_lets_nan_win(place, dtype, random):
     x = np.arange(8, dtype=dtype).reshape(1, 1, 2, 4)
     x[0, 0, place // 2, place % 2] = np.nan
     out, cache = max_pool2d.max_pool2d(x, 2)
@@ -433,15 +467,3 @@ def test_max_pool2d_lets_nan_win(place, dtype):
     np.testing.assert_array_equal(out, expected)
     dout = random(out.shape, dtype)
     same(max_pool2d.max_pool2d_backward(dout, cache), functional.max_pool2d_backward(dout, readable), dtype)
-
-
-@dtypes
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("beta", [1.0, 0.3])
-def test_smooth_l1_loss(beta, reduction, dtype):
-    x, target = random((3, 5), dtype), random((3, 5), dtype)
-    loss, cache = unchanged((x, target), lambda: smooth_l1_loss.smooth_l1_loss(x, target, reduction, beta))
-    expected, readable = functional.smooth_l1_loss(x, target, reduction, beta)
-    same(loss, expected, dtype)
-    dx = smooth_l1_loss.smooth_l1_loss_backward(0.7, cache)
-    same(dx, functional.smooth_l1_loss_backward(0.7, readable), dtype)
