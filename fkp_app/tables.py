@@ -64,7 +64,7 @@ def read_text(path: Path, most: int, parse: Callable[[str], T], form: str, remed
 
 
 def _parsed_toml(text: str) -> dict[str, Any]:
-    tables = tomllib.loads(text)  # TOMLDecodeError is a ValueError
+    tables = tomllib.loads(text.removeprefix("\ufeff"))  # some editors write a BOM. TOMLDecodeError is a ValueError
     check_depth(tables)
     return tables
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.calibration.haar_calibration import is_right
+from benchmarks.calibration.haar_calibration import is_near
 from benchmarks.options import add_shared
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
@@ -72,7 +72,7 @@ def judge(dataset: FacialKeypointsDataset, predictor: Predictor, every: int = 1)
         seen = sights(sample["image"], [one.square for one in candidates], [0.0] * len(candidates), predictor, 2)
         values = [features(*each) for each in zip(candidates, seen[0], seen[1], strict=True)]
         labelled = face_square(sample["keypoints"])
-        right = [is_right(face_square(points), labelled) for points in seen[1]]
+        right = [is_near(face_square(points), labelled) for points in seen[1]]
         truth = np.broadcast_to(sample["keypoints"], seen[1].shape)
         errors = np.stack([nme(points, truth) for points in seen])
         frames.append(Judged(np.array(values).reshape(-1, 4), seen[1], np.array(right, bool), errors))

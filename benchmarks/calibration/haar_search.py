@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.calibration.haar_calibration import is_right
+from benchmarks.calibration.haar_calibration import is_near
 from benchmarks.options import add_shared
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.faces.detector import MIN_SHARE, PASSED, load_cascade, square_from_box
@@ -101,7 +101,7 @@ def searched(
     for (windows, passed), (_, square) in zip(found, faces, strict=True):
         boxes, names = group(windows)
         best = [passed[names == i].max() for i in range(len(boxes))]
-        right = [is_right(square_from_box(box), square) for box in boxes]
+        right = [is_near(square_from_box(box), square) for box in boxes]
         sums = np.bincount(names, passed - mark + PASSED, minlength=len(boxes))
         groups.append(list(map(Group, np.bincount(names, minlength=len(boxes)), best, sums, right)))
     return groups, 1000 * seconds / len(faces)

@@ -15,7 +15,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from benchmarks.calibration.haar_calibration import print_relations, relation
+from benchmarks.calibration.haar_calibration import cascade_faces, is_near, print_relations, relation
 from benchmarks.options import add_shared
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.data.dataset import FacialKeypointsDataset, Split, load_split
@@ -125,7 +125,10 @@ def measure(dataset: FacialKeypointsDataset, threads: int | None) -> list[tuple[
     return [
         on_labelled("dlib", theirs, dataset),
         in_frames(
-            "dlib, Haar", lambda image: found(image, haar.detect(image), square_from_box), dataset, square_from_box
+            "dlib, Haar",
+            lambda image: found(image, cascade_faces(haar, image), square_from_box),
+            dataset,
+            square_from_box,
         ),
         in_frames(
             "dlib, its own", lambda image: found(image, dlib_boxes(detector, image), dlib_square), dataset, dlib_square
@@ -142,9 +145,12 @@ def calibrate(dataset: FacialKeypointsDataset, every: int = 6) -> None:
     for i in range(0, len(dataset), every):
         sample = dataset[i]
         labelled = face_square(sample["keypoints"])
-        candidates = [relation(box, labelled) for box in dlib_boxes(detector, sample["image"])]
-        # At most one box per frame belongs to the labelled face: the first that is near it and about as large.
-        relations += [(dx, dy, r) for dx, dy, r in candidates if max(abs(dx), abs(dy)) < 0.4 and 0.4 < r < 1.6][:1]
+        near = [
+            (x, y, width, height)
+            for x, y, width, height in dlib_boxes(detector, sample["image"])
+            if is_near(labelled, (x + (width - 1) / 2, y + (height - 1) / 2, width))
+        ]
+        relations += [relation(box, labelled) for box in near[:1]]  # at most one box per frame shows the labelled face
     print_relations(np.array(relations))
 
 

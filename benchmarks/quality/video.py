@@ -15,11 +15,12 @@ from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared, at_least
 from benchmarks.quality.clips import HEIGHT, PLACES, RATE, WIDTH, one_face
 from benchmarks.quality.motions import MOTIONS
+from benchmarks.quality.point_filter import PointFilter
 from benchmarks.quality.steadiness import Steadiness, steadiness
 from benchmarks.video_speed import BACKENDS, speed_table, speeds
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.faces.detector import FaceDetector
-from fkp_app.tracking.smoothing import FaceSmoother, PointFilter, Tuning
+from fkp_app.tracking.smoothing import FaceSmoother, Tuning
 from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use
 from numpynet.typing import Array

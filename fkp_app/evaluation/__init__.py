@@ -1,1 +1,1 @@
-"""How good a network is: what it is shown, figures, tables, pictures."""
+"""How good networks are on labelled frames: errors, protocols, tables and pictures."""

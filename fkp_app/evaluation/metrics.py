@@ -1,17 +1,17 @@
-"""How far predicted keypoints are from the labelled ones: errors of each face, and what many faces amount to.
+"""Errors of predicted keypoints: of each face, and over many faces.
 
-Errors are in percent of the distance of the outer eye corners throughout; F faces.
+All errors are in percent of the distance between the outer eye corners. F is the number of faces.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from fkp_app.geometry.keypoint_layout import OUTER_EYES, RANGES
+from fkp_app.geometry.keypoint_layout import RANGES, eye_angle, interocular
 from numpynet.typing import AnyArray, Array
 
 LIMIT = 10.0
-"""A face with a larger NME has failed; the CED curve and the AUC go so far."""
+"""A face whose NME is above this, in percent, is a failure. The CED curve and the AUC end here."""
 
 REGIONS = {
     "jaw": [*RANGES["jaw"]],
@@ -23,21 +23,13 @@ REGIONS = {
 """The points of each region of the face."""
 
 
-def interocular(truth: Array) -> Array:
-    """The distance of the outer eye corners (F,) of faces (F, 68, 2), in their unit of length."""
-    right, left = OUTER_EYES
-    return np.linalg.norm(truth[:, right] - truth[:, left], axis=1)
-
-
 def roll(truth: Array) -> Array:
-    """By how many degrees (F,) the line through the outer eye corners is off the horizontal, either way: 0 .. 180."""
-    right, left = OUTER_EYES
-    line = truth[:, left] - truth[:, right]  # (F, 2)
-    return np.abs(np.degrees(np.arctan2(line[:, 1], line[:, 0])))
+    """The angle (F,) between the line of the outer eye corners and the horizontal, either way: 0 .. 180 degrees."""
+    return np.abs(eye_angle(truth))
 
 
 def point_errors(predicted: Array, truth: Array) -> Array:
-    """The error of each point (F, 68), in percent. ValueError where the shapes differ or a face's eyes coincide."""
+    """The error of each point (F, 68), in percent. ValueError if the shapes differ or a face's eye corners coincide."""
     if predicted.shape != truth.shape or truth.ndim != 3:
         raise ValueError(f"nme: both must have shape (F, 68, 2), got {predicted.shape} and {truth.shape}")
     eyes = interocular(truth)
@@ -47,23 +39,23 @@ def point_errors(predicted: Array, truth: Array) -> Array:
 
 
 def nme(predicted: Array, truth: Array) -> Array:
-    """Normalised mean error of each face, in percent: (F,) for keypoints (F, 68, 2) in any one unit of length.
+    """Normalised mean error (F,) of each face, in percent, for keypoints (F, 68, 2) in any one unit of length.
 
     The mean distance between the predicted and the true points, over the true distance of the outer eye corners
-    (points 36 and 45): the "inter-ocular" NME of the 300-W challenge (Sagonas et al. 2013). ValueError where the
-    shapes differ or a face's eye corners coincide.
+    (points 36 and 45): the "inter-ocular" NME of the 300-W challenge (Sagonas et al. 2013). ValueError if the shapes
+    differ or a face's eye corners coincide.
     """
     return point_errors(predicted, truth).mean(axis=1)
 
 
 def region_errors(predicted: Array, truth: Array) -> dict[str, Array]:
-    """As `nme`, (F,) for each of REGIONS: the mean over that region's points, over the same eye distance."""
+    """`nme` (F,) over the points of each of REGIONS alone, by the same eye distance."""
     errors = point_errors(predicted, truth)
     return {name: errors[:, points].mean(axis=1) for name, points in REGIONS.items()}
 
 
 def failure_rate(errors: Array, limit: float = LIMIT) -> float:
-    """Percent of faces whose NME lies above `limit`."""
+    """Percent of faces whose NME is above `limit`."""
     return float(100 * np.mean(errors > limit))
 
 
@@ -73,9 +65,9 @@ def ced(errors: Array, levels: Array) -> Array:
 
 
 def auc(errors: Array, limit: float = LIMIT) -> float:
-    """The area under the CED curve from 0 to `limit`, over `limit`: 0 .. 1, and 1 where no face has an error.
+    """The area under the CED curve from 0 to `limit`, divided by `limit`: 0 .. 1, and 1 if no face has an error.
 
-    Exact, without a grid: a face of error e is under the curve from e on, and adds limit - e.
+    The value is exact, without a grid: a face with error e counts from e to `limit`, so it adds limit - e.
     """
     return float(np.mean(np.clip(1 - errors / limit, 0, 1)))
 
@@ -83,10 +75,10 @@ def auc(errors: Array, limit: float = LIMIT) -> float:
 def bootstrap_interval(
     errors: Array, groups: Sequence[str], draws: int = 2000, seed: int = 0, percent: float = 95.0
 ) -> tuple[float, float]:
-    """Between what the mean of `errors` (F,) lies, for other people than these: a percentile bootstrap.
+    """The interval in which the mean of `errors` (F,) lies for another sample of people: a percentile bootstrap.
 
-    groups: each face's person. Frames of a person err alike, so people are drawn (as many as there are, with
-    replacement), each with all of their frames; the mean is over the frames so drawn.
+    groups: the person of each face. Frames of one person have similar errors, so each draw takes people, not frames: as
+    many as there are, with replacement, each with all their frames. percent: coverage of the interval.
     """
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     sums: AnyArray = np.bincount(member, weights=errors)

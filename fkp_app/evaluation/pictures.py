@@ -1,4 +1,4 @@
-"""Pictures of evaluation results: CED curves, bars of where the errors are, and the best and worst frames."""
+"""Pictures of an evaluation: CED curves, bars of the errors by region, roll and size, and the best and worst frames."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from numpynet.files import atomic
 TRUTH, PREDICTION = "#22ff66", "#ff3b6b"
 STYLES = ("-", "--", ":", "-.")
 COLUMNS = 6
-"""How many of the best, of the middle and of the worst frames the sheet shows."""
+"""Number of best frames, of median frames and of worst frames on the sheet."""
 
 COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 
 
 def plot_ced(rows: Sequence[Result], path: Path) -> None:
-    """The CED curve of every row: a colour a model, a style a protocol."""
+    """Draw the CED curve of every row: one colour per model, one line style per protocol."""
     models = list(dict.fromkeys(row.model for row in rows))
     protocols = list(dict.fromkeys(row.protocol for row in rows))
     levels = np.linspace(0, LIMIT, 401)
@@ -49,9 +49,9 @@ def plot_ced(rows: Sequence[Result], path: Path) -> None:
 
 
 def plot_errors(rows: Sequence[Result], path: Path) -> None:
-    """Bars of the mean NME by region, roll and outer-eye distance, of every model in labelled crops and end to end.
+    """Draw bars of the mean NME by region, roll and outer-eye distance, for the protocols "crop" and "end to end".
 
-    The mean face is left out: it would dwarf the rest.
+    The mean face is left out: its bars would dwarf the others.
     """
     shown = [summarise(row) for row in rows if row.model != MEAN_FACE and row.protocol in ("crop", "end to end")]
     figure = Figure(figsize=(13, 4.2), layout="constrained")
@@ -68,7 +68,7 @@ def plot_errors(rows: Sequence[Result], path: Path) -> None:
 
 
 def draw_sheet(row: Result, dataset: FacialKeypointsDataset, path: Path) -> None:
-    """The row's best, middle and worst frames, cut to about the face, with its points and the labelled ones."""
+    """Draw the row's best, median and worst frames around the face, with the predicted and the labelled points."""
     order = np.argsort(row.errors, kind="stable")
     count = min(COLUMNS, len(order))
     middle = (len(order) - count) // 2
@@ -86,6 +86,7 @@ def draw_sheet(row: Result, dataset: FacialKeypointsDataset, path: Path) -> None
 
 
 def _frame(axes: Axes, row: Result, place: int, dataset: FacialKeypointsDataset) -> None:
+    """Draw the face at position `place` of the row."""
     index = row.frames[place]
     image, truth, predicted = dataset[index]["image"], row.truth[place], row.predicted[place]
     axes.imshow(image)
@@ -101,7 +102,7 @@ def _frame(axes: Axes, row: Result, place: int, dataset: FacialKeypointsDataset)
 def _bars(
     axes: Axes, title: str, heights: Sequence[dict[str, float | None]], names: Sequence[str], labels: Sequence[str]
 ) -> None:
-    """A group of bars a label, in each a bar a name."""
+    """One group of bars per label; in each group one bar per name."""
     at, width = np.arange(len(labels)), 0.8 / len(heights)
     for i, (name, each) in enumerate(zip(names, heights, strict=True)):
         tops = [value or 0.0 for value in each.values()]

@@ -1,10 +1,13 @@
-"""Networks run on a labelled split, under several protocols: where they put the points, and where these belong.
+"""Networks run on a labelled split under several protocols: the predicted and the labelled points of each face.
 
-Protocols: "crop", the labelled face framed as the application frames a face it has found, which is the headline;
-"second look", the same, framed anew and turned upright by the points that the network has put there, as the application
-does; "course crop", the course project's window in the middle of the rescaled frame; "rotated", the first two with the
-frame rotated about the face; "end to end", the whole frame through the application's detector. `summary` makes figures
-of it.
+Protocols:
+- "crop", the headline: the labelled face, framed as the application frames a face that it found;
+- "second look": the same, then framed again and turned upright by the points of the first look, as in the application;
+- "course crop": the course project's window in the middle of the rescaled frame;
+- "rotated": the first two, with the frame rotated about the face;
+- "end to end": the whole frame, through the application's detector.
+
+`summary` turns the results into figures.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,40 +19,46 @@ from typing import TypeVar
 import numpy as np
 
 from fkp_app.backends.predictor import Predictor, to_keypoints
-from fkp_app.data.dataset import FacialKeypointsDataset
+from fkp_app.data.crops import evaluation_transform
+from fkp_app.data.dataset import FacialKeypointsDataset, load_split
+from fkp_app.data.transforms import collate
 from fkp_app.evaluation.metrics import nme
-from fkp_app.evaluation.scores import Scores, mean_face, score
+from fkp_app.evaluation.scores import Scores, score
 from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_frame
-from fkp_app.faces.detector import Box, square_from_box
+from fkp_app.faces.detector import square_from_box
 from fkp_app.faces.keypoints import Detector, Face, find_faces, find_keypoints
+from fkp_app.geometry.boxes import Box, box_of, iou
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert
 from numpynet.checkpoint import WeightsCard
+from numpynet.data import DataLoader
 from numpynet.typing import AnyArray, Array
 
 BATCH = 32
+"""Faces per batch."""
 ANGLES = (-45, -30, -15, 0, 15, 30, 45)
 """Degrees, clockwise as seen, by which the "rotated" protocol turns the frames."""
 
 MEAN_FACE = "mean face"
-"""What stands as the model's name in the baseline's rows."""
+"""The model's name in the rows of the baseline."""
 
-RIGHT_FACE = 0.4
-"""A box is the right face where its face square and the labelled one overlap so far (intersection over union)."""
+RIGHT_FACE_IOU = 0.4
+"""A box can be the right face if its face square and the labelled one have at least this intersection over union."""
 
 Item = TypeVar("Item")
 
 
 def no_progress(items: Sequence[Item], label: str) -> Iterable[Item]:
-    """The items; what stands in its place may show how far they are."""
+    """The items themselves; a `Progress` that shows nothing."""
     return items
 
 
 Progress = Callable[[Sequence[Item], str], Iterable[Item]]
+"""Yields the items under a label, and may show how far the loop is."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What the detector made of every frame: `found`, whether the right face; `false`, all its other boxes."""
+    """The detector's answer per frame. found: whether it found the right face. false: all its other boxes."""
 
     found: list[bool]
     false: list[list[Box]]
@@ -57,10 +66,10 @@ class Detections:
 
 @dataclass(frozen=True)
 class Result:
-    """A model's points under a protocol: a row of the table.
+    """A model's points under one protocol: a row of the table.
 
-    frames: which of the split's frames (F of them; end to end only those whose face was found). predicted, truth:
-    (F, 68, 2) in pixels of the frame (of the rotated one where it was rotated). people: (F).
+    frames: indices (F) into the split; end to end, only of the frames whose face was found. people: the person (F) in
+    each frame. predicted, truth: (F, 68, 2) in pixels of the frame (of the rotated frame if it was rotated).
     """
 
     model: str
@@ -86,7 +95,7 @@ def run_crops(
     view: Viewer,
     progress: Progress = no_progress,
 ) -> Result:
-    """All faces of an untransformed data set as `view` shows them."""
+    """The network's points in the crops that `view` cuts. dataset: untransformed frames."""
     framing = Framing.from_dict(predictor.card.framing)
     starts = range(0, len(dataset), BATCH)
     outputs, targets, predicted, truths = [], [], [], []
@@ -111,7 +120,10 @@ def run_second_look(
     angle: float = 0.0,
     progress: Progress = no_progress,
 ) -> Result:
-    """All faces of an untransformed data set, rotated by `angle` and framed by their labels, looked at twice."""
+    """The network's points after two looks, the first framed by the labels.
+
+    dataset: untransformed frames. angle: first rotate each frame by this many degrees, clockwise as seen.
+    """
     predicted, truths = [], []
     for i in progress(range(len(dataset)), f"{model}: {protocol}"):
         sample = dataset[i]
@@ -129,18 +141,19 @@ def run_end_to_end(
     square: Callable[[Box], Square] = square_from_box,
     progress: Progress = no_progress,
 ) -> Result:
-    """All frames of an untransformed data set, as `find` treats them; square: where a box of its expects the face.
+    """The faces that `find` finds in whole frames.
 
-    Of the boxes that overlap the labelled face enough (see RIGHT_FACE) the nearest to it is the right one; every other
-    box is false, a second one on the same face as well, and even if the frame does hold a second face.
+    dataset: untransformed frames. square: the most likely face square of a box that `find` returns. The right face is
+    the box with the largest intersection over union with the labelled face square, if it is at least RIGHT_FACE_IOU.
+    Every other box is false: a second box on the same face too, and a second real face, which has no label.
     """
     frames, predicted, found, false = [], [], [], []
     for i in progress(range(len(dataset)), f"{model}: end to end"):
         sample = dataset[i]
         faces = find(sample["image"])
-        labelled = face_square(sample["keypoints"])
-        overlaps = [overlap(square(face.box), labelled) for face in faces]
-        right = int(np.argmax(overlaps)) if max(overlaps, default=0.0) >= RIGHT_FACE else None
+        labelled = box_of(face_square(sample["keypoints"]))
+        ious = [iou(box_of(square(face.box)), labelled) for face in faces]
+        right = int(np.argmax(ious)) if max(ious, default=0.0) >= RIGHT_FACE_IOU else None
         found.append(right is not None)
         false.append([face.box for j, face in enumerate(faces) if j != right])
         if right is not None:
@@ -148,18 +161,8 @@ def run_end_to_end(
             predicted.append(faces[right].keypoints.astype(np.float64))
     truth = dataset.keypoints[frames].astype(np.float64)
     people = [dataset.people[i] for i in frames]
-    points = np.array(predicted).reshape(-1, 68, 2)  # with no face found, (0, 68, 2) all the same
+    points = np.array(predicted).reshape(-1, 68, 2)  # (0, 68, 2) if no face was found
     return Result(model, "end to end", frames, people, points, truth, detections=Detections(found, false))
-
-
-def overlap(one: Square, other: Square) -> float:
-    """Intersection over union of two face squares."""
-    sides = [
-        min(one[k] + one[2] / 2, other[k] + other[2] / 2) - max(one[k] - one[2] / 2, other[k] - other[2] / 2)
-        for k in (0, 1)
-    ]
-    shared = max(0.0, sides[0]) * max(0.0, sides[1])
-    return shared / (one[2] ** 2 + other[2] ** 2 - shared)
 
 
 def run_all(
@@ -172,7 +175,7 @@ def run_all(
 ) -> list[Result]:
     """Every row of the table: each model, by name, under each protocol, then the mean face of the training split.
 
-    dataset: the frames, untransformed. rotated: with rows of rotated frames. FkpError where the data cannot be used.
+    dataset: untransformed frames. rotated: add rows of rotated frames. FkpError if the data cannot be used.
     """
     views: dict[str, Viewer] = {"crop": face_view, "course crop": course_view}
     rows = []
@@ -193,11 +196,18 @@ def run_all(
 
 
 def mean_predictor(data_dir: Path, card: WeightsCard) -> Predictor:
-    """A "network" that answers every crop with the mean face of the training split in such crops."""
+    """The baseline: a predictor that answers every crop with the `mean_face`."""
     mean = mean_face(data_dir, card)
     return Predictor("numpy", card, lambda crops: np.broadcast_to(mean, (len(crops), len(mean))))
 
 
+def mean_face(data_dir: Path, card: WeightsCard) -> Array:
+    """The mean target (136,) of the training split, in the card's normalised units and framing."""
+    training = load_split(data_dir, "training", evaluation_transform(card))
+    targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
+    return np.concatenate(targets).mean(axis=0).astype(np.float32)
+
+
 def _normalise(keypoints: Array, card: WeightsCard) -> Array:
-    """Keypoints (68, 2) in pixels of the crop as a target (136,)."""
+    """Keypoints (68, 2) in pixels of the crop as a target (136,) in the card's normalised units."""
     return ((keypoints - card.keypoint_offset) / card.keypoint_scale).astype(np.float32).reshape(-1)

@@ -1,29 +1,27 @@
-"""How good a network's answers are to labelled crops, in figures that training watches as well.
+"""Scores of a network on labelled crops. Training computes them too.
 
-`protocols` says which crops a network is shown when it is evaluated, and `summary` makes the tables.
+`protocols` defines the crops of an evaluation, `summary` makes the tables.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from fkp_app.backends.predictor import to_keypoints
-from fkp_app.data.crops import evaluation_transform
-from fkp_app.data.dataset import load_split
-from fkp_app.data.transforms import collate
 from fkp_app.evaluation.metrics import failure_rate, nme
 from numpynet.checkpoint import WeightsCard
-from numpynet.data import DataLoader
 from numpynet.functional import mse_loss, smooth_l1_loss
 from numpynet.typing import Array, Batch
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Over `images` faces: MSE and SmoothL1 (beta 1) in the normalised units, NME in percent, mean and median, and
-    the failures: percent of the faces with an NME above 10 %."""
+    """Scores over `images` faces.
+
+    mse, smooth_l1: losses (beta 1) in the card's normalised units. nme, nme_median: mean and median NME in percent.
+    failures: percent of the faces with an NME above 10 %.
+    """
 
     images: int
     mse: float
@@ -31,13 +29,6 @@ class Scores:
     nme: float
     nme_median: float
     failures: float
-
-
-def mean_face(data_dir: Path, card: WeightsCard) -> Array:
-    """The mean target (136,) of the training split, in the card's normalised units, as the card frames a face."""
-    training = load_split(data_dir, "training", evaluation_transform(card))
-    targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
-    return np.concatenate(targets).mean(axis=0).astype(np.float32)
 
 
 def score(outputs: Array, targets: Array, card: WeightsCard) -> Scores:
@@ -54,7 +45,7 @@ def score(outputs: Array, targets: Array, card: WeightsCard) -> Scores:
 
 
 def predict_all(predict: Callable[[Array], Array], batches: Iterable[Batch]) -> tuple[Array, Array]:
-    """Outputs and targets, each (F, 136), over all batches."""
+    """Outputs and targets of all batches, each (F, 136)."""
     pairs = [(predict(images), targets) for images, targets in batches]
     outputs, targets = zip(*pairs, strict=True)
     return np.concatenate(outputs), np.concatenate(targets)

@@ -1,4 +1,4 @@
-"""Figures and tables of evaluation results: NME with its interval, failures, AUC, CED, and where the errors are."""
+"""Figures and tables of an evaluation: NME with its interval, failures, AUC, CED; errors by region, roll and size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,32 +14,32 @@ from fkp_app.evaluation.metrics import (
     bootstrap_interval,
     ced,
     failure_rate,
-    interocular,
     region_errors,
     roll,
 )
 from fkp_app.evaluation.protocols import Result
+from fkp_app.geometry.keypoint_layout import interocular
 from numpynet.typing import Array
 
 LEVELS = np.linspace(0, LIMIT, 41)
-"""Where the CED curve is given, in percent NME."""
+"""The levels of the CED curve, in percent NME."""
 
 ROLLS = {"<5°": (0, 5), "5-15°": (5, 15), "15-30°": (15, 30), ">30°": (30, 181)}
 SIZES = {"<30 px": (0, 30), "30-45 px": (30, 45), "45-60 px": (45, 60), ">60 px": (60, np.inf)}
-"""Bins of the eye line's roll and of the outer-eye distance in the frame; the lower bound belongs to a bin."""
+"""Bins (low <= x < high) of the eye line's roll, in degrees, and of the outer-eye distance in the frame, in pixels."""
 
 WORST = 10
-"""How many of the worst frames the JSON names."""
+"""Number of the worst frames that the JSON names."""
 
 Bins = dict[str, tuple[int, float | None]]
-"""By bin: how many faces, and their mean NME; None where there are none."""
+"""Per bin: the number of faces, and their mean NME, which is None for an empty bin."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of a row, percent but for `auc` (0 .. 1) and `ced` (shares 0 .. 1 at LEVELS).
+    """The figures of a row, in percent except `auc` (0 .. 1), `ced` (0 .. 1 at each of LEVELS) and the two losses.
 
-    nme_interval: 95 % bootstrap over people. All None where there was no face.
+    nme_interval: 95 % bootstrap over people. Figures are None if there is no face.
     """
 
     model: str
@@ -60,7 +60,7 @@ class Summary:
 
 
 def summarise(row: Result) -> Summary:
-    """All figures of a row."""
+    """The figures of a row."""
     some, errors, people = len(row.frames) > 0, row.errors, len(set(row.people))
     by_region = region_errors(row.predicted, row.truth)
     return Summary(
@@ -83,18 +83,18 @@ def summarise(row: Result) -> Summary:
 
 
 def binned(errors: Array, values: Array, bins: Mapping[str, tuple[float, float]]) -> Bins:
-    """Count and mean of the errors (F,) whose value (F,) lies in each bin."""
+    """For each bin, the number and the mean of the errors (F,) whose value (F,) lies in it."""
     inside = {name: errors[(low <= values) & (values < high)] for name, (low, high) in bins.items()}
     return {name: (len(part), float(part.mean()) if len(part) else None) for name, part in inside.items()}
 
 
 def to_dict(rows: Sequence[Result], dataset: FacialKeypointsDataset) -> list[dict[str, Any]]:
-    """Every row for JSON: its figures, the names of its worst frames, and what the detector missed or invented."""
+    """Every row for JSON: figures, worst frames, and for end-to-end rows the missed frames and the false boxes."""
     return [asdict(summarise(row)) | {"worst": _worst(row, dataset)} | _detection(row, dataset) for row in rows]
 
 
 def tables(rows: Sequence[Result]) -> str:
-    """All figures as tables in Markdown, aligned to be read as they are."""
+    """The figures as Markdown tables with aligned columns."""
     found = [summarise(row) for row in rows]
     names = [f"{one.model}: {one.protocol}" for one in found]
     parts = [
@@ -147,7 +147,7 @@ def _shares(row: Result) -> list[str]:
 
 
 def detection_figures(row: Result) -> dict[str, float]:
-    """frames; found and frames_with_false, in percent of them; false_per_frame. Of an end-to-end row."""
+    """For an end-to-end row: frames; found and frames_with_false, in percent of the frames; false_per_frame."""
     assert row.detections is not None
     false = [len(boxes) for boxes in row.detections.false]
     return {
@@ -159,7 +159,7 @@ def detection_figures(row: Result) -> dict[str, float]:
 
 
 def frame_name(dataset: FacialKeypointsDataset, index: int) -> str:
-    """Folder and file: the two folders of the data set hold different frames of one name."""
+    """Folder and file name: the two folders of the data set hold different frames of the same name."""
     path = dataset.paths[index]
     return f"{path.parent.name}/{path.name}"
 

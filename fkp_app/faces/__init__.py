@@ -1,1 +1,1 @@
-"""Where faces are, and where their 68 points are."""
+"""Faces found in an image, their 68 keypoints, how sure they are, and how they are drawn."""

@@ -1,7 +1,7 @@
-"""How sure one can be that a face is one: a logistic function of what the cascades and the network say of it.
+"""The confidence that a candidate is a face: a logistic function of what the cascades and the network say about it.
 
-Where there is no face, few windows of the cascades pass, the network's points wander when it looks again where it has
-put them, and they lie as in the mean face, which is symmetric.
+Without a face, few windows of the cascades pass, the network's points move when it looks a second time, and they form
+the mean face, which is symmetric.
 """
 
 import numpy as np
@@ -12,17 +12,22 @@ from fkp_app.geometry.keypoint_layout import FLIP_ORDER
 from numpynet.typing import Array
 
 FEATURES = ("weight", "seconded", "wandering", "asymmetry")
+"""What `features` measures, in this order."""
+
 # Fitted to candidates in frames of the training people: `python -m benchmarks haar-confidence --data DIR --every 3`.
-# They belong to the shipped weights; other networks give other ones.
+# They belong to the shipped weights; another network needs others.
 INTERCEPT = -13.07
 COEFFICIENTS = (0.94, 1.66, -2.40, 3.75)
 
 MIN_CONFIDENCE = 0.5
-"""Faces below it are not reported unless asked for."""
+"""Default threshold: faces with a lower confidence are not reported."""
 
 
 def features(candidate: Candidate, first: Array, second: Array) -> Array:
-    """FEATURES of a candidate on which the network has put points (68, 2) at first and at second sight."""
+    """The FEATURES (4) of a candidate. first, second: the network's points (68, 2) at its first and its second look.
+
+    log weight; log(1 + seconded); log of the points' mean distance between the two looks, in face sides; `asymmetry`.
+    """
     wandered = np.linalg.norm(second - first, axis=1).mean() / face_square(second)[2]
     return np.array(
         [np.log(candidate.weight), np.log1p(candidate.seconded), np.log(max(wandered, 1e-3)), asymmetry(second)]
@@ -37,8 +42,8 @@ def confidence(values: Array) -> Array:
 
 
 def asymmetry(keypoints: Array) -> float:
-    """How unlike its mirrored self a shape (68, 2) is, 0 .. 1: the Procrustes distance between the two."""
-    points = keypoints[:, 0] + 1j * keypoints[:, 1]  # turning and scaling are one complex factor
+    """The Procrustes distance between a shape (68, 2) and its mirror image: 0 (symmetric) to 1."""
+    points = keypoints[:, 0] + 1j * keypoints[:, 1]  # as complex numbers, a turn and a scale are one factor
     points = points - points.mean()
     norm = float(np.vdot(points, points).real)
     if not norm > 1e-12:

@@ -9,26 +9,25 @@ import numpy as np
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE, confidence, features
 from fkp_app.faces.detector import Candidate
-from fkp_app.geometry.boxes import Box, shared
-from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
-from fkp_app.geometry.keypoint_layout import OUTER_EYES
+from fkp_app.geometry.boxes import Box, box_of, covered, keep_heaviest
+from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, upright, warp
 from numpynet.typing import AnyArray, Array
 
 REFINEMENTS = 1
+"""Number of further looks of the network after the first."""
 SAME_FACE = 0.3
-"""Two faces whose keypoints' squares share so much of the smaller one are one face."""
-MOST_GROWTH = 3.0
-"""Points that fill a square so many times as large as the last one, or as small, are not followed."""
+"""If the face squares of two faces share more than this part of the smaller one, they are the same face."""
 SEARCHES = (((0.0, 0.0),), ((0.0, 0.3),), ((-35.0, 0.0), (35.0, 0.0)))
-"""How an image is searched as long as no face is found: as it is; with its edges continued, for heads they cut off;
-turned each way. Angles in degrees, margins in shares of the shorter side, as in `FaceDetector.candidates`."""
+"""The searches of an image, in this order until one finds a face: as it is; with extended edges, for heads that are cut
+off; turned each way. Each is a list of (angle in degrees, margin as a share of the shorter side), the arguments of
+`FaceDetector.candidates`."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """box: x, y, width, height of the detector's box; confidence: 0 .. 1, or None; keypoints: (68, 2) float32.
+    """A face: the detector's box (x, y, width, height), confidence 0 .. 1 or None, and keypoints (68, 2) float32.
 
-    All in pixels of the image as displayed.
+    Box and keypoints are in pixels of the image as displayed.
     """
 
     box: Box
@@ -37,7 +36,7 @@ class Face:
 
 
 class Detector(Protocol):
-    """Anything that finds what may be a face, such as `detector.FaceDetector`."""
+    """Finds candidates for faces, as `detector.FaceDetector` does."""
 
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]: ...
 
@@ -49,9 +48,9 @@ def find_faces(
     refinements: int = REFINEMENTS,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> list[Face]:
-    """Every face in an RGB image (H, W, 3), the largest first; SEARCHES says what is tried.
+    """Every face in an RGB image (H, W, 3), the largest first. SEARCHES lists what is tried.
 
-    refinements: how often the network looks again; min_confidence: less sure faces are left out.
+    refinements: number of further looks of the network. min_confidence: faces below it are left out.
     """
     faces: list[Face] = []
     for search in SEARCHES:
@@ -69,9 +68,9 @@ def find_keypoints(
     refinements: int = REFINEMENTS,
     angles: Sequence[float] | None = None,
 ) -> Array:
-    """Keypoints (F, 68, 2) float32, in pixels of the image, of the faces in these squares, all in one batch.
+    """Keypoints (F, 68, 2) float32 of the faces in F squares, in pixels of the image. All faces form one batch.
 
-    angles: degrees by which the image must be turned, clockwise as seen, for each face to be upright; 0 where None.
+    angles: degrees by which the image must be turned, clockwise as seen, to make each face upright; None means 0.
     """
     angles = [0.0] * len(squares) if angles is None else angles
     return sights(image, squares, angles, predictor, refinements)[-1].astype(np.float32)
@@ -80,8 +79,10 @@ def find_keypoints(
 def sights(
     image: AnyArray, squares: Sequence[Square], angles: Sequence[float], predictor: Predictor, refinements: int
 ) -> list[Array]:
-    """Keypoints (F, 68, 2) float64 at first sight and after each refinement, for which the crop is cut anew where the
-    points were put, and turned upright."""
+    """Keypoints (F, 68, 2) float64 of the first look and of each refinement: a list of refinements + 1 arrays.
+
+    A refinement cuts a new crop around the points of the last look, with level eyes.
+    """
     framing = Framing.from_dict(predictor.card.framing)
     seen: list[Array] = []
     for _ in range(refinements + 1):
@@ -98,28 +99,12 @@ def sights(
     return seen
 
 
-def upright(keypoints: Array, before: Square) -> tuple[Square, float]:
-    """The face square that keypoints (68, 2) have when turned until the eyes are level, and the angle of that turn.
-
-    `before`, and 0, where the points make no face: much smaller or larger than that, or not finite.
-    """
-    right, left = keypoints[list(OUTER_EYES)]
-    angle = -float(np.degrees(np.arctan2(*(left - right)[::-1])))
-    middle = keypoints.mean(axis=0)
-    turn = crop_matrix((float(middle[0]), float(middle[1]), 1.0), Framing("face", 1, 1.0), angle)
-    cx, cy, side = face_square(apply(turn, keypoints))
-    if not 1 / MOST_GROWTH < side / before[2] < MOST_GROWTH:
-        return before, 0.0
-    x, y = apply(invert(turn), np.array([cx, cy]))
-    return (float(x), float(y), side), angle
-
-
 def _judged(
     image: AnyArray, candidates: list[Candidate], predictor: Predictor, refinements: int, min_confidence: float
 ) -> list[Face]:
-    """Those of the candidates that are faces, each once, the surest first."""
+    """The candidates that are faces, each face once, the surest first."""
     squares, angles = [one.square for one in candidates], [one.angle for one in candidates]
-    seen = sights(image, squares, angles, predictor, max(1, refinements))  # the second sight is needed to judge
+    seen = sights(image, squares, angles, predictor, max(1, refinements))  # the confidence needs two looks
     values = [features(*each) for each in zip(candidates, seen[0], seen[1], strict=True)]
     sure = confidence(np.array(values)) if values else np.empty(0)
     return [
@@ -130,11 +115,7 @@ def _judged(
 
 
 def distinct_faces(keypoints: Array, sure: Array) -> list[int]:
-    """Indices of faces (F, 68, 2), the surest (F) first, without those that are a surer one over again."""
-    squares = [face_square(points) for points in keypoints]
-    places = [np.array([cx - side / 2, cy - side / 2, side, side]) for cx, cy, side in squares]
-    kept: list[int] = []
-    for i in np.argsort(-sure, kind="stable"):
-        if all(shared(places[i], places[k]) <= SAME_FACE for k in kept):
-            kept.append(int(i))
-    return kept
+    """Indices of faces with keypoints (F, 68, 2), the surest first, each face once. sure: confidences (F)."""
+    boxes = [box_of(face_square(points)) for points in keypoints]
+    surest_first = np.argsort(-sure, kind="stable")
+    return keep_heaviest(surest_first, lambda i, kept: covered(boxes[i], boxes[kept]) > SAME_FACE)

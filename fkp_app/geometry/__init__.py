@@ -1,1 +1,1 @@
-"""Squares, boxes and maps between an image and a crop; the numbering of the 68 points."""
+"""Face squares, boxes, the maps between an image and a crop, and the numbering of the 68 points."""

@@ -1,7 +1,7 @@
-"""Which square of an image the network sees: the one geometry that training and detection share.
+"""The square of an image that the network sees. Training and detection share this geometry.
 
-Pixel centres lie at whole coordinates, as in OpenCV. A face square is (cx, cy, side): the centre and the side of the
-square that a face's keypoints fill.
+Pixel centres lie at whole coordinates, as in OpenCV. A face square is (cx, cy, side), in pixels: the centre and side
+of the square around a face's keypoints.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from fkp_app.errors import FkpError
+from fkp_app.geometry.keypoint_layout import eye_angle
 from fkp_app.tables import Within
 from numpynet.architectures import MOST_PIXELS
 from numpynet.checkpoint import CheckpointError, WeightsCard
@@ -18,18 +19,21 @@ from numpynet.strict_json import is_number, shown
 from numpynet.typing import AnyArray, Array
 
 SCALES = (0.1, 20.0)
-"""Between what a framing's scale lies. The shipped one is 1.3."""
+"""The least and the greatest scale of a framing. The shipped weights have 1.3."""
+MOST_GROWTH = 3.0
+"""If the keypoints' square grows or shrinks by more than this factor, `upright` keeps the previous square."""
 
 Square = tuple[float, float, float]
+"""cx, cy and side, in pixels of the image."""
 
 
 @dataclass(frozen=True)
 class Framing:
     """How a crop is cut.
 
-    kind: "face", a square around the face; or "frame", the course project's way in training: the whole picture,
-    its shorter side rescaled to size * 250 / 224, of which a square of `size` is cut. size: the crop's side in pixels.
-    scale: the crop's side over the face square's; for "frame" what it amounts to, and what detection uses.
+    kind: "face" cuts a square around the face. "frame" is how the course project trains: it rescales the shorter side
+    of the whole picture to size * 250 / 224 and cuts a square of `size` from it. size: the crop's side in pixels.
+    scale: the crop's side over the face square's side; for "frame" the typical ratio, which detection uses.
     """
 
     kind: Literal["face", "frame"]
@@ -37,12 +41,12 @@ class Framing:
     scale: Annotated[float, Within(*SCALES)]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a weights card."""
+        """The fields, for a weights card."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """From a weights card. FkpError where it says something else."""
+        """The framing on a weights card. FkpError if the fields describe none."""
         kind, size, scale = (fields.get(name) for name in ("kind", "size", "scale"))
         if not (isinstance(size, int) and is_number(size, 1, MOST_PIXELS)):
             reason = f"size must be a whole number from 1 to {MOST_PIXELS}"
@@ -56,7 +60,7 @@ class Framing:
 
 
 def check_card(card: WeightsCard, file: object) -> None:
-    """CheckpointError where the crops of a weights file cannot be cut, or are not what its network takes."""
+    """CheckpointError if a weights file's framing is unusable, or its crops do not fit the network's input size."""
     try:
         size = Framing.from_dict(card.framing).size
     except FkpError as error:
@@ -68,7 +72,7 @@ def check_card(card: WeightsCard, file: object) -> None:
 
 
 def face_square(keypoints: Array) -> Square:
-    """The face square of keypoints (68, 2): the centre of their bounding box, and its longer side."""
+    """The face square of keypoints (68, 2): the centre and the longer side of their bounding box."""
     low, high = keypoints.min(axis=0), keypoints.max(axis=0)
     centre = (low + high) / 2
     return float(centre[0]), float(centre[1]), float(max(*(high - low), 1e-6))
@@ -84,8 +88,9 @@ def crop_matrix(
 ) -> Array:
     """The affine map (2, 3) float64 from image to crop.
 
-    angle: degrees by which the picture is turned (clockwise as seen); scale: a crop so much larger, which shows the
-    face smaller; shift: of the face, in shares of the crop's side; flip: mirrored left to right.
+    angle: turn the picture by this many degrees, clockwise as seen. scale: enlarge the cut square by this factor, so
+    that the face appears smaller. shift: move the face right and down by these shares of the crop's side. flip: mirror
+    left to right, after the turn.
     """
     cx, cy, side = square
     zoom = framing.size / (side * framing.scale * scale)
@@ -98,9 +103,9 @@ def crop_matrix(
 
 
 def warp(image: AnyArray, matrix: Array, size: int) -> AnyArray:
-    """The crop (size, size[, C]) that `matrix` cuts from an image; beyond the edge its last pixels are repeated.
+    """The crop (size, size[, C]) that `matrix` (2, 3) cuts from an image. Beyond the edge the last pixels repeat.
 
-    A crop that shrinks the image by more than two is taken from a picture shrunk by area first, or it would alias.
+    If the crop shrinks the image by more than two, the image is first shrunk by area, which avoids aliasing.
     """
     zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     factor = 2 ** int(np.floor(np.log2(0.5 / zoom)) + 1) if zoom < 0.5 else 1
@@ -113,14 +118,30 @@ def warp(image: AnyArray, matrix: Array, size: int) -> AnyArray:
         new = (max(1, part.shape[1] // factor), max(1, part.shape[0] // factor))
         ratio = np.array([part.shape[1] / new[0], part.shape[0] / new[1]])
         image = cv2.resize(part, new, interpolation=cv2.INTER_AREA)
-        # A small pixel s covers the part's pixels ratio * s .. ratio * (s + 1); their centre is ratio (s + 1/2) - 1/2.
+        # Pixel s of the small picture covers the part from ratio * s to ratio * (s + 1): centre ratio (s + 1/2) - 1/2.
         back = np.column_stack([np.diag(ratio), ratio / 2 - 0.5 + low])
         matrix = np.column_stack([matrix[:, :2] @ back[:, :2], apply(matrix, back[None, :, 2])[0]])
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+def upright(keypoints: Array, before: Square) -> tuple[Square, float]:
+    """The face square of keypoints (68, 2) after a turn that levels the eyes, and the angle of that turn in degrees.
+
+    Returns `before` and 0 if the points are not finite or their square is more than MOST_GROWTH times larger or
+    smaller than `before`: such points are no face.
+    """
+    angle = -float(eye_angle(keypoints))
+    middle = keypoints.mean(axis=0)
+    turn = crop_matrix((float(middle[0]), float(middle[1]), 1.0), Framing("face", 1, 1.0), angle)
+    cx, cy, side = face_square(apply(turn, keypoints))
+    if not 1 / MOST_GROWTH < side / before[2] < MOST_GROWTH:
+        return before, 0.0
+    x, y = apply(invert(turn), np.array([cx, cy]))
+    return (float(x), float(y), side), angle
+
+
 def apply(matrix: Array, points: Array) -> Array:
-    """Points (..., 2) through an affine map (2, 3)."""
+    """Map points (..., 2) by an affine map (2, 3)."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -131,7 +152,7 @@ def invert(matrix: Array) -> Array:
 
 
 def to_gray(image: AnyArray) -> Array:
-    """An RGB or grayscale uint8 image as grayscale float32 (H, W) in 0 .. 1."""
+    """An RGB (H, W, 3) or grayscale (H, W) uint8 image as grayscale float32 (H, W) in 0 .. 1."""
     gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return gray.astype(np.float32) / np.float32(255)
 

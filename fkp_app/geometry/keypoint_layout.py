@@ -1,9 +1,11 @@
-"""The 68-point layout of the iBUG 300-W annotation (Sagonas et al. 2013): who is who, and who mirrors whom.
+"""The 68-point layout of the iBUG 300-W annotation (Sagonas et al. 2013): names, mirror images and the eye line.
 
-"Right" and "left" are the person's own, so the right eye is on the picture's left.
+"Right" and "left" are the person's own: the right eye is on the picture's left.
 """
 
 import numpy as np
+
+from numpynet.typing import Array
 
 RANGES = {
     "jaw": range(0, 17),
@@ -16,7 +18,7 @@ RANGES = {
 }
 
 OUTER_EYES = (36, 45)
-"""The outer corners of the right and the left eye, whose distance is the unit of NME."""
+"""The outer corners of the right and the left eye. Their distance is the unit of NME."""
 
 _PAIRS = [
     *((i, 16 - i) for i in range(8)),  # jaw; 8 is the chin
@@ -36,4 +38,26 @@ def _flip_order() -> np.ndarray[tuple[int], np.dtype[np.intp]]:
 
 
 FLIP_ORDER = _flip_order()
-"""In a mirrored picture point i is what point FLIP_ORDER[i] was."""
+"""Point i of a mirrored face is the mirror image of point FLIP_ORDER[i] of the face."""
+
+
+def interocular(keypoints: Array) -> Array:
+    """The distance (...) of the outer eye corners of faces (..., 68, 2), in the unit of the keypoints."""
+    return np.linalg.norm(_eye_line(keypoints), axis=-1)
+
+
+def eye_angle(keypoints: Array) -> Array:
+    """The angle (...) of the line through the outer eye corners of faces (..., 68, 2), in degrees: -180 .. 180.
+
+    0 is level; positive is clockwise as seen, because y points down.
+    """
+    line = _eye_line(keypoints)
+    angle: Array = np.degrees(np.arctan2(line[..., 1], line[..., 0]))
+    return angle
+
+
+def _eye_line(keypoints: Array) -> Array:
+    """From the outer corner of the right eye to that of the left eye (..., 2)."""
+    right, left = OUTER_EYES
+    line: Array = keypoints[..., left, :] - keypoints[..., right, :]
+    return line

@@ -1,1 +1,1 @@
-"""What a face can wear: styles read and placed, and the sheet that shows them. `filters` puts them on."""
+"""Styles, what a face can wear: their files, how a picture is placed on a face and blended, and a sheet of them all."""

@@ -1,6 +1,5 @@
-"""A style's TOML file and its picture, read strictly: a slip is one line that names the file and what to do."""
+"""The TOML file of a style, read strictly: any mistake is one line that names the file and what to do."""
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,19 +7,17 @@ from typing import Annotated, Literal
 import numpy as np
 
 from fkp_app.errors import FkpError
-from fkp_app.styles.picture import read_bytes
 from fkp_app.styles.placing import Anchor
-from fkp_app.tables import Range, Share, Within, read_table
+from fkp_app.tables import Range, Share, Within, read_table, read_toml
 from numpynet.typing import Array
 
-MOST_BYTES = 1 << 16
 FLAT = 1e-3
-"""Below this share of the largest singular value, four points or more do not tell one perspective from another."""
+"""If the 8th singular value is below this share of the largest, the anchors do not determine a perspective."""
 
 
 @dataclass(frozen=True)
 class AnchorTable:
-    """keypoints: numbers whose mean lies `at` [x, y] of the picture, in pixels from its upper left corner."""
+    """The mean of `keypoints` (their numbers) lies `at` [x, y] of the picture, in pixels from its upper left corner."""
 
     keypoints: tuple[Annotated[int, Within(0, 67)], ...]
     at: tuple[Annotated[float, Within(-1e5, 1e5)], ...]
@@ -28,7 +25,7 @@ class AnchorTable:
 
 @dataclass(frozen=True)
 class ShadowTable:
-    """As overlay.Shadow, in units of the distance between the eyes; offset: [to the right, downwards]."""
+    """As `overlay.Shadow`, in units of the distance between the eyes. offset: [to the right, downwards]."""
 
     offset: tuple[Annotated[float, Within(-0.5, 0.5)], ...] = (0.0, 0.05)
     blur: Annotated[float, Within(0, 0.25)] = 0.04
@@ -37,10 +34,10 @@ class ShadowTable:
 
 @dataclass(frozen=True)
 class StyleTable:
-    """What a style's file holds.
+    """The content of a style's file.
 
-    picture, tint: names of files beside it; warp: how the picture follows the anchors; fades: by how many degrees a
-    face is turned to the side where the picture begins to fade, and where it is gone.
+    picture, tint: names of files in the same folder. warp: how the picture follows the anchors. fades: the angles to
+    the side, in degrees, at which the picture begins to fade and at which it is gone.
     """
 
     description: str
@@ -53,14 +50,8 @@ class StyleTable:
 
 
 def read_file(path: Path) -> StyleTable:
-    """The content of a style's file. FkpError where it is missing, no TOML, or not as it should be."""
-    try:
-        tables = tomllib.loads(read_bytes(path, MOST_BYTES).decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise FkpError(f"{path}: is no text in UTF-8; a style is a TOML file") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FkpError(f"{path}: is no valid TOML ({error}); correct it") from None
-    table = read_table(StyleTable, tables, path)
+    """The content of a style's file. FkpError if it is missing, not TOML, or describes no style."""
+    table = read_table(StyleTable, read_toml(path), path)
     if len(table.shadow.offset) != 2:
         raise FkpError(f"{path}: shadow.offset must be [to the right, downwards], got {list(table.shadow.offset)}")
     _check_anchors(table, path)
@@ -68,12 +59,12 @@ def read_file(path: Path) -> StyleTable:
 
 
 def anchors_of(table: StyleTable) -> tuple[Anchor, ...]:
-    """The anchors that a checked file names."""
+    """The anchors of a checked file."""
     return tuple(Anchor(anchor.keypoints, (anchor.at[0], anchor.at[1])) for anchor in table.anchors)
 
 
 def _check_anchors(table: StyleTable, path: Path) -> None:
-    """FkpError where a picture cannot hang on the file's anchors."""
+    """FkpError if the anchors of the file cannot place a picture."""
     for i, anchor in enumerate(table.anchors):
         if not anchor.keypoints:
             raise FkpError(f"{path}: anchors[{i}].keypoints is empty; name one or more of 0 .. 67")
@@ -90,10 +81,11 @@ def _check_anchors(table: StyleTable, path: Path) -> None:
 
 
 def _is_flat(points: Array) -> bool:
-    """Whether points (N, 2) are too nearly on one line, or all but one are, to tell one perspective from another."""
+    """Whether points (N, 2) determine no perspective: all of them, or all but one, lie nearly on a line."""
     x, y = ((points - points.mean(axis=0)) / points.std()).T
     one, zero = np.ones_like(x), np.zeros_like(x)
-    # The equations that say which perspective leaves the points where they are; eight unknowns must be told apart.
+    # The linear equations of the perspective that leaves every point in place: 9 coefficients up to a common factor,
+    # so 8 unknowns. They are determined if the 8th singular value is not 0.
     rows = [[x, y, one, zero, zero, zero, -x * x, -x * y, -x], [zero, zero, zero, x, y, one, -x * y, -y * y, -y]]
     equations = np.concatenate([np.stack(row, axis=1) for row in rows])  # (2 N, 9)
     singular = np.linalg.svd(equations, compute_uv=False)

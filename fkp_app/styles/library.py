@@ -1,4 +1,4 @@
-"""Styles: what a face can wear. Each is a picture with alpha and a small TOML file that says where it hangs."""
+"""Styles by name or by file. A style is a picture with alpha and a small TOML file with its place on the face."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,10 +20,11 @@ DEFAULT = "sunglasses"
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """A style ready to be worn.
+    """A style ready to wear.
 
-    anchors: where it hangs; perspective: whether it follows them in perspective, or as a similarity; fades: degrees of
-    turn at which it begins to fade and is gone; size: the picture's width and height; layers: see overlay.make_layers.
+    anchors: its points on the face. perspective: map the anchors by a perspective, not by a similarity. fades: the
+    angles to the side, in degrees, at which it begins to fade and is gone. size: the picture's width and height, in
+    pixels. layers: see `overlay.make_layers`.
     """
 
     name: str
@@ -36,14 +37,14 @@ class Style:
 
 
 def names() -> tuple[str, ...]:
-    """The styles that come with the program, the default one first."""
+    """The names of the styles that come with the program, the default first."""
     return tuple(sorted((path.stem for path in DIRECTORY.glob("*.toml")), key=lambda name: (name != DEFAULT, name)))
 
 
 def load_style(name_or_toml: str | Path) -> Style:
-    """The style of this name, or the one that a TOML file describes.
+    """The style with this name, or the one in this TOML file.
 
-    UsageError where it is neither, FkpError where the file or its picture cannot be used.
+    UsageError if it is neither, FkpError if the file or its picture cannot be used.
     """
     if str(name_or_toml) in names():
         return _built_in(str(name_or_toml))
@@ -59,13 +60,13 @@ def _built_in(name: str) -> Style:
 
 
 def read_style(path: Path) -> Style:
-    """The style that a TOML file describes. FkpError, in one line that names the file, where it cannot be used."""
+    """The style in a TOML file. FkpError, one line that names the file, if it cannot be used."""
     table = read_file(path)
     anchors = anchors_of(table)
     rgba = read_overlay(path.parent / table.picture)
     size = (rgba.shape[1], rgba.shape[0])
     tint = read_tint(path.parent / table.tint, size) if table.tint else None
-    # The shadow is measured by the distance of the eyes, which only a face has: that of an ordinary one.
+    # The shadow is in eye distances. An ordinary face, placed on the anchors, gives that distance in the picture.
     face = face_keypoints()
     matrix = place(face, anchors, False, size)
     if matrix is None:

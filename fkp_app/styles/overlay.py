@@ -1,8 +1,11 @@
-"""A picture with alpha, made ready to be laid on images: colours premultiplied, lens tint and shadow worked in.
+"""Pictures with alpha, blended into images. Premultiplied colours, lens tint and shadow are prepared once per style.
 
-What lies on an image is two arrays of its size: `light`, which is added, and `cover`, the share of each colour below
-that is kept away. So result = light + (1 - cover) below. A picture's premultiplied colours are light and its alpha is
-cover in all three colours; a tint T leaves (1 - alpha) T of what is below, and a shadow S leaves (1 - S) of that again.
+An overlay is two arrays: `light` is added, and `cover` is the share of each colour of the image that is removed:
+
+    result = light + (1 - cover) image
+
+For a plain picture, light is the premultiplied colour and cover is alpha, the same for all three colours. A tint T
+makes 1 - cover = (1 - alpha) T, and a shadow S multiplies that by (1 - S).
 """
 
 import math
@@ -14,15 +17,16 @@ import numpy as np
 from numpynet.typing import AnyArray, Array
 
 LEVELS = 8
+"""Largest number of layers, each half the size of the last."""
 STRIP = 1 << 20
-"""So many pixels are blended at a time, which bounds the memory that a very large face takes."""
+"""Number of pixels blended at a time. It bounds the memory that a very large face takes."""
 SMALLEST = 0.25
-"""An overlay that would cover fewer pixels than this is not drawn."""
+"""An overlay with a smaller area than this, in pixels of the image, is not drawn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """light, cover: (H, W, 3) float32 in 0 .. 1; to_picture: the map (3, 3) from its pixels to the picture's."""
+    """light, cover: (H, W, 3) float32 in 0 .. 1. to_picture: the map (3, 3) from its pixels to the picture's pixels."""
 
     light: Array
     cover: Array
@@ -31,9 +35,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Shadow:
-    """A soft shadow below what is worn, in units of the distance between the eyes.
+    """A soft shadow below a style, in units of the distance between the eyes.
 
-    offset: to the picture's right, and downwards; blur: of its edge (standard deviation); strength: 0 .. 1.
+    offset: to the picture's right, and downwards. blur: standard deviation of its edge. strength: 0 .. 1.
     """
 
     offset: tuple[float, float] = (0.0, 0.0)
@@ -41,15 +45,15 @@ class Shadow:
     strength: float = 0.0
 
     def reach(self, eye_distance: float) -> int:
-        """How far beyond the picture it falls, in the unit of `eye_distance`."""
+        """The largest distance by which it extends beyond the picture, in the unit of `eye_distance`, rounded up."""
         return math.ceil((3 * self.blur + max(map(abs, self.offset))) * eye_distance) if self.strength > 0 else 0
 
 
 def make_layers(rgba: AnyArray, tint: AnyArray | None, shadow: Shadow, eye_distance: float) -> tuple[Layer, ...]:
-    """The layer of a picture uint8 RGBA (H, W, 4), followed by its halves, quarters and so on.
+    """The layer of a picture uint8 RGBA (H, W, 4), then the same at half the size, at a quarter, and so on.
 
-    tint: uint8 RGB (H, W, 3) that multiplies what lies below, white leaving it alone. eye_distance: in pixels of the
-    picture, which the shadow is measured by.
+    tint: uint8 RGB (H, W, 3) that multiplies the image below; white changes nothing. eye_distance: the unit of the
+    shadow, in pixels of the picture.
     """
     colours = rgba.astype(np.float32) / 255
     alpha = colours[:, :, 3:]
@@ -75,7 +79,7 @@ def _padded(picture: Array, pad: int, value: float) -> Array:
 
 
 def _half(layer: Layer) -> Layer:
-    """The layer at half the size, each pixel the mean of four; a pixel s covers those at 2 s and 2 s + 1."""
+    """The layer at half the size. Pixel s is the mean of the pixels 2 s and 2 s + 1 in each direction."""
     height, width = layer.light.shape[:2]
     size = ((width + 1) // 2, (height + 1) // 2)
 
@@ -88,10 +92,10 @@ def _half(layer: Layer) -> Layer:
 
 
 def blend(image: AnyArray, layers: tuple[Layer, ...], matrix: Array, strength: float = 1.0) -> None:
-    """Lay a picture on an RGB image (H, W, 3) uint8, in place, through the map (3, 3) from picture to image.
+    """Blend a picture into an RGB image (H, W, 3) uint8, in place. matrix: the map (3, 3) from picture to image.
 
-    strength: 1 as it is, 0 not at all. Only the part of the image below it is touched; it is cut off at the edge, and
-    where nothing covers them pixels stay bit for bit.
+    strength: 1 is full, 0 is invisible. The picture is cut off at the image's edge. Pixels that it does not cover stay
+    unchanged to the bit.
     """
     height, width = image.shape[:2]
     corners = outline(layers[0], matrix)
@@ -102,7 +106,7 @@ def blend(image: AnyArray, layers: tuple[Layer, ...], matrix: Array, strength: f
     right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, [width, height]).astype(np.int64)
     if left >= right or top >= bottom:
         return
-    # Shrunk by area first, or thin lines of the picture would be lost between pixels.
+    # Start from a layer shrunk by area, or thin lines of the picture would be lost between pixels.
     zoom = np.sqrt(area / np.prod(layers[0].light.shape[:2]))
     layer = layers[int(np.clip(np.floor(-np.log2(zoom)), 0, len(layers) - 1))]
     rows = max(1, int(STRIP // (right - left)))
@@ -114,7 +118,7 @@ def blend(image: AnyArray, layers: tuple[Layer, ...], matrix: Array, strength: f
 
 
 def outline(layer: Layer, matrix: Array) -> Array:
-    """Where the corners of a layer, a pixel beyond its edge, come to lie: (4, 2), or not finite behind the viewer."""
+    """The layer's corners (4, 2) in the image, each a pixel beyond its edge. NaN for a corner behind the viewer."""
     height, width = layer.light.shape[:2]
     corners = np.array([[-1, -1, 1], [width, -1, 1], [width, height, 1], [-1, height, 1]], np.float64)
     placed = corners @ (matrix @ layer.to_picture).T
@@ -123,7 +127,7 @@ def outline(layer: Layer, matrix: Array) -> Array:
 
 
 def _warped(part: Array, layer: Layer, matrix: Array, corner: tuple[int, int], below: AnyArray) -> Array:
-    """A layer's light or cover as it lies over `below`, whose first pixel is the image's at `corner` (x, y)."""
+    """A layer's light or cover, mapped onto `below`, the part of the image that begins at `corner` (x, y)."""
     there = np.array([[1, 0, -corner[0]], [0, 1, -corner[1]], [0, 0, 1]]) @ matrix @ layer.to_picture
     size = (below.shape[1], below.shape[0])
     if (there[2] == [0, 0, 1]).all():

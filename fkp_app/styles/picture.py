@@ -1,4 +1,4 @@
-"""Pictures with alpha from files, checked before they are decoded."""
+"""Pictures with alpha, read from files. Files are checked before they are decoded."""
 
 import io
 from pathlib import Path
@@ -12,12 +12,12 @@ from fkp_app.media.images.contents import RefusedError
 from fkp_app.media.images.reading import decode, one_line, upright
 from numpynet.typing import AnyArray
 
-MOST_BYTES = 1 << 24
+MOST_BYTES = 1 << 24  # of a file
 MOST_SIDE = 2048  # pixels
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """A file's content. FkpError where it is missing, empty, cannot be read, or is larger than `most` bytes."""
+def read_bytes(path: Path) -> bytes:
+    """A file's content. FkpError if it is missing, empty, cannot be read, or has more than MOST_BYTES."""
     try:
         if not path.exists():
             raise FkpError(f"{path}: no such file")
@@ -26,15 +26,15 @@ def read_bytes(path: Path, most: int) -> bytes:
         size = path.stat().st_size
         if size == 0:
             raise FkpError(f"{path}: is empty")
-        if size > most:
-            raise FkpError(f"{path}: is too large, {size} bytes; make it {most} at most")
+        if size > MOST_BYTES:
+            raise FkpError(f"{path}: is too large, {size} bytes; make it {MOST_BYTES} at most")
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise FkpError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
 def read_overlay(path: Path) -> AnyArray:
-    """A picture with alpha, uint8 RGBA (H, W, 4). FkpError where it is none, too large, or nothing of it is seen."""
+    """A picture with alpha, uint8 RGBA (H, W, 4). FkpError if it has no alpha, is too large, or wholly transparent."""
     rgba, has_alpha = _decoded(path)
     if not has_alpha:
         raise FkpError(f"{path}: has no transparency; save it as a PNG with an alpha channel")
@@ -44,9 +44,9 @@ def read_overlay(path: Path) -> AnyArray:
 
 
 def read_tint(path: Path, size: tuple[int, int]) -> AnyArray:
-    """A picture of colours that multiply what lies below, uint8 RGB (H, W, 3); clear parts are white.
+    """A picture of colours that multiply the image below, uint8 RGB (H, W, 3). Transparent parts become white.
 
-    FkpError as above, and where its width and height are not `size`.
+    FkpError if it is no picture, too large, or its width and height are not `size`.
     """
     rgba, _ = _decoded(path)
     got = rgba.shape[1], rgba.shape[0]
@@ -59,8 +59,8 @@ def read_tint(path: Path, size: tuple[int, int]) -> AnyArray:
 
 
 def _decoded(path: Path) -> tuple[AnyArray, bool]:
-    """The picture in a file, uint8 RGBA (H, W, 4), and whether it has transparency. FkpError where it is none."""
-    file = io.BytesIO(read_bytes(path, MOST_BYTES))
+    """The picture in a file, uint8 RGBA (H, W, 4), and whether it has transparency. FkpError if it is no picture."""
+    file = io.BytesIO(read_bytes(path))
     remarks: list[str] = []
     too_large = f"is too large; make it {MOST_SIDE} pixels at most on each side"
     with one_line(str(path), too_large, "; save it as a PNG with an alpha channel"):
@@ -70,6 +70,7 @@ def _decoded(path: Path) -> tuple[AnyArray, bool]:
 
 
 def _check_size(width: int, height: int) -> None:
+    """RefusedError if a picture of this size is too large."""
     if max(width, height) > MOST_SIDE:
         most = f"make it {MOST_SIDE} at most on each side"
         raise RefusedError(f"is too large, {width} x {height} pixels; {most}")

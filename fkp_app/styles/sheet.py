@@ -1,4 +1,4 @@
-"""All styles in one picture, worn by drawn people."""
+"""One picture of all styles, worn by drawn people."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from fkp_app.styles.library import Style, load_style, names
 from fkp_app.styles.wear import wear
 from numpynet.typing import AnyArray
 
-TILE = (300, 330)  # width, height
+TILE = (300, 330)  # width, height; all sizes in pixels
 CAPTION = 58
 GAP = 12
 COLUMNS = 4
@@ -21,19 +21,19 @@ MIDDLE = (149.5, 180.0)
 
 
 def sheet() -> AnyArray:
-    """One RGB picture that shows every style that comes with the program, worn by a drawn face, with its name."""
+    """An RGB picture of every style that comes with the program."""
     return draw_sheet([load_style(name) for name in names()])
 
 
 def draw_sheet(styles: Sequence[Style]) -> AnyArray:
-    """An RGB picture with a tile for each style: a face that wears it, its name and its description."""
+    """An RGB picture with one tile per style: a drawn person who wears it, its name and its description."""
     columns = min(COLUMNS, len(styles))
     rows = -(-len(styles) // columns)
     step = (TILE[0] + GAP, TILE[1] + CAPTION + GAP)
     paper = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), PAPER)
     for i, style in enumerate(styles):
         left, top = GAP + i % columns * step[0], GAP + i // columns * step[1]
-        # Counted anew in each row, so that the same person does not stand below herself.
+        # Each row begins with the next person, so that nobody stands below herself.
         person = PEOPLE[(i + i // columns) % len(PEOPLE)]
         image, keypoints = draw_person(person, TILE, EYE_DISTANCE, MIDDLE)
         face = Face((0, 0, *TILE), None, keypoints)

@@ -1,4 +1,4 @@
-"""Faces that wear something: glasses, a moustache, a hat."""
+"""Put a style on faces."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from numpynet.typing import AnyArray, Array
 
 
 def wear(image: AnyArray, faces: Sequence[Face], style: Style) -> AnyArray:
-    """A copy of an RGB image (H, W, 3) uint8 on which every face wears what `styles.load_style` gave.
+    """A copy of an RGB image (H, W, 3) uint8 on which every face wears the style (see `library.load_style`).
 
-    Small faces come first, so that near ones cover far ones. What is worn follows the face's turn and size, fades as
-    the face turns to the side, and is cut off at the image's edge. Keypoints that are not finite are left out.
+    Small faces come first, so that near faces cover far ones. The style follows the face's roll and size, fades as the
+    face turns to the side, and is cut off at the image's edge. Faces whose keypoints are not finite are left out.
     """
     result = np.ascontiguousarray(image).copy()
     for face in sorted(faces, key=lambda face: face.box[2] * face.box[3]):
@@ -26,7 +26,7 @@ def wear(image: AnyArray, faces: Sequence[Face], style: Style) -> AnyArray:
 
 
 def visible(keypoints: Array, style: Style) -> float:
-    """How much of a style a face of keypoints (68, 2) shows: 1 seen from the front, 0 turned too far to the side."""
+    """The opacity of a style on a face with keypoints (68, 2): 1 from the front, 0 if turned too far to the side."""
     begins, gone = style.fades
     turn = abs(yaw(keypoints))
     if not begins < turn < gone:

@@ -1,7 +1,8 @@
-"""When a video's frame is searched for new faces, and how thoroughly: the cascades cost several times the network.
+"""Which frames of a video are searched for new faces, and how thoroughly. Cascades cost several times the network.
 
-A search of the whole frame takes about as long as two frames last. While faces are followed it is enough to look now
-and then, mostly in a small picture, in which faces of an eighth of its height are found, and rarely in the whole one.
+A search of the whole frame takes about as long as two frames last. So while faces are followed, most frames are not
+searched, most searches use a small copy of the frame (which shows faces from an eighth of its height on), and few cover
+the whole frame.
 """
 
 from collections.abc import Sequence
@@ -12,30 +13,30 @@ import numpy as np
 
 from fkp_app.faces.detector import Candidate
 from fkp_app.faces.keypoints import SAME_FACE, Detector
+from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square
-from fkp_app.tracking.tracks import overlap
 from numpynet.typing import AnyArray, Array
 
 SMALL = 320
-"""The longest side of the small picture."""
+"""Longer side of the small picture, in pixels."""
 WHOLE_EVERY = 4
-"""Every so manieth search is of the whole frame."""
+"""Every 4th search covers the whole frame."""
 TURNED_EVERY = 6
-"""Where no face is, every so manieth search also turns the picture."""
+"""Without a face, every 6th search also turns the picture."""
 SOONER = 3
-"""Where no face is, searches are so many times as frequent."""
+"""Without a face, search this many times as often."""
 CUT = 0.6
-"""Two frames whose small pictures correlate less are of different scenes."""
+"""If the small pictures of two frames correlate less than this, the frames show different scenes."""
 FLAT = 2.0
-"""Pictures with a standard deviation of fewer grey levels show nothing."""
+"""A picture whose standard deviation is below this, in grey levels, shows nothing."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A detector of faces that are not yet known.
+    """One search of a frame: a detector that leaves out the faces already followed.
 
-    small: in the small picture; turned: whether the picture may be turned and its edges continued; turned_small: and if
-    so, only the small one's.
+    known: squares of the faces already followed. small: search the small picture. turned: also search it turned and
+    with extended edges; turned_small: use the small picture for that.
     """
 
     detector: Detector
@@ -45,7 +46,7 @@ class Search:
     turned_small: bool = True
 
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
-        """What may be a face in an RGB image, turned and continued as asked, and is none of the known ones."""
+        """The candidates in an RGB image that are no known face. Arguments as in `FaceDetector.candidates`."""
         changed = bool(angle or margin)
         if changed and not self.turned:
             return []
@@ -53,11 +54,12 @@ class Search:
             found = small_candidates(self.detector, image, angle, margin)
         else:
             found = self.detector.candidates(image, angle, margin)
-        return [one for one in found if all(overlap(one.square, square) <= SAME_FACE for square in self.known)]
+        known = [box_of(square) for square in self.known]
+        return [one for one in found if all(covered(box_of(one.square), box) <= SAME_FACE for box in known)]
 
 
 def small_candidates(detector: Detector, image: AnyArray, angle: float, margin: float) -> list[Candidate]:
-    """What the detector finds in the small picture of an image, in coordinates of the image."""
+    """The candidates in the small picture of an image, in coordinates of the image."""
     height, width = image.shape[:2]
     shrink = max(height, width) / SMALL
     if shrink <= 1:
@@ -67,26 +69,27 @@ def small_candidates(detector: Detector, image: AnyArray, angle: float, margin: 
     return [_enlarged(one, shrink) for one in detector.candidates(small, angle, margin)]
 
 
-def _enlarged(one: Candidate, by: float) -> Candidate:
+def _enlarged(one: Candidate, factor: float) -> Candidate:
+    """The candidate in an image that is larger by `factor`. Pixel centres lie at whole numbers."""
     x, y, side = one.square
-    left, top, width, height = (round(by * number) for number in one.box)
-    square = ((x + 0.5) * by - 0.5, (y + 0.5) * by - 0.5, side * by)
+    left, top, width, height = (round(factor * number) for number in one.box)
+    square = ((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5, side * factor)
     return replace(one, box=(left, top, max(1, width), max(1, height)), square=square)
 
 
 class Schedule:
-    """Decides for every frame whether it is searched. every: frames from one search to the next, where faces are."""
+    """Decides for each frame whether to search it. every: frames between searches while faces are followed."""
 
     def __init__(self, every: int) -> None:
         self._every = every
         self.restart()
 
     def restart(self) -> None:
-        """As before the first frame."""
+        """Begin anew: the next frame is the first."""
         self._waited, self._searches, self._unturned = 0, 0, TURNED_EVERY
 
     def next(self, detector: Detector, known: Sequence[Square], cut: bool, lost: bool) -> Search | None:
-        """The search that this frame needs, if any. cut: of a new scene, the first frame's included; lost: a face."""
+        """The search that this frame needs, or None. cut: the frame begins a new scene. lost: a face was just lost."""
         self._waited += 1
         every = self._every if known else max(1, self._every // SOONER)
         if not (cut or lost or self._waited >= every):
@@ -100,13 +103,13 @@ class Schedule:
 
 
 class Scene:
-    """Tells when the picture is no longer that of the last frame."""
+    """Detects cuts: frames that show another scene than the frame before."""
 
     def __init__(self) -> None:
         self._last: Array | None = None
 
     def changed(self, image: AnyArray) -> bool:
-        """Whether an RGB image shows another scene than the one before; the first does. Light alone changes nothing."""
+        """Whether an RGB image shows another scene than the last one. True for the first; light alone makes no cut."""
         tiny = cv2.cvtColor(cv2.resize(image, (32, 24), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         last, self._last = self._last, tiny.astype(np.float64) - tiny.mean()
         if last is None:

@@ -1,8 +1,9 @@
-"""Faces followed through a video, frame by frame: each with a number of its own, its keypoints steady.
+"""Faces followed through a video, frame by frame, each with its own number and steady keypoints.
 
-The cascades, which find faces, run only now and then (see `searches`). In between the network looks once a frame at
-each face, where its last points and its speed say that it will be, all faces in one batch. Now and then it looks at a
-face a second time in the same batch, in a crop a little aside: points that go with the crop are on no face.
+The cascades, which find faces, run on few frames (see `searches`). In every frame the network looks once at each face,
+at the place that its last points and its speed predict, all faces in one batch. Every 5th frame it looks at a face
+twice in that batch, the second time in a shifted crop: points that go with the crop are on no face. The package's
+docstring draws the states of a face.
 """
 
 from dataclasses import dataclass
@@ -12,38 +13,39 @@ import numpy as np
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, find_faces, sights
+from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square
 from fkp_app.tracking.searches import Scene, Schedule
-from fkp_app.tracking.tracks import WANDERED, Track, TrackedFace, merged, overlap, plausible
+from fkp_app.tracking.tracks import WANDERED, Track, TrackedFace, merged, plausible
 from numpynet.typing import AnyArray, Array
 
 DETECT_EVERY = 15
 """Frames from one search for new faces to the next."""
 USUAL = 0.04
-"""Seconds that a frame is taken to last where its time says nothing."""
+"""Assumed duration of a frame, in seconds, if its time does not tell."""
 GAP = 1.0
-"""After so many seconds without a frame the scene is taken for a new one."""
+"""A longer pause between two frames, in seconds, counts as a cut."""
 CHECK_EVERY = 5
-"""Every so manieth frame a face is looked at twice."""
+"""Each face is looked at twice in every 5th frame."""
 ASIDE = (0.15, -0.1, 1.2)
-"""How the second crop lies: shifted right and down, or the other way, in sides, and so many times as large."""
+"""The second crop: shift right and shift down in sides (both negated in every other frame), and enlargement."""
 REMEMBERED = 1.0
-"""Seconds in which a lost face that turns up where it was going gets its number back."""
+"""A lost face that is found within this time, in seconds, where it was going gets its number back."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A track that ended, and the time when it did, in seconds of the tracker's own clock."""
+    """A track that ended, and when, in seconds of the tracker's own clock."""
 
     track: Track
     time: float
 
 
 class FaceTracker:
-    """Follows the faces of one video. Use one tracker a video and a thread.
+    """Follows the faces of one video. Use one tracker per video, in one thread.
 
-    smooth: whether keypoints are filtered (`smoothing.FaceSmoother`); detect_every: frames from one search for new
-    faces to the next; min_confidence: less sure faces are not followed. ValueError where detect_every is below 1.
+    smooth: filter the keypoints (`smoothing.FaceSmoother`). detect_every: frames from one search for new faces to the
+    next. min_confidence: faces below it are not followed. ValueError if detect_every is below 1.
     """
 
     def __init__(
@@ -60,11 +62,11 @@ class FaceTracker:
         self._detector, self._predictor = detector, predictor
         self._smooth, self._min_confidence = smooth, min_confidence
         self._schedule = Schedule(detect_every)
-        self._given = 0  # numbers
+        self._last_number = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget all faces; the next frame is the first of another video. Numbers go on."""
+        """Forget all faces; the next frame is the first of another video. Numbers are not used again."""
         self._tracks: list[Track] = []
         self._lost: list[Lost] = []
         self._scene, self._size = Scene(), (0, 0)
@@ -73,10 +75,10 @@ class FaceTracker:
         self._schedule.restart()
 
     def update(self, image: AnyArray, time: float) -> list[TrackedFace]:
-        """The faces of the next frame, RGB (H, W, 3) uint8, the largest first. time: the frame's, in seconds.
+        """The faces of the next frame, RGB (H, W, 3) uint8, the largest first. time: of this frame, in seconds.
 
-        Frames need not come regularly. A time that repeats counts as a usual frame's; where time goes back, or frames
-        change their size, all begins anew.
+        Frames may come at any rate. If the time repeats, the frame lasts USUAL seconds; if it goes back, or the frame
+        size changes, the tracker is reset.
         """
         dt = self._elapsed(image, time)
         cut = self._scene.changed(image) or dt > GAP
@@ -90,7 +92,7 @@ class FaceTracker:
         return sorted(faces, key=lambda face: (-face.box[2] * face.box[3], face.track))
 
     def _elapsed(self, image: AnyArray, time: float) -> float:
-        """Seconds since the last frame."""
+        """Seconds since the last frame, at least 1 ms. Resets the tracker if the video begins anew."""
         if image.shape[:2] != self._size or (self._time is not None and time < self._time):
             self.reset()
         dt = time - self._time if self._time is not None and time > self._time else USUAL
@@ -100,24 +102,24 @@ class FaceTracker:
         return max(dt, 1e-3)
 
     def _follow(self, image: AnyArray, dt: float, cut: bool) -> bool:
-        """Find all tracks' faces in the frame; whether one was lost."""
+        """Look for the face of each track in the frame. Returns whether one was lost."""
         tracks = self._tracks
-        sought = [track.ahead(dt) for track in tracks]
-        doubted = [cut or track.doubts > 0 or (self._frame + track.number) % CHECK_EVERY == 0 for track in tracks]
-        twice = [i for i, doubt in enumerate(doubted) if doubt]
-        squares = sought + [_aside(sought[i], self._frame % 2 == 0) for i in twice]
+        expected = [track.ahead(dt) for track in tracks]
+        checked = [cut or track.doubts > 0 or (self._frame + track.number) % CHECK_EVERY == 0 for track in tracks]
+        twice = [i for i, check in enumerate(checked) if check]
+        squares = expected + [_aside(expected[i], self._frame % 2 == 0) for i in twice]
         angles = [track.angle for track in tracks] + [tracks[i].angle for i in twice]
-        seen = sights(image, squares, angles, self._predictor, 0)[0]  # (F + checked, 68, 2)
+        seen = sights(image, squares, angles, self._predictor, 0)[0]  # (tracks + twice, 68, 2)
         again = dict(zip(twice, seen[len(tracks) :], strict=True))
         kept = []
         for i, track in enumerate(tracks):
             if i in again:
-                track.doubts = track.doubts + 1 if _wandered(seen[i], again[i], sought[i]) else 0
-            if track.doubts > (not cut) or not plausible(seen[i], sought[i], image.shape[1], image.shape[0]):
+                track.doubts = track.doubts + 1 if _wandered(seen[i], again[i], expected[i]) else 0
+            if track.doubts > (0 if cut else 1) or not plausible(seen[i], expected[i], image.shape[1], image.shape[0]):
                 continue
             if cut:
                 track.restart()
-            track.follow(seen[i], sought[i], dt)
+            track.follow(seen[i], expected[i], dt)
             kept.append(track)
         self._tracks = merged(kept)
         gone = [track for track in tracks if track not in self._tracks]
@@ -125,26 +127,28 @@ class FaceTracker:
         return len(kept) < len(tracks)
 
     def _enter(self, face: Face) -> None:
-        """A face that no track is on: a lost one, if it is where that was going, or a new one."""
+        """Follow a newly found face: as a lost one, if it is where that one was going, else under a new number."""
         new = Track(0, face, self._smooth)
         self._lost = [one for one in self._lost if self._clock - one.time <= REMEMBERED]
-        near = {one: overlap(new.square, one.track.ahead(self._clock - one.time)) for one in self._lost}
+        place = box_of(new.square)
+        near = {one: covered(place, box_of(one.track.ahead(self._clock - one.time))) for one in self._lost}
         best = max(near, key=lambda one: near[one], default=None)
         if best is not None and near[best] > SAME_FACE:
             new.number = best.track.number
             self._lost.remove(best)
         else:
-            self._given += 1
-            new.number = self._given
+            self._last_number += 1
+            new.number = self._last_number
         self._tracks.append(new)
 
 
-def _aside(square: Square, other_way: bool) -> Square:
+def _aside(square: Square, negated: bool) -> Square:
+    """The square of the second look, shifted and enlarged by ASIDE."""
     x, y, side = square
-    way = -side if other_way else side
-    return x + ASIDE[0] * way, y + ASIDE[1] * way, side * ASIDE[2]
+    unit = -side if negated else side
+    return x + ASIDE[0] * unit, y + ASIDE[1] * unit, side * ASIDE[2]
 
 
-def _wandered(found: Array, again: Array, sought: Square) -> bool:
-    """Whether keypoints (68, 2) went with the crop when it was laid aside."""
-    return not float(np.linalg.norm(again - found, axis=1).mean()) / sought[2] < WANDERED
+def _wandered(found: Array, again: Array, expected: Square) -> bool:
+    """Whether the keypoints (68, 2) of the second look went with its crop. True if they are not finite."""
+    return not float(np.linalg.norm(again - found, axis=1).mean()) / expected[2] < WANDERED

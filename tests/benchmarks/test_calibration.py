@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.calibration.haar_calibration import is_right, relation
+from benchmarks.calibration.haar_calibration import is_near, relation
 from benchmarks.calibration.haar_confidence import Judged, fit
 from benchmarks.calibration.haar_search import Group, thresholds
 from fkp_app.faces.detector import CENTRE_X, CENTRE_Y, SIDE, square_from_box
@@ -47,7 +47,7 @@ def test_a_relation_gives_back_the_constants_that_made_the_square():
 
 
 @pytest.mark.parametrize(
-    ("square", "right"),
+    ("square", "near"),
     [
         ((100.0, 100.0, 50.0), True),
         ((119.0, 81.0, 50.0), True),
@@ -60,5 +60,5 @@ def test_a_relation_gives_back_the_constants_that_made_the_square():
     ],
     ids=str,
 )
-def test_the_right_face_lies_near_the_labelled_one_and_is_about_as_large(square, right):
-    assert is_right(square, (100.0, 100.0, 50.0)) == right
+def test_a_near_square_lies_about_where_the_other_lies_and_is_about_as_large(square, near):
+    assert is_near(square, (100.0, 100.0, 50.0)) == near

@@ -15,8 +15,8 @@ from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import CenterCrop, Compose, FaceCrop, Rescale
 from fkp_app.evaluation import protocols
 from fkp_app.evaluation.metrics import nme
-from fkp_app.evaluation.protocols import Result, overlap, run_all, run_crops, run_end_to_end, run_second_look
-from fkp_app.evaluation.scores import mean_face, predict_all, score
+from fkp_app.evaluation.protocols import Result, mean_face, run_all, run_crops, run_end_to_end, run_second_look
+from fkp_app.evaluation.scores import predict_all, score
 from fkp_app.evaluation.summary import ROLLS, SIZES, binned, summarise, tables, to_dict
 from fkp_app.evaluation.views import course_view, face_view, rotated_frame
 from fkp_app.faces.detector import FaceDetector
@@ -259,13 +259,6 @@ def test_with_no_face_found_there_are_no_figures():
     assert (one.faces, one.nme, one.nme_interval, one.auc, one.ced, one.regions["jaw"]) == (0, *[None] * 5)
     assert "a: end to end" in tables([row])
     json.dumps(to_dict([row], Frames()), allow_nan=False)
-
-
-def test_overlap_of_squares():
-    assert overlap((0, 0, 2), (0, 0, 2)) == 1
-    assert overlap((0, 0, 2), (1, 0, 2)) == pytest.approx(1 / 3)
-    assert overlap((0, 0, 2), (0, 0, 1)) == pytest.approx(1 / 4)
-    assert overlap((0, 0, 2), (3, 3, 2)) == 0
 
 
 def test_a_summary_by_hand():

@@ -9,7 +9,7 @@ import pytest
 from fkp_app import detect
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.detector import Candidate, FaceDetector, square_from_box
-from fkp_app.faces.keypoints import distinct_faces, find_faces, find_keypoints, sights, upright
+from fkp_app.faces.keypoints import distinct_faces, find_faces, find_keypoints, sights
 from fkp_app.geometry.framing import Framing, face_square
 from tests.free_pictures import group_picture, hopper
 
@@ -157,12 +157,6 @@ def test_points_that_make_no_face_are_not_followed(answer):
     find_keypoints(image, [(40.0, 50.0, 30.0)], predictor, 1)
     first, second = predictor.batches
     np.testing.assert_array_equal(first, second)
-
-
-def test_upright_undoes_a_turn():
-    square, angle = upright(placed((50, 80), 30, 25), before=(50, 80, 30))
-    assert angle == pytest.approx(-25)
-    assert square == pytest.approx((50, 80, 30))
 
 
 def test_all_faces_of_an_image_are_one_batch_a_look():

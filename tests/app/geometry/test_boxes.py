@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fkp_app.geometry.boxes import distinct, group, into, shared, turned
+from fkp_app.geometry.boxes import box_of, clip_box, covered, group, iou, keep_heaviest, turn_image
 
 
 def windows(*boxes):
@@ -55,22 +55,51 @@ def test_no_windows_no_boxes():
     ],
 )
 def test_what_two_boxes_share_of_the_smaller(one, other, share):
-    assert shared(np.array(one), np.array(other)) == pytest.approx(share)
-    assert shared(np.array(other), np.array(one)) == pytest.approx(share)
+    assert covered(np.array(one), np.array(other)) == pytest.approx(share)
+    assert covered(np.array(other), np.array(one)) == pytest.approx(share)
 
 
-def test_the_heavier_of_two_boxes_on_one_place_stays():
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ((0, 0, 2), (0, 0, 2), 1),
+        ((0, 0, 2), (1, 0, 2), 1 / 3),
+        ((0, 0, 2), (0, 0, 1), 1 / 4),
+        ((0, 0, 2), (3, 3, 2), 0),
+        ((0, 0, 2), (2, 0, 2), 0),
+    ],
+)
+def test_intersection_over_union_of_squares(one, other, expected):
+    assert iou(box_of(one), box_of(other)) == pytest.approx(expected)
+    assert iou(box_of(other), box_of(one)) == pytest.approx(expected)
+
+
+def test_a_square_is_a_box_about_its_centre():
+    np.testing.assert_array_equal(box_of((10.0, 20.0, 5.0)), [7.5, 17.5, 5, 5])
+
+
+def test_of_boxes_on_one_place_the_first_in_order_stays():
     boxes = windows((0, 0, 100, 100), (20, 20, 60, 60), (200, 0, 50, 50), (230, 0, 50, 50))
-    assert distinct(boxes, np.array([1.0, 5.0, 3.0, 2.0])) == [1, 2, 3]  # the last two share 0.4 of their size
-    assert distinct(boxes, np.array([9.0, 5.0, 3.0, 2.0])) == [0, 2, 3]
-    assert distinct(boxes[:0], np.empty(0)) == []
+
+    def kept(*order):
+        return keep_heaviest(order, lambda i, k: covered(boxes[i], boxes[k]) > 0.5)
+
+    assert kept(1, 2, 3, 0) == [1, 2, 3]  # the last two share 0.4 of their size
+    assert kept(0, 1, 2, 3) == [0, 2, 3]
+    assert kept() == []
+
+
+def test_what_was_dropped_suppresses_nothing():
+    """Of 0, 1, 2 in a row, 1 is like both its neighbours, and 0 and 2 are not alike."""
+    assert keep_heaviest([0, 1, 2], lambda i, k: abs(i - k) == 1) == [0, 2]
+    assert keep_heaviest(np.array([1, 0, 2]), lambda i, k: abs(i - k) == 1) == [1]
 
 
 @pytest.mark.parametrize("angle", [-35.0, 35.0, 90.0])
 def test_a_turned_picture_holds_every_corner_clockwise(angle):
     gray = np.zeros((60, 100), np.uint8)
     gray[10:14, 80:84] = 255
-    image, matrix = turned(gray, angle)
+    image, matrix = turn_image(gray, angle)
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
     spot = np.array([(columns * image.astype(float)).sum(), (rows * image.astype(float)).sum()]) / image.sum()
     np.testing.assert_allclose(spot, matrix[:, :2] @ [81.5, 11.5] + matrix[:, 2], atol=0.1)
@@ -85,14 +114,14 @@ def test_a_turned_picture_holds_every_corner_clockwise(angle):
 
 def test_a_margin_repeats_the_last_pixels():
     gray = np.random.default_rng(0).integers(0, 256, (6, 10)).astype(np.uint8)
-    image, matrix = turned(gray, 0, 3)
+    image, matrix = turn_image(gray, 0, 3)
     np.testing.assert_array_equal(image, np.pad(gray, 3, mode="edge"))
     np.testing.assert_array_equal(matrix, [[1, 0, 3], [0, 1, 3]])
 
 
 def test_upright_it_is_the_picture_itself():
     gray = np.zeros((6, 10), np.uint8)
-    image, matrix = turned(gray, 0)
+    image, matrix = turn_image(gray, 0)
     assert image is gray
     np.testing.assert_array_equal(matrix, [[1, 0, 0], [0, 1, 0]])
 
@@ -108,4 +137,4 @@ def test_upright_it_is_the_picture_itself():
     ],
 )
 def test_a_box_is_cut_off_at_the_edge_but_never_empty(box, inside):
-    assert into(100, 50, *box) == inside
+    assert clip_box(box, 100, 50) == inside

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from fkp_app.errors import FkpError
-from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, invert, to_gray, to_input, warp
+from fkp_app.geometry.framing import (
+    Framing,
+    apply,
+    crop_matrix,
+    face_square,
+    invert,
+    to_gray,
+    to_input,
+    upright,
+    warp,
+)
+from tests.app.faces.test_keypoints import placed
 
 FACE = Framing("face", 100, 1.25)
 
@@ -96,6 +107,22 @@ def test_invert_undoes_a_map():
     matrix = crop_matrix((30.0, 70.0, 55.0), FACE, angle=33.0, scale=0.8, shift=(0.1, 0.2), flip=True)
     points = np.random.default_rng(0).uniform(-200, 200, (9, 2))
     np.testing.assert_allclose(apply(invert(matrix), apply(matrix, points)), points, atol=1e-9)
+
+
+def test_upright_undoes_a_turn():
+    square, angle = upright(placed((50, 80), 30, 25), before=(50, 80, 30))
+    assert angle == pytest.approx(-25)
+    assert square == pytest.approx((50, 80, 30))
+
+
+@pytest.mark.parametrize("zoom", [2.9, 3.1, 1 / 2.9, 1 / 3.1, np.nan])
+def test_upright_keeps_the_square_before_if_the_points_make_no_face(zoom):
+    points = placed((50, 80), 30 * zoom, 25)
+    square, angle = upright(points, before=(40, 70, 30))
+    if 1 / 3 < zoom < 3:
+        assert square == pytest.approx((50, 80, 30 * zoom))
+    else:
+        assert (square, angle) == ((40, 70, 30), 0.0)
 
 
 def test_gray_and_network_input():

@@ -195,13 +195,15 @@ def test_an_unknown_name_is_a_slip_of_usage(name):
 
 
 def test_a_missing_file(tmp_path):
-    assert refused(tmp_path / "a.toml") == f"{tmp_path}/a.toml: no such file"
+    remedy = "mend it, or name another file"
+    assert refused(tmp_path / "a.toml") == f"{tmp_path}/a.toml: no such file; {remedy}"
     (tmp_path / "b.toml").mkdir()
-    assert refused(tmp_path / "b.toml") == f"{tmp_path}/b.toml: is no file; name one"
+    assert refused(tmp_path / "b.toml") == f"{tmp_path}/b.toml: is a directory, not a file; {remedy}"
     (tmp_path / "c.toml").write_bytes(b"")
-    assert refused(tmp_path / "c.toml") == f"{tmp_path}/c.toml: is empty"
+    assert refused(tmp_path / "c.toml") == f"{tmp_path}/c.toml: description is missing; expected a text"
     (tmp_path / "d.toml").write_bytes(b"#" * 70_000)
-    assert refused(tmp_path / "d.toml") == f"{tmp_path}/d.toml: is too large, 70000 bytes; make it 65536 at most"
+    reason = "cannot be read as TOML (it has more than 65536 bytes)"
+    assert refused(tmp_path / "d.toml") == f"{tmp_path}/d.toml: {reason}; {remedy}"
 
 
 WHOLE = "must be a whole number in 0 .. 67"
@@ -261,8 +263,8 @@ def _toml(value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("description = ", "is no valid TOML"),
-        ("a = [" * 3000, "is no valid TOML"),
+        ("description = ", "cannot be read as TOML (Invalid value"),
+        ("a = [" * 3000, "cannot be read as TOML ("),
         ("picture = 'patch.png'\n", "description is missing; expected a text"),
         (GOOD.split("anchors")[0], "anchors is missing"),
     ],
@@ -276,7 +278,14 @@ def test_a_file_that_is_no_style(text, message, folder):
 def test_a_file_that_is_no_text(folder):
     path = folder / "patch.toml"
     path.write_bytes(b"\xff\xfe\x00a")
-    assert refused(path) == f"{path}: is no text in UTF-8; a style is a TOML file"
+    assert refused(path).startswith(f"{path}: cannot be read as TOML ('utf-8' codec can't decode byte 0xff")
+    assert refused(path).endswith("; mend it, or name another file")
+
+
+def test_a_file_that_begins_with_a_byte_order_mark(folder):
+    """Some editors of Windows write one."""
+    (folder / "patch.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load_style(folder / "patch.toml").description == "A patch"
 
 
 def test_a_perspective_needs_four_anchors_that_span_a_plane(folder):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.quality.point_filter import PointFilter
 from fkp_app.geometry.framing import face_square
-from fkp_app.tracking.smoothing import PARTS, POSE, FaceSmoother, OneEuro, PointFilter, Tuning, low_pass
+from fkp_app.tracking.smoothing import PARTS, POSE, FaceSmoother, OneEuro, Tuning, smoothing_factor
 from tests.app.faces.test_keypoints import placed
 
 DT = 0.04
@@ -35,10 +36,12 @@ def still(frames=150):
     return np.tile([200.0, 150.0], (frames, 1))
 
 
-def test_a_low_pass_follows_as_its_cutoff_says():
-    assert low_pass(1 / (2 * math.pi), 1.0) == pytest.approx(1 / 2)  # a time constant of a second, after a second
-    assert low_pass(1 / (2 * math.pi), 3.0) == pytest.approx(3 / 4)
-    assert low_pass(0.0, 1.0) == pytest.approx(0, abs=1e-6)
+def test_a_low_pass_filter_follows_as_its_cutoff_says():
+    assert smoothing_factor(1 / (2 * math.pi), 1.0) == pytest.approx(
+        1 / 2
+    )  # a time constant of a second, after a second
+    assert smoothing_factor(1 / (2 * math.pi), 3.0) == pytest.approx(3 / 4)
+    assert smoothing_factor(0.0, 1.0) == pytest.approx(0, abs=1e-6)
 
 
 def test_one_euro_by_hand():
@@ -57,8 +60,8 @@ def test_one_euro_by_hand():
 def test_points_that_move_together_share_a_speed():
     """Two of a group, at 3 and at 4: both have sqrt(12.5); the third is alone."""
     one = OneEuro(Tuning(0.5, 2.0, 1e9), np.array([0, 0, 1]))
-    shares = one.share(np.array([3.0, 4.0j, 5.0]), 1.0)
-    expected = [low_pass(0.5 + 2 * speed, 1.0) for speed in (math.sqrt(12.5), math.sqrt(12.5), 5.0)]
+    shares = one.factors(np.array([3.0, 4.0j, 5.0]), 1.0)
+    expected = [smoothing_factor(0.5 + 2 * speed, 1.0) for speed in (math.sqrt(12.5), math.sqrt(12.5), 5.0)]
     np.testing.assert_allclose(shares, expected, rtol=1e-6)
 
 

@@ -9,7 +9,7 @@ from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import Face
 from fkp_app.tracking.searches import TURNED_EVERY, Scene, Search
 from fkp_app.tracking.tracker import CHECK_EVERY, DETECT_EVERY, FaceTracker
-from fkp_app.tracking.tracks import Track, box_from_square, merged, plausible
+from fkp_app.tracking.tracks import Track, merged, plausible
 from tests.app.faces.test_keypoints import placed
 from tests.app.tracking.moving_faces import HEIGHT, WIDTH, Network, Squares, middle_of, scene
 
@@ -264,17 +264,6 @@ def test_two_tracks_on_one_face_become_one():
     assert [one.number for one in merged([track(4, (100, 100)), track(2, (103, 100)), track(3, (200, 100))])] == [2, 3]
     assert [one.number for one in merged([track(4, (100, 100)), track(2, (103, 100), strayed=0.4)])] == [4]
     assert len(merged([track(4, (100, 100)), track(2, (115, 100))])) == 2
-
-
-def test_a_box_is_the_detectors_own_and_stays_in_the_frame():
-    from fkp_app.faces.detector import square_from_box
-
-    assert box_from_square(square_from_box((60, 50, 80, 80)), 0.0, 320, 240) == (60, 50, 80, 80)
-    x, y, width, height = box_from_square((4.0, 4.0, 40.0), 30.0, 320, 240)
-    assert x >= 0
-    assert y >= 0
-    assert width > 0
-    assert height > 0
 
 
 def test_a_small_search_gives_places_in_the_whole_frame():
