@@ -42,7 +42,7 @@ def course_view(image: AnyArray, keypoints: Array, framing: Framing) -> View:
     Both sizes are scaled to the crop size of the network.
     """
     transform = Compose([Rescale(course_rescale(framing)), CenterCrop(framing.size)])
-    corners = np.array([[0, 0], [1000, 0], [0, 1000]], np.float32)  # where they move tells the map
+    corners = np.array([[0, 0], [1000, 0], [0, 1000]], np.float32)  # their new places determine the map
     shown = transform({"image": image, "keypoints": corners})
     origin, right, down = shown["keypoints"].astype(np.float64)
     matrix = np.column_stack([(right - origin) / 1000, (down - origin) / 1000, origin])

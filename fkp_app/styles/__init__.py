@@ -1,1 +1,1 @@
-"""Styles, what a face can wear: their files, how a picture is placed on a face and blended, and a sheet of them all."""
+"""Styles: pictures that a face can wear. Their files, their place on a face, blending, and a sheet of all of them."""

@@ -22,7 +22,7 @@ from numpynet.typing import AnyArray, Array
 DETECT_EVERY = 15
 """Frames from one search for new faces to the next."""
 USUAL = 0.04
-"""Assumed duration of a frame, in seconds, if its time does not tell."""
+"""Assumed duration of a frame, in seconds, if its time repeats."""
 GAP = 1.0
 """A longer pause between two frames, in seconds, counts as a cut."""
 CHECK_EVERY = 5

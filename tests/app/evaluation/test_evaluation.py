@@ -1,4 +1,4 @@
-"""Protocols and their figures: right where the answer is known."""
+"""Protocols and their figures, on networks and frames whose answers are known."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def targets(faces=5):
 
 
 def oracle(card, answers):
-    """A "network" that gives these answers (F, 136) in their order, whatever it is shown."""
+    """A "network" that returns these outputs (F, 136) in order, for any crops."""
     rest = iter(answers)
     return Predictor("numpy", card, lambda crops: np.stack([next(rest) for _ in crops]))
 
@@ -143,7 +143,7 @@ def test_a_rotated_frame_turns_whole_with_its_labels():
 
 
 def test_a_second_look_is_framed_by_the_points_of_the_first():
-    """The network answers the same in any crop: the two looks differ by how the second is framed, and by that alone."""
+    """The network gives the same answer for any crop, so the two looks differ only by the second framing."""
     frame = FrameOfOneFace()
     inside = apply(frame.matrix(), frame.points)  # what a first look, framed by the labels, should answer
     seen: list[np.ndarray] = []
@@ -203,7 +203,7 @@ RIGHT, NEAR, FAR = (30, 30, 40, 40), (36, 36, 40, 40), (0, 0, 30, 30)
 
 
 def found_in(image):
-    """By frame: the face; nothing; the face and one elsewhere; the face twice, the worse first; only one elsewhere."""
+    """Per frame: the face; nothing; the face and a false one; the face twice, the worse first; only a false one."""
     boxes = [[RIGHT], [], [FAR, RIGHT], [NEAR, RIGHT], [FAR]][int(image[0, 0, 0])]
     return [Face(box, None, Frames().keypoints[0] + (box == NEAR) * np.float32(50)) for box in boxes]
 
@@ -245,7 +245,7 @@ def test_end_to_end_counts_right_missed_and_false_faces():
         ((20, 20, 64, 64), False),  # around, 0.39
     ],
 )
-def test_a_box_is_the_right_face_from_two_fifths_of_overlap_on(box, right):
+def test_a_box_is_the_right_face_from_an_iou_of_two_fifths_on(box, right):
     """The labelled square is (50, 50, 40); every box here touches it."""
     row = run_end_to_end("a", lambda image: [Face(box, None, Frames().keypoints[0])], Frames(), itself)
     assert row.detections.found == [right] * 5

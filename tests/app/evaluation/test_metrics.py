@@ -1,4 +1,4 @@
-"""The figures by hand."""
+"""Errors and figures, compared with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_eyes_that_coincide_are_no_unit():
     truth = np.stack([face(50), face(0)])
     with pytest.raises(ValueError, match="nme: the outer eye corners of face 1 coincide, so there is no unit"):
         nme(truth, truth)
-    predicted = np.stack([face(0), face(0)])  # of the predicted ones nothing is asked
+    predicted = np.stack([face(0), face(0)])  # only the true eye corners must differ
     assert np.isfinite(nme(predicted[:1], truth[:1])).all()
 
 
@@ -65,7 +65,7 @@ def test_shapes_are_checked():
 
 
 def faces(eyes, count=1):
-    """Faces (count, 68, 2) of zeros but for the outer eye corners, which lie `eyes` apart."""
+    """Faces (count, 68, 2) of zeros, but for the outer eye corners, which lie `eyes` apart."""
     keypoints = np.zeros((count, 68, 2))
     keypoints[:, 45] = eyes
     return keypoints
@@ -116,13 +116,13 @@ def test_auc_is_the_area_under_the_ced_curve():
 
 
 def test_the_bootstrap_draws_people_not_frames():
-    """A hundred frames each of two people tell no more than two frames: all draws are 0, 1/2 or 1."""
+    """A hundred frames of each of two people tell no more than two frames: every draw has the mean 0, 1/2 or 1."""
     assert bootstrap_interval(np.repeat([0.0, 1.0], 100), ["a"] * 100 + ["b"] * 100) == (0, 1)
     assert bootstrap_interval(np.array([1.0, 2, 6]), ["a"] * 3) == (3, 3)
 
 
 def test_the_bootstrap_averages_over_the_frames_of_those_drawn():
-    """Draws give 0 (twice a), 3 (both: 12 / 4; the mean of the people's means would be 2) or 4, one in 1 : 2 : 1."""
+    """A draw gives 0 (twice a), 3 (both: 12 / 4; a mean of the people's means would be 2) or 4, with odds 1 : 2 : 1."""
     errors, people = np.array([0.0, 4, 4, 4]), ["a", "b", "b", "b"]
     assert bootstrap_interval(errors, people, percent=0) == (3, 3)
     assert bootstrap_interval(errors, people) == (0, 4)

@@ -1,4 +1,4 @@
-"""How sure a face is: what raises it, what lowers it, and that real faces pass where other things do not."""
+"""The confidence of a face: what raises it, what lowers it, and that real faces pass and other things do not."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 
 def symmetric():
-    """Random points, each with its mirror image about x = 50 in its partner's place."""
+    """Random points that are symmetric about x = 50: each point's partner is its mirror image."""
     points = RNG.uniform(0, 100, (68, 2))
     mirrored = points[FLIP_ORDER] * [-1, 1] + [100, 0]
     return (points + mirrored) / 2

@@ -1,4 +1,4 @@
-"""The Haar cascade on photos whose faces are known, and how its boxes become the squares that the network sees."""
+"""The Haar cascades on photos whose faces are known, and the squares that the network sees for their boxes."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ def group():
 
 
 def around(face, box):
-    """Whether a box frames these eyes: both in its upper half, and about 0.4 of its width apart."""
+    """Whether a box frames the eyes of this face: both in its upper half, about 0.4 of its width apart."""
     x, y, w, h = box
     across, down = (face.eyes[0] - x) / w, (face.eyes[1] - y) / h
     return 0.3 < across < 0.7 and 0.2 < down < 0.55 and 0.25 < face.distance / w < 0.55
@@ -111,7 +111,7 @@ def test_with_a_margin_a_cut_face_is_found_where_it_is(detector, zoom):
 
 
 def turned(image, angle):
-    """A picture turned clockwise about its middle, at the same size, and the map."""
+    """A picture turned clockwise about its middle, at the same size, and the map (2, 3) from old pixels to new ones."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -angle, 1.0)
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), matrix
@@ -150,7 +150,7 @@ def test_candidates_know_more_than_boxes_and_faces_outweigh_the_rest(detector, g
 
 @pytest.mark.parametrize("shrink", [2, 3, 4])
 def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypatch):
-    """The cascade answers with a window known in advance, so that half a pixel shows."""
+    """The cascade is replaced by one with a known answer, so that an error of half a pixel shows."""
     monkeypatch.setattr("fkp_app.faces.detector.LONGEST_SIDE", 400)
     window, spy = [120, 90, 100, 100], FaceDetector()
     passed = np.full(5, PASS_MARK + 1.0)

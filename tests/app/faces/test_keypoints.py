@@ -17,7 +17,7 @@ FRAMING = Framing("face", 64, 1.3)
 
 
 class Fake:
-    """A predictor that asks a function for the 68 points of every crop, and remembers the batches it was given."""
+    """A predictor that calls a function for the 68 points of each crop and records the batches it was given."""
 
     def __init__(self, answer, framing=FRAMING):
         self.card = SimpleNamespace(framing=framing.as_dict())
@@ -30,7 +30,7 @@ class Fake:
 
 
 class Boxes:
-    """A detector that knows boxes, in the image upright or only in the image turned by an angle or with a margin."""
+    """A detector that returns these boxes only if asked for this angle and this margin."""
 
     def __init__(self, *boxes, angle=0.0, margin=0.0, weight=1e9):
         self.boxes, self.angle, self.margin, self.weight = list(boxes), angle, margin, weight
@@ -47,7 +47,7 @@ SHAPE[[0, 1, 36, 45]] = (0, 0), (1, 1), (0.2, 0.3), (0.8, 0.3)  # it fills the u
 
 
 def placed(middle, side, angle):
-    """SHAPE about a middle, so large, turned clockwise."""
+    """SHAPE with this middle and side, turned clockwise by `angle` degrees."""
     turn = np.deg2rad(angle)
     return side * (SHAPE - 0.5) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + middle
 
@@ -73,7 +73,7 @@ def eyes_in(crop):
 
 
 def by_the_eyes(crop, inwards=0.0):
-    """SHAPE hung on the eyes that a crop shows, all drawn to the crop's middle by a share."""
+    """SHAPE fitted to the eyes that a crop shows. inwards: move all points by this share towards the crop's middle."""
     right, left = (complex(*eye) for eye in eyes_in(crop))
     shape = SHAPE[:, 0] + 1j * SHAPE[:, 1]
     points = right + (left - right) * (shape - shape[36]) / (shape[45] - shape[36])
@@ -82,7 +82,7 @@ def by_the_eyes(crop, inwards=0.0):
 
 
 def brightest(crop):
-    """All points on the crop's brightest spot."""
+    """All 68 points on the crop's brightest spot."""
     weight = np.where(crop > 0.5 * crop.max(), crop, 0)
     rows, columns = np.mgrid[: crop.shape[0], : crop.shape[1]]
     return np.tile([(weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum()], (68, 1))
@@ -128,7 +128,7 @@ def test_a_second_look_is_upright_centred_and_as_large_as_in_training(angle):
     np.testing.assert_allclose(right, 31.5 + side * (SHAPE[36] - 0.5), atol=0.7)
 
 
-def test_an_angle_turns_the_first_look():
+def test_an_angle_turns_the_crop_of_the_first_look():
     truth = placed((240, 190), 120, -30)
     predictor = Fake(by_the_eyes)
     (points,) = find_keypoints(two_eyes(truth), [(240.0, 190.0, 120.0)], predictor, 0, angles=[30.0])
@@ -138,7 +138,7 @@ def test_an_angle_turns_the_first_look():
 
 
 def test_refining_repairs_what_a_misplaced_box_costs():
-    """Of a network that errs towards the middle of its crop, as networks do."""
+    """The network errs towards the middle of its crop, as real ones do."""
     truth = placed((240, 190), 120, 0)
     predictor = Fake(lambda crop: by_the_eyes(crop, inwards=0.15))
     square = (258.0, 178.0, 110.0)
@@ -195,7 +195,7 @@ def test_unsure_faces_are_left_out(refinements):
     assert len(find_faces(image, doubtful, predictor, refinements, min_confidence=face.confidence)) == 1
 
 
-def test_where_upright_no_face_is_found_the_image_is_turned():
+def test_if_no_face_is_found_upright_the_image_is_turned():
     image, predictor = two_eyes(placed((240, 190), 120, -35)), Fake(by_the_eyes)
     detector = Boxes((170, 110, 140, 140), angle=35.0)
     (face,) = find_faces(image, detector, predictor)

@@ -1,4 +1,4 @@
-"""Windows grouped and boxes compared, on cases worked out by hand."""
+"""Windows grouped, boxes compared and images turned, on cases computed by hand."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_every_edge_must_be_near(other, alike):
     assert (names[1] == 0) == alike
 
 
-def test_grouping_does_not_hang_on_the_order():
+def test_grouping_does_not_depend_on_the_order():
     rng = np.random.default_rng(3)
     many = np.column_stack([rng.integers(0, 120, (80, 2)), *[rng.integers(40, 60, 80)] * 2]).astype(np.float64)
     boxes, names = group(many)
@@ -119,7 +119,7 @@ def test_a_margin_repeats_the_last_pixels():
     np.testing.assert_array_equal(matrix, [[1, 0, 3], [0, 1, 3]])
 
 
-def test_upright_it_is_the_picture_itself():
+def test_without_angle_and_margin_the_result_is_the_picture_itself():
     gray = np.zeros((6, 10), np.uint8)
     image, matrix = turn_image(gray, 0)
     assert image is gray

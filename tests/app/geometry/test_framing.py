@@ -1,4 +1,4 @@
-"""The geometry that training and detection share, against points and pictures whose places are known otherwise."""
+"""The geometry that training and detection share, on points and pictures whose places are known."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def spot(shape, x, y, sigma):
 
 
 def centroid(image):
-    """Where the light of a picture is, (x, y)."""
+    """The centroid (x, y) of the light of a picture."""
     light = image[:, :, 0].astype(np.float64)
     rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
     return np.array([(light * columns).sum(), (light * rows).sum()]) / light.sum()
@@ -50,7 +50,7 @@ def test_the_square_fills_its_share_of_the_crop():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"angle": 90.0}, [49.5, 89.5]),  # what was on the right comes to lie below: clockwise as seen
+        ({"angle": 90.0}, [49.5, 89.5]),  # the right side moves to the bottom: clockwise as seen
         ({"angle": 30.0}, [49.5 + 40 * np.sqrt(0.75), 69.5]),
         ({"scale": 2.0}, [69.5, 49.5]),  # a larger crop shows a smaller face
         ({"shift": (0.1, -0.2)}, [99.5, 29.5]),
@@ -152,6 +152,6 @@ def test_a_framing_survives_the_weights_card():
         {"kind": "face", "size": None, "scale": 1.2},
     ],
 )
-def test_a_framing_that_is_none_is_refused_in_one_line(fields):
+def test_fields_that_describe_no_framing_are_refused_in_one_line(fields):
     with pytest.raises(FkpError, match=r"^weights: framing [^\n]*(damaged|update it)[^\n]*$"):
         Framing.from_dict(fields)

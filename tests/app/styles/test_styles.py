@@ -1,4 +1,4 @@
-"""Styles: those that come with the program, those that one adds, and files that are not as they should be."""
+"""Styles: those that come with the program, the user's own, and faulty files."""
 
 import re
 import tomllib
@@ -43,14 +43,14 @@ def patch(size=(40, 20), colour=(200, 30, 40, 255)):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with a style of one's own."""
+    """A folder with a style of the user's own."""
     patch().save(tmp_path / "patch.png")
     (tmp_path / "patch.toml").write_text(GOOD)
     return tmp_path
 
 
 def refused(path):
-    """The one line that says why a style cannot be used."""
+    """The message, one line, of the FkpError that this style raises."""
     with pytest.raises(FkpError) as caught:
         load_style(path)
     assert not isinstance(caught.value, UsageError)
@@ -59,7 +59,7 @@ def refused(path):
     return message
 
 
-# Those that come with the program.
+# The styles that come with the program.
 
 
 def test_the_styles_and_the_first_among_them():
@@ -90,7 +90,7 @@ def test_every_style_loads_and_its_pictures_are_small_smooth_and_partly_clear(na
 
 @pytest.mark.parametrize("name", names())
 def test_every_styles_anchors_fit_an_ordinary_face_and_are_symmetric(name):
-    """An ordinary face has the keypoints where the file says, to a fiftieth of the eyes' distance."""
+    """The anchors lie on the keypoints of an ordinary face, to a fiftieth of the distance between the eyes."""
     style, face = load_style(name), face_keypoints()
     matrix = place(face, style.anchors, style.perspective, style.size)
     points = np.array([[*anchor.at, 1] for anchor in style.anchors]) @ matrix.T
@@ -132,7 +132,7 @@ def test_the_sheet_shows_every_style_on_a_face_of_its_own():
     assert (alone != draw_sheet([load_style("moustache")])).any()
 
 
-# One's own.
+# The user's own styles.
 
 
 def test_a_style_of_ones_own(folder):
@@ -185,11 +185,11 @@ def test_every_kind_of_transparency(mode, folder):
     assert (cover[:, 20:] == 1).all()
 
 
-# Files that are not as they should be.
+# Faulty files.
 
 
 @pytest.mark.parametrize("name", ["", "nonsense", "Sunglasses", "patch.png", "sunglasses\0"])
-def test_an_unknown_name_is_a_slip_of_usage(name):
+def test_an_unknown_name_is_a_usage_error(name):
     with pytest.raises(UsageError, match=r"--style must be one of sunglasses, .*\.toml"):
         load_style(name)
 
@@ -243,7 +243,7 @@ SLIPS = {
 
 
 @pytest.mark.parametrize("slip", SLIPS)
-def test_a_slip_is_named(slip, folder):
+def test_a_mistake_is_named(slip, folder):
     path = folder / "patch.toml"
     key = re.split(r"[ \]]", slip)[0]
     kept = tomllib.loads(GOOD)
@@ -301,7 +301,7 @@ def test_a_perspective_needs_four_anchors_that_span_a_plane(folder):
 
 
 def test_keypoints_with_one_mean_are_no_anchors(folder):
-    """Distinct sets of keypoints, yet one place: the outer corners' mean is the inner corners', on any even face."""
+    """[36] and [36, 36] are different lists of keypoints with the same mean."""
     path = folder / "patch.toml"
     path.write_text(GOOD.replace("36, 37, 38, 39, 40, 41", "36").replace("[45]", "[36, 36]"))
     assert "anchors[0] and anchors[1] coincide" in refused(path)
@@ -338,7 +338,7 @@ def test_a_picture_that_ends_early(folder):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (20, 40, 4), np.uint8)).save(folder / "patch.png")
     whole = (folder / "patch.png").read_bytes()
-    for length in range(1, len(whole) - 12, 97):  # the last twelve bytes say only that it ends
+    for length in range(1, len(whole) - 12, 97):  # the last twelve bytes only mark the end
         (folder / "patch.png").write_bytes(whole[:length])
         assert refused(folder / "patch.toml").startswith(f"{folder}/patch.png: is ")
 
@@ -349,7 +349,7 @@ def test_a_picture_of_no_size(folder):
     assert refused(folder / "patch.toml").startswith(f"{folder}/patch.png: ")
 
 
-def test_a_picture_that_would_burst(folder):
+def test_a_picture_of_ten_billion_pixels(folder):
     import struct
     import zlib
 
@@ -366,6 +366,6 @@ def test_a_tint_of_another_size(folder):
     assert refused(path) == f"{folder}/tint.png: no such file"
     Image.new("RGB", (40, 21)).save(folder / "tint.png")
     assert refused(path) == f"{folder}/tint.png: must be as large as the style's picture, 40 x 20, got 40 x 21"
-    Image.new("RGBA", (40, 20), (0, 0, 0, 0)).save(folder / "tint.png")  # clear is white: nothing is tinted
+    Image.new("RGBA", (40, 20), (0, 0, 0, 0)).save(folder / "tint.png")  # transparent becomes white: no tint
     patch(colour=(9, 9, 9, 51)).save(folder / "patch.png")
     np.testing.assert_allclose(load_style(path).layers[0].cover, 0.2, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What faces wear: on its place at every turn and size, blended by the book, and nowhere else."""
+"""Styles on faces: in the right place at every angle and size, blended by the formula, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def face(middle, side, angle=0.0):
 
 
 def turned(degrees, roll=0.0, nearness=0.0):
-    """Keypoints of a drawn face with depth, turned to the picture's right; nearness: how strong the perspective is."""
+    """Keypoints of a solid drawn face, turned to the picture's right. nearness: strength of the perspective."""
     flat = face_shape()
     depth = -0.6 * flat[:, 0] ** 2  # a face is 1 wide, some 150 mm, and round
     depth[27:31] += [0.03, 0.08, 0.15, 0.22]  # the tip of the nose is some 42 mm before the outer corners of the eyes
@@ -41,18 +41,18 @@ def turned(degrees, roll=0.0, nearness=0.0):
 
 
 def eyes(a_face):
-    """The middles of the wearer's right and left eye."""
+    """The centres of the wearer's right and left eye."""
     return a_face.keypoints[36:42].mean(axis=0), a_face.keypoints[42:48].mean(axis=0)
 
 
 def through(matrix, points):
-    """Points (N, 2) through a map (3, 3)."""
+    """Points (N, 2) mapped by a map (3, 3)."""
     placed = np.column_stack([points, np.ones(len(points))]) @ matrix.T
     return placed[:, :2] / placed[:, 2:]
 
 
 def keypoints_at(points):
-    """Keypoints of which the first are these."""
+    """Keypoints (68, 2) that begin with these."""
     return np.concatenate([np.asarray(points, np.float64), np.full((68 - len(points), 2), 7.0)])
 
 
@@ -67,7 +67,7 @@ def moved(x, y, zoom=1.0):
     return np.array([[zoom, 0, x], [0, zoom, y], [0, 0, 1.0]])
 
 
-# Where it hangs.
+# The place on the face.
 
 
 @pytest.mark.parametrize("angle", [0, 15, -40, 90, 180])
@@ -137,13 +137,13 @@ def test_where_points_allow_no_perspective_the_similarity_stands_in(corners):
         np.testing.assert_array_equal(expected[2], [0, 0, 1])
 
 
-# How far it is turned.
+# The angle to the side.
 
 
 @pytest.mark.parametrize("nearness", [0.0, 0.15])
 @pytest.mark.parametrize("roll", [0, 30, -75, 170])
 @pytest.mark.parametrize("degrees", [-70, -45, -20, 0, 20, 45, 70])
-def test_the_turn_is_told_to_some_degrees_whatever_the_roll(degrees, roll, nearness):
+def test_yaw_is_right_to_some_degrees_at_every_roll(degrees, roll, nearness):
     assert abs(yaw(turned(degrees, roll, nearness)) - degrees) < 8
 
 
@@ -173,11 +173,11 @@ def test_fading_that_begins_where_it_ends_is_a_step():
     assert visible(turned(50), sudden) == 0
 
 
-# How it is blended.
+# Blending.
 
 
 def test_colours_are_blended_by_alpha_and_nothing_else_is_touched():
-    """A picture without smooth edges, moved by whole pixels: every pixel is known."""
+    """A picture without smooth edges is moved by whole pixels, so every pixel of the result is known."""
     rng = np.random.default_rng(1)
     rgba = rng.integers(0, 256, (7, 9, 4), np.uint8)
     rgba[:, :, 3] = rng.choice([0, 64, 255], (7, 9))
@@ -228,7 +228,7 @@ def test_a_blurred_shadow_is_darkest_in_its_middle_and_ends_softly():
 
 
 def test_an_edge_is_never_darker_than_both_sides():
-    """With straight alpha, interpolation would draw the black of clear pixels into the edge."""
+    """Without premultiplied colours, interpolation would mix the black of transparent pixels into the edge."""
     rgba = np.zeros((20, 20, 4), np.uint8)
     rgba[5:15, 5:15] = 255
     image = np.full((90, 90, 3), 255, np.uint8)
@@ -241,7 +241,7 @@ def test_an_edge_is_never_darker_than_both_sides():
 
 @pytest.mark.parametrize("zoom", [0.9, 0.4, 0.2, 0.11, 0.03])
 def test_thin_lines_shrink_to_their_mean(zoom):
-    """Black and white lines a pixel wide: where pixels were left out, there would be a pattern."""
+    """Black and white lines, one pixel wide: picking single pixels would give a pattern."""
     rgba = np.full((333, 417, 4), 255, np.uint8)
     rgba[:, ::2, :3] = 0
     image = np.full((400, 500, 3), 90, np.uint8)
@@ -274,7 +274,7 @@ def test_a_large_face_is_blended_in_strips_without_seams(monkeypatch):
     assert np.abs(wear(image, [a_face], DARK).astype(int) - whole).max() <= 1
 
 
-# Where it ends.
+# The image's edge.
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_a_near_face_covers_a_far_one_whatever_their_order():
     assert (wear(image, [near, far], opaque) == wear(wear(image, [far], opaque), [near], opaque)).all()
 
 
-# On faces.
+# On real faces.
 
 
 @pytest.mark.parametrize("angle", [0, 15, -30])

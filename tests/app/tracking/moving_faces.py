@@ -1,4 +1,4 @@
-"""Faces of a video that a test can command: bright squares, with a detector and a network that see nothing else."""
+"""Videos whose faces are bright squares, and a detector and a network that see only those."""
 
 from types import SimpleNamespace
 
@@ -12,11 +12,11 @@ from tests.app.faces.test_keypoints import SHAPE
 FRAMING = Framing("face", 64, 1.3)
 WIDTH, HEIGHT = 320, 240
 FACE_LEVEL = 95
-"""Whatever is as bright is a face; faces differ in brightness."""
+"""Grey level from which a square is a face. Each face has its own level."""
 
 
 def scene(faces, size=(HEIGHT, WIDTH), wall=0):
-    """A frame with faces {level: (cx, cy, side)}, the last in front, before one of several walls."""
+    """A frame with faces {level: (cx, cy, side)}, the last in front. wall: number of the background."""
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     walls = (columns / width, 1 - columns / width, (rows / height - 0.5) ** 2 * 4, (columns // 40 + rows // 40) % 2)
@@ -29,12 +29,12 @@ def scene(faces, size=(HEIGHT, WIDTH), wall=0):
 
 
 def middle_of(face):
-    """Where a tracked face is: the middle of its points' square."""
+    """The centre of the square around a tracked face's points."""
     return (face.keypoints.min(axis=0) + face.keypoints.max(axis=0)) / 2
 
 
 class Squares:
-    """A detector of bright squares, in the upright image or only in a turned one, in an order that changes."""
+    """A detector of bright squares, in random order. angle: the only angle at which it sees them."""
 
     def __init__(self, angle=0.0, blind_to=()):
         self.angle, self.blind_to = angle, set(blind_to)
@@ -58,13 +58,15 @@ class Squares:
 
     @property
     def searches(self):
-        """How many times it was asked about the image as it is."""
+        """Number of searches of the image as it is, neither turned nor extended."""
         return sum(angle == margin == 0 for angle, margin, _ in self.asked)
 
 
 class Network:
-    """Puts SHAPE on the bright square that is nearest to the crop's middle; on a wall, in the middle of any crop, as
-    networks do."""
+    """Puts SHAPE on the bright square nearest to the crop's middle.
+
+    Without a square it puts SHAPE in the middle of the crop, as real networks do.
+    """
 
     def __init__(self, noise=0.0):
         self.card = SimpleNamespace(framing=FRAMING.as_dict())

@@ -1,4 +1,4 @@
-"""Filters of points on signals whose truth is known."""
+"""Filters of points, on signals whose truth is known."""
 
 import math
 
@@ -12,11 +12,11 @@ from tests.app.faces.test_keypoints import placed
 
 DT = 0.04
 NOISE = 0.006
-"""In sides of the face."""
+"""Standard deviation of the noise, in sides of the face."""
 
 
 def noisy(middles, side, seed=0, angles=None):
-    """Noisy points (T, 68, 2) of a face that goes through these middles, and the truth."""
+    """Noisy points (T, 68, 2) of a face with these centres (T, 2) and angles (T), and the true points."""
     angles = np.zeros(len(middles)) if angles is None else angles
     truth = np.stack([placed(middle, side, angle) for middle, angle in zip(middles, angles, strict=True)])
     return truth + NOISE * side * np.random.default_rng(seed).standard_normal(truth.shape), truth
@@ -28,7 +28,7 @@ def filtered(points, smoother=None, dt=DT):
 
 
 def shake(points):
-    """Root mean square of what points move from frame to frame, once settled."""
+    """Root mean square of the points' movement from frame to frame, after the first 15 frames."""
     return math.sqrt((np.diff(points[15:], axis=0) ** 2).sum(axis=-1).mean())
 
 
@@ -45,10 +45,10 @@ def test_a_low_pass_filter_follows_as_its_cutoff_says():
 
 
 def test_one_euro_by_hand():
-    """min_cutoff 1 / 2 pi, d_cutoff 3 / 2 pi and beta 1 / 2 pi, a value a second.
+    """min_cutoff 1 / 2 pi, d_cutoff 3 / 2 pi and beta 1 / 2 pi, one value per second.
 
-    0 -> 4: the speed is low-passed by 3 / (3 + 1) to 3, the cutoff (1 + 3) / 2 pi, the share 4 / 5: 3.2.
-    3.2 -> 4: the speed goes 3/4 of the way from 3 to 0.8, to 1.35; the share is 2.35 / 3.35.
+    0 -> 4: the speed's factor is 3 / (3 + 1), so the speed is 3, the cutoff (1 + 3) / 2 pi, the factor 4 / 5: 3.2.
+    3.2 -> 4: the speed goes 3/4 of the way from 3 to 0.8, to 1.35, and the factor is 2.35 / 3.35.
     """
     tuning = Tuning(1 / (2 * math.pi), 1 / (2 * math.pi), 3 / (2 * math.pi))
     one = PointFilter(tuning)
@@ -58,11 +58,11 @@ def test_one_euro_by_hand():
 
 
 def test_points_that_move_together_share_a_speed():
-    """Two of a group, at 3 and at 4: both have sqrt(12.5); the third is alone."""
+    """Two values of one group have speeds 3 and 4, so both get sqrt(12.5). The third value is alone."""
     one = OneEuro(Tuning(0.5, 2.0, 1e9), np.array([0, 0, 1]))
-    shares = one.factors(np.array([3.0, 4.0j, 5.0]), 1.0)
+    factors = one.factors(np.array([3.0, 4.0j, 5.0]), 1.0)
     expected = [smoothing_factor(0.5 + 2 * speed, 1.0) for speed in (math.sqrt(12.5), math.sqrt(12.5), 5.0)]
-    np.testing.assert_allclose(shares, expected, rtol=1e-6)
+    np.testing.assert_allclose(factors, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("side", [40, 140, 600])
@@ -82,7 +82,7 @@ def test_the_same_at_every_distance():
 @pytest.mark.parametrize(
     ("middles", "angles"),
     [
-        (np.linspace((100, 150), (600, 250), 60), None),  # 2 sides a second
+        (np.linspace((100, 150), (600, 250), 60), None),  # 2 sides per second
         (np.stack([200 + 80 * np.sin(np.arange(75) / 9), 150 + 0 * np.arange(75)], axis=1), None),
         (still(75), 25 * np.sin(np.arange(75) / 9)),
     ],
@@ -99,7 +99,7 @@ def test_a_moving_face_lags_by_less_than_half_a_frame(middles, angles):
 
 
 def test_a_quick_start_is_followed_within_four_frames():
-    """From rest to 3 sides a second at once."""
+    """The face goes from rest to 3 sides per second at once."""
     middles = np.concatenate([still(40), still(20) + np.arange(1, 21)[:, None] * [12.0, 0.0]])
     points, truth = noisy(middles, 100)
     off = np.linalg.norm(filtered(points) - truth, axis=-1).mean(axis=1)
@@ -107,7 +107,7 @@ def test_a_quick_start_is_followed_within_four_frames():
 
 
 def test_it_is_steadier_and_quicker_than_one_euro_on_every_point():
-    """With constants of that filter that shake about as much."""
+    """The constants of the One-Euro filter are chosen so that it shakes about as much."""
     (at_rest, _), (moving, truth) = (noisy(middles, 100) for middles in (still(), np.linspace((0, 0), (500, 100), 60)))
     one, other = (lambda: PointFilter(Tuning(0.5, 0.25))), FaceSmoother
     assert shake(filtered(at_rest, other())) < shake(filtered(at_rest, one()))
@@ -116,7 +116,7 @@ def test_it_is_steadier_and_quicker_than_one_euro_on_every_point():
 
 
 def test_a_mouth_speaks_in_a_face_at_rest():
-    """It opens by 8 % of the face in a fifth of a second."""
+    """The mouth opens by 8 % of the face's side in a fifth of a second."""
     points, truth = noisy(still(60), 100)
     lower_lip = slice(55, 60)
     opened = 8 * np.clip((np.arange(60) - 30) / 5, 0, 1)[:, None]
@@ -139,7 +139,7 @@ def test_a_mouth_that_speaks_hardly_shakes_the_eyes():
 
 
 def test_a_changing_shape_is_no_change_of_place():
-    """Where the pose is not filtered at all, the middle of the points is what it is."""
+    """If the pose is not filtered at all, the mean of the points stays as it was found."""
     points, _ = noisy(still(20), 100)
     points[10:, 48:68, 1] += 8
     steady = filtered(points, FaceSmoother(pose=Tuning(1e9, 0.0)))
@@ -147,23 +147,25 @@ def test_a_changing_shape_is_no_change_of_place():
 
 
 HALF = Tuning(1 / (2 * math.pi), 0.0)
-"""Half of what is new, where a frame lasts a second."""
+"""Its smoothing factor is 1/2 if a frame lasts one second."""
 
 
 @pytest.mark.parametrize(("degrees", "zoom"), [(90, 1.0), (-120, 1.0), (0, 4.0), (0, 0.25), (100, 2.25)])
 def test_a_pose_is_half_way_in_turn_and_in_size(degrees, zoom):
-    """Half of a turn by 90 degrees is one by 45 at the same size; half of a zoom by 4 is one by 2."""
+    """Half of a turn by 90 degrees is a turn by 45 at the same size; half of a zoom by 4 is a zoom by 2."""
     smoother = FaceSmoother(pose=HALF)
     smoother(placed((100, 100), 80, 0), 1.0)
     half = placed((100, 100), 80 * math.sqrt(zoom), degrees / 2)
     turned = smoother(placed((100, 100), 80 * zoom, degrees), 1.0)
-    middle = half.mean(axis=0) - turned.mean(axis=0)  # turned about the square's middle, not about that of the points
+    middle = half.mean(axis=0) - turned.mean(
+        axis=0
+    )  # `placed` turns about the square's centre, the filter about the mean of the points
     np.testing.assert_allclose(turned + middle, half, atol=1e-6)
 
 
 @pytest.mark.parametrize(("degrees", "zoom"), [(40, 1.0), (0, 1.5), (-25, 0.8)])
 def test_the_shape_does_not_take_up_what_the_pose_lags_behind(degrees, zoom):
-    """A face that turns and grows stiffly keeps its shape while its pose comes after, frame by frame."""
+    """A rigid face turns and grows. While the filtered pose catches up, frame by frame, the shape stays the same."""
     smoother = FaceSmoother(pose=HALF)
     first = placed((100, 100), 80, 0)
     smoother(first, 1.0)
@@ -182,7 +184,7 @@ def test_a_zoom_is_followed():
     assert min(ratio[12:]) > 0.98
 
 
-def test_a_long_pause_lets_the_old_go():
+def test_after_a_long_pause_the_old_points_do_not_count():
     smoother = FaceSmoother()
     smoother(placed((100, 100), 80, 0), DT)
     np.testing.assert_allclose(smoother(placed((130, 100), 80, 10), 1e4), placed((130, 100), 80, 10), atol=0.01)

@@ -1,4 +1,4 @@
-"""Faces through a video: who is who, who comes and goes, and what is not worth a search."""
+"""Faces followed through videos: their numbers, their coming and going, and how often frames are searched."""
 
 import numpy as np
 import pytest
@@ -14,17 +14,17 @@ from tests.app.faces.test_keypoints import placed
 from tests.app.tracking.moving_faces import HEIGHT, WIDTH, Network, Squares, middle_of, scene
 
 ONE, OTHER, THIRD = 120, 180, 240
-"""Faces, by their brightness."""
+"""Grey levels, each the name of a face."""
 
 
 def follow(frames, detector=None, predictor=None, rate=25.0, **options):
-    """The faces of each frame {level: square}, as the tracker has them."""
+    """What the tracker reports for each frame {level: square}."""
     tracker = FaceTracker(detector or Squares(), predictor or Network(), **options)
     return [tracker.update(scene(faces), index / rate) for index, faces in enumerate(frames)]
 
 
 def who(seen, faces):
-    """{level: track} of a frame; every face that is seen must be one that is there."""
+    """{level: track} of the reported faces of a frame, each of which must lie on one of `faces`."""
     tracks = {}
     for face in seen:
         away = {level: np.hypot(*(middle_of(face) - square[:2])) for level, square in faces.items()}
@@ -96,7 +96,7 @@ def test_points_do_not_stay_on_the_wall():
 
 
 def test_a_lost_face_is_searched_for_at_once():
-    """The face is elsewhere from one frame to the next: no nearer than two sides."""
+    """From one frame to the next the face moves by more than two sides."""
     frames = [{ONE: (80, 100, 40)}] * 4 + [{ONE: (80 + 90, 100, 40)}] * 6
     detector = Squares()
     seen = follow(frames, detector, detect_every=100)
@@ -196,7 +196,7 @@ def test_a_frame_is_one_batch_with_few_second_looks():
     predictor = Network()
     frames = [{ONE: (60, 60, 40), OTHER: (200, 150, 50)}] * 31
     follow(frames, predictor=predictor, detect_every=1000)
-    assert predictor.batches[:2] == [2, 2]  # found, and judged at second sight
+    assert predictor.batches[:2] == [2, 2]  # found and judged: two looks
     assert len(predictor.batches) == 2 + 30
     assert set(predictor.batches[2:]) <= {2, 3}
     assert sum(predictor.batches[2:]) == 30 * 2 + 30 // CHECK_EVERY * 2
@@ -213,11 +213,13 @@ def test_points_shake_less_when_smoothed():
         seen = follow(frames, predictor=Network(noise=0.5), smooth=smooth)
         points = np.stack([faces[0].keypoints for faces in seen])
         shakes.append(np.sqrt((np.diff(points[15:], axis=0) ** 2).mean()))
-    assert shakes[1] < shakes[0] / 2  # though the network here sees whole pixels only, and its faults are the face's
+    assert (
+        shakes[1] < shakes[0] / 2
+    )  # though this network sees whole pixels only and its errors are common to all points
 
 
 class Odd(Network):
-    """Says something else from some look on, once."""
+    """Changes its answer once, in batch number `at`."""
 
     def __init__(self, change, at=6):
         super().__init__()
@@ -247,7 +249,7 @@ def test_points_that_are_no_face_end_a_track_and_the_face_is_found_again(change)
     assert detector.searches == 2
 
 
-def test_what_is_plausible():
+def test_plausible_points_lie_in_the_frame_near_the_expected_square_and_are_not_too_small():
     face = placed((100, 80), 40, 20)
     assert plausible(face, (105, 85, 44), 320, 240)
     assert not plausible(face, (105, 85, 44), 90, 240)  # beyond the edge
