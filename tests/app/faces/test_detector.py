@@ -156,7 +156,7 @@ def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypat
     passed = np.full(5, PASS_MARK + 1.0)
     found = (np.array([window] * 5), np.zeros(5), passed)
     monkeypatch.setattr(spy, "_first", SimpleNamespace(detectMultiScale3=lambda *args, **options: found))
-    monkeypatch.setattr("fkp_app.faces.detector._second", lambda *args: 3)
+    monkeypatch.setattr("fkp_app.faces.detector._seconded", lambda *args: 3)
     (small,) = spy.candidates(np.zeros((300, 400, 3), np.uint8))
     (large,) = spy.candidates(np.zeros((300 * shrink, 400 * shrink, 3), np.uint8))
     assert small.square == pytest.approx(square_from_box(window))

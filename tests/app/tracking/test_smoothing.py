@@ -37,9 +37,8 @@ def still(frames=150):
 
 
 def test_a_low_pass_filter_follows_as_its_cutoff_says():
-    assert smoothing_factor(1 / (2 * math.pi), 1.0) == pytest.approx(
-        1 / 2
-    )  # a time constant of a second, after a second
+    # The time constant is one second: after one second the factor is 1/2.
+    assert smoothing_factor(1 / (2 * math.pi), 1.0) == pytest.approx(1 / 2)
     assert smoothing_factor(1 / (2 * math.pi), 3.0) == pytest.approx(3 / 4)
     assert smoothing_factor(0.0, 1.0) == pytest.approx(0, abs=1e-6)
 
@@ -157,9 +156,8 @@ def test_a_pose_is_half_way_in_turn_and_in_size(degrees, zoom):
     smoother(placed((100, 100), 80, 0), 1.0)
     half = placed((100, 100), 80 * math.sqrt(zoom), degrees / 2)
     turned = smoother(placed((100, 100), 80 * zoom, degrees), 1.0)
-    middle = half.mean(axis=0) - turned.mean(
-        axis=0
-    )  # `placed` turns about the square's centre, the filter about the mean of the points
+    # `placed` turns about the centre of the square, the filter about the mean of the points.
+    middle = half.mean(axis=0) - turned.mean(axis=0)
     np.testing.assert_allclose(turned + middle, half, atol=1e-6)
 
 

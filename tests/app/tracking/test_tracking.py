@@ -213,9 +213,8 @@ def test_points_shake_less_when_smoothed():
         seen = follow(frames, predictor=Network(noise=0.5), smooth=smooth)
         points = np.stack([faces[0].keypoints for faces in seen])
         shakes.append(np.sqrt((np.diff(points[15:], axis=0) ** 2).mean()))
-    assert (
-        shakes[1] < shakes[0] / 2
-    )  # though this network sees whole pixels only and its errors are common to all points
+    # The network sees whole pixels only, and its errors move all points together.
+    assert shakes[1] < shakes[0] / 2
 
 
 class Odd(Network):
