@@ -93,6 +93,7 @@ def test_what_was_dropped_suppresses_nothing():
     """Of 0, 1, 2 in a row, 1 is like both its neighbours, and 0 and 2 are not alike."""
     assert keep_heaviest([0, 1, 2], lambda i, k: abs(i - k) == 1) == [0, 2]
     assert keep_heaviest(np.array([1, 0, 2]), lambda i, k: abs(i - k) == 1) == [1]
+    assert keep_heaviest([0, 5, 6], lambda i, k: abs(i - k) == 1) == [0, 5]  # like a later one of those kept
 
 
 @pytest.mark.parametrize("angle", [-35.0, 35.0, 90.0])
