@@ -8,22 +8,22 @@ of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from fkp_app.backends.predictor import Predictor, to_keypoints
+from fkp_app.backends.predictor import Predictor
 from fkp_app.data.dataset import FacialKeypointsDataset
 from fkp_app.evaluation.metrics import nme
 from fkp_app.evaluation.scores import Scores, mean_face, score
 from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_frame
 from fkp_app.faces.detector import Box, square_from_box
 from fkp_app.faces.keypoints import Detector, Face, find_faces, find_keypoints
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert
-from numpynet.checkpoint import WeightsCard
 from numpynet.typing import AnyArray, Array
 
 BATCH = 32
@@ -94,7 +94,7 @@ def run_crops(
         samples = [dataset[i] for i in range(start, min(start + BATCH, len(dataset)))]
         views = [view(sample["image"], sample["keypoints"], framing) for sample in samples]
         outputs.append(predictor(np.stack([shown.crop for shown in views])))
-        for face, shown in zip(to_keypoints(outputs[-1], predictor.card), views, strict=True):
+        for face, shown in zip(predictor.card.to_pixels(outputs[-1]), views, strict=True):
             predicted.append(apply(invert(shown.matrix), face.astype(np.float64)))
             truths.append(shown.truth)
             targets.append(_normalise(apply(shown.matrix, shown.truth), predictor.card))
@@ -187,17 +187,17 @@ def run_all(
             rows.append(run_second_look(name, f"{title}, second look", predictor, dataset, angle, progress))
     card = next(iter(predictors.values())).card
     for protocol, kind in (("crop", "face"), ("course crop", "frame")):
-        baseline = mean_predictor(data_dir, replace(card, framing=card.framing | {"kind": kind}))
+        baseline = mean_predictor(data_dir, card.with_framing(card.framing | {"kind": kind}))
         rows.append(run_crops(MEAN_FACE, protocol, baseline, dataset, views[protocol]))
     return rows
 
 
-def mean_predictor(data_dir: Path, card: WeightsCard) -> Predictor:
+def mean_predictor(data_dir: Path, card: CropCard) -> Predictor:
     """A "network" that answers every crop with the mean face of the training split in such crops."""
     mean = mean_face(data_dir, card)
     return Predictor("numpy", card, lambda crops: np.broadcast_to(mean, (len(crops), len(mean))))
 
 
-def _normalise(keypoints: Array, card: WeightsCard) -> Array:
+def _normalise(keypoints: Array, card: CropCard) -> Array:
     """Keypoints (68, 2) in pixels of the crop as a target (136,)."""
-    return ((keypoints - card.keypoint_offset) / card.keypoint_scale).astype(np.float32).reshape(-1)
+    return card.to_units(keypoints).astype(np.float32).reshape(-1)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp_app.backends.predictor import to_keypoints
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import collate
 from fkp_app.evaluation.metrics import failure_rate, nme
-from numpynet.checkpoint import WeightsCard
+from fkp_app.geometry.crop_card import CropCard
 from numpynet.data import DataLoader
 from numpynet.functional import mse_loss, smooth_l1_loss
 from numpynet.typing import Array, Batch
@@ -33,16 +32,16 @@ class Scores:
     failures: float
 
 
-def mean_face(data_dir: Path, card: WeightsCard) -> Array:
+def mean_face(data_dir: Path, card: CropCard) -> Array:
     """The mean target (136,) of the training split, in the card's normalised units, as the card frames a face."""
     training = load_split(data_dir, "training", evaluation_transform(card))
     targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
     return np.concatenate(targets).mean(axis=0).astype(np.float32)
 
 
-def score(outputs: Array, targets: Array, card: WeightsCard) -> Scores:
+def score(outputs: Array, targets: Array, card: CropCard) -> Scores:
     """Scores of `outputs` (F, 136) against `targets` (F, 136), both in the card's normalised units."""
-    errors = nme(to_keypoints(outputs, card), to_keypoints(targets, card))
+    errors = nme(card.to_pixels(outputs), card.to_pixels(targets))
     return Scores(
         images=len(targets),
         mse=float(mse_loss(outputs, targets)[0]),

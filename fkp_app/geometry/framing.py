@@ -13,7 +13,6 @@ import numpy as np
 from fkp_app.errors import FkpError
 from fkp_app.tables import Within
 from numpynet.architectures import MOST_PIXELS
-from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.strict_json import is_number, shown
 from numpynet.typing import AnyArray, Array
 
@@ -53,18 +52,6 @@ class Framing:
         else:
             return cls(kind, size, float(scale))
         raise FkpError(f"weights: framing {shown(fields)} is damaged ({reason}); get the file again")
-
-
-def check_card(card: WeightsCard, file: object) -> None:
-    """CheckpointError where the crops of a weights file cannot be cut, or are not what its network takes."""
-    try:
-        size = Framing.from_dict(card.framing).size
-    except FkpError as error:
-        raise CheckpointError(f"{file}: {error}") from None
-    if size != card.input_size:
-        raise CheckpointError(
-            f"{file}: its description is damaged (input size {card.input_size}, crops of {size}); get the file again"
-        )
 
 
 def face_square(keypoints: Array) -> Square:
