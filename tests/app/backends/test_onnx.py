@@ -242,7 +242,8 @@ def predictors(tmp_path_factory):
     """The shipped network by every program that runs it, PyTorch where it is there."""
     from importlib.util import find_spec
 
-    net, card = load_net(SHIPPED_WEIGHTS)
+    net, read = load_net(SHIPPED_WEIGHTS)
+    card = CropCard.of(read, SHIPPED_WEIGHTS)
     file = tmp_path_factory.mktemp("onnx") / "shipped.onnx"
     file.write_bytes(to_onnx(net, card))
     found = {

@@ -11,7 +11,7 @@ from tests.seeds import seeded
 
 FRAMING = {"kind": "face", "size": 24, "scale": 1.3}
 CARD = CropCard.describe({"size": 24}, 24, FRAMING, 12.0, 6.0, training={"epoch": 3})
-FIELDS = {
+FIELDS: dict[str, list[object]] = {
     "keypoint_offset": [float("nan"), float("inf"), 1e30, "12", None, True, [12.0]],
     "keypoint_scale": [0, 0.0, -6.0, float("nan"), float("inf"), 1e30, "6", None, False],
     "framing": [None, [], "face", 3, {}, FRAMING | {"scale": -1}, FRAMING | {"size": 25}],
