@@ -17,8 +17,8 @@ from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared
 from benchmarks.processes import Worker
+from fkp_app.geometry.crop_card import CropCard
 from numpynet.architectures import defaults
-from numpynet.checkpoint import WeightsCard
 from numpynet.models import HourglassNet
 from numpynet.module import Chain
 from numpynet.typing import Array
@@ -51,7 +51,7 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
         fused = fuse(net)
         return lambda: fused(image)
     if backend == "onnx":
-        return from_onnx(net, WeightsCard(arguments, arguments["size"], {}, 0.0, 1.0, architecture), image)
+        return from_onnx(net, CropCard.describe(arguments, arguments["size"], {}, 0.0, 1.0, architecture), image)
     import torch
 
     from reference.models import ARCHITECTURES
@@ -65,7 +65,7 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
     return forward
 
 
-def from_onnx(net: Chain, card: WeightsCard, image: Array) -> Callable[[], object]:
+def from_onnx(net: Chain, card: CropCard, image: Array) -> Callable[[], object]:
     """A call that runs the network in OpenCV, from ONNX."""
     import cv2
 

@@ -13,31 +13,31 @@ from numpynet.tensors import CheckpointError
 FORMAT_VERSION = 1
 LONGEST_CARD = 1 << 20
 """Characters."""
-LARGEST = 1e6
-"""The limit of the offset and of the scale of keypoints, in pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsCard:
     """The description inside a weights file.
 
-    arguments: of the architecture's constructor. input_size: the side of the square input, in pixels. framing: how to
-    cut a crop from an image (the application reads it). keypoint_offset, keypoint_scale: a keypoint, in pixels of the
-    crop, is keypoint_offset + keypoint_scale * output. training: where the weights come from, in any form.
+    arguments: of the architecture's constructor. input_size: the side of the square input, in pixels. application: what
+    the application needs to know, such as the meaning of the outputs; numpynet stores it and does not look at it.
+    training: where the weights come from, in any form.
     """
 
     arguments: dict[str, Any]
     input_size: int
-    framing: dict[str, Any]
-    keypoint_offset: float
-    keypoint_scale: float
+    application: dict[str, Any] = dataclasses.field(default_factory=dict)
     architecture: str = "KeypointNet"
     format_version: int = FORMAT_VERSION
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_metadata(self) -> dict[str, str]:
         """The metadata of a safetensors file: a table from text to text."""
-        return {"numpynet": json.dumps(dataclasses.asdict(self))}
+        table: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            table |= value if field.name == "application" else {field.name: value}
+        return {"numpynet": json.dumps(table)}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
@@ -58,14 +58,15 @@ class WeightsCard:
                     f"{path}: is of format version {table['format_version']}, and this numpynet reads up to "
                     f"{FORMAT_VERSION}; update numpynet"
                 )
-            fields = {field.name: field for field in dataclasses.fields(cls)}
+            fields = {field.name: field for field in dataclasses.fields(cls) if field.name != "application"}
             for name, field in fields.items():
                 needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
                 if name in table:
                     _check(name, table[name])
                 elif needed:
                     raise ValueError(f"{name} is missing")
-            return cls(**{name: value for name, value in table.items() if name in fields})
+            own = {name: value for name, value in table.items() if name in fields}
+            return cls(application={name: value for name, value in table.items() if name not in fields}, **own)
         except CheckpointError:
             raise
         except ValueError as error:
@@ -74,18 +75,14 @@ class WeightsCard:
 
 def _check(name: str, value: object) -> None:
     """ValueError if the value is not valid for the field of this name."""
-    if name in ("arguments", "framing", "training"):
+    if name in ("arguments", "training"):
         right, words = isinstance(value, dict), "a table"
     elif name == "architecture":
         right, words = isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a name"
     elif name == "format_version":
         right, words = _is_whole(value, 1, FORMAT_VERSION), f"a whole number from 1 to {FORMAT_VERSION}"
-    elif name == "input_size":
-        right, words = _is_whole(value, 1, MOST_PIXELS), f"a whole number from 1 to {MOST_PIXELS}"
-    elif name == "keypoint_scale":
-        right, words = is_number(value, 0, LARGEST) and value != 0, f"a number above 0, at most {LARGEST:g}"
     else:
-        right, words = is_number(value, -LARGEST, LARGEST), f"a number from {-LARGEST:g} to {LARGEST:g}"
+        right, words = _is_whole(value, 1, MOST_PIXELS), f"a whole number from 1 to {MOST_PIXELS}"
     if not right:
         raise ValueError(f"{name} must be {words}, got {shown(value)}")
 

@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from fkp_app.backends.onnx.card import is_onnx
 from fkp_app.backends.sharing import shared
 from fkp_app.errors import FkpError, UsageError
-from fkp_app.geometry.framing import check_card
-from numpynet.checkpoint import WeightsCard, load_net
+from fkp_app.geometry.crop_card import CropCard
+from numpynet.checkpoint import load_net
 from numpynet.fuse import fuse
 from numpynet.typing import Array
 from numpynet.workers import set_threads
@@ -31,7 +31,7 @@ class Predictor:
     """A network ready to use: `forward` turns crops (N, 1, S, S) float32 into its outputs (N, 136) float32."""
 
     backend: BackendName
-    card: WeightsCard
+    card: CropCard
     forward: Callable[[Array], Array]
 
     def __call__(self, crops: Array) -> Array:
@@ -44,12 +44,7 @@ class Predictor:
 
     def keypoints(self, crops: Array) -> Array:
         """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
-        return to_keypoints(self(crops), self.card)
-
-
-def to_keypoints(outputs: Array, card: WeightsCard) -> Array:
-    """Outputs or targets (N, 136) in the card's normalised units as keypoints (N, 68, 2) in pixels of the crop."""
-    return outputs.reshape(-1, 68, 2) * np.float32(card.keypoint_scale) + np.float32(card.keypoint_offset)
+        return self.card.to_pixels(self(crops))
 
 
 def check_threads(threads: int | None) -> None:
@@ -104,11 +99,9 @@ def _load(backend: str, path: Path) -> Predictor:
         raise UsageError(f"{path}: is an ONNX file, which --backend onnx runs; --backend {backend} needs .safetensors")
     if backend == "torch":
         predictor = reference_module("backend").TorchPredictor(path)
-        check_card(predictor.card, path)
-        return Predictor("torch", predictor.card, predictor)
+        return Predictor("torch", CropCard.of(predictor.card, path), predictor)
     net, card = load_net(path)
-    check_card(card, path)
-    return Predictor("numpy", card, fuse(net))
+    return Predictor("numpy", CropCard.of(card, path), fuse(net))
 
 
 def check_backend(backend: str) -> str:

@@ -22,6 +22,7 @@ def export(
     from fkp_app.backends.onnx.check import LIMIT, largest_difference
     from fkp_app.backends.onnx.export import import_onnx, to_onnx
     from fkp_app.backends.predictor import SHIPPED_WEIGHTS
+    from fkp_app.geometry.crop_card import CropCard
     from fkp_app.pipeline.outputs import check_file
     from numpynet.checkpoint import CheckpointError, load_net
     from numpynet.files import atomic
@@ -35,7 +36,8 @@ def export(
     if onnx_file.resolve() == path.resolve():
         raise UsageError(f"--onnx {onnx_file}: would take the place of --weights; choose another name")
     import_onnx()
-    net, card = load_net(path)
+    net, read = load_net(path)
+    card = CropCard.of(read, path)
     data = to_onnx(net, card)
     try:
         with atomic(onnx_file) as temporary:

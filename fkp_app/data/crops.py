@@ -1,14 +1,14 @@
 """The crop that a network is given of a labelled frame, framed as its weights file says."""
 
 from fkp_app.data.transforms import CenterCrop, Compose, FaceCrop, Normalize, Rescale, ToTensor, Transform
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing
-from numpynet.checkpoint import WeightsCard
 
 COURSE_SIZE, COURSE_RESCALE = 224, 250
 """The course project rescales a frame's shorter side to 250 pixels and cuts out 224 x 224."""
 
 
-def evaluation_transform(card: WeightsCard) -> Transform:
+def evaluation_transform(card: CropCard) -> Transform:
     """From a labelled frame to the crop that the application would make of it, in the card's units."""
     framing = Framing.from_dict(card.framing)
     if framing.kind == "frame":
@@ -21,6 +21,6 @@ def course_rescale(framing: Framing) -> int:
     return round(framing.size * COURSE_RESCALE / COURSE_SIZE)
 
 
-def to_input(card: WeightsCard) -> list[Transform]:
+def to_input(card: CropCard) -> list[Transform]:
     """The last transforms of every sample: into the card's units, and to arrays."""
     return [Normalize(card.keypoint_offset, card.keypoint_scale), ToTensor()]

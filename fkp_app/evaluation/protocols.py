@@ -11,14 +11,14 @@ Protocols:
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from fkp_app.backends.predictor import Predictor, to_keypoints
+from fkp_app.backends.predictor import Predictor
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.data.transforms import collate
@@ -28,8 +28,8 @@ from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_fra
 from fkp_app.faces.detector import square_from_box
 from fkp_app.faces.keypoints import Detector, Face, find_faces, find_keypoints
 from fkp_app.geometry.boxes import Box, box_of, iou
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert
-from numpynet.checkpoint import WeightsCard
 from numpynet.data import DataLoader
 from numpynet.typing import AnyArray, Array
 
@@ -103,7 +103,7 @@ def run_crops(
         samples = [dataset[i] for i in range(start, min(start + BATCH, len(dataset)))]
         views = [view(sample["image"], sample["keypoints"], framing) for sample in samples]
         outputs.append(predictor(np.stack([shown.crop for shown in views])))
-        for face, shown in zip(to_keypoints(outputs[-1], predictor.card), views, strict=True):
+        for face, shown in zip(predictor.card.to_pixels(outputs[-1]), views, strict=True):
             predicted.append(apply(invert(shown.matrix), face.astype(np.float64)))
             truths.append(shown.truth)
             targets.append(_normalise(apply(shown.matrix, shown.truth), predictor.card))
@@ -190,24 +190,24 @@ def run_all(
             rows.append(run_second_look(name, f"{title}, second look", predictor, dataset, angle, progress))
     card = next(iter(predictors.values())).card
     for protocol, kind in (("crop", "face"), ("course crop", "frame")):
-        baseline = mean_predictor(data_dir, replace(card, framing=card.framing | {"kind": kind}))
+        baseline = mean_predictor(data_dir, card.with_framing(card.framing | {"kind": kind}))
         rows.append(run_crops(MEAN_FACE, protocol, baseline, dataset, views[protocol]))
     return rows
 
 
-def mean_predictor(data_dir: Path, card: WeightsCard) -> Predictor:
+def mean_predictor(data_dir: Path, card: CropCard) -> Predictor:
     """The baseline: a predictor that answers every crop with the `mean_face`."""
     mean = mean_face(data_dir, card)
     return Predictor("numpy", card, lambda crops: np.broadcast_to(mean, (len(crops), len(mean))))
 
 
-def mean_face(data_dir: Path, card: WeightsCard) -> Array:
+def mean_face(data_dir: Path, card: CropCard) -> Array:
     """The mean target (136,) of the training split, in the card's normalised units and framing."""
     training = load_split(data_dir, "training", evaluation_transform(card))
     targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
     return np.concatenate(targets).mean(axis=0).astype(np.float32)
 
 
-def _normalise(keypoints: Array, card: WeightsCard) -> Array:
+def _normalise(keypoints: Array, card: CropCard) -> Array:
     """Keypoints (68, 2) in pixels of the crop as a target (136,) in the card's normalised units."""
-    return ((keypoints - card.keypoint_offset) / card.keypoint_scale).astype(np.float32).reshape(-1)
+    return card.to_units(keypoints).astype(np.float32).reshape(-1)

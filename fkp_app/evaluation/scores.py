@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fkp_app.backends.predictor import to_keypoints
 from fkp_app.evaluation.metrics import failure_rate, nme
-from numpynet.checkpoint import WeightsCard
+from fkp_app.geometry.crop_card import CropCard
 from numpynet.functional import mse_loss, smooth_l1_loss
 from numpynet.typing import Array, Batch
 
@@ -31,9 +30,9 @@ class Scores:
     failures: float
 
 
-def score(outputs: Array, targets: Array, card: WeightsCard) -> Scores:
+def score(outputs: Array, targets: Array, card: CropCard) -> Scores:
     """Scores of `outputs` (F, 136) against `targets` (F, 136), both in the card's normalised units."""
-    errors = nme(to_keypoints(outputs, card), to_keypoints(targets, card))
+    errors = nme(card.to_pixels(outputs), card.to_pixels(targets))
     return Scores(
         images=len(targets),
         mse=float(mse_loss(outputs, targets)[0]),

@@ -14,7 +14,6 @@ from fkp_app.errors import FkpError
 from fkp_app.geometry.keypoint_layout import eye_angle
 from fkp_app.tables import Within
 from numpynet.architectures import MOST_PIXELS
-from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.strict_json import is_number, shown
 from numpynet.typing import AnyArray, Array
 
@@ -57,18 +56,6 @@ class Framing:
         else:
             return cls(kind, size, float(scale))
         raise FkpError(f"weights: framing {shown(fields)} is damaged ({reason}); get the file again")
-
-
-def check_card(card: WeightsCard, file: object) -> None:
-    """CheckpointError if a weights file's framing is unusable, or its crops do not fit the network's input size."""
-    try:
-        size = Framing.from_dict(card.framing).size
-    except FkpError as error:
-        raise CheckpointError(f"{file}: {error}") from None
-    if size != card.input_size:
-        raise CheckpointError(
-            f"{file}: its description is damaged (input size {card.input_size}, crops of {size}); get the file again"
-        )
 
 
 def face_square(keypoints: Array) -> Square:

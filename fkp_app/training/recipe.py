@@ -10,12 +10,12 @@ import numpy as np
 from fkp_app.data.crops import COURSE_SIZE, course_rescale, to_input
 from fkp_app.data.transforms import Compose, FaceCrop, Gray, RandomCrop, Rescale, Transform
 from fkp_app.errors import FkpError, UsageError
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing
 from fkp_app.tables import read_table, read_toml
 from fkp_app.training.augmentation import Augmentation, RandomChanges
 from fkp_app.training.learning import LOSSES, Cosine, Training
 from numpynet.architectures import build
-from numpynet.checkpoint import WeightsCard
 from numpynet.init import no_init
 from numpynet.typing import Seed
 
@@ -73,7 +73,7 @@ class Recipe:
         changed = replace(self, training=self.training.with_options(**options))
         return self.from_tables(asdict(changed), "the recipe with these options")
 
-    def card(self, training: dict[str, Any]) -> WeightsCard:
+    def card(self, training: dict[str, Any]) -> CropCard:
         """The card of weights trained this way.
 
         A KeypointNet's units are the course project's, (keypoint - 100) / 50 in a crop of 224 pixels, and the same
@@ -84,7 +84,7 @@ class Recipe:
             offset, scale = COURSE_OFFSET * size / COURSE_SIZE, COURSE_SCALE * size / COURSE_SIZE
         else:
             offset, scale = (size - 1) / 2, size / 2
-        return WeightsCard(
+        return CropCard.describe(
             architecture=self.network.architecture,
             arguments=self.network.arguments,
             input_size=size,

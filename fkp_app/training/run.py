@@ -15,6 +15,7 @@ from fkp_app.data.dataset import FacialKeypointsDataset, load_data
 from fkp_app.data.transforms import collate
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.curves import plot_losses
 from fkp_app.training.history import EpochRow, History, StepRow
 from fkp_app.training.recipe import Recipe, training_transform
@@ -34,7 +35,7 @@ from fkp_app.training.run_files import (
     write_config,
 )
 from fkp_app.training.trainers import get_criterion, get_trainer
-from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_weights, save_weights
+from numpynet.checkpoint import CheckpointError, load_net, load_weights, save_weights
 from numpynet.data import DataLoader
 from numpynet.dispatch import use
 from numpynet.training import AnyTrainer, EpochEvent, Event, StepEvent, fit
@@ -60,7 +61,7 @@ class TrainingRun:
         self.settings = settings
         self.recipe = recipe
         self.directory = directory
-        self.card: WeightsCard = recipe.card({})
+        self.card: CropCard = recipe.card({})
         self.history = History()
         data = load_data(settings.data)
         self.training_data: FacialKeypointsDataset = data.splits["training"]
@@ -213,7 +214,7 @@ class TrainingRun:
         self.history.write(self.directory)
         plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
 
-    def _best_card(self) -> WeightsCard:
+    def _best_card(self) -> CropCard:
         """The card of the present weights, the best so far: how they came about and what they score."""
         settings = asdict(self.settings)
         del settings["data"]  # a place on this machine; weights travel

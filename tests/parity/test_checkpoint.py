@@ -13,7 +13,7 @@ from reference.models import Net, as_arrays
 from tests.parity.helper import compare, randomise, seeded
 
 ARGUMENTS: dict[str, Any] = {"size": 48, "channels": [4, 6], "hidden": [20], "padding": 1, "dropout": 0.1}
-CARD = WeightsCard(ARGUMENTS, 48, {"kind": "face", "size": 48, "scale": 1.4}, 24.0, 12.0)
+CARD = WeightsCard(ARGUMENTS, 48, {"unit": 12.0})
 
 
 @pytest.fixture

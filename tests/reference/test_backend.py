@@ -11,7 +11,7 @@ from numpynet import CheckpointError, KeypointNet, WeightsCard, load_net, save_w
 from reference.backend import TorchPredictor, set_threads
 
 ARGUMENTS: dict[str, Any] = {"size": 32, "channels": [4, 6], "hidden": [12], "padding": 1, "dropout": 0.3}
-CARD = WeightsCard(ARGUMENTS, 32, {}, 16.0, 8.0)
+CARD = WeightsCard(ARGUMENTS, 32)
 
 
 @pytest.fixture

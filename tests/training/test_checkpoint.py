@@ -20,9 +20,7 @@ def card(**changes):
     fields = {
         "arguments": TINY,
         "input_size": 24,
-        "framing": {"kind": "face", "size": 24, "scale": 1.3},
-        "keypoint_offset": 12.0,
-        "keypoint_scale": 6.0,
+        "application": {"framing": {"kind": "face", "size": 24, "scale": 1.3}, "unit": 6.0},
     }
     return WeightsCard(**(fields | changes))
 
@@ -44,11 +42,12 @@ def test_what_is_saved_comes_back(weights):
     assert net.state_dict()["conv1_bn.num_batches_tracked"].dtype == np.int64
 
 
-def test_fields_that_a_later_version_may_add_are_passed_over(weights):
+def test_fields_that_numpynet_does_not_know_are_kept_for_the_application(weights):
     state, loaded = load_weights(weights)
     metadata = json.loads(loaded.to_metadata()["numpynet"]) | {"something": "new"}
     save_file(state, weights, {"numpynet": json.dumps(metadata)})
-    assert load_net(weights)[1] == card()
+    assert load_net(weights)[1] == card(application=card().application | {"something": "new"})
+    assert json.loads(load_net(weights)[1].to_metadata()["numpynet"]) == metadata
 
 
 def zip_pickle(path):

@@ -4,7 +4,6 @@ import json
 import os
 import struct
 import tracemalloc
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from numpynet.small_floats import SMALL_FLOATS
 from tests.hostile import spoiled
 
 TINY = {"size": 24, "channels": [2, 3], "hidden": [5], "padding": 1, "dropout": 0.2}
-CARD = WeightsCard(TINY, 24, {"kind": "face", "size": 24, "scale": 1.3}, 12.0, 6.0)
+CARD = WeightsCard(TINY, 24, {"crop": {"scale": 1.3}, "unit": 6.0})
+TABLE = json.loads(CARD.to_metadata()["numpynet"])
 MEMORY = 40e6
 """Bytes that reading a file of a few kilobytes may take, whatever its card says."""
 
@@ -37,12 +37,12 @@ def ml_dtypes():
 def rewrite(path, card=None, **tensors):
     """The file as another program would write it: this card's text, and some other tensors."""
     state, own = load_tensors(path)[0], load_weights(path)[1]
-    text = json.dumps(asdict(own)) if card is None else card
+    text = own.to_metadata()["numpynet"] if card is None else card
     save_file(state | tensors, path, {"numpynet": text})
 
 
 def with_field(name, value):
-    return json.dumps(asdict(CARD) | {name: value})
+    return json.dumps(TABLE | {name: value})
 
 
 def refused(path):
@@ -58,9 +58,6 @@ def refused(path):
 
 FIELDS: dict[str, list[Any]] = {
     "input_size": [0, -1, 5000, 2**40, 24.0, True, "24", None, [24], float("nan"), 10**400],
-    "keypoint_offset": [float("nan"), float("inf"), 1e30, "12", None, True, [12.0]],
-    "keypoint_scale": [0, 0.0, -6.0, float("nan"), float("inf"), 1e30, "6", None, False],
-    "framing": [None, [], "face", 3],
     "training": [None, [], "free", 3],
     "architecture": [None, 3, [], "K" * 100],
     "format_version": ["1", None, True, 0, -1, 1.5, [1]],
@@ -112,7 +109,7 @@ def test_no_convolution_is_so_wide_that_one_crop_fills_the_memory(tmp_path):
     """A file that holds all that its card asks for, and is small."""
     arguments = {"size": 1024, "channels": [1024, *[1] * 8], "hidden": [], "padding": 1, "dropout": 0.0}
     net, path = KeypointNet(**arguments, rng=0), tmp_path / "wide.safetensors"
-    card = WeightsCard(arguments, 1024, {"kind": "face", "size": 1024, "scale": 1.3}, 0.0, 1.0)
+    card = WeightsCard(arguments, 1024)
     save_weights(path, net.state_dict(), card)
     assert path.stat().st_size < 200_000
     assert "1024 filters of 1024 x 1024 pixels are too many" in refused(path)
@@ -125,9 +122,9 @@ CARDS = {
     "a number of 5,000 digits": with_field("training", {"epoch": 1}).replace(": 1}", f": {'7' * 5000}}}"),
     "a number of 100,000 digits": with_field("input_size", 7).replace(": 7,", f": {'7' * 100_000},"),
     "a key twice": with_field("input_size", 24)[:-1] + ', "input_size": 24}',
-    "a list": json.dumps([asdict(CARD)]),
+    "a list": json.dumps([TABLE]),
     "a word": '"card"',
-    "a field missing": json.dumps({name: value for name, value in asdict(CARD).items() if name != "framing"}),
+    "a field missing": json.dumps({name: value for name, value in TABLE.items() if name != "input_size"}),
     "two sizes": with_field("input_size", 32),
 }
 
@@ -258,7 +255,7 @@ def test_weights_that_are_no_numbers_are_refused(value, weights):
 @pytest.mark.parametrize("block", [1, 4096])
 def test_a_flipped_bit_or_a_zeroed_block_is_noticed_wherever_it_is(block, tmp_path):
     path, net = tmp_path / "a.safetensors", HourglassNet(32, [4], [8, 8], rng=0)
-    card = WeightsCard(net.arguments, 32, {"kind": "face", "size": 32, "scale": 1.3}, 15.5, 16.0, "HourglassNet")
+    card = WeightsCard(net.arguments, 32, architecture="HourglassNet")
     save_weights(path, net.state_dict(), card)
     whole, rng = path.read_bytes(), np.random.default_rng(0)
     begin = 8 + struct.unpack("<Q", whole[:8])[0]
@@ -274,7 +271,7 @@ def test_a_flipped_bit_or_a_zeroed_block_is_noticed_wherever_it_is(block, tmp_pa
 
 
 def test_a_changed_card_is_noticed(weights):
-    """In its text: a framing of 1.3 becomes one of 1.2, which no other check would find."""
+    """In its text: a scale of 1.3 becomes one of 1.2, which no other check would find."""
     weights.write_bytes(weights.read_bytes().replace(b'\\"scale\\": 1.3', b'\\"scale\\": 1.2'))
     assert "is damaged" in refused(weights)
 
@@ -293,7 +290,7 @@ def test_the_checksum_stays_between_the_files(tmp_path):
 def test_equal_weights_are_equal_files(weights):
     """Byte for byte, with letters of any language in the card: people compare hashes."""
     state, _ = load_tensors(weights)
-    card = WeightsCard(TINY, 24, CARD.framing, 12.0, 6.0, training={"recipe": "größe\n\x7f\u2028\t/"})
+    card = WeightsCard(TINY, 24, training={"recipe": "größe\n\x7f\u2028\t/"})
     files = set()
     for _ in range(12):
         save_weights(weights, state, card)
@@ -316,7 +313,7 @@ def test_a_pipe_or_a_device_is_never_opened(tmp_path):
 
 def test_spoiled_cards_are_loaded_or_refused_in_one_line(weights):
     rng, loaded, refusals = np.random.default_rng(0), 0, []
-    original = asdict(CARD) | {"training": {"epoch": 3, "settings": {"recipe": "compact"}}}
+    original = TABLE | {"training": {"epoch": 3, "settings": {"recipe": "compact"}}}
     state = load_tensors(weights)[0]
     tracemalloc.start()
     try:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from fkp_app.geometry.crop_card import CropCard
 from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.files import not_a_file
 
@@ -39,7 +40,7 @@ def is_onnx(path: Path) -> bool:
     return head[:1] == b"\x08" or path.suffix.lower() == ".onnx"  # field 1, a number: the version of the format
 
 
-def load_onnx(path: Path) -> tuple[bytes, WeightsCard]:
+def load_onnx(path: Path) -> tuple[bytes, CropCard]:
     """The contents of a file that `fkp export` wrote, and the card in it. CheckpointError where it is anything else."""
     try:
         if path.stat().st_size >= MOST_BYTES:
@@ -57,7 +58,7 @@ def load_onnx(path: Path) -> tuple[bytes, WeightsCard]:
     key, seal, begin = entries[-1]
     if key != SEAL or seal != hashlib.sha256(memoryview(data)[:begin]).hexdigest():
         raise CheckpointError(f"{path}: is damaged, or was changed after `fkp export` wrote it; export it again")
-    return data, WeightsCard.from_metadata(card, path)
+    return data, CropCard.of(WeightsCard.from_metadata(card, path), path)
 
 
 def sealed(data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from fkp_app.backends.onnx.card import INPUT, OUTPUT, sealed
 from fkp_app.backends.onnx.graph import Graph
 from fkp_app.backends.onnx.layers import WRITERS
 from fkp_app.errors import FkpError, UsageError
-from numpynet.checkpoint import WeightsCard
+from fkp_app.geometry.crop_card import CropCard
 from numpynet.module import Chain
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST_BYTES = 2**31 - 2**20
 """An ONNX file is a protobuf message, which must be smaller than 2 GiB."""
 
 
-def to_onnx(net: Chain, card: WeightsCard) -> bytes:
+def to_onnx(net: Chain, card: CropCard) -> bytes:
     """The network, plain or fused, as the contents of an ONNX file that onnx's own checker found well formed.
 
     UsageError where the package onnx is missing. FkpError where a layer has no counterpart here, or the network is too

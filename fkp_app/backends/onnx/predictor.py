@@ -10,8 +10,8 @@ import numpy as np
 
 from fkp_app.backends.onnx.card import INPUT, OUTPUT, is_onnx, load_onnx
 from fkp_app.errors import UsageError
-from fkp_app.geometry.framing import check_card
-from numpynet.checkpoint import CheckpointError, WeightsCard, load_net
+from fkp_app.geometry.crop_card import CropCard
+from numpynet.checkpoint import CheckpointError, load_net
 from numpynet.typing import Array
 
 OUTPUTS = 136
@@ -31,7 +31,6 @@ class OnnxPredictor:
     def __init__(self, weights: str | Path) -> None:
         path = Path(weights)
         data, self.card = load_onnx(path) if is_onnx(path) else _exported(path)
-        check_card(self.card, path)
         self._lock = threading.Lock()
         try:
             with _silent():
@@ -61,11 +60,12 @@ def set_threads(threads: int) -> None:
     cv2.setNumThreads(threads)
 
 
-def _exported(path: Path) -> tuple[bytes, WeightsCard]:
+def _exported(path: Path) -> tuple[bytes, CropCard]:
     """A safetensors file's network as the contents of an ONNX file, and its card."""
     from fkp_app.backends.onnx.export import import_onnx, to_onnx
 
-    net, card = load_net(path)
+    net, read = load_net(path)
+    card = CropCard.of(read, path)
     try:
         import_onnx()
     except UsageError:

@@ -9,9 +9,10 @@ from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import find_faces, sights
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import face_square
 from numpynet import HourglassNet, KeypointNet, fuse
-from numpynet.checkpoint import WeightsCard, load_net, save_weights
+from numpynet.checkpoint import load_net, save_weights
 from numpynet.layers import (
     BatchNorm1d,
     BatchNorm2d,
@@ -37,7 +38,7 @@ EXACT = 2e-6
 
 
 def card_of(net, size):
-    return WeightsCard(
+    return CropCard.describe(
         getattr(net, "arguments", {}),
         size,
         {"kind": "face", "size": size, "scale": 1.5},
@@ -241,7 +242,8 @@ def predictors(tmp_path_factory):
     """The shipped network by every program that runs it, PyTorch where it is there."""
     from importlib.util import find_spec
 
-    net, card = load_net(SHIPPED_WEIGHTS)
+    net, read = load_net(SHIPPED_WEIGHTS)
+    card = CropCard.of(read, SHIPPED_WEIGHTS)
     file = tmp_path_factory.mktemp("onnx") / "shipped.onnx"
     file.write_bytes(to_onnx(net, card))
     found = {

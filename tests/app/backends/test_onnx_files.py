@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -22,10 +21,11 @@ from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import collate
 from fkp_app.errors import UsageError
 from fkp_app.evaluation.scores import predict_all, score
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.media.images import write_image
 from fkp_app.training.recipe import load_recipe
 from fkp_app.training.trainers import get_trainer
-from numpynet.checkpoint import CheckpointError, WeightsCard, load_net
+from numpynet.checkpoint import CheckpointError, load_net
 from numpynet.data import DataLoader
 from numpynet.models import HourglassNet
 from tests.free_pictures import hopper
@@ -33,7 +33,7 @@ from tests.free_pictures import hopper
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (the extra `onnx`)")
 
 ARGUMENTS = {"size": 16, "stem": [2], "levels": [2]}
-CARD = WeightsCard(ARGUMENTS, 16, {"kind": "face", "size": 16, "scale": 1.5}, 7.5, 8.0, "HourglassNet")
+CARD = CropCard.describe(ARGUMENTS, 16, {"kind": "face", "size": 16, "scale": 1.5}, 7.5, 8.0, "HourglassNet")
 CROPS = np.random.default_rng(0).random((5, 1, 16, 16), np.float32)
 
 
@@ -234,7 +234,7 @@ def with_card(text):
 
 
 def fields(**changes):
-    return json.dumps(asdict(CARD) | changes).encode()
+    return json.dumps(json.loads(CARD.to_metadata()["numpynet"]) | changes).encode()
 
 
 HOSTILE = {
@@ -346,4 +346,4 @@ def test_what_is_no_onnx_file_is_one_line(kind, photo, tmp_path, fkp):
 def test_the_predictor_says_which_it_is(shipped):
     predictor = get_predictor("onnx", shipped)
     assert predictor.backend == "onnx"
-    assert predictor.card == replace(load_net(SHIPPED_WEIGHTS)[1])
+    assert predictor.card == CropCard.of(load_net(SHIPPED_WEIGHTS)[1], SHIPPED_WEIGHTS)

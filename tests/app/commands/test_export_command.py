@@ -10,7 +10,8 @@ import pytest
 from fkp_app.backends.onnx import export as onnx_export
 from fkp_app.backends.onnx.predictor import OnnxPredictor
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS
-from numpynet.checkpoint import WeightsCard, load_net, save_weights
+from fkp_app.geometry.crop_card import CropCard
+from numpynet.checkpoint import load_net, save_weights
 from numpynet.models import KeypointNet
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (the extra `onnx`)")
@@ -20,7 +21,7 @@ onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (th
 def weights(tmp_path):
     """A small network's weights file."""
     net = KeypointNet(16, (3, 4), (5,), padding=1, rng=0)
-    card = WeightsCard(net.arguments, 16, {"kind": "face", "size": 16, "scale": 1.5}, 7.5, 8.0)
+    card = CropCard.describe(net.arguments, 16, {"kind": "face", "size": 16, "scale": 1.5}, 7.5, 8.0)
     save_weights(tmp_path / "small.safetensors", net.state_dict(), card)
     return tmp_path / "small.safetensors"
 
@@ -37,7 +38,7 @@ def test_the_shipped_network(tmp_path, fkp):
     assert ended.out.count("\n") == 1
     onnx.checker.check_model(str(file))
     net, card = load_net(SHIPPED_WEIGHTS)
-    assert OnnxPredictor(file).card == card
+    assert OnnxPredictor(file).card == CropCard.of(card, SHIPPED_WEIGHTS)
     assert size == pytest.approx(sum(array.nbytes for array in net.state_dict().values()) / 1e6, rel=0.01)
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
 
@@ -48,7 +49,7 @@ def test_weights_of_ones_own(weights, tmp_path, fkp):
     net, card = load_net(weights)
     crops = np.random.default_rng(0).random((2, 1, 16, 16), np.float32)
     predictor = OnnxPredictor(file)
-    assert predictor.card == card
+    assert predictor.card == CropCard.of(card, weights)
     np.testing.assert_allclose(predictor(crops), net(crops), atol=1e-5)
     first = file.read_bytes()
     assert fkp("export", "--weights", weights, "--onnx", file).code == 0

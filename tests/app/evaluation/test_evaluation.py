@@ -1,7 +1,6 @@
 """Protocols and their figures, on networks and frames whose answers are known."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from fkp_app.backends.predictor import Predictor, get_predictor, to_keypoints
+from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import CenterCrop, Compose, FaceCrop, Rescale
@@ -21,12 +20,14 @@ from fkp_app.evaluation.summary import ROLLS, SIZES, binned, summarise, tables, 
 from fkp_app.evaluation.views import course_view, face_view, rotated_frame
 from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import Face
+from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray
-from numpynet.checkpoint import WeightsCard
 from tests.drawn import draw_face
 
-FACE = WeightsCard({}, 96, {"kind": "face", "size": 96, "scale": 1.3}, keypoint_offset=43.0, keypoint_scale=21.0)
-FRAME = WeightsCard({}, 224, {"kind": "frame", "size": 224, "scale": 2.04}, keypoint_offset=100.0, keypoint_scale=50.0)
+FACE = CropCard.describe({}, 96, {"kind": "face", "size": 96, "scale": 1.3}, keypoint_offset=43.0, keypoint_scale=21.0)
+FRAME = CropCard.describe(
+    {}, 224, {"kind": "frame", "size": 224, "scale": 2.04}, keypoint_offset=100.0, keypoint_scale=50.0
+)
 
 
 def targets(faces=5):
@@ -50,7 +51,7 @@ def test_an_offset_scores_what_it_must():
     scores = score(truth + np.float32(0.5), truth, FACE)
     assert scores.mse == pytest.approx(0.25)
     assert scores.smooth_l1 == pytest.approx(0.125)
-    pixels = to_keypoints(truth, FACE)
+    pixels = FACE.to_pixels(truth)
     interocular = np.linalg.norm(pixels[:, 36] - pixels[:, 45], axis=1)
     errors = 100 * 0.5 * FACE.keypoint_scale * np.sqrt(2) / interocular
     assert scores.nme == pytest.approx(np.mean(errors), rel=1e-5)
@@ -298,10 +299,10 @@ def test_all_rows_of_a_network_and_the_mean_face(card, drawn_data):
     assert [(row.model, row.protocol) for row in rows] == expected
 
     for row, kind in ((rows[-2], "face"), (rows[-1], "frame")):
-        framed = replace(card, framing=card.framing | {"kind": kind})
+        framed = card.with_framing(card.framing | {"kind": kind})
         labels = load_split(drawn_data, "test", evaluation_transform(framed))
-        truth = to_keypoints(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]), framed)
-        mean = to_keypoints(np.tile(mean_face(drawn_data, framed), (len(truth), 1)), framed)
+        truth = framed.to_pixels(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]))
+        mean = framed.to_pixels(np.tile(mean_face(drawn_data, framed), (len(truth), 1)))
         assert row.scores.nme == pytest.approx(nme(mean, truth).mean(), rel=1e-3)
 
 

@@ -1,0 +1,63 @@
+"""The card of crops: what the application stores in a weights file, and checks when it reads one."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fkp_app.geometry.crop_card import CropCard
+from numpynet.checkpoint import CheckpointError, WeightsCard
+from tests.seeds import seeded
+
+FRAMING = {"kind": "face", "size": 24, "scale": 1.3}
+CARD = CropCard.describe({"size": 24}, 24, FRAMING, 12.0, 6.0, training={"epoch": 3})
+FIELDS: dict[str, list[object]] = {
+    "keypoint_offset": [float("nan"), float("inf"), 1e30, "12", None, True, [12.0]],
+    "keypoint_scale": [0, 0.0, -6.0, float("nan"), float("inf"), 1e30, "6", None, False],
+    "framing": [None, [], "face", 3, {}, FRAMING | {"scale": -1}, FRAMING | {"size": 25}],
+}
+
+
+def test_the_text_in_the_file_has_every_field_at_one_level():
+    text = CARD.to_metadata()["numpynet"]
+    names = [
+        "arguments",
+        "input_size",
+        "framing",
+        "keypoint_offset",
+        "keypoint_scale",
+        "architecture",
+        "format_version",
+    ]
+    assert list(json.loads(text)) == [*names, "training"]
+    assert text.startswith('{"arguments": {"size": 24}, "input_size": 24, "framing": {"kind": "face", "size": 24, ')
+
+
+def test_what_is_written_is_read():
+    read = CropCard.of(WeightsCard.from_metadata(CARD.to_metadata(), "a file"), "a file")
+    assert read == CARD
+    assert (read.keypoint_offset, read.keypoint_scale, read.framing["scale"]) == (12.0, 6.0, 1.3)
+    assert read.to_metadata() == CARD.to_metadata()
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FIELDS.items() for value in values])
+def test_a_field_that_cannot_be_is_refused_in_one_line(name, value):
+    card = WeightsCard(CARD.arguments, 24, CARD.application | {name: value})
+    with pytest.raises(CheckpointError, match=r"^a file: .*(damaged|update it)") as caught:
+        CropCard.of(card, "a file")
+    assert name in str(caught.value) or "crops of 25" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_missing_field_is_named(name):
+    application = {other: value for other, value in CARD.application.items() if other != name}
+    with pytest.raises(CheckpointError, match=f"^a file: its description is damaged .{name} is missing"):
+        CropCard.of(WeightsCard({}, 24, application), "a file")
+
+
+def test_pixels_and_units_are_inverse_to_each_other():
+    keypoints = seeded("keypoints").uniform(0, 24, (5, 68, 2)).astype(np.float32)
+    units = CARD.to_units(keypoints)
+    np.testing.assert_allclose(units, (keypoints - 12) / 6, rtol=1e-6)
+    np.testing.assert_allclose(CARD.to_pixels(units.reshape(5, 136)), keypoints, rtol=1e-6, atol=1e-6)
