@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.opencv import silent_cv2
+from fkp_app.media.video.opencv_codec import silent_cv2
 from fkp_app.media.video.reader import Frame
 from numpynet.typing import AnyArray
 

@@ -19,6 +19,11 @@ FRAME_RATES = (0.1, 500.0)
 """What is believed: 1000 stands in files that only say that their times are milliseconds."""
 
 
+END_MARGIN = 0.3
+"""Seconds by which a whole video may end before the end that it claims: sound and pictures seldom end together, and
+counts of frames are often rounded."""
+
+
 class VideoError(FkpError):
     """A file that cannot be read as a video."""
 
@@ -34,7 +39,7 @@ class Claims:
 
 
 class Decoder(Protocol):
-    """A library's way to read a video: `av.AvDecoder` or `opencv.OpenCvDecoder`."""
+    """A library's way to read a video: `av_decoder.AvDecoder` or `opencv_codec.OpenCvDecoder`."""
 
     claims: Claims
     problems: list[str]
@@ -56,7 +61,7 @@ class EncodingError(Exception):
 
 
 class Encoder(Protocol):
-    """A library's way to write a video: `encoder.AvEncoder` or `opencv.OpenCvEncoder`."""
+    """A library's way to write a video: `av_encoder.AvEncoder` or `opencv_codec.OpenCvEncoder`."""
 
     notes: list[str]
 

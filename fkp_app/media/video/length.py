@@ -9,8 +9,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-MARGIN = 0.3
-"""A video may end so many seconds before its claimed end, as sound and picture seldom end together."""
+from fkp_app.media.video.codecs import END_MARGIN
+
 OWN = frozenset(["mov", "avi", "mxf"])
 """Formats that state each stream's length. What FFmpeg gives as such for the others may be that of the whole file."""
 UNSTATED = frozenset(
@@ -68,7 +68,7 @@ class Length:
 
     def missing(self) -> str | None:
         """After the last packet: what is missing, if anything."""
-        if self.seconds is None or self.lasted >= self.seconds - MARGIN:
+        if self.seconds is None or self.lasted >= self.seconds - END_MARGIN:
             return None
         return f"ends after {self.lasted:.1f} of {self.seconds:.1f} s; it is truncated"
 

@@ -62,10 +62,10 @@ def open_video(path: str | Path, library: Library | None = None) -> "VideoReader
 
 def _decoder(path: Path, library: Library | None) -> Decoder:
     if library == "av" or (library is None and has_av()):
-        from fkp_app.media.video.av import AvDecoder
+        from fkp_app.media.video.av_decoder import AvDecoder
 
         return AvDecoder(path)
-    from fkp_app.media.video.opencv import OpenCvDecoder
+    from fkp_app.media.video.opencv_codec import OpenCvDecoder
 
     return OpenCvDecoder(path)
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.opencv import silent_cv2
+from fkp_app.media.video.opencv_codec import silent_cv2
 from numpynet.typing import AnyArray
 
 SMALLEST, LARGEST = (480, 360), (1280, 800)

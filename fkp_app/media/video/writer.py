@@ -102,10 +102,10 @@ class VideoWriter:
 
     def _open(self, temporary: Path) -> Encoder:
         if self._library == "av" or (self._library is None and has_av()):
-            from fkp_app.media.video.encoder import AvEncoder
+            from fkp_app.media.video.av_encoder import AvEncoder
 
             return AvEncoder(temporary, self.width, self.height, self.frame_rate, self._sound_from)
-        from fkp_app.media.video.opencv import OpenCvEncoder
+        from fkp_app.media.video.opencv_codec import OpenCvEncoder
 
         return OpenCvEncoder(temporary, self.width, self.height, self.frame_rate)
 

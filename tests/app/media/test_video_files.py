@@ -235,7 +235,7 @@ def test_whatever_breaks_in_the_middle_is_one_line(error):
 
 
 def test_whatever_breaks_at_the_begin_is_one_line(tmp_path, monkeypatch):
-    from fkp_app.media.video import av as ours
+    from fkp_app.media.video import av_decoder as ours
 
     def broken(*_):
         raise RuntimeError("an odd\nerror")

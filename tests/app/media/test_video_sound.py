@@ -177,7 +177,7 @@ def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_p
 @needs_av
 @pytest.mark.parametrize("moved", [range(20, 21), range(20, 40)])
 def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
-    from fkp_app.media.video.sound import _Joins
+    from fkp_app.media.video.av_sound import _Joins
 
     joins, shifts = _Joins(), []
     for index in range(40):

@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.av import AV_ERRORS, main_stream, open_av, reason
+from fkp_app.media.video.av_decoder import AV_ERRORS, main_stream, open_av, reason
 from fkp_app.media.video.clock import MOST_STILL
 
 OPUS_RATE = 48_000

@@ -11,11 +11,11 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fkp_app.media.video.av import AV_ERRORS, reason
+from fkp_app.media.video.av_decoder import AV_ERRORS, reason
+from fkp_app.media.video.av_sound import Sound, SoundError
 from fkp_app.media.video.codecs import EncodingError
 from fkp_app.media.video.colours import HIGH_DEFINITION
 from fkp_app.media.video.numbering import Numbering
-from fkp_app.media.video.sound import Sound, SoundError
 from numpynet.typing import AnyArray
 
 CLOCK = 90_000

@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from fkp_app.media.video.codecs import Claims, EncodingError, VideoError, check_size
+from fkp_app.media.video.codecs import END_MARGIN, Claims, EncodingError, VideoError, check_size
 from fkp_app.media.video.formats import OPTIONS
 from fkp_app.media.video.numbering import Numbering
 from fkp_app.media.video.whole import is_riff, short_of
 from numpynet.typing import AnyArray
 
-MARGIN = 0.3
-"""A video may end so many seconds before its claimed end: counts of frames are often rounded."""
 WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
 OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
@@ -77,7 +75,7 @@ class OpenCvDecoder:
         claimed = (self.claims.frame_count or 0) if self._is_riff else 0
         if self._short:
             self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
-        elif end < claimed - MARGIN * self.claims.frame_rate:
+        elif end < claimed - END_MARGIN * self.claims.frame_rate:
             self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
 
     def close(self) -> None:
