@@ -419,7 +419,7 @@ def test_a_jpeg_that_says_several_sizes_is_refused():
     for more in (small, size, b"\xff\xc2" + small[2:]):
         for where in (place, place + len(size)):
             assert refused(data[:where] + more + data[where:]) == (
-                "is truncated or damaged (it says 2 times how large it is)"
+                "is truncated or damaged (it states its size 2 times, not once)"
             )
     for other in (0xDE, 0xDC, 0xDF, 0xC8):  # which the two understand differently, or one of them alone
         hidden = bytes([0xFF, other]) + small[2:]
