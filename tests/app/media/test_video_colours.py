@@ -212,7 +212,7 @@ def test_hdr_through_the_command(tmp_path, fkp):
 
 
 def test_the_curve_is_smooth_and_ends_at_white():
-    values = tone.pressed(np.linspace(0, 5, 5001), 5.0)
+    values = tone.compressed(np.linspace(0, 5, 5001), 5.0)
     assert values[-1] == pytest.approx(1)
     steps = np.diff(values)
     assert (steps > 0).all()

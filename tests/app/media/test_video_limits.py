@@ -147,7 +147,7 @@ def test_times_that_jump_by_months_are_counted_on(library, tmp_path):
     path = write_kind(tmp_path / "a.mkv", "ffv1", count=6, times=jumped)
     frames, notes = read_whole(path, library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 25, atol=0.003)
-    assert notes == ["has times that jump, 1 in all; from there on its frames are counted"]
+    assert notes == ["has times that jump, 1 in all; after each, frames go on from the last time"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
@@ -226,7 +226,7 @@ def test_numbers_of_a_constant_rate():
 def test_numbers_bound_the_gaps_and_say_so():
     number = Numbering(10.0)
     assert [number(at) for at in (0.0, 1e6, 1e6 + 0.1, 1e6 + 0.3)] == [0, 1, 2, 4]
-    assert number.notes() == ["leaves out 1000000 s in which a picture stands still, of its gaps"]
+    assert number.notes() == ["leaves out 1000000 s of gaps, in which a picture stands still"]
     many = Numbering(10.0)
     last = max(many(1000.0 * index) for index in range(100))
     assert last <= MOST_NUMBERS + 100
@@ -261,7 +261,7 @@ def test_frame_rates_beyond_reason(rate, claimed, library, tmp_path):
 @pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (1, 0.5, 0, 1), (0.5, 0.866, -0.866, 0.5)])
 def test_a_turn_by_an_odd_angle_is_said_once(matrix, tmp_path):
     frames, notes = read_whole(shown_by(write_video(tmp_path / "a.mp4", pictures()), matrix))
-    assert notes == ["is to be shown turned by no quarter turn, or skewed; it is turned to the nearest"]
+    assert notes == ["is to be shown turned by no multiple of 90 degrees, or skewed; it is turned by the nearest one"]
     assert len(frames) == COUNT
 
 

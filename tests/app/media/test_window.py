@@ -70,8 +70,8 @@ def test_the_picture_is_shown_in_its_colours_with_the_text_below(fake):
     (picture,) = drawn.shown
     assert picture.shape == image.shape
     assert drawn.size == (640, 480)
-    assert np.all(picture[: 480 - window.BAR] == (50, 100, 200))  # blue, green, red
-    below = picture[480 - window.BAR :]
+    assert np.all(picture[: 480 - window.STRIP_HEIGHT] == (50, 100, 200))  # blue, green, red
+    below = picture[480 - window.STRIP_HEIGHT :]
     assert np.all(below[:, 300:].max(axis=2) <= 60)
     assert (below[:, :80].min(axis=2) > 200).sum() > 50  # letters
     assert np.all(image == (200, 100, 50))  # the caller's own stays as it was
@@ -140,7 +140,7 @@ def test_sizes_that_a_window_shows_well(size, shown):
 def test_the_text_fits_into_a_narrow_picture():
     image = np.full((300, 200, 3), 255, np.uint8)
     marked = with_text(image, "q quit   n next look   r record   space pause")
-    letters = (marked.min(axis=2) > 200)[-window.BAR :]
+    letters = (marked.min(axis=2) > 200)[-window.STRIP_HEIGHT :]
     columns = np.flatnonzero(letters.any(axis=0))
     assert columns.min() >= 4
     assert 150 < columns.max() < 196
