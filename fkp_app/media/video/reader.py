@@ -158,7 +158,7 @@ class VideoReader:
             size = f"{self.width} x {self.height}"
             self._notes.append(f"{odd} of its frames, of another size than the first, were fitted into {size}")
         if clock.jumps:
-            self._notes.append(f"has times that jump, {clock.jumps} in all; after each, frames go on from the last time")
+            self._notes.append(f"has times that jump, {clock.jumps} in all; after each, frames follow the last time")
 
     def close(self) -> None:
         """Close the file."""

@@ -147,7 +147,7 @@ def test_times_that_jump_by_months_are_counted_on(library, tmp_path):
     path = write_kind(tmp_path / "a.mkv", "ffv1", count=6, times=jumped)
     frames, notes = read_whole(path, library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 25, atol=0.003)
-    assert notes == ["has times that jump, 1 in all; after each, frames go on from the last time"]
+    assert notes == ["has times that jump, 1 in all; after each, frames follow the last time"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
