@@ -1,6 +1,6 @@
 """Cartoon faces whose 68 keypoints are known exactly, and a data set of them in the published layout.
 
-The layout of the points is written down here anew, so that a mistake in fkp_app.geometry.keypoint_layout cannot hide.
+The layout of the points is repeated here, so that a mistake in fkp_app.geometry.keypoint_layout is found.
 """
 
 import csv
@@ -17,15 +17,15 @@ Colour = tuple[int, int, int]
 TRAINING_PEOPLE = ("Ada_Circle", "Bruno_Square", "Zoé_Prism", "Dan_Oval", "Eva_Arc", "Finn_Spiral")
 VALIDATION_PEOPLE = ("Gus_Cube", "Mia_Line")
 REPORT_PEOPLE = ("Chloé_Rhombus", "Jan_Sphere")
-"""Made-up names, chosen by which side of the split their hashes fall on; test_dataset.py checks that they do."""
+"""Made-up names, chosen so that their hashes put them into this split; test_dataset.py checks it."""
 
 FINER = 4
-"""Pictures are drawn so many times larger and then averaged, which smooths every edge."""
+"""Pictures are drawn this many times larger and then averaged, which smooths every edge."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same from frame to frame: proportions and colours."""
+    """The proportions and colours that stay the same in all frames of a person."""
 
     width: float
     eyes: float
@@ -35,7 +35,7 @@ class Person:
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """Somebody new."""
+    """A person with random proportions and colours."""
     shade = rng.uniform(0.45, 1.0)
     skin = _colour(shade * np.array([250, 205, 170]) + rng.uniform(-10, 5, 3))
     iris = _colour(rng.uniform(20, 110, 3))
@@ -72,7 +72,7 @@ def draw_face(
 ) -> tuple[NDArray[np.uint8], Points]:
     """A picture, uint8 RGB (H, W, 3), and the keypoints (68, 2) in its pixels, whose centres lie at whole coordinates.
 
-    size: (width, height), drawn if None; roll: by how many degrees, at most, the face is turned either way.
+    size: (width, height), random if None; roll: the face is turned by at most this many degrees either way.
     """
     person = person or draw_person(rng)
     width, height = size or (int(rng.integers(96, 180)), int(rng.integers(96, 180)))
@@ -130,9 +130,9 @@ def write_dataset(
 ) -> Path:
     """Draw a data set into `root`, in the published layout with its oddities, and return `root`.
 
-    training/ and test/ with names that collide, their CSV files, whose first column has no name; every third file an
-    RGBA PNG although called .jpg; in each folder one frame that no CSV names. One person in four belongs to validation,
-    one in five to report.
+    There are training/ and test/, whose files have the same names, and their CSV files, whose first column has no name.
+    Every third file is an RGBA PNG although called .jpg. Each folder has one frame that no CSV names. One person in
+    four belongs to validation, one in five to report.
     """
     if not 2 <= people <= 8:
         raise ValueError(f"people must lie in 2 .. 8, got {people}")
@@ -153,7 +153,7 @@ def write_dataset(
 
 
 def write_frame(path: Path, image: NDArray[np.uint8], png: bool) -> None:
-    """Write a picture as the data set has them: JPEG, or RGBA PNG, whatever the name says."""
+    """Write a picture as in the data set: a JPEG or an RGBA PNG, whatever the suffix is."""
     picture = Image.fromarray(image)
     if png:
         picture.convert("RGBA").save(path, "PNG", compress_level=1)
@@ -179,7 +179,7 @@ def write_own_photos(root: Path, count: int = 200, seed: int = 0, side: int = 16
 
 
 def write_own_labels(path: Path, files: list[str], labels: list[Points], people: list[str] | None = None) -> None:
-    """A label file of own photos, with a column `person` where people are given."""
+    """Write a label file of own photos, with a column `person` if people are given."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         names = [f"{axis}{i}" for i in range(68) for axis in "xy"]
@@ -190,7 +190,7 @@ def write_own_labels(path: Path, files: list[str], labels: list[Points], people:
 
 
 def write_labels(path: Path, files: list[str], labels: list[Points]) -> None:
-    """A label file: a first column without a name, then 0 .. 135, x and y in turn."""
+    """Write a label file: a first column without a name, then 0 .. 135, x and y in turn."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["", *range(136)])

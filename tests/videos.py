@@ -1,4 +1,4 @@
-"""Small videos made for tests: a hand-made AVI, which no video library had a part in, and others by PyAV."""
+"""Makes small videos for tests: an AVI written by hand, without a video library, and others by PyAV."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ COUNT = 12
 
 
 def pictures(count=COUNT, width=WIDTH, height=HEIGHT):
-    """RGB frames: red, green, blue from upper left to lower left; how grey the lower right is tells the frame."""
+    """RGB frames: upper left red, upper right green, lower left blue; lower right a grey that differs per frame."""
     frames = []
     for index in range(count):
         frame = np.empty((height, width, 3), np.uint8)
@@ -34,7 +34,7 @@ def quarters(image):
 
 
 def write_avi(path, frames, rate=(25, 1), fourcc=b"MJPG"):
-    """Motion JPEG as RIFF. rate: frames in so many seconds, as claimed."""
+    """Write Motion JPEG as RIFF. rate: the claimed frame rate as (frames, seconds)."""
     height, width = frames[0].shape[:2] if frames else (HEIGHT, WIDTH)
     jpegs = []
     for frame in frames:
@@ -64,8 +64,8 @@ def _list(name, data):
 
 
 def write_video(path, frames, times=None, sound=None, late=0.0, codec="mpeg4", aspect=1):
-    """By PyAV, as MPEG-4 without reordered frames. times: in seconds, 25 frames a second where None; sound: a codec,
-    None for none; late: how much later than the pictures it begins; aspect: a pixel's width / height."""
+    """Write MPEG-4 without reordered frames, by PyAV. times: in seconds; None: 25 frames per second; sound: its codec,
+    None for no sound; late: seconds by which it begins after the pictures; aspect: a pixel's width / height."""
     import av
 
     clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
@@ -95,7 +95,7 @@ def _tone(count):
 
 
 def sound_packets(path):
-    """The codec of a file's sound, its packets' bytes, and when the first one is due after the first frame."""
+    """The codec of a file's sound, its packets' bytes, and the seconds from the first frame to the first packet."""
     import av
 
     with av.open(str(path)) as file:
@@ -106,30 +106,30 @@ def sound_packets(path):
 
 
 def shown_by(path, matrix):
-    """Has an MP4's first track shown by a matrix (a, b, c, d): a stored point (x, y) appears at (ax + cy, bx + dy)."""
+    """Give an MP4's first track a display matrix (a, b, c, d): a stored point (x, y) is shown at (ax + cy, bx + dy)."""
     a, b, c, d = (round(65536 * value) for value in matrix)
     data = bytearray(path.read_bytes())
-    place = data.index(b"tkhd") + 44  # behind name, flags, times, track, duration, layer, group and volume
+    place = data.index(b"tkhd") + 44  # after name, flags, times, track, duration, layer, group and volume
     data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
 
 
 def begun_later(path, media_time, duration):
-    """Has an MP4's first track begin at a media time and last so long: an edit list, as phones write when trimming."""
+    """Let an MP4's first track begin at a media time, with a duration, by an edit list, as phones do when trimming."""
     data = bytearray(path.read_bytes())
-    place = data.index(b"elst") + 12  # behind name, flags and the number of entries
+    place = data.index(b"elst") + 12  # after name, flags and the number of entries
     data[place : place + 8] = struct.pack(">2i", duration, media_time)
     path.write_bytes(data)
     return path
 
 
 LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-"""What red and blue count for in brightness, by the number of the matrix in H.273."""
+"""The weights of red and blue in brightness, by the number of the matrix in H.273."""
 
 
 def coded(signal, matrix, full=False):
-    """R'G'B' (H, W, 3), 0 .. 1, as Y'CbCr (3, H, W) uint16 of 16 bits."""
+    """Convert R'G'B' (H, W, 3), 0 .. 1, to Y'CbCr (3, H, W) uint16, 16 bits."""
     kr, kb = LUMA[matrix]
     red, green, blue = np.moveaxis(np.asarray(signal, float), -1, 0)
     y = kr * red + (1 - kr - kb) * green + kb * blue
@@ -142,8 +142,8 @@ def coded(signal, matrix, full=False):
 
 
 def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ffv1", full=False):
-    """R'G'B' (H, W, 3), 0 .. 1, each a frame, coded by a matrix; tags: matrix, transfer, primaries as the file states
-    them, 2 where it does not."""
+    """Write frames of R'G'B' (H, W, 3), 0 .. 1, coded by a matrix. tags: matrix, transfer and primaries as the file
+    states them; 2: not stated."""
     import av
 
     options = {"x265-params": "log-level=none:lossless=1"} if codec == "libx265" else {}
@@ -158,11 +158,11 @@ def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ff
             frame = av.VideoFrame(video.width, video.height, "yuv444p16le")
             for plane, values in zip(frame.planes, coded(signal, matrix, full), strict=True):
                 np.frombuffer(plane, np.uint16).reshape(video.height, -1)[:, : video.width] = values
-            # Tagged alike on both sides, so that nothing but depth and subsampling changes.
+            # The same tags on both sides, so that only depth and subsampling change.
             frame.colorspace, frame.color_range = matrix, 2 if full else 1
             frame = frame.reformat(format=pix_fmt)
             for name, value in zip(("colorspace", "color_trc", "color_primaries"), tags, strict=True):
-                if hasattr(frame, name):  # else the encoder's own say so
+                if hasattr(frame, name):  # if not, the encoder's own attributes state it
                     setattr(frame, name, value)
             frame.pts, frame.time_base = index, Fraction(1, 25)
             file.mux(video.encode(frame))
@@ -171,8 +171,8 @@ def write_coloured(path, signals, matrix, tags, pix_fmt="yuv420p10le", codec="ff
 
 
 def write_kind(path, codec, kind=None, count=COUNT, width=WIDTH, height=HEIGHT, times=None, sound="aac", lasts=()):
-    """A video in any of FFmpeg's formats by its name, by the suffix where None. times: of the frames, in seconds;
-    lasts: how many seconds each of its sounds lasts, in that codec."""
+    """Write a video in a format of FFmpeg. kind: the format's name; None: by the suffix; times: of the frames, in
+    seconds; sound: the codec of the sounds; lasts: the seconds that each sound lasts."""
     import av
 
     clock = Fraction(1, 25) if times is None else Fraction(1, 1000)
@@ -204,7 +204,7 @@ def _silence(audio, seconds):
 
 
 def with_subtitles(path, source, until, chapters=False):
-    """The pictures of a video, with subtitles of a second each at 0 s and before `until`, in a Matroska file."""
+    """Write a Matroska file: the pictures of a video, with subtitles of one second each at 0 s and before `until`."""
     import av
 
     text = path.with_suffix(".srt")
@@ -226,7 +226,7 @@ def with_subtitles(path, source, until, chapters=False):
 
 
 def read_whole(path, library="av"):
-    """The frames of a video that is whole, and its notes without its name."""
+    """The frames of a whole video, and its notes without its name."""
     with open_video(path, library) as reader:
         frames = list(reader)
         assert not reader.truncated
