@@ -23,7 +23,7 @@ AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)
 """The errors that PyAV raises on files that it cannot use."""
 LARGE = 4096 * 2304
 """Larger pictures are not decoded several at once: each thread would hold pictures of its own."""
-INTERLACED = "is interlaced, and stays so: in what moves, every other line shows another moment"
+INTERLACED = "is interlaced, and stays so: in moving parts, every other line shows another moment"
 NO_TIMES = STATES_NO_LENGTH - {"mpegts", "mpeg", "dv"}
 """Formats that consist of frames alone, without times."""
 
@@ -58,7 +58,7 @@ class AvDecoder:
         if videos > 1:
             self.notes.append(f"holds {videos} videos, of which the first is used")
         if self._container.format.name in NO_TIMES:
-            self.notes.append(f"holds no times; its frames are taken as {rate:g} a second")
+            self.notes.append(f"holds no times; its frames are taken as {rate:g} per second")
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
         """Each picture, upright, and its time in seconds. Damaged ones are left out, as in players, and counted."""

@@ -116,7 +116,7 @@ class VideoReader:
         self.unkept = self._decoder.unkept
         if not FRAME_RATES[0] <= claims.frame_rate <= FRAME_RATES[1]:
             self.frame_rate = FRAME_RATE
-            self._notes.append(f"claims {claims.frame_rate:g} frames a second, which is taken as {FRAME_RATE:g}")
+            self._notes.append(f"claims {claims.frame_rate:g} frames per second, which is taken as {FRAME_RATE:g}")
         self._stored, self._aspect = image.shape, claims.pixel_aspect
         if not is_shape(self._aspect, image.shape[1], image.shape[0]):
             self._notes.append(f"claims pixels {self._aspect:.3g} times as wide as high, which are taken as square")

@@ -41,7 +41,7 @@ class VideoWriter:
         if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
             raise UsageError(f"{self.path}: end the name in one of {', '.join(WRITTEN_SUFFIXES)}")
         if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and frame_rate >= 0.01):
-            raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames a second")
+            raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames per second")
         self.notes: list[str] = []
         self._sound_from = None if sound_from is None else Path(sound_from)
         self._library, self._unkept = library, unkept

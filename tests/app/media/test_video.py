@@ -180,7 +180,7 @@ def test_a_nonsensical_frame_rate_is_replaced_and_said(library, tmp_path):
     frames, reader = read(write_avi(tmp_path / "a.avi", pictures(), rate=(1_000_000, 1)), library)
     assert reader.frame_rate == FRAME_RATE
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
-    assert reader.notes == [f"{tmp_path / 'a.avi'}: claims 1e+06 frames a second, which is taken as 25"]
+    assert reader.notes == [f"{tmp_path / 'a.avi'}: claims 1e+06 frames per second, which is taken as 25"]
 
 
 @both
@@ -209,7 +209,7 @@ class NoTimes:
 def test_frames_without_times_come_evenly():
     reader = VideoReader(Path("a.xyz"), NoTimes())
     assert [frame.time for frame in reader] == [0, 1 / 25, 2 / 25]
-    assert reader.notes == ["a.xyz: claims 0 frames a second, which is taken as 25"]
+    assert reader.notes == ["a.xyz: claims 0 frames per second, which is taken as 25"]
     assert reader.frame_count is None
 
 

@@ -62,7 +62,7 @@ def test_kinds_of_files(suffix, library, tmp_path):
         np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / 25, atol=2e-3)
     for frame, expected in zip(frames, pictures(), strict=True):
         np.testing.assert_allclose(quarters(frame.image), quarters(expected), atol=12)
-    expected = ["holds no times; its frames are taken as 25 a second"]
+    expected = ["holds no times; its frames are taken as 25 per second"]
     assert notes == (expected if suffix in UNTIMED and library == "av" else [])
     assert suffix in VIDEO_SUFFIXES
 

@@ -255,7 +255,7 @@ def test_a_time_beyond_all_videos_is_a_mistake(time, tmp_path):
 def test_frame_rates_beyond_reason(rate, claimed, library, tmp_path):
     frames, notes = read_whole(write_avi(tmp_path / "a.avi", pictures(), rate=rate), library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
-    assert notes == [f"claims {claimed} frames a second, which is taken as 25"]
+    assert notes == [f"claims {claimed} frames per second, which is taken as 25"]
 
 
 @pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (1, 0.5, 0, 1), (0.5, 0.866, -0.866, 0.5)])
