@@ -16,7 +16,7 @@ LONGEST = 1e7
 
 
 class VideoWriter:
-    """Used by `with`: a hidden file beside it gets its name when `with` ends without an error.
+    """Used by `with`: frames go to a hidden file beside `path`, which gets that name if `with` ends without an error.
 
     path: ends in one of WRITTEN_SUFFIXES; width, height: of every frame (PyAV keeps odd ones, too); frame_rate: frames
     per second, the average if frames bring their own times; sound_from: a video whose sound is added, copied if the new
