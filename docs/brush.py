@@ -1,6 +1,7 @@
-"""Shapes and light for docs/draw_styles.py: a drawing measured in millimetres of a face.
+"""Shapes and light for docs/draw_styles.py: drawings measured in millimetres of a face.
 
-Drawn FINER times as large and averaged, which smooths the edges. (0, 0) lies between the eyes, which are EYES apart.
+A drawing is made FINER times as large and then averaged, which smooths its edges. (0, 0) lies halfway between the eyes,
+which are EYES apart.
 """
 
 from pathlib import Path
@@ -13,14 +14,14 @@ from PIL import Image
 Plane = NDArray[np.float64]
 Points = list[tuple[float, float]]
 
-SCALE = 4.6  # pixels of the finished picture a millimetre
+SCALE = 4.6  # pixels of the finished picture per millimetre
 FINER = 3
 EYES = 63.0  # millimetres between the pupils
-LIGHT = np.array([-0.35, -0.62, 0.70])  # from the upper left, before the face
+LIGHT = np.array([-0.35, -0.62, 0.70])  # direction to the light: upper left, in front of the face
 
 
 class Drawing:
-    """Colours (H, W, 3) and alpha (H, W) that grow part by part; x and y: where each pixel lies, in millimetres."""
+    """Colours (H, W, 3) and alpha (H, W), painted part by part; x and y: each pixel's place, in millimetres."""
 
     def __init__(self, left: float, top: float, right: float, bottom: float) -> None:
         self.left, self.top = left, top
@@ -32,11 +33,11 @@ class Drawing:
         self.tint = np.ones((*self.x.shape, 3))
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """The pixel of the finished picture where a place of the face lies."""
+        """The pixel of the finished picture at a place of the face, in millimetres."""
         return (x - self.left) * SCALE - 0.5, (y - self.top) * SCALE - 0.5
 
     def shape(self, points: Points | Plane, smooth: bool = True) -> Plane:
-        """How deep each pixel lies inside a closed curve through the points, in millimetres; below 0 outside."""
+        """Each pixel's depth inside a closed curve through the points, in millimetres; negative outside."""
         curve = rounded(points) if smooth else np.asarray(points, np.float64)
         mask = np.zeros(self.x.shape, np.uint8)
         placed = ((curve - [self.left, self.top]) * SCALE * FINER - 0.5) * 16
@@ -45,7 +46,7 @@ class Drawing:
         return (inside.astype(np.float64) - outside) / (SCALE * FINER)
 
     def paint(self, depth: Plane, colour: Plane | Points | tuple[float, ...], alpha: Plane | float = 1.0) -> None:
-        """Lay a colour, 0 .. 255, over what is there, where `depth` is above 0."""
+        """Paint a colour, 0 .. 255, over the drawing, at the pixels whose `depth` is above 0."""
         over = np.clip(depth * SCALE * FINER + 0.5, 0, 1) * alpha
         total = over + self.alpha * (1 - over)
         share = np.where(total > 0, over / np.maximum(total, 1e-9), 0)[..., None]
@@ -53,12 +54,12 @@ class Drawing:
         self.alpha = total
 
     def stain(self, depth: Plane, colour: Plane | tuple[float, ...]) -> None:
-        """Have what lies below shine through in this colour, 0 .. 255, where `depth` is above 0."""
+        """Multiply the tint, through which the face is seen, by a colour, 0 .. 255, where `depth` is above 0."""
         inside = np.clip(depth * SCALE * FINER + 0.5, 0, 1)[..., None]
         self.tint = self.tint * (1 - inside * (1 - np.asarray(colour, np.float64) / 255))
 
     def save(self, path: Path, tinted: bool = False, colours: int = 64) -> None:
-        """Write the picture, and beside it the tint; `colours`: steps of each, since fewer make a smaller file."""
+        """Write the picture, and the tint beside it. colours: levels per channel; fewer make a smaller file."""
         alpha = self.alpha[..., None]
         small = cv2.resize(
             np.concatenate([self.colour * alpha, 255 * alpha], axis=2), self.size, None, 0, 0, cv2.INTER_AREA
@@ -83,7 +84,7 @@ def rounded(points: Points | Plane, steps: int = 24) -> Plane:
 
 
 def union(*depths: Plane) -> Plane:
-    """Inside any of them."""
+    """The depth inside any of the shapes."""
     return np.maximum.reduce(depths)
 
 
@@ -99,7 +100,7 @@ def oval(x: float, y: float, across: float, down: float, count: int = 48) -> Pla
 
 
 def stroke(points: Points, widths: list[float], steps: int = 40) -> Plane:
-    """The outline of an open curve through the points, so wide at each."""
+    """The outline of an open curve through the points; widths: its width at each point."""
     p = np.asarray(points, np.float64)
     along = np.linspace(0, len(p) - 1, steps * (len(p) - 1) + 1)
     ends = np.concatenate([[2 * p[0] - p[1]], p, [2 * p[-1] - p[-2]]])
@@ -114,7 +115,7 @@ def stroke(points: Points, widths: list[float], steps: int = 40) -> Plane:
 
 
 def lit(depth: Plane, colour: tuple[float, ...] | Plane, bevel: float, gloss: float = 90, shine: float = 24) -> Plane:
-    """The colour (H, W, 3) of a body whose edges are rounded over `bevel` millimetres, with light and shade."""
+    """The shaded colour (H, W, 3) of a body whose edges are rounded over `bevel` millimetres."""
     height = bevel * np.sqrt(1 - (1 - np.clip(depth / bevel, 0, 1)) ** 2)
     height = cv2.GaussianBlur(height, (0, 0), 0.2 * SCALE * FINER).astype(np.float64)
     down, across = np.gradient(height * SCALE * FINER)

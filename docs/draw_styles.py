@@ -1,6 +1,6 @@
-"""Draws the pictures of all styles into fkp_app/assets, and says where their anchors lie: `python docs/draw_styles.py`.
+"""Draws the pictures of all styles into fkp_app/assets, and prints their anchors: `python docs/draw_styles.py`.
 
-The TOML files beside them are written by hand; their anchors must be what this prints.
+The TOML files beside the pictures are written by hand; their anchors must be those that this prints.
 """
 
 import sys
@@ -17,7 +17,7 @@ from glasses import aviator, hearts, reading, round_glasses, sunglasses  # noqa:
 from fkp_app.styles.drawn_face import face_keypoints  # noqa: E402
 
 ASSETS = ROOT / "fkp_app" / "assets"
-# Keypoints of an ordinary face that each picture hangs on.
+# The keypoints whose means are the anchors of a picture.
 FACE = [[36], [39], [42], [45], [*range(17, 22)], [*range(22, 27)], [31], [33], [35]]
 LOWER_FACE = [[36], [39], [42], [45], [31], [35], [48], [54], [51]]
 SIDES = [[*range(36, 42)], [*range(42, 48)], [0], [16]]

@@ -1,4 +1,4 @@
-"""The glasses among the styles, for docs/draw_styles.py."""
+"""Draws the glasses for docs/draw_styles.py."""
 
 import numpy as np
 from brush import Drawing, Plane, Points, lit, oval, pair, stroke, union
@@ -7,12 +7,13 @@ from brush import Drawing, Plane, Points, lit, oval, pair, stroke, union
 def glass(
     drawing: Drawing, lens: Plane, tints: Plane, own: tuple[float, ...], opacity: tuple[float, float], gleam: float
 ) -> None:
-    """Lenses: a tint at the top and one at the bottom, some colour of their own, and the sky reflected in them."""
+    """Draw lenses. tints: at the top and bottom; own: the lenses' own colour; opacity: at the top and bottom; gleam:
+    the strength of the reflected sky."""
     rows = drawing.y[lens > 0]
     down = np.clip((drawing.y - rows.min()) / np.ptp(rows), 0, 1)
     drawing.stain(lens, (1 - down[..., None]) * tints[0] + down[..., None] * tints[1])
     drawing.paint(lens, own, opacity[0] + (opacity[1] - opacity[0]) * down)
-    # Two slanting bands of light, at the same place of each lens, and a faint sky in the upper part.
+    # Two slanting bands of light, at the same place in both lenses, and a faint sky in their upper part.
     slant = drawing.x - 33 * np.sign(drawing.x) + 0.55 * drawing.y
     bands = soft(slant, -11, -2) + 0.6 * soft(slant, 1.5, 4)
     drawing.paint(lens - 0.8, (255, 255, 255), gleam * (bands * (1 - 0.75 * down) + 0.35 * (1 - down) ** 2))
@@ -40,7 +41,7 @@ def sunglasses() -> Drawing:
 
 
 def wire(drawing: Drawing, lens: Plane, parts: list[Plane], metal: tuple[int, ...], width: float) -> None:
-    """A thin rim around the lenses, and the other wires."""
+    """Draw a thin rim around the lenses, and the other wires."""
     line = union(np.minimum(lens + width, width - (lens + width)), *parts)
     drawing.paint(line, lit(line, metal, width / 2, 110, 14))
 
@@ -68,7 +69,7 @@ def round_glasses() -> Drawing:
 
 
 def heart(middle: float) -> Plane:
-    """The outline of a heart about (middle, 0), its tip below."""
+    """The outline of a heart centred at (middle, 0), its tip at the bottom."""
     t = np.linspace(0, 2 * np.pi, 160, endpoint=False)
     x, y = 16 * np.sin(t) ** 3, 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.column_stack([middle + 1.52 * x, -0.5 - 1.3 * y])

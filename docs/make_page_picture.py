@@ -32,7 +32,7 @@ def main(out: Path) -> None:
 
 
 def screenshot(url: str) -> bytes:
-    """The page after a photo with several faces was dropped on it, as PNG."""
+    """A PNG of the page after a photo with several faces was dropped on it."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         photo = Path(folder) / "group.png"
         write_image(photo, group_picture()[0])
@@ -43,7 +43,7 @@ def screenshot(url: str) -> bytes:
         page.locator("#status").get_by_text("6 faces").wait_for()
         page.get_by_label("Wear").click()
         page.get_by_role("option", name="aviator").click()
-        page.wait_for_timeout(3000)  # until the choice has been followed
+        page.wait_for_timeout(3000)  # until the page has applied the choice
         page.wait_for_function("() => document.querySelector('#result img')?.naturalWidth > 0")
         return page.screenshot()
 

@@ -29,7 +29,7 @@ from tests.free_pictures import group_picture, hopper  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
 MOMENTS = (0, 20, 40, 60)
-"""Which frames of the clip are shown."""
+"""The frames of the clip that are shown."""
 
 
 def main() -> None:
@@ -51,12 +51,12 @@ def main() -> None:
 
 
 def numbered(photo: AnyArray) -> AnyArray:
-    """A face close by, its points numbered."""
+    """An enlarged face with numbered points."""
     (face,) = detect(photo)
     framing = Framing("face", 900, 1.15)
     matrix = crop_matrix(face_square(face.keypoints), framing)
     close, points = warp(photo, matrix, framing.size), apply(matrix, face.keypoints)
-    close = cv2.addWeighted(close, 0.6, np.full_like(close, 255), 0.4, 0)  # paler, for the numbers to stand out
+    close = cv2.addWeighted(close, 0.6, np.full_like(close, 255), 0.4, 0)  # paler, so that the numbers stand out
     draw_points(close, points, radius=4)
     draw_numbers(close, points, size=13)
     return close
@@ -71,13 +71,13 @@ def rolled(photo: AnyArray, angle: float) -> AnyArray:
 
 
 def beside(image: AnyArray, style: str) -> AnyArray:
-    """What was found in an image, and the same faces wearing something."""
+    """An image with the found faces marked, beside the same faces wearing a style."""
     faces = detect(image)
     return np.hstack([draw_faces(image, faces), wear(image, faces, load_style(style))])
 
 
 def clip() -> AnyArray:
-    """Some frames of a clip through the tracker, side by side."""
+    """Some frames of a tracked clip, side by side."""
     predictor = get_predictor()
     moving = one_face("mix", predictor, frames=max(MOMENTS) + 1)
     tracker, shown = FaceTracker(FaceDetector(), predictor), []

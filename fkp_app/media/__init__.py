@@ -1,1 +1,1 @@
-"""Images, videos and cameras: what they are, read and written."""
+"""Finds, reads and writes images and videos; reads cameras; shows windows."""

@@ -1,11 +1,11 @@
-"""Whether a file is an image or a video, by its first bytes: names lie, and many have no suffix."""
+"""Tells images from videos by their first bytes: names can be wrong, and many files have no suffix."""
 
 import re
 from pathlib import Path
 from typing import Literal
 
 HEAD = 4096
-"""So many bytes tell what a file is."""
+"""Number of leading bytes that are read to tell what a file is."""
 IMAGES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a", b"8BPS", b"FUJIFILMCCD", b"FOVb"),
@@ -16,25 +16,25 @@ VIDEOS = (
     *(b"YUV4MPEG2", b"DKIF", b"nut/multimedia", b"\x1f\x07\0", b"\xb7\xd8\0\x20\x37\x49\xda\x11"),
 )
 STILL_BRANDS = re.compile(rb"avi[fs]|hei[cfmsx]|hev[cmsx]|mif1|msf1|miaf|crx ")
-"""Of files in the form of an MP4 that hold photos: AVIF, HEIC, Canon's raw."""
+"""Brands of files that are built like an MP4 but hold photos: AVIF, HEIC, Canon's raw."""
 ARCHIVES = (b"PK\3\4", b"PK\5\6", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"%PDF")
-"""And documents, as many of these are: FFmpeg would find the photos in one and call them a video."""
+"""Archives, and documents, many of which are archives. FFmpeg would find the photos in one and call them a video."""
 SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 PACKET, PACKET_WITH_TIME = 188, 192
-"""Bytes of an MPEG transport stream's packets, as broadcast and as on discs and in camcorders."""
+"""Bytes per packet of an MPEG transport stream: when broadcast, and with a time in front on discs and in camcorders."""
 
 
 def content_kind(head: bytes) -> Literal["image", "video"] | None:
-    """What a file that begins so is: an image, also of a format that is not read here; a video; None: unknown."""
+    """The kind of a file that begins with these bytes; None if unknown. Formats that are not read here count, too."""
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return "image" if STILL_BRANDS.fullmatch(brand) else None if brand in SOUND_BRANDS else "video"
     if head[:4] == b"RIFF":
         return {b"WEBP": "image", b"AVI ": "video", b"CDXA": "video"}.get(head[8:12])  # type: ignore[return-value]
-    if head[:4] == b"OggS":  # sound as a rule
+    if head[:4] == b"OggS":  # usually sound
         return "video" if re.search(rb"\x80theora|\x01video|BBCD", head) else None
-    if head.startswith(IMAGES) or re.match(rb"P[1-7][\s#]|P[Ff]\s|\0\0[\x01\x02]\0[\x01-\x40]\0", head):  # icons, too
+    if head.startswith(IMAGES) or re.match(rb"P[1-7][\s#]|P[Ff]\s|\0\0[\x01\x02]\0[\x01-\x40]\0", head):  # icons last
         return "image"
     if head.startswith(VIDEOS) or head[4:8] in QUICKTIME or _is_mpeg(head):
         return "video"
@@ -42,12 +42,12 @@ def content_kind(head: bytes) -> Literal["image", "video"] | None:
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file that begins so holds other files."""
+    """Whether a file that begins with these bytes is an archive or a document."""
     return head.startswith(ARCHIVES) or head[257:262] == b"ustar"
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a file; none where it cannot be read, which whoever reads it says."""
+    """The first bytes of a file; none if it cannot be read: the code that reads the whole file reports why."""
     try:
         with path.open("rb") as file:
             return file.read(HEAD)

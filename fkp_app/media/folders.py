@@ -1,4 +1,4 @@
-"""Images and videos in a folder, and what is passed over there, which is said in one line."""
+"""Finds the images and videos in a folder, and reports in one line what it left out."""
 
 import errno
 import os
@@ -13,21 +13,21 @@ from fkp_app.media.content import content_kind, read_head
 from fkp_app.media.images import SUFFIXES
 from fkp_app.media.video.reader import VIDEO_SUFFIXES
 
-NO_PHOTOS = frozenset(
+SYSTEM_FOLDERS = frozenset(
     [
-        *("@eadir", "@tmp", "@sharebin", "#snapshot"),  # Synology: thumbnails of every photo, and its own business
-        *("@recycle", "@recently-snapshot", "#recycle"),  # QNAP, Synology: what was deleted
+        *("@eadir", "@tmp", "@sharebin", "#snapshot"),  # Synology: thumbnails of every photo, and system files
+        *("@recycle", "@recently-snapshot", "#recycle"),  # QNAP, Synology: deleted files
         *("@transcode", "~snapshot", "trashbox"),  # QNAP, NetApp, Buffalo
         *("$recycle.bin", "recycler", "system volume information", "found.000"),  # Windows
         *("__macosx", "lost+found", "network trash folder", "temporary items"),  # macOS, Linux
     ]
 )
-"""Folders that systems make beside photos, in small letters; what lies in them are copies and what was deleted."""
+"""Names, in lower case, of folders that systems make beside photos. They hold copies and deleted files."""
 LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary")
-"""macOS keeps photos in one folder of such a library and smaller copies in the others."""
-ORIGINALS = ("originals", "masters")
-SOMETIMES_VIDEO = frozenset([".ts", ".mts", ".mod", ".tod", ".dat", ".ogg"])
-"""What programmers, musicians and others call their files, too: in a folder their content decides."""
+"""Suffixes of the folders in which macOS keeps photos: the originals in one subfolder, smaller copies in the others."""
+LIBRARY_ORIGINALS = ("originals", "masters")
+AMBIGUOUS_SUFFIXES = frozenset([".ts", ".mts", ".mod", ".tod", ".dat", ".ogg"])
+"""Suffixes of videos that other files have, too (TypeScript, for example): in a folder the content decides."""
 PHOTO_FORMATS = frozenset(
     [
         *(".heic", ".heif", ".hif", ".avif", ".avci", ".jxl", ".jxr", ".wdp", ".hdp", ".jfif", ".jpe", ".jp2", ".j2k"),
@@ -44,13 +44,17 @@ VIDEO_FORMATS = frozenset(
         *(".rm", ".rmvb", ".vob", ".wtv", ".y4m"),
     ]
 )
-"""Formats that are known as photos or videos: those of them that are not read are counted where they lie."""
+"""Suffixes of photos and videos. A file that has one, in a format that is not read, is counted in `LeftOut.formats`."""
 
 
 @dataclass
 class LeftOut:
-    """What a run has passed over in folders and patterns. formats: how many files, by suffix; folders: which were not
-    entered; the rest are numbers."""
+    """What a run has left out of folders and patterns.
+
+    formats: number of files in formats that are not read, by suffix; folders: system and hidden folders that were not
+    entered. The other fields are counts: hidden files, photos and videos without a suffix (unnamed), links and pipes
+    without a file behind them (links), folders in folders (deeper), sources that were named twice (twice).
+    """
 
     formats: Counter[str] = field(default_factory=Counter)
     folders: set[Path] = field(default_factory=set)
@@ -61,17 +65,19 @@ class LeftOut:
     twice: int = 0
 
     def line(self) -> str | None:
-        """All of it in one line; None where nothing was left out."""
+        """All counts in one line; None if nothing was left out."""
         convert = "; convert them, to JPEG or MP4 for example"
         names = Counter(folder.name for folder in self.folders)
         parts = [
-            _some(self.formats.total(), "file", "in formats that are not read", _listed(self.formats) + convert),
-            _some(self.unnamed, "photo or video", "without a suffix that says so", "add .jpg, for example, or name it"),
-            _some(self.hidden, "hidden file", ""),
-            _some(len(self.folders), "folder", "of copies, deleted or hidden files", _listed(names)),
-            _some(self.links, "link or pipe", "with no file behind it"),
-            _some(self.deeper, "folder", "in a folder", "--recursive looks into it"),
-            _some(self.twice, "source", "named twice"),
+            _phrase(self.formats.total(), "file", "in formats that are not read", _common(self.formats) + convert),
+            _phrase(
+                self.unnamed, "photo or video", "without a suffix that says so", "add .jpg, for example, or name it"
+            ),
+            _phrase(self.hidden, "hidden file", ""),
+            _phrase(len(self.folders), "folder", "of copies, deleted or hidden files", _common(names)),
+            _phrase(self.links, "link or pipe", "with no file behind it"),
+            _phrase(self.deeper, "folder", "in a folder", "--recursive looks into it"),
+            _phrase(self.twice, "source", "named twice"),
         ]
         said = [part for part in parts if part]
         return f"left out: {', '.join(said)}" if said else None
@@ -80,23 +86,26 @@ class LeftOut:
 def in_folder(
     folder: Path, recursive: bool, avoided: Collection[str], left_out: LeftOut, problems: list[str]
 ) -> list[Path]:
-    """Images and videos in a folder by their suffix, in order. Links to folders are not followed: they may lead in
-    circles. avoided: real paths of folders that hold results. FkpError where there are no images or videos."""
-    unread: list[str] = []
-    others = left_out.formats.total()
+    """The files in a folder that have the suffix of an image or video, sorted by path.
 
-    def cannot(error: OSError) -> None:
-        unread.append(f"{error.filename}: cannot be read ({error.strerror})")
+    Links to folders are not followed: they may lead in circles. avoided: real paths of folders that hold results, which
+    are not entered. problems: gets a line for each folder that cannot be read. FkpError if no image or video is found.
+    """
+    unreadable: list[str] = []
+    unsupported_before = left_out.formats.total()
+
+    def note_unreadable(error: OSError) -> None:
+        unreadable.append(f"{error.filename}: cannot be read ({error.strerror})")
 
     paths: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=cannot):
+    for place, folders, names in os.walk(folder, onerror=note_unreadable):
         folders[:] = [name for name in folders if _is_entered(Path(place, name), recursive, avoided, left_out)]
         paths += [path for path in (Path(place, name) for name in sorted(names)) if is_source(path, left_out)]
-    problems += unread
-    if not paths and not unread:
-        if others := left_out.formats.total() - others:
+    problems += unreadable
+    if not paths and not unreadable:
+        if unsupported := left_out.formats.total() - unsupported_before:
             raise FkpError(
-                f"{folder}: holds no images or videos that are read here, but {others} in formats to convert"
+                f"{folder}: holds no images or videos that are read here, but {unsupported} in formats to convert"
             )
         hint = "" if recursive else "; --recursive looks into the folders in it"
         raise FkpError(f"{folder}: holds no images or videos{hint}")
@@ -104,7 +113,7 @@ def in_folder(
 
 
 def is_source(path: Path, left_out: LeftOut) -> bool:
-    """Whether a file that was not named by itself is worked on; what is passed over is counted."""
+    """Whether to process a file that a folder or pattern yielded. A file that is left out is counted in `left_out`."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES | VIDEO_SUFFIXES:
         if suffix in PHOTO_FORMATS | VIDEO_FORMATS and not _is_hidden(path):
@@ -112,9 +121,9 @@ def is_source(path: Path, left_out: LeftOut) -> bool:
         elif _lacks_suffix(suffix) and not _is_hidden(path) and content_kind(_head(path)) is not None:
             left_out.unnamed += 1
         return False
-    if suffix in SOMETIMES_VIDEO and content_kind(_head(path)) != "video":
+    if suffix in AMBIGUOUS_SUFFIXES and content_kind(_head(path)) != "video":
         return False
-    if _is_hidden(path):  # macOS leaves "._photo.jpg" beside photo.jpg, which is no image
+    if _is_hidden(path):  # macOS leaves "._photo.jpg", which is no image, beside photo.jpg
         left_out.hidden += 1
         return False
     if is_regular(path):
@@ -124,9 +133,9 @@ def is_source(path: Path, left_out: LeftOut) -> bool:
 
 
 def is_system_folder(path: Path) -> bool:
-    """Whether a folder holds what a system keeps for itself: copies, deleted files."""
-    inside_library = path.parent.suffix.lower() in LIBRARIES and path.name.lower() not in ORIGINALS
-    return path.name.lower() in NO_PHOTOS or inside_library
+    """Whether a system made this folder, for copies or deleted files."""
+    inside_library = path.parent.suffix.lower() in LIBRARIES and path.name.lower() not in LIBRARY_ORIGINALS
+    return path.name.lower() in SYSTEM_FOLDERS or inside_library
 
 
 def _is_entered(path: Path, recursive: bool, avoided: Collection[str], left_out: LeftOut) -> bool:
@@ -144,7 +153,7 @@ def _is_entered(path: Path, recursive: bool, avoided: Collection[str], left_out:
 
 
 def _is_hidden(path: Path) -> bool:
-    """By its name, or as Windows and macOS mark files."""
+    """Whether a file is hidden: by its name, or by the flags of Windows and macOS."""
     if path.name.startswith("."):
         return True
     try:
@@ -156,12 +165,12 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _lacks_suffix(suffix: str) -> bool:
-    """Whether there is none, or one with something behind it, as in `.jpg_large` and `.jpeg~`."""
+    """Whether there is no suffix, or an image's with something appended, as in `.jpg_large` and `.jpeg~`."""
     return not suffix or any(suffix.startswith(known) and not suffix[len(known)].isalnum() for known in SUFFIXES)
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a path leads to a file that has an end. True where that cannot be seen: whoever reads it says why."""
+    """Whether a path leads to a regular file, which has an end. True if this cannot be told: reading tells why."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -174,14 +183,14 @@ def _head(path: Path) -> bytes:
     return read_head(path) if is_regular(path) else b""  # opening a pipe would wait for ever
 
 
-def _some(number: int, what: str, which: str = "", detail: str = "") -> str:
+def _phrase(number: int, what: str, which: str = "", detail: str = "") -> str:
     if not number:
         return ""
     plural = what.replace(" or ", "s or ") + "s" if number != 1 else what
     return f"{number} {plural}{' ' if which else ''}{which}{f' ({detail})' if detail else ''}"
 
 
-def _listed(counts: Counter[str], most: int = 5) -> str:
-    """`8 .heic, 4 .cr2`; the most frequent ones."""
+def _common(counts: Counter[str], most: int = 5) -> str:
+    """The most frequent names with their counts, as in `8 .heic, 4 .cr2`."""
     said = [f"{number} {name}" for name, number in counts.most_common(most)]
     return ", ".join(said) + (", ..." if len(counts) > most else "")

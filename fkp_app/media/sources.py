@@ -1,4 +1,4 @@
-"""What the SOURCE arguments of a command stand for: images, videos, folders of both, patterns, cameras, a pipe."""
+"""Turns the SOURCE arguments of a command into sources: images, videos, folders of both, patterns, cameras, a pipe."""
 
 import glob
 import os
@@ -21,14 +21,17 @@ from fkp_app.wording import count_of
 Kind = Literal["image", "video", "camera"]
 
 CAMERA = "camera:"
-STREAMS_OF_JPEG = (".mjpeg", ".mjpg")
-"""Videos that begin as a JPEG does."""
+MOTION_JPEG_SUFFIXES = (".mjpeg", ".mjpg")
+"""Suffixes of videos that are JPEGs in a row, and so begin as a JPEG does."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """path: the file, or camera:N; inside: where it lies in the folder that was named, its name alone if itself was;
-    called: what stands for the path in lines and results, where the file is one of ours."""
+    """One file or camera to process.
+
+    path: the file, or camera:N. inside: the path below the folder that the user named; the file's name if the user
+    named the file. called: the name in messages and results of a file that we made from a pipe; None: the path.
+    """
 
     kind: Kind
     path: Path
@@ -42,18 +45,21 @@ class Source:
 
     @property
     def name(self) -> str:
-        """As it is printed and written to JSON, where a file's name need not be UTF-8."""
+        """The name as printed and as written to JSON: bytes that are not UTF-8 are escaped."""
         return self.called or os.fsencode(self.path).decode(errors="backslashreplace")
 
     def words(self, text: str) -> str:
-        """A line about the file, with the name that the user knows."""
+        """A line about the file, with the path replaced by the name that the user knows."""
         return text if self.called is None else text.replace(str(self.path), self.called)
 
 
 @dataclass
 class Expanded:
-    """All sources that arguments stand for, in their order, those of a folder by name; what went wrong, a line each;
-    and what one should know, a line each."""
+    """What the arguments stand for.
+
+    sources: in the order of the arguments, those of one folder sorted by path; problems: one line per argument or
+    folder that failed; notes: one line per fact that the user should know.
+    """
 
     sources: list[Source]
     problems: list[str]
@@ -66,11 +72,11 @@ def expand(
     leave_out: Collection[Path] = (),
     spool: Path | None = None,
 ) -> Expanded:
-    """What the arguments stand for.
+    """Find all sources that the arguments stand for.
 
-    recursive: look into folders in folders, too. leave_out: folders whose files are no sources, since results are
-    written there, unless one is itself an argument. spool: an existing folder for what a pipe holds; pipes are a
-    problem where it is None. UsageError where a camera is named wrongly.
+    recursive: also look into folders in folders. leave_out: folders that results are written to, whose files are no
+    sources unless such a folder is itself an argument. spool: an existing folder for the content of pipes; if None, a
+    pipe is a problem. UsageError if a camera's name is malformed.
     """
     found, problems, left_out = list[Source](), list[str](), LeftOut()
     avoided = {os.path.realpath(folder) for folder in leave_out}
@@ -81,11 +87,11 @@ def expand(
             continue
         with one_file(argument or "''", problems):
             found += _expand(argument, recursive, avoided, left_out, problems, spool)
-    once = {os.path.abspath(source.path): source for source in reversed(found)}  # noqa: PTH100 (links are names, too)
-    sources = [source for source in found if once.get(os.path.abspath(source.path)) is source]  # noqa: PTH100
+    first_named = {os.path.abspath(source.path): source for source in reversed(found)}  # noqa: PTH100 (a link counts as a name of its own)
+    sources = [source for source in found if first_named.get(os.path.abspath(source.path)) is source]  # noqa: PTH100
     left_out.twice = len(found) - len(sources)
-    said = [left_out.line(), _against_their_names(sources)]
-    return Expanded(sources, problems, [line for line in said if line])
+    notes = [left_out.line(), _misnamed(sources)]
+    return Expanded(sources, problems, [line for line in notes if line])
 
 
 def _camera(argument: str) -> Source:
@@ -106,7 +112,7 @@ def _expand(
         return [Source(_kind(path), path, Path(stem), called)]
     if not os.path.lexists(argument):
         _refuse_address(argument)
-        argument = os.path.expanduser(argument)  # noqa: PTH111 (which keeps it where there is no such home)
+        argument = os.path.expanduser(argument)  # noqa: PTH111 (unlike Path.expanduser, it keeps ~name if there is no such home)
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises some errors)
         return [_file(one, one.relative_to(path)) for one in in_folder(path, recursive, avoided, left_out, problems)]
@@ -126,8 +132,8 @@ def _expand(
 
 
 def _is_wanted(match: Path, pattern: str, avoided: Collection[str], left_out: LeftOut) -> bool:
-    """Whether a match of a pattern lies neither among results nor in a folder of the system's own, unless the pattern
-    names that folder or begins below it."""
+    """Whether a match of a pattern counts: it must not lie in a folder of results or a system folder, unless the
+    pattern names that folder or begins below it."""
     parts = Path(pattern).parts
     begin = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     for folder in match.parents:
@@ -142,7 +148,7 @@ def _is_wanted(match: Path, pattern: str, avoided: Collection[str], left_out: Le
 
 
 def _refuse_address(argument: str) -> None:
-    """FkpError for what is no path at all."""
+    """FkpError if the argument is an address or data instead of a path."""
     scheme, separator, _ = argument.partition("://")
     if argument.lower().startswith("data:"):
         raise FkpError(f"{argument[:20]}...: is data, not a file; write it to a file and name that")
@@ -157,11 +163,11 @@ def _refuse_address(argument: str) -> None:
 
 
 def _refuse_device(path: Path) -> None:
-    """FkpError for what has no end, or would wait for somebody to write."""
+    """FkpError for pipes, devices and sockets, which have no end or wait until somebody writes."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return  # whoever reads it says so
+        return  # reading it reports so
     except OSError as error:
         raise FkpError(f"{path}: cannot be read ({error.strerror})") from None
     if stat.S_ISFIFO(mode):
@@ -175,14 +181,14 @@ def _file(path: Path, inside: Path) -> Source:
 
 
 def _kind(path: Path) -> Kind:
-    """By the content; where that is unknown, by the suffix; where that is unknown, too, by trying."""
+    """A file's kind: by its content; if that is unknown, by its suffix; if that is unknown, too, by opening it."""
     suffix, head = path.suffix.lower(), read_head(path)
-    if suffix in STREAMS_OF_JPEG and head.startswith(b"\xff\xd8"):
+    if suffix in MOTION_JPEG_SUFFIXES and head.startswith(b"\xff\xd8"):
         return "video"
     known = content_kind(head) or _kind_by_suffix(suffix)
     if known is not None:
         return known
-    if b"\0" not in head or is_archive(head):  # text, which FFmpeg would show as a film of letters
+    if b"\0" not in head or is_archive(head):  # FFmpeg would show text as a film of letters
         return "image"
     try:
         with open_video(path):
@@ -195,8 +201,8 @@ def _kind_by_suffix(suffix: str) -> Kind | None:
     return "video" if suffix in VIDEO_SUFFIXES else "image" if suffix in SUFFIXES else None
 
 
-def _against_their_names(sources: Sequence[Source]) -> str | None:
-    """A line about the files whose content is not what their names say."""
+def _misnamed(sources: Sequence[Source]) -> str | None:
+    """A line about the files whose content is not what their suffix says; None if there are none."""
     other = [one for one in sources if _kind_by_suffix(one.path.suffix.lower()) not in (None, one.kind, "camera")]
     if not other:
         return None

@@ -1,4 +1,4 @@
-"""What a pipe holds, written to a file: readers go back and forth in one, and a pipe gives every byte once."""
+"""Writes the content of a pipe to a file: readers seek in files, and a pipe yields every byte only once."""
 
 import re
 import stat
@@ -9,13 +9,14 @@ from typing import BinaryIO
 from fkp_app.errors import FkpError
 
 MAX_BYTES = 2 << 30
-"""So much is taken from a pipe: it may never end."""
+"""Most bytes that are read from a pipe, which may never end."""
 PIECE = 1 << 20
+"""Bytes per read."""
 STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 def is_pipe(argument: str) -> bool:
-    """Whether an argument is standard input, or a pipe that the shell has opened, as by <(command)."""
+    """Whether an argument is standard input, or a pipe that the shell has opened, as it does for <(command)."""
     if argument in STDIN:
         return True
     if not re.fullmatch(r"/dev/fd/\d+|/proc/self/fd/\d+", argument):
@@ -27,9 +28,9 @@ def is_pipe(argument: str) -> bool:
 
 
 def spooled(argument: str, folder: Path) -> tuple[Path, str, str]:
-    """A file in `folder` with all that the pipe holds; what it is called in lines, and what results are named after.
+    """Copy a pipe into a file in `folder`. Returns the file, its name in messages, and the stem of its results' names.
 
-    FkpError where it is a terminal or closed, holds nothing or more than MAX_BYTES, or the disk is full.
+    FkpError if the pipe is a terminal, closed, empty or longer than MAX_BYTES, was named before, or the disk is full.
     """
     stdin = argument in STDIN
     said = "standard input" if stdin else argument

@@ -1,4 +1,4 @@
-"""The `fkp` command as a test calls it."""
+"""Fixtures that run the `fkp` command."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from fkp_app.cli import main
 
 
 class Ended(NamedTuple):
-    """How a command ended: its exit code, standard output, standard error."""
+    """The exit code, standard output and standard error of a command."""
 
     code: int
     out: str
@@ -17,7 +17,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def fkp(capfd):
-    """Runs the command with these arguments, in this process."""
+    """Runs `fkp` with the given arguments, in this process."""
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
@@ -31,6 +31,6 @@ def fkp(capfd):
 
 @pytest.fixture
 def silent(capfd):
-    """Neither OpenCV nor FFmpeg prints anything of its own."""
+    """Checks that the test prints nothing, neither OpenCV's nor FFmpeg's own messages."""
     yield
     assert capfd.readouterr() == ("", "")

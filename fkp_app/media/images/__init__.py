@@ -1,4 +1,4 @@
-"""Files <-> images: uint8 RGB arrays (H, W, 3), sRGB, upright, as a viewer would show them."""
+"""Reads and writes image files: uint8 RGB arrays (H, W, 3), sRGB, upright, as a viewer would show them."""
 
 from fkp_app.media.images.contents import ImageError
 from fkp_app.media.images.formats import SUFFIXES

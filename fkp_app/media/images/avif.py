@@ -1,15 +1,15 @@
-"""AVIF files: their colours, and their metadata hidden from Pillow, which fails where that is damaged."""
+"""AVIF files: reads their colours, and hides their metadata from Pillow, which fails if they are damaged."""
 
 import io
 import re
 import struct
 
 from fkp_app.media.images.contents import Contents
-from fkp_app.media.images.profiles import HDR, profile_of, tagged
+from fkp_app.media.images.profiles import HDR, hdr_name, profile_of
 
 
 def read_avif(data: bytes) -> Contents:
-    """An AVIF file. Its turn is a property of its own, which Pillow reports as EXIF; EXIF itself does not count."""
+    """An AVIF file. Its orientation is a property, which Pillow reports as EXIF; the file's own EXIF is ignored."""
     place, stop = 0, 0
     while place + 8 <= len(data) and not stop:
         (length,), name = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
@@ -20,7 +20,7 @@ def read_avif(data: bytes) -> Contents:
     profile = None
     if match := re.search(rb"colrnclx(..)(..)", head, re.DOTALL):
         primaries, transfer = (int.from_bytes(part, "big") for part in match.groups())
-        remarks += [HDR.format(kind)] if (kind := tagged(transfer)) else []
+        remarks += [HDR.format(kind)] if (kind := hdr_name(transfer)) else []
         profile = profile_of(primaries, transfer)
-    # An item of another type is of no interest to anybody.
+    # The EXIF item gets a type of the same length that no decoder looks for.
     return Contents("AVIF", io.BytesIO(head.replace(b"Exif\0", b"free\0") + data[stop:]), 1, profile, remarks=remarks)

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes, with whatever profile, as sRGB on white."""
+"""Converts pictures of any Pillow mode and any colour profile to sRGB on white."""
 
 import io
 from collections.abc import Callable
@@ -11,28 +11,28 @@ from fkp_app.media.images.contents import Contents
 from numpynet.typing import AnyArray
 
 STRIP = 1 << 22
-"""Pixels that are converted at a time, so that a large picture is not held several times over."""
+"""Pixels per conversion, so that memory does not hold several copies of a large picture."""
 _NEAR = 3
-"""Levels by which a profile may differ from sRGB and still mean it."""
+"""A profile that differs from sRGB by at most this many levels counts as sRGB."""
 _GUESSED = "is CMYK without a colour profile; its colours are a guess"
 _GUESSED_BESIDE_PROFILE = "is CMYK with a colour profile that cannot be read; its colours are a guess"
 _UNREADABLE = "has a colour profile that cannot be read; its colours are taken for sRGB"
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-"""The mode that a profile's colour space is for."""
+"""Pillow's mode for each colour space of a profile."""
 
 Convert = Callable[[Image.Image], Image.Image]
 
 
 def to_rgb(picture: Image.Image, contents: Contents, remarks: list[str]) -> AnyArray:
-    """A decoded picture as uint8 sRGB (H, W, 3), transparency laid on white; what was converted is a remark."""
-    level = levels(picture, contents, remarks)
+    """A decoded picture as uint8 sRGB (H, W, 3), transparency on white. remarks: gets a line for each conversion."""
+    scale = to_8_bits(picture, contents, remarks)
     colours = conversion(picture, contents.profile, remarks)
     width, height = picture.size
     out = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
         box = (0, top, width, min(height, top + rows))
-        strip = level(picture if rows >= height else picture.crop(box))
+        strip = scale(picture if rows >= height else picture.crop(box))
         out[box[1] : box[3]] = np.asarray(_on_white(strip, colours))
     return out
 
@@ -40,7 +40,7 @@ def to_rgb(picture: Image.Image, contents: Contents, remarks: list[str]) -> AnyA
 def to_rgba(picture: Image.Image, contents: Contents, remarks: list[str]) -> Image.Image:
     """A decoded picture as sRGB with alpha."""
     picture, colours = (
-        levels(picture, contents, remarks)(picture),
+        to_8_bits(picture, contents, remarks)(picture),
         conversion(picture, contents.profile, remarks),
     )
     if not picture.has_transparency_data:
@@ -51,14 +51,14 @@ def to_rgba(picture: Image.Image, contents: Contents, remarks: list[str]) -> Ima
     return result
 
 
-def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Convert:
-    """How levels of more than 8 bits become 8; where it must be guessed what is white, a remark says so."""
+def to_8_bits(picture: Image.Image, contents: Contents, remarks: list[str]) -> Convert:
+    """The function that scales levels of more than 8 bits to 8. If white must be guessed, a remark says so."""
     mode = picture.mode
     if mode != "F" and not mode.startswith("I"):
         return lambda strip: strip
     white = float(contents.white)
     low, high = (float(most) for most in np.asarray(picture.getextrema())) if mode in ("F", "I") else (0.0, white)
-    wraps = low < 0 and mode == "I" and not contents.signed  # Pillow takes levels beyond 2 ** 31 for negative ones
+    wraps = low < 0 and mode == "I" and not contents.signed  # Pillow reads levels from 2 ** 31 on as negative
     if wraps:
         high = float(np.asarray(picture).view(np.uint32).max())
     elif not np.isfinite(high):
@@ -73,7 +73,7 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
 
     def scaled(strip: Image.Image) -> Image.Image:
         levels = np.asarray(strip).view(np.uint32) if wraps else np.asarray(strip)
-        with np.errstate(invalid="ignore"):  # of what is no number
+        with np.errstate(invalid="ignore"):  # NaN
             numbers = np.nan_to_num(levels.astype(np.float64), posinf=white)
         share = np.clip(numbers / (white or 1), 0, 1)
         if contents.inverted and mode.startswith("I;16"):
@@ -84,7 +84,7 @@ def levels(picture: Image.Image, contents: Contents, remarks: list[str]) -> Conv
 
 
 def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) -> Convert:
-    """From a picture's colours to sRGB's, as mode RGB. Without a profile, or with sRGB's, as Pillow does it."""
+    """The function from a picture's colours to sRGB, mode RGB: Pillow's own if there is no profile, or it is sRGB."""
     mode = "L" if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I") else "RGB"
     mode = picture.mode if picture.mode in ("CMYK", "LAB") else mode
     found = transform(profile or b"", mode) if profile or mode == "LAB" else None
@@ -99,12 +99,13 @@ def conversion(picture: Image.Image, profile: bytes | None, remarks: list[str]) 
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
-    """A picture of colours that are sRGB's, or taken for them."""
+    """A picture in mode RGB, whose colours are sRGB or are taken for sRGB."""
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 class Transform:
-    """From a profile to sRGB. name: what the profile calls itself; mode: what it takes; same: whether it is sRGB's."""
+    """Converts from a profile's colours to sRGB. name: the profile's name; mode: Pillow's mode of the pictures that
+    `apply` takes; same: whether the profile is sRGB. ValueError if the profile is not for pictures of this mode."""
 
     def __init__(self, profile: bytes, mode: str) -> None:
         from PIL import ImageCms
@@ -119,11 +120,11 @@ class Transform:
         self.same = self.mode in ("RGB", "L") and self._is_srgb()
 
     def apply(self, picture: Image.Image) -> Image.Image:
-        """An RGB picture of one that has the mode."""
+        """The picture, which must have this `mode`, in sRGB, mode RGB."""
         return self._transform.apply(picture)
 
     def _is_srgb(self) -> bool:
-        """By what it does to a chart of colours: there are a hundred profiles that mean sRGB."""
+        """Whether a chart of colours stays the same: about a hundred different profiles mean sRGB."""
         steps = np.linspace(0, 255, 17).round().astype(np.uint8)
         chart = np.stack(np.meshgrid(steps, steps, steps), axis=3).reshape(289, 17, 3)
         picture = Image.fromarray(chart if self.mode == "RGB" else np.arange(256, dtype=np.uint8)[None])
@@ -133,10 +134,10 @@ class Transform:
 
 @lru_cache(maxsize=8)
 def transform(profile: bytes, mode: str) -> Transform | None:
-    """What a profile does to pictures of a mode; None where it cannot be read, or is for others."""
+    """The conversion of pictures of a mode; None if the profile cannot be read, or is for other modes."""
     try:
         return Transform(profile, mode)
-    except Exception:  # lcms and its wrapper raise many kinds, and a picture is worth more than its profile
+    except Exception:  # lcms and its wrapper raise many types; the picture can be read without
         return None
 
 
@@ -154,6 +155,6 @@ def _on_white(strip: Image.Image, colours: Convert) -> Image.Image:
 
 
 def _name(description: str) -> str:
-    """A profile's name for itself, as far as it can be printed in a line."""
+    """A profile's name, in one line of printable characters."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in description).split())
     return text[:60] or "another colour profile"

@@ -1,4 +1,4 @@
-"""What an image file holds: its pixels, still encoded, and what stands around them; and the error of one that fails."""
+"""What an image file holds (pixels, still encoded, and metadata), and the errors of files that cannot be read."""
 
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -6,7 +6,7 @@ from typing import BinaryIO
 from fkp_app.errors import FkpError
 
 BROKEN = b""
-"""The profile of a file that has one which cannot be read."""
+"""`Contents.profile` of a file whose profile cannot be read."""
 
 
 class ImageError(FkpError):
@@ -14,17 +14,18 @@ class ImageError(FkpError):
 
 
 class RefusedError(ValueError):
-    """Why a file's content cannot be an image here: what follows its name in the ImageError."""
+    """Why a file is refused: the text that follows its name in the ImageError."""
 
 
 @dataclass
 class Contents:
-    """stream: what Pillow is given, of the format that it calls `kind`: the pixels and nothing that it need not see.
+    """What a format's reader found in a file.
 
-    orientation: as EXIF numbers it, 1 where there is none. profile: an ICC profile, None where there is none. frames:
-    how many pictures there are, named `parts` in the note. remarks: what follows the file's name in further notes.
-    white: the largest of 16-bit levels, 0 where levels are of other kinds; inverted: whether that is black; signed:
-    whether levels of 32 bits may be negative.
+    kind: Pillow's name of the format; stream: what Pillow decodes, only what the pixels need. orientation: EXIF's
+    number, 1 if there is none. profile: an ICC profile, None if there is none. frames: number of pictures; parts: the
+    remark about them. remarks: further remarks, each the text that follows the file's name in a note. white: the
+    largest 16-bit level, 0 if levels are of another type; inverted: whether that level is black; signed: whether 32-bit
+    levels may be negative.
     """
 
     kind: str
@@ -40,6 +41,6 @@ class Contents:
 
 
 DAMAGED = "has metadata that cannot be read; it was left out"
-"""The remark of a file whose pixels are whole and something else is not."""
+"""The remark about a file whose pixels are whole, but whose metadata is damaged."""
 CUT = "lacks its end, though every pixel is there"
-"""The remark of a file that was cut off behind its pixels."""
+"""The remark about a file that was cut off after its pixels."""

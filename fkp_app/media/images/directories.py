@@ -1,4 +1,4 @@
-"""The directories of tags that TIFF files and EXIF blocks are made of, read one tag at a time and never trusted."""
+"""Reads the directories of tags that TIFF files and EXIF blocks consist of. No number in them is trusted."""
 
 import struct
 from typing import BinaryIO, NamedTuple
@@ -7,11 +7,12 @@ ORIENTATION = 274
 _INTEROPERABILITY, _EXIF, _INDEX = 40965, 34665, 1
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
-"""Types of whole numbers that are not negative, as struct writes them."""
+"""struct's codes of the tag types that are unsigned integers."""
 
 
 class Tag(NamedTuple):
-    """A tag's type, the place of its first value, and how many bytes they claim; entry: as it stands in the file."""
+    """One tag. kind: the number of its type; place: offset of its first value; size: bytes of all values, as claimed;
+    entry: its bytes in the directory."""
 
     kind: int
     place: int
@@ -20,7 +21,7 @@ class Tag(NamedTuple):
 
 
 class Directories:
-    """The directories of a TIFF file, or of a block of EXIF, which is one. ValueError where it is neither."""
+    """The directories of a TIFF file, or of an EXIF block, which is one. ValueError if there is no TIFF header."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -35,8 +36,10 @@ class Directories:
         self.first = self._unpack("Q", head[8:16]) if self._big else self._unpack("L", head[4:8])
 
     def read(self, place: int) -> tuple[dict[int, Tag], int]:
-        """The tags of the directory at a place, and the place of the next, 0 after the last. What lies beyond the
-        file's end is left out."""
+        """The tags of the directory at this offset, and the offset of the next directory, 0 if there is none.
+
+        Tags that lie beyond the file's end are left out.
+        """
         step, counter, number = (20, "Q", "Q") if self._big else (12, "H", "L")
         self._file.seek(min(place, 1 << 62))
         length, room = struct.calcsize("=" + counter), struct.calcsize("=" + number)
@@ -50,20 +53,20 @@ class Directories:
         for i in range(len(data) // step):
             tag, kind, values = struct.unpack_from(f"{self._order}HH{number}", data, i * step)
             size = values * _SIZES.get(kind, 1)
-            inside = i * step + step - room  # where the values lie, or their place where they need more room
+            inside = i * step + step - room  # holds the values, or their offset if they need more room
             (far,) = struct.unpack_from(self._order + number, data, inside)
             entry = data[i * step : (i + 1) * step]
             tags.setdefault(tag, Tag(kind, far if size > room else place + length + inside, size, entry))
         return tags, self._unpack(number, after) if len(after) == room else 0
 
     def is_empty(self, place: int) -> bool:
-        """Whether a directory is there and has no tags, as programs write it that have nothing to say."""
+        """Whether there is a directory without tags, as some programs write it."""
         length = 8 if self._big else 2
         self._file.seek(min(place, 1 << 62))
         return self._file.read(length) == bytes(length)
 
-    def alone(self, tags: list[Tag], length: int) -> tuple[bytes, bytes]:
-        """A header and a directory of these tags and no further one, to be put behind a file of so many bytes."""
+    def single(self, tags: list[Tag], length: int) -> tuple[bytes, bytes]:
+        """A header, and a directory of these tags alone, which is to be appended to a file of `length` bytes."""
         counter, number = ("Q", "Q") if self._big else ("H", "L")
         mark = b"II" if self._order == "<" else b"MM"
         version = struct.pack(self._order + "HHH", 43, 8, 0) if self._big else struct.pack(self._order + "H", 42)
@@ -72,7 +75,7 @@ class Directories:
         return head, struct.pack(self._order + counter, len(tags)) + entries + struct.pack(self._order + number, 0)
 
     def numbers(self, tag: Tag | None, most: int = 64) -> tuple[int, ...]:
-        """The first values of a tag, where they are whole numbers; none where it is missing or holds something else."""
+        """The first values of a tag, at most `most`; none if it is missing or its type is no unsigned integer."""
         if tag is None or tag.kind not in _WHOLE:
             return ()
         code, width = _WHOLE[tag.kind], _SIZES[tag.kind]
@@ -80,17 +83,17 @@ class Directories:
         return struct.unpack(f"{self._order}{len(data) // width}{code}", data[: len(data) // width * width])
 
     def bytes_of(self, tag: Tag, most: int) -> bytes:
-        """The first bytes of a tag's values."""
+        """The first bytes of a tag's values, at most `most`."""
         self._file.seek(min(tag.place, 1 << 62))
         return self._file.read(min(tag.size, most))
 
     def orientation(self, tags: dict[int, Tag]) -> int | None:
-        """1 .. 8; None where a directory has none, or anything else in its place."""
+        """The orientation, 1 .. 8; None if the directory has none, or another value."""
         turn = self.numbers(tags.get(ORIENTATION))[:1]
         return turn[0] if turn and 1 <= turn[0] <= 8 else None
 
     def is_adobe_rgb(self, tags: dict[int, Tag]) -> bool:
-        """Whether a camera says so in the one way that DCF knows: an interoperability index of R03."""
+        """Whether a camera marked the photo as Adobe RGB, in DCF's way: an interoperability index of R03."""
         for pointer in (_EXIF, _INTEROPERABILITY):
             place = self.numbers(tags.get(pointer))[:1]
             if not place:

@@ -1,4 +1,4 @@
-"""How a picture is turned, and whether a camera took it in Adobe RGB: nothing else of EXIF and XMP is ever read."""
+"""Reads orientation and Adobe RGB from EXIF and XMP, and nothing else."""
 
 import io
 import re
@@ -11,14 +11,14 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([1-8])\s*
 
 
 class Exif(NamedTuple):
-    """orientation: 1 .. 8; None where none is said."""
+    """orientation: 1 .. 8; None if none is stated. adobe_rgb: whether a camera took the photo in Adobe RGB."""
 
     orientation: int | None = None
     adobe_rgb: bool = False
 
 
 def read_exif(block: bytes) -> Exif:
-    """What a block of EXIF says, with or without the header that it has in JPEG files. ValueError where it is none."""
+    """Read an EXIF block, with or without the header that it has in JPEG files. ValueError if it cannot be read."""
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
     directories = Directories(io.BytesIO(block))
@@ -29,9 +29,9 @@ def read_exif(block: bytes) -> Exif:
 
 
 def orientation_of(exif: bytes | None, xmp: bytes | None, remarks: list[str]) -> tuple[int, bool]:
-    """The orientation that EXIF says, else XMP, else 1; and whether EXIF says Adobe RGB.
+    """The orientation by EXIF, else by XMP, else 1; and whether EXIF states Adobe RGB.
 
-    EXIF that cannot be read counts as none, which a remark says.
+    EXIF that cannot be read is ignored, and a remark says so.
     """
     found = Exif()
     if exif:

@@ -1,10 +1,10 @@
-"""Which formats are opened. The content decides, not the name; what is not in this list is never given to Pillow."""
+"""The image formats that are read. The content decides, not the name; Pillow never gets a file of another format."""
 
 import re
 from importlib.util import find_spec
 
 HEAD = 64
-"""So many bytes tell the format."""
+"""Number of leading bytes that tell the format."""
 
 AVIF = find_spec("PIL._avif") is not None
 SUFFIXES = frozenset(
@@ -14,7 +14,7 @@ SUFFIXES = frozenset(
         *((".avif",) if AVIF else ()),
     ]
 )
-"""What counts as an image in a folder: the suffixes of all formats that are read."""
+"""Suffixes of the formats that are read: in a folder, files that have one count as images."""
 
 _READ = {
     "JPEG": rb"\xff\xd8\xff",
@@ -37,20 +37,20 @@ _KNOWN = {
     "a Photoshop file": rb"8BPS",
     "an icon": rb"\0\0[\1\2]\0.\0",
 }
-"""What people take for images, and is not read."""
+"""Formats that a user may take for readable images, but that are not read."""
 _ARCHIVE = rb"PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\x1f\x8b\x08"
 
 
 def kind_of(head: bytes) -> str | None:
-    """Pillow's name of the format that a file's first HEAD bytes are of; None where it is none of those read."""
-    if _matches(_KNOWN[_RAW], head):  # some of which begin as a TIFF does
+    """Pillow's name of the format of a file, by its first HEAD bytes; None if that format is not read."""
+    if _matches(_KNOWN[_RAW], head):  # some raw files begin as a TIFF does
         return None
     kind = next((kind for kind, pattern in _READ.items() if _matches(pattern, head)), None)
     return None if kind == "AVIF" and not AVIF else kind
 
 
 def what_else(head: bytes) -> str:
-    """Why a file of no known kind is not read, as what follows its name."""
+    """Why a file is not read for which `kind_of` is None: the text that follows its name."""
     if _matches(_ARCHIVE, head):
         return "is an archive or a document, not an image; take its pictures out and name them"
     known = dict(_KNOWN) if AVIF else {"AVIF": _READ["AVIF"]} | _KNOWN

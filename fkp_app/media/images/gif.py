@@ -1,16 +1,17 @@
-"""GIF files: the first picture alone, and how many there are."""
+"""GIF files: extracts the first frame and counts all of them."""
 
 import io
 
 from fkp_app.media.images.contents import CUT, Contents
 
 _MOST_STEPS = 4_000_000
-"""Blocks that are counted: some seconds."""
+"""Most blocks that are looked at, which takes a few seconds."""
 _CONTROL = 0xF9
+"""The label of the extension that states a frame's transparency."""
 
 
 def read_gif(data: bytes) -> Contents:
-    """The first frame of a GIF file, without comments and whatever else it may hold."""
+    """The first frame of a GIF file, without comments and other extensions."""
     place = 13 + _palette(data[10:11])
     kept, control, first, frames, steps = data[:place], b"", b"", 0, 0
     while place < len(data) and data[place] in (0x21, 0x2C) and steps < _MOST_STEPS:
@@ -30,5 +31,5 @@ def read_gif(data: bytes) -> Contents:
 
 
 def _palette(flags: bytes) -> int:
-    """The bytes of a colour table, by the byte of flags that announces it."""
+    """Size in bytes of the colour table that this byte of flags announces."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0

@@ -1,4 +1,4 @@
-"""What `fkp_app.detect` is given as an image, as pixels."""
+"""Pixels of whatever `fkp_app.detect` gets as an image."""
 
 import io
 import os
@@ -18,9 +18,9 @@ WANTED = "image: must be a file's path, an opened file, a PIL image or a uint8 R
 
 
 def pixels_of(image: Any) -> AnyArray:
-    """uint8 RGB (H, W, 3) of a path, an opened binary file, a PIL image or such an array.
+    """Pixels, uint8 RGB (H, W, 3), of a path, an opened binary file, a PIL image or an array of that form.
 
-    ImageError where a file or picture cannot be read, ValueError where it is anything else.
+    ImageError if a file or PIL image cannot be read, ValueError if `image` is anything else.
     """
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -44,7 +44,7 @@ def pixels_of(image: Any) -> AnyArray:
 
 
 def _of_picture(picture: Image.Image) -> AnyArray:
-    """A PIL image, which is left as it is, as the file would be read that it came from."""
+    """Pixels of a PIL image, as if read from the file that it came from. The PIL image itself is not changed."""
     with one_line("image", "is too large; make it smaller"):
         check_size(*picture.size)
         if picture.width * picture.height == 0:
@@ -59,13 +59,13 @@ def _of_picture(picture: Image.Image) -> AnyArray:
             profile = png_profile(
                 round(100_000 * info["gamma"]), corners and tuple(round(100_000 * value) for value in corners)
             )
-        white = 65535 if picture.format in ("PNG", "PPM") else 0  # of 32 bits, in which Pillow keeps 16 of these
+        white = 65535 if picture.format in ("PNG", "PPM") else 0  # Pillow keeps their 16 bits in 32-bit levels
         contents = Contents(picture.format or "", io.BytesIO(), turn_of(picture), profile, white=white)
         return upright(colour.to_rgb(picture, contents, []), contents.orientation)
 
 
 def _hint(image: AnyArray) -> str:
-    """What may be done with an array that is no image."""
+    """How to make an image of an array that is none."""
     if image.dtype == object:
         return "; this is no array of numbers"
     if image.ndim == 2:

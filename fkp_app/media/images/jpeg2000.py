@@ -1,4 +1,4 @@
-"""JPEG 2000 files: their colour profile, of which Pillow knows nothing."""
+"""JPEG 2000 files: reads their colour profile, which Pillow ignores."""
 
 import struct
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from typing import BinaryIO
 from fkp_app.media.images.contents import BROKEN, Contents
 
 MOST_HEADER = 1 << 24
-"""Bytes."""
+"""Most bytes of the header box that are read."""
 MOST_BOXES = 1000
-"""That are looked at before the one that is sought, which is among the first."""
+"""Most boxes that are searched for the header box, which is among the first."""
 _ICC = (2, 3)
-"""How a file says that it describes its colours by a profile: one of few kinds, or any."""
+"""Methods of a colour box that mean an ICC profile: a restricted one, or any."""
 
 
 def read_jpeg2000(file: BinaryIO) -> Contents:
-    """A JPEG 2000 file, or the bare pixels of one, which have no profile."""
+    """A JPEG 2000 file, or a bare codestream, which has no profile."""
     profile = None
     for name, body in _boxes(_header(file)):
         if name == b"colr" and profile is None and body[:1] and body[0] in _ICC:
@@ -25,13 +25,13 @@ def read_jpeg2000(file: BinaryIO) -> Contents:
 
 
 def _header(file: BinaryIO) -> bytes:
-    """The content of the box in which boxes say what the pixels mean; nothing where there is none."""
+    """The content of the box `jp2h`, which consists of boxes that describe the pixels; nothing if there is none."""
     place = 0
     for _ in range(MOST_BOXES):
         file.seek(place)
         head = file.read(16)
         length, start = _length(head)
-        if length < start or len(head) < 8:  # bare pixels, damage, or the last box
+        if length < start or len(head) < 8:  # a bare codestream, damage, or the last box
             return b""
         if head[4:8] == b"jp2h":
             file.seek(place + start)
@@ -53,6 +53,6 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _length(head: bytes) -> tuple[int, int]:
-    """How long a box is, 0 where it goes on to the end, and where in it its content begins."""
+    """A box's length, 0 if it extends to the end of the file, and the offset of its content in it."""
     length = int.from_bytes(head[:4], "big")
     return (struct.unpack(">Q", head[8:])[0], 16) if length == 1 and len(head) == 16 else (length, 8)

@@ -1,4 +1,4 @@
-"""PNG files: the chunks that pixels need, and what the others say."""
+"""PNG files: keeps the chunks that the pixels need, and reads metadata from the others."""
 
 import io
 import re
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 from fkp_app.media.images.contents import BROKEN, CUT, DAMAGED, Contents
 from fkp_app.media.images.exif import orientation_of
-from fkp_app.media.images.profiles import HDR, png_profile, profile_of, tagged
+from fkp_app.media.images.profiles import HDR, hdr_name, png_profile, profile_of
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MOST = 1 << 24
-"""Bytes of a profile or a text, unpacked."""
+_MAX_UNPACKED = 1 << 24
+"""Most bytes of a profile or a text, unpacked."""
 _READ = {b"eXIf", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"acTL", b"iTXt", b"zTXt", b"tEXt"}
 _PROFILE_OF_TEXT = b"Raw profile type exif"
 
 
 def read_png(data: bytes) -> Contents:
-    """The first picture of a PNG file: damage behind its pixels, or in what stands around them, is a remark."""
+    """The first picture of a PNG file. If something besides the pixels is damaged, a remark says so."""
     kept: list[bytes] = []
     pixels: list[bytes] = []
     found: dict[bytes, bytes] = {}
@@ -40,7 +40,7 @@ def read_png(data: bytes) -> Contents:
         elif name in _READ:
             found.setdefault(name, body)
     stream = b"".join([_SIGNATURE, *kept, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")])
-    exif = found.get(b"eXIf") or _unpacked_exif(found.get(_PROFILE_OF_TEXT))
+    exif = found.get(b"eXIf") or _exif_from_text(found.get(_PROFILE_OF_TEXT))
     turn, _ = orientation_of(exif, found.get(b"XML:com.adobe.xmp"), remarks)
     if not ended:
         remarks.append(CUT)
@@ -51,7 +51,7 @@ def read_png(data: bytes) -> Contents:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Name and content of each chunk, and whether it is there and as it was written. Pixels are not checked."""
+    """Name and content of each chunk, and whether its checksum is right (always True for pixels: not checked)."""
     place = len(_SIGNATURE)
     while place + 8 <= len(data):
         (length,), name = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
@@ -63,16 +63,17 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
             return
 
 
-def _chunk(name: bytes, body: bytes, right: bool = True) -> bytes:
-    check = zlib.crc32(name + body) ^ (not right)
+def _chunk(name: bytes, body: bytes, whole: bool = True) -> bytes:
+    """A chunk's bytes; with a wrong checksum if it was not whole, so that Pillow refuses it."""
+    check = zlib.crc32(name + body) ^ (not whole)
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", check)
 
 
 def _colours(found: dict[bytes, bytes], remarks: list[str]) -> bytes | None:
-    """What the levels mean, by the chunk that goes before the others."""
+    """The profile, by the chunk that takes precedence: cICP, iCCP, sRGB, then gAMA and cHRM; None: sRGB."""
     code = found.get(b"cICP", b"")
     if len(code) == 4:
-        remarks += [HDR.format(kind)] if (kind := tagged(code[1])) else []
+        remarks += [HDR.format(kind)] if (kind := hdr_name(code[1])) else []
         return profile_of(code[0], code[1])
     if b"iCCP" in found:
         _, _, packed = found[b"iCCP"].partition(b"\0")
@@ -85,13 +86,13 @@ def _colours(found: dict[bytes, bytes], remarks: list[str]) -> bytes | None:
 
 def _unpacked(packed: bytes) -> bytes | None:
     try:
-        return zlib.decompressobj().decompress(packed, _MOST)
+        return zlib.decompressobj().decompress(packed, _MAX_UNPACKED)
     except zlib.error:
         return None
 
 
 def _text(name: bytes, body: bytes) -> tuple[bytes, bytes] | None:
-    """Key and content of a text chunk that is of use here."""
+    """Key and content of a text chunk, if its key is one that is read."""
     key, _, rest = body.partition(b"\0")
     if key not in (_PROFILE_OF_TEXT, b"XML:com.adobe.xmp"):
         return None
@@ -103,7 +104,7 @@ def _text(name: bytes, body: bytes) -> tuple[bytes, bytes] | None:
     return key, (_unpacked(text) or b"") if packed else text
 
 
-def _unpacked_exif(text: bytes | None) -> bytes:
+def _exif_from_text(text: bytes | None) -> bytes:
     """EXIF as ImageMagick writes it: hexadecimal digits after a name and a length."""
     match = re.fullmatch(rb"\s*\w+\s+\d+\s((?:[0-9a-fA-F]{2}|\s)*)", text) if text else None
     return bytes.fromhex(match[1].decode("ascii")) if match else b""

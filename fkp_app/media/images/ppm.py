@@ -1,4 +1,4 @@
-"""PPM, PGM and PBM files: levels that Pillow would read one by one are made bytes here."""
+"""PPM, PGM and PBM files: converts to bytes the levels that Pillow would read one by one."""
 
 import io
 import re
@@ -13,11 +13,11 @@ _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P[2356]" + (_GAP + rb"(\d{1,9})") * 3 + rb"\s")
 _BITMAP = re.compile(rb"P1" + (_GAP + rb"(\d{1,9})") * 2 + rb"\s")
 _STEP = 1 << 22
-"""Levels that are scaled at a time."""
+"""Levels that are scaled at once."""
 
 
 def read_ppm(data: bytes) -> Contents:
-    """A picture of the PPM family. RefusedError where it holds fewer levels than it says."""
+    """A picture of the PPM family. RefusedError if it holds fewer levels than its size needs."""
     plain = data[:2] in (b"P1", b"P2", b"P3")
     match = (_BITMAP if data[:2] == b"P1" else _HEADER).match(data)
     if match is None:
@@ -39,15 +39,15 @@ def read_ppm(data: bytes) -> Contents:
 
 
 def _levels(data: bytes, width: int) -> AnyArray:
-    """Of a binary file, so many bytes each."""
+    """The levels of a binary file, `width` bytes per level."""
     return np.frombuffer(memoryview(data)[: len(data) // width * width], f">u{width}")
 
 
 def _levels_of_text(kind: bytes, text: bytes) -> AnyArray:
-    """Of a file of digits; those of a bitmap need no gaps, and say what is black."""
+    """The levels of a text file. The digits of a bitmap need no gaps between them, and 1 is black."""
     text = re.sub(rb"#[^\r\n]*", b"", text)
     if kind == b"P1":
         return 1 - (np.frombuffer(text.translate(None, b" \t\n\v\f\r"), np.uint8) & 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what comes after the last number
+        warnings.simplefilter("ignore")  # text after the last number
         return np.fromstring(text.decode("latin-1"), np.float64, sep=" ").clip(0, 65535).astype(np.uint16)

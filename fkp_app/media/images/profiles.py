@@ -1,4 +1,4 @@
-"""Colour profiles for files that describe their colours by numbers in place of an ICC profile."""
+"""Makes ICC profiles for files that describe their colours by numbers instead."""
 
 import struct
 from functools import cache
@@ -8,12 +8,12 @@ import numpy as np
 from numpynet.typing import Array
 
 HDR = "is HDR ({}); its levels are used as they are, so that it looks dull"
-"""The remark of a picture whose levels are not meant for an ordinary screen."""
+"""The remark about a picture whose levels are not meant for an SDR screen."""
 
 _D65, _D50 = (0.3127, 0.3290), (0.9642, 1.0, 0.8249)
 _ADOBE_GAMMA = 563 / 256
 _SRGB_GAMMA = 45455
-"""What a PNG file says, times 100,000, where it means sRGB."""
+"""The gamma, times 100,000, by which a PNG file means sRGB."""
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 Primaries = tuple[float, float, float, float, float, float, float, float]
@@ -28,18 +28,19 @@ _PRIMARIES: dict[int, tuple[str, Primaries]] = {
     11: ("DCI-P3", (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
     12: ("Display P3", (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
 }
-"""By their number in ITU-T H.273."""
+"""Name and chromaticities by the number in ITU-T H.273."""
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 _HDR = {16: "PQ", 18: "HLG"}
+"""Transfer functions by the number in H.273: those that are a gamma, and those of HDR."""
 
 
-def tagged(transfer: int) -> str | None:
-    """The name of a transfer function of H.273 that is one of HDR."""
+def hdr_name(transfer: int) -> str | None:
+    """The name of an HDR transfer function by its number in H.273; None for all others."""
     return _HDR.get(transfer)
 
 
 def profile_of(primaries: int, transfer: int) -> bytes | None:
-    """The profile of colours that H.273 numbers; None where they are sRGB's, of HDR, or not known."""
+    """The profile of primaries and transfer by their H.273 numbers; None if they are sRGB, HDR or unknown."""
     if primaries not in _PRIMARIES or transfer in _HDR:
         return None
     name, points = _PRIMARIES[primaries]
@@ -48,7 +49,7 @@ def profile_of(primaries: int, transfer: int) -> bytes | None:
 
 
 def png_profile(gamma: int, primaries: tuple[int, ...] | None) -> bytes | None:
-    """The profile of a PNG file's gAMA and cHRM, both times 100,000; None where that is sRGB or cannot be meant."""
+    """The profile of a PNG file's gAMA and cHRM, both times 100,000; None if they mean sRGB or make no sense."""
     points = _BT709 if primaries is None else tuple(value / 100_000 for value in primaries)
     plain = abs(gamma - _SRGB_GAMMA) < 1000
     if not 10_000 <= gamma <= 200_000 or (plain and np.allclose(points, _BT709, atol=0.003)):
@@ -61,14 +62,14 @@ def png_profile(gamma: int, primaries: tuple[int, ...] | None) -> bytes | None:
 
 @cache
 def adobe_rgb() -> bytes:
-    """Of a camera that says Adobe RGB and nothing more."""
+    """The profile of a photo that a camera marked as Adobe RGB without adding a profile."""
     return make("Adobe RGB", _ADOBE, _ADOBE_GAMMA)
 
 
 def make(name: str, primaries: tuple[float, ...], gamma: float | None) -> bytes:
-    """An ICC profile (version 4) of these primaries; gamma: of all three channels, None for sRGB's curve.
+    """An ICC profile (version 4) with these primaries. gamma: of all three channels, None for sRGB's curve.
 
-    ValueError, LinAlgError or struct.error where no colours have such primaries.
+    primaries: x and y of white, red, green and blue. ValueError, LinAlgError or struct.error if they make no sense.
     """
     white = np.array([_xyz(*primaries[:2])])
     corners = np.array([_xyz(*primaries[i : i + 2]) for i in (2, 4, 6)]).T  # (3, 3): XYZ of each channel is a column

@@ -1,4 +1,4 @@
-"""Files -> images: uint8 sRGB arrays (H, W, 3), upright, as a viewer would show them."""
+"""Reads image files: uint8 sRGB arrays (H, W, 3), upright, as a viewer would show them."""
 
 import io
 import logging
@@ -18,27 +18,27 @@ from fkp_app.media.images.contents import Contents, ImageError, RefusedError
 from fkp_app.media.images.formats import HEAD, kind_of, what_else
 from numpynet.typing import AnyArray
 
-# Pillow warns of odd metadata in pictures that it reads well; what it cannot read we say ourselves, in one line.
+# Pillow warns of odd metadata in pictures that it can read; errors are reported below, in one line each.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 250_000_000
-"""Larger images are not decoded: a file of a few kilobytes can claim pixels for gigabytes. Phones make 200 million."""
+"""Larger images are not decoded: a file of a few kilobytes can claim gigabytes of pixels. Phones make 200 million."""
 MAX_JPEG2000 = 100_000_000
-"""Of JPEG 2000, which takes 20 bytes a pixel to decode, and ten times as long as JPEG."""
+"""Limit of JPEG 2000, which needs 20 bytes per pixel to decode, and ten times as long as JPEG."""
 MAX_SIDE = 100_000
-"""Pixels. Pillow takes minutes for longer rows, whose bytes it joins again with each block that it reads."""
+"""Pixels. Pillow takes minutes for longer rows, as it copies a row's bytes again with each block that it reads."""
 MAX_BYTES = 1 << 31
 """Larger files are not read."""
 
-if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit, which a phone's 200 million pixels are beyond
+if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit is below a phone's 200 million pixels
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 
 Source = str | os.PathLike[str] | BinaryIO
 
 
 class Decoded(NamedTuple):
-    """A picture with all its pixels, not yet upright, and what stood around them."""
+    """A picture with all its pixels, not yet upright, and the rest of its file's contents."""
 
     picture: Image.Image
     contents: Contents
@@ -47,10 +47,10 @@ class Decoded(NamedTuple):
 def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = MAX_PIXELS) -> AnyArray:
     """The image in a file, uint8 sRGB (H, W, 3), EXIF orientation applied, transparency laid on white.
 
-    path: a file's, or a file that was opened for reading bytes. The content decides the format, not the name; of the
-    formats see `formats.SUFFIXES`. Levels of more than 8 bits are scaled to 8, other colours converted to sRGB. A line
-    is appended to `notes` for whatever was left out, converted or guessed. ImageError where the file is missing, empty,
-    truncated, no image, unreadable or larger than max_pixels, which is seen before its pixels are read.
+    path: a file's path, or a file that was opened for reading bytes. The content decides the format, not the name; for
+    the formats see `formats.SUFFIXES`. Levels of more than 8 bits are scaled to 8, other colours converted to sRGB.
+    notes: gets a line for everything that was left out, converted or guessed. ImageError if the file is missing, empty,
+    truncated, no image, unreadable or larger than max_pixels, which is checked before its pixels are read.
     """
     name, remarks = _name(path), list[str]()
 
@@ -61,7 +61,7 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
         with opened(path) as file:
             picture, contents = decode(file, check, remarks)
         image = colour.to_rgb(picture, contents, remarks)
-        del picture  # of a large photo nearly a gigabyte
+        del picture  # a large photo takes nearly a gigabyte
         image = upright(image, contents.orientation)
     if notes is not None:
         notes += [f"{name}: {remark}" for remark in dict.fromkeys(remarks)]
@@ -69,7 +69,7 @@ def read_image(path: Source, notes: list[str] | None = None, max_pixels: int = M
 
 
 def read_head(path: Source) -> tuple[int, int, int]:
-    """An image's width and height as they are stored, and its orientation as EXIF numbers it; no pixel is decoded.
+    """An image's width and height as stored, and its orientation as EXIF numbers it. No pixel is decoded.
 
     ImageError as in `read_image`; the size is not checked.
     """
@@ -81,7 +81,7 @@ def read_head(path: Source) -> tuple[int, int, int]:
 
 
 def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
-    """RefusedError where a picture is larger than what is read."""
+    """RefusedError if a picture is larger than max_pixels or a side is longer than MAX_SIDE."""
     if max(width, height) > MAX_SIDE:
         raise RefusedError(f"has {width} x {height} pixels, with a side of more than {MAX_SIDE}; make it smaller")
     if width * height > max_pixels:
@@ -90,9 +90,9 @@ def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
 
 
 def decode(file: BinaryIO, check: Callable[[int, int], None], remarks: list[str]) -> Decoded:
-    """The first picture of an opened file. check: is given width and height, before the pixels are read.
+    """The first picture of an opened file. check: called with width and height before the pixels are read.
 
-    RefusedError, or whatever Pillow raises, where there is none.
+    Raises RefusedError, or any error of Pillow's, if there is no picture that can be read.
     """
     contents = _contents(file)
     with Image.open(contents.stream, formats=[contents.kind]) as picture:
@@ -106,13 +106,13 @@ def decode(file: BinaryIO, check: Callable[[int, int], None], remarks: list[str]
         if contents.kind == "AVIF":
             contents.orientation = turn_of(picture)
             contents.profile = picture.info.get("icc_profile") or contents.profile
-    contents.stream = io.BytesIO()  # a large file's bytes are not needed any more
+    contents.stream = io.BytesIO()  # frees the bytes of a large file
     remarks += contents.remarks
     return Decoded(picture, contents)
 
 
 def turn_of(picture: Image.Image) -> int:
-    """The orientation that Pillow finds with a picture, 1 where that fails."""
+    """The orientation that Pillow finds in a picture, 1 if it finds none."""
     try:
         turn = picture.getexif().get(274, 1)
     except Exception:  # metadata may hold anything
@@ -121,9 +121,9 @@ def turn_of(picture: Image.Image) -> int:
 
 
 def upright(image: AnyArray, orientation: int) -> AnyArray:
-    """A uint8 image (H, W, C) as EXIF says that it is to be seen."""
+    """A uint8 image (H, W, C) turned and mirrored as this EXIF orientation demands."""
     channels = image.shape[2]
-    pixels = image.view(f"V{channels}")[:, :, 0]  # (H, W), which is copied twice as fast
+    pixels = image.view(f"V{channels}")[:, :, 0]  # (H, W): one item per pixel copies twice as fast
     if orientation >= 5:
         pixels = pixels.T
     if orientation in (2, 3, 6, 7):
@@ -136,9 +136,9 @@ def upright(image: AnyArray, orientation: int) -> AnyArray:
 
 @contextmanager
 def one_line(name: str, too_large: str, no_image: str = "") -> Iterator[None]:
-    """Whatever goes wrong with a file becomes an ImageError of one line that names it.
+    """Turn every error about a file into an ImageError of one line that names the file.
 
-    too_large: what is said where Pillow's own limit is exceeded; no_image: what follows where it is no image.
+    too_large: the text if Pillow's own limit is exceeded; no_image: appended to the text if the file is no image.
     """
     try:
         yield
@@ -156,8 +156,8 @@ def one_line(name: str, too_large: str, no_image: str = "") -> Iterator[None]:
         problem = too_large
     except MemoryError:
         problem = "needs more memory than there is; make it smaller"
-    except Exception as error:  # decoders raise any kind on damaged data
-        if isinstance(error, OSError) and error.strerror:  # the system's word
+    except Exception as error:  # decoders raise errors of all types on damaged data
+        if isinstance(error, OSError) and error.strerror:  # the operating system's message
             problem = f"cannot be read ({error.strerror})"
         else:
             problem = f"is truncated or damaged ({' '.join(str(error).split())[:200] or type(error).__name__})"
@@ -168,7 +168,7 @@ def one_line(name: str, too_large: str, no_image: str = "") -> Iterator[None]:
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """A file to read bytes from, at its begin. RefusedError where there is none, or nothing in it."""
+    """A file to read bytes from, at its start. RefusedError if it is no regular file, or is empty or too large."""
     if not isinstance(source, str | os.PathLike):
         yield _checked(source)
         return
@@ -178,7 +178,7 @@ def opened(source: Source) -> Iterator[BinaryIO]:
         raise FileNotFoundError from None
     if stat.S_ISDIR(mode):
         raise RefusedError("is a directory, not an image")
-    if not stat.S_ISREG(mode):  # a pipe would be waited for, whatever its name
+    if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
         raise RefusedError("is no regular file; name one")
     with open(source, "rb") as file:  # noqa: PTH123
         yield _checked(file)
@@ -197,15 +197,15 @@ def _checked(file: BinaryIO) -> BinaryIO:
 
 
 def _contents(file: BinaryIO) -> Contents:
-    """What a file holds, by the reader of its format."""
+    """The contents of a file, by the reader of its format."""
     head = file.read(HEAD)
     file.seek(0)
     kind = kind_of(head)
     if kind is None:
         raise RefusedError(what_else(head))
     plugin = {"JPEG": "Jpeg", "WEBP": "WebP", "JPEG2000": "Jpeg2K"}.get(kind, kind.capitalize())
-    import_module(f"PIL.{plugin}ImagePlugin")  # else Pillow looks for the format among all its plugins
-    if kind == "BMP":  # which holds little besides pixels
+    import_module(f"PIL.{plugin}ImagePlugin")  # else Pillow loads all its plugins to find the format
+    if kind == "BMP":  # a BMP holds little besides pixels
         return Contents(kind, file)
     reader = getattr(import_module(f"fkp_app.media.images.{kind.lower()}"), f"read_{kind.lower()}")
     contents: Contents = reader(file if kind in ("TIFF", "JPEG2000") else file.read())

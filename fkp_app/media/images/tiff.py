@@ -1,4 +1,4 @@
-"""TIFF files: the first page alone, whether it is one, and how many there are."""
+"""TIFF files: extracts the first page, checks that it is no preview, and counts all pages."""
 
 import ctypes
 import io
@@ -13,10 +13,11 @@ from fkp_app.media.images.exif import orientation_of
 from fkp_app.media.images.formats import RAW
 
 MOST_PAGES = 1000
-"""So many are counted."""
+"""Most pages that are counted."""
 MOST_PROFILE = 1 << 24
+"""Most bytes of a colour profile."""
 FAR = 16
-"""A page with so many times the pixels of the first one is what that one is a preview of."""
+"""The first page counts as a preview of any page that has at least this many times its pixels."""
 
 _KIND, _OLD_KIND, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SUB = 254, 255, 256, 257, 258, 259, 262, 330
 _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 277, 284, 339
@@ -28,15 +29,15 @@ _NEEDED = frozenset(
         *(*range(512, 522), 529, 530, 531, 532),
     ]
 )
-"""The tags that say how pixels are stored."""
+"""The tags that state how pixels are stored."""
 _SENSOR = {32803, 34892}
-"""Photometric interpretations of what a sensor saw."""
+"""Photometric interpretations of raw sensor data."""
 
 _Tags = dict[int, Tag]
 
 
 def read_tiff(file: BinaryIO) -> Contents:
-    """The first page of a TIFF file. RefusedError where it is only the preview of something else."""
+    """The first page of a TIFF file. RefusedError if it is a raw picture, a preview, or in a form that is not read."""
     _silence_libtiff()
     directories = Directories(file)
     pages: list[_Tags] = []
@@ -55,8 +56,8 @@ def read_tiff(file: BinaryIO) -> Contents:
     bits = (directories.numbers(first.get(_BITS)) or (1,))[0]
     signed = directories.numbers(first.get(_SAMPLE_FORMAT))[:1] == (2,)
     apart = directories.numbers(first.get(_PLANAR))[:1] == (2,) and directories.numbers(first.get(_SAMPLES)) > (1,)
-    if bits > 8 and apart:  # Pillow takes their bytes for levels
-        raise RefusedError("keeps each colour apart, in more than 8 bits, which is not read; save it as PNG")
+    if bits > 8 and apart:  # Pillow reads their bytes as levels
+        raise RefusedError("keeps each colour in its own plane, in more than 8 bits, which is not read; save it as PNG")
     return Contents(
         *("TIFF", _first_page(file, directories, first), turn, profile, max(1, shown)),
         parts="holds {} pages" if len(pages) < MOST_PAGES else "holds {} pages or more",
@@ -68,9 +69,9 @@ def read_tiff(file: BinaryIO) -> Contents:
 
 @cache
 def _silence_libtiff() -> None:
-    """libtiff prints its errors, which Pillow reports as well, where it is not told otherwise."""
+    """Stop libtiff from printing its errors: Pillow reports them as well."""
     try:
-        library = ctypes.CDLL(Image.core.__file__)  # which finds what that is linked to, too
+        library = ctypes.CDLL(Image.core.__file__)  # also finds symbols of the libraries that it is linked to
         library.TIFFSetErrorHandler(None)
         library.TIFFSetWarningHandler(None)
     except (OSError, AttributeError):  # linked in some other way
@@ -78,18 +79,19 @@ def _silence_libtiff() -> None:
 
 
 def _first_page(file: BinaryIO, directories: Directories, first: _Tags) -> BinaryIO:
-    """The same file with one directory, of the needed tags. RefusedError where they claim more than there is."""
+    """The file with one directory, of the needed tags. RefusedError if they claim more bytes than there are."""
     file.seek(0)
     data = file.read()
     needed = [tag for number, tag in sorted(first.items()) if number in _NEEDED]
     if sum(min(tag.size, len(data)) for tag in needed) > 2 * len(data) + 4096:
         raise RefusedError("is truncated or damaged (its tags claim more than the file holds)")
-    head, directory = directories.alone(needed, len(data) + len(data) % 2)
+    head, directory = directories.single(needed, len(data) + len(data) % 2)
     return io.BytesIO(b"".join([head, memoryview(data)[len(head) :], bytes(len(data) % 2), directory]))
 
 
 def _refuse_previews(directories: Directories, first: _Tags, pages: list[_Tags]) -> None:
-    """Raw files begin with a small picture, which not all of them mark, and keep what the sensor saw further on."""
+    """RefusedError for raw files. They begin with a small picture, which not all of them mark as a preview, and keep
+    the sensor's data further on."""
     below = [directories.read(place)[0] for place in directories.numbers(first.get(_SUB))]
     photometric = {number for tags in (first, *below) for number in directories.numbers(tags.get(_PHOTOMETRIC))[:1]}
     if _DNG_VERSION in first or photometric & _SENSOR:
@@ -102,7 +104,7 @@ def _refuse_previews(directories: Directories, first: _Tags, pages: list[_Tags])
 
 
 def _is_reduced(directories: Directories, tags: _Tags) -> bool:
-    """Whether a page is a smaller version or a mask of another."""
+    """Whether a page is a smaller version, or a mask, of another page."""
     kind, old = directories.numbers(tags.get(_KIND))[:1], directories.numbers(tags.get(_OLD_KIND))[:1]
     return bool(kind and kind[0] & 5) or old == (2,)
 

@@ -1,4 +1,4 @@
-"""WebP files: the chunks that pixels need, and what the others say."""
+"""WebP files: keeps the chunks that the pixels need, and reads metadata from the others."""
 
 import io
 import struct
@@ -6,8 +6,8 @@ import struct
 from fkp_app.media.images.contents import CUT, Contents
 from fkp_app.media.images.exif import orientation_of
 
-_SIDE = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
-"""What stands beside the pixels, and its bit in the header."""
+_METADATA = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
+"""Chunks of metadata, and the bit of each in the header."""
 _PIXELS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 
 
@@ -20,17 +20,17 @@ def read_webp(data: bytes) -> Contents:
     end = 8 + int.from_bytes(data[4:8], "little")
     while place + 8 <= len(data):
         name, (length,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
-        if place >= end and name not in (*_SIDE, *_PIXELS):  # what somebody has put behind the file
+        if place >= end and name not in (*_METADATA, *_PIXELS):  # bytes that something appended to the file
             break
         body = data[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
         cut = cut or len(body) < length
         if name == b"VP8X" and len(body) >= 10:
-            body = bytes([body[0] & ~sum(_SIDE.values())]) + body[1:]
+            body = bytes([body[0] & ~sum(_METADATA.values())]) + body[1:]
         frames += name == b"ANMF"
-        if name in _SIDE and len(body) == length:
+        if name in _METADATA and len(body) == length:
             found.setdefault(name, body)
-        elif name not in _SIDE and frames < 2 and name in _PIXELS:
+        elif name not in _METADATA and frames < 2 and name in _PIXELS:
             kept.append(name + struct.pack("<I", length) + body + b"\0" * (len(body) % 2))
     if cut or place > len(data) + 1:
         remarks.append(CUT)

@@ -1,4 +1,4 @@
-"""Images -> files."""
+"""Writes image files."""
 
 from pathlib import Path
 
@@ -10,12 +10,13 @@ from numpynet.typing import AnyArray
 
 
 def write_image(path: str | Path, image: AnyArray) -> None:
-    """Write an RGB image, all or nothing; the suffix says how. FkpError where that cannot be done."""
+    """Write an RGB image: a whole file or none. The suffix decides the format. UsageError if no format that can be
+    written has this suffix, FkpError if writing fails."""
     path = Path(path)
-    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:  # some formats can only be read
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:  # Pillow only reads some formats
         raise UsageError(f"{path}: end the name in .png or .jpg, so that the format is known")
     try:
-        with atomic(path, durable=False) as temporary:  # a picture is soon made again
-            Image.fromarray(image).save(temporary, quality=95)  # which formats without loss pass over
+        with atomic(path, durable=False) as temporary:  # a lost picture is quickly made again
+            Image.fromarray(image).save(temporary, quality=95)  # lossless formats ignore it
     except (OSError, ValueError) as error:  # ValueError: a format that cannot hold RGB
         raise FkpError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None

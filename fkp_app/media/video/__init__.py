@@ -1,1 +1,1 @@
-"""Videos and cameras: frames in, frames out, frames in a window."""
+"""Videos and cameras: reads frames, writes them, shows them in a window."""

@@ -1,4 +1,4 @@
-"""The next item of an iterator is made while one is used."""
+"""Makes the next item of an iterator while the caller uses the last one."""
 
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,9 @@ END: Any = object()
 
 
 def ahead(items: Iterable[T]) -> Generator[T]:
-    """The same items in the same order; a thread makes the next one meanwhile, and no more than that one.
+    """Yield the same items in the same order, while a thread makes the next one (never more than one ahead).
 
-    What `items` raises comes out in its place. Closed early, it ends when that thread is done with its item.
+    An error of `items` is raised in the place of the item. Closing early waits until the thread has made its item.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:

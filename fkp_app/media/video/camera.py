@@ -1,4 +1,4 @@
-"""A camera's frames as they come: uint8 RGB, always the newest, each with the time at which it was taken."""
+"""Reads a camera: yields its newest frame, uint8 RGB, with the time at which it arrived."""
 
 import threading
 import time
@@ -7,14 +7,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.opencv import silent_cv2
+from fkp_app.media.video.opencv_codec import silent_cv2
 from fkp_app.media.video.reader import Frame
 from numpynet.typing import AnyArray
 
 OPEN_TIMEOUT = 15.0
-"""Seconds that a camera may take to wake up and deliver its first frame."""
+"""Seconds that a camera may take to start and deliver its first frame."""
 FRAME_TIMEOUT = 5.0
-"""Seconds without a frame after which a camera is given up."""
+"""Seconds without a frame after which a camera counts as unplugged."""
 
 
 class CameraError(FkpError):
@@ -22,16 +22,17 @@ class CameraError(FkpError):
 
 
 def open_camera(index: int) -> "Camera":
-    """Camera number `index`, 0 for the first one. CameraError where it is absent, in use or delivers nothing."""
+    """Open camera number `index`, 0 is the first. CameraError if it is absent, in use, or delivers no frame."""
     return Camera(index, lambda: silent_cv2().VideoCapture(index))
 
 
 class Camera:
-    """Iterating gives each newest Frame, its time in seconds since the first, by a clock that never jumps; width,
-    height: of all of them. Those that come while the last one is still worked on are left out, so that nothing lags.
+    """Iterating yields the newest Frame, again and again; its time is in seconds since the first, by a monotonic clock.
 
-    CameraError, in the middle, where the camera is unplugged or delivers nothing for FRAME_TIMEOUT seconds. It is read
-    by a thread of its own, as drivers may hang; capture: gives a cv2.VideoCapture or its like.
+    width, height: of every frame. Frames that arrive while the caller still processes the last one are skipped, so that
+    the display does not lag. capture: returns a cv2.VideoCapture or an object like it; a thread of its own reads it, as
+    drivers may hang. Iterating raises CameraError if the camera is unplugged, changes its size, or delivers nothing for
+    FRAME_TIMEOUT seconds.
     """
 
     def __init__(self, index: int, capture: Callable[[], Any]) -> None:
@@ -71,14 +72,14 @@ class Camera:
         raise CameraError(f"{self.name}: delivers no more frames after {index}; was it unplugged?")
 
     def _take(self, timeout: float) -> tuple[float, AnyArray] | None:
-        """The newest frame that nobody has had; None where none comes."""
+        """The newest frame that was not taken yet; None if none arrives in `timeout` seconds."""
         with self._change:
             self._change.wait_for(lambda: self._newest is not None or self._ended, timeout)
             taken, self._newest = self._newest, None
             return taken
 
     def _read(self, capture: Callable[[], Any]) -> None:
-        """What the thread does: keep the newest frame, until told to stop or nothing comes."""
+        """The thread's loop: keep the newest frame until `close` is called or no frame comes."""
         device = None
         try:
             device = capture()
@@ -89,7 +90,7 @@ class Camera:
                 with self._change:
                     self._newest = time.monotonic(), image
                     self._change.notify_all()
-        except Exception:  # whatever a driver comes up with: what follows says that there are no frames
+        except Exception:  # drivers raise errors of any type; the caller reports that no frames come
             pass
         finally:
             if device is not None:
@@ -99,7 +100,7 @@ class Camera:
                 self._change.notify_all()
 
     def close(self) -> None:
-        """Give the camera back; a driver that hangs is left behind."""
+        """Release the camera. The thread of a driver that hangs is left running."""
         self._closing = True
         self._thread.join(FRAME_TIMEOUT)
 

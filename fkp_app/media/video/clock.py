@@ -1,20 +1,21 @@
-"""When each frame is shown: by the file's times where they make sense, else counted on."""
+"""Decides when each frame is shown: by the file's times if they make sense, else by the frame rate."""
 
 import math
 
 LEAST_STEP = 0.001
-"""Seconds between two frames; times that move less mean something else."""
+"""Least seconds between two frames; a time that advances by less is not believed."""
 MOST_STILL = 3 * 3600.0
-"""For so many seconds in all a picture may stand still; what stands longer has a wrong clock, or never ends."""
+"""Seconds, in all, that pictures may stand still. If they stand longer, the file's clock is wrong."""
 STILL, BACK = 1.0, 1.0
-"""From so many seconds on a frame counts as standing; and a clock that goes back by so many was set anew."""
+"""Seconds: a frame that lasts longer than STILL stands still; a clock that goes back by more than BACK was reset."""
 
 
 class Clock:
-    """Called with a frame's time in seconds by the file, or None, gives when it is shown: always later than the last.
+    """Called with the time in seconds that the file gives a frame, or None, returns the time at which the frame is
+    shown, which is always later than that of the frame before.
 
-    frame_rate: the frames a second of those without a time, or with one that hardly moves. jumps: how often the file's
-    times were not believed, since they go back or stand still for hours; they are counted from there on.
+    frame_rate: frames per second, used if a frame has no time or one that hardly advances. jumps: how often the file's
+    times went back or stood still for hours; after such a jump they continue from the frame before.
     """
 
     def __init__(self, frame_rate: float) -> None:

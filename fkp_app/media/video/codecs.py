@@ -1,4 +1,4 @@
-"""What a library must do to read or write videos for us, and what is asked of every file, whichever does it."""
+"""What a library must provide to read and write videos, and the limits that hold for every library."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,16 @@ from numpynet.typing import AnyArray
 Library = Literal["av", "opencv"]
 
 MAX_SIDE = 8192
-"""Videos wider or higher are not read."""
+"""Largest width and height, in pixels, of a video that is read."""
 OLDEST_AV = (17, 1)
-"""Older versions of PyAV mix up colours, silently, where a video is not coded as the one before it."""
+"""Older versions of PyAV silently mix up colours if a video is coded differently from the one read before it."""
 FRAME_RATES = (0.1, 500.0)
-"""What is believed: 1000 stands in files that only say that their times are milliseconds."""
+"""Least and largest frame rate that is believed. 1000 only means that a file's times are milliseconds."""
+
+
+END_MARGIN = 0.3
+"""Seconds by which a whole video may end before the end that it claims: sound and pictures seldom end together, and
+counts of frames are often rounded."""
 
 
 class VideoError(FkpError):
@@ -25,7 +30,11 @@ class VideoError(FkpError):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a file says of itself. frame_rate: 0 if nothing; frame_count: None if nothing, and often an estimate."""
+    """What a file states about itself.
+
+    frame_rate: frames per second, 0 if not stated; frame_count: None if not stated, often an estimate; pixel_aspect:
+    the width of a pixel over its height.
+    """
 
     frame_rate: float
     frame_count: int | None
@@ -34,21 +43,23 @@ class Claims:
 
 
 class Decoder(Protocol):
-    """A library's way to read a video: `av.AvDecoder` or `opencv.OpenCvDecoder`."""
+    """A video opened by one library: `av_decoder.AvDecoder` or `opencv_codec.OpenCvDecoder`."""
 
     claims: Claims
     problems: list[str]
-    """What was found damaged or missing so far."""
+    """Damage and missing parts found so far, one text per problem."""
     notes: list[str]
-    """What was chosen, converted or left out so far, and is no damage."""
+    """What was chosen, converted or left out so far, one text per note. Damage is not among them."""
     unkept: str
-    """What the file holds that no written video keeps, in words; empty where there is nothing or it cannot be told."""
+    """The parts of the file that no written video keeps, in words; empty if there are none or it cannot be told."""
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
-        """Each picture, upright, and its time in seconds if that is known."""
+        """Each picture, uint8 RGB (H, W, 3), upright, and its time in seconds, None if unknown."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 class EncodingError(Exception):
@@ -56,23 +67,26 @@ class EncodingError(Exception):
 
 
 class Encoder(Protocol):
-    """A library's way to write a video: `encoder.AvEncoder` or `opencv.OpenCvEncoder`."""
+    """A video that one library writes: `av_encoder.AvEncoder` or `opencv_codec.OpenCvEncoder`."""
 
     notes: list[str]
+    """What a user should know about the written file, one text per note."""
 
-    def write(self, image: AnyArray, time: float) -> None: ...
+    def write(self, image: AnyArray, time: float) -> None:
+        """Add an RGB frame that is shown from `time` (seconds) on."""
+        ...
 
     def finish(self) -> None:
-        """Write what is still held back, and close the file."""
+        """Write the packets that are still held back, and close the file."""
         ...
 
     def abandon(self) -> None:
-        """Close the file, which nobody will read."""
+        """Close the file, which is then discarded."""
         ...
 
 
 def has_av() -> bool:
-    """Whether PyAV is installed, can be loaded and is new enough; otherwise OpenCV reads and writes, and says so."""
+    """Whether PyAV is installed, can be loaded and is new enough. If not, OpenCV reads and writes, and says so."""
     try:
         import av
     except (ImportError, OSError):
@@ -81,12 +95,12 @@ def has_av() -> bool:
 
 
 def new_enough(version: str) -> bool:
-    """Whether a PyAV of this version has colours right."""
+    """Whether this version of PyAV gets colours right."""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     return numbers is not None and (int(numbers[1]), int(numbers[2])) >= OLDEST_AV
 
 
 def check_size(path: Path, width: int, height: int) -> None:
-    """VideoError where a video is larger than what is read; before memory is asked for."""
+    """VideoError if a side of a video is longer than MAX_SIDE. To be called before memory is allocated."""
     if max(width, height) > MAX_SIDE:
         raise VideoError(f"{path}: has {width} x {height} pixels, more than {MAX_SIDE} x {MAX_SIDE}; make it smaller")

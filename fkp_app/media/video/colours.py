@@ -1,4 +1,4 @@
-"""Decoded pictures of any coding as uint8 RGB of BT.709, which is what images, screens and written videos have."""
+"""Converts decoded pictures of any coding to uint8 RGB of BT.709, which images, screens and written videos have."""
 
 from fractions import Fraction
 
@@ -12,23 +12,23 @@ from fkp_app.media.video.tone import BT709, BT2020, HLG, PQ, WIDE, table
 from numpynet.typing import AnyArray
 
 HIGH_DEFINITION = 720
-"""From so many rows on, pictures that do not say how they code colours code them by ITU-R BT.709, others by BT.601."""
+"""Rows. If a video does not state its matrix, pictures of at least this height use ITU-R BT.709, others BT.601."""
 UNSPECIFIED = 2
-"""As H.273 numbers it: of transfer functions, primaries and matrices alike."""
+"""H.273's number for "not stated": of transfer functions, primaries and matrices."""
 MATRICES = frozenset([0, 1, 4, 5, 6, 7, 9])
-"""RGB itself, and the ways to code it as brightness and colour that FFmpeg undoes: by these numbers in H.273."""
+"""H.273's numbers of the matrices that FFmpeg can undo: RGB itself, and codings as brightness and colour."""
 BT2020_MATRIX, BT709_MATRIX, BT601_MATRIX = 9, 1, 5
-"""As FFmpeg's libswscale numbers them."""
+"""The numbers of matrices in FFmpeg's libswscale."""
 LEVEL = 8
-"""The table has LEVEL ** 2 colours a side; between them it is interpolated."""
+"""The table has LEVEL ** 2 colours per side; colours between them are interpolated."""
 CLOCK = Fraction(1, 25)
-"""Filters want times; these mean nothing."""
+"""FFmpeg's filters require times; these have no meaning."""
 
 
 class Colours:
-    """Called with each frame: its picture, uint8 RGB (H, W, 3), as it is stored.
+    """Called with a frame, returns its picture, uint8 RGB (H, W, 3), not yet turned upright.
 
-    notes gets what was converted, a line each, once. HDR (HLG, PQ) and wide gamuts become BT.709, as `tone` says.
+    notes: gets one line for each kind of conversion. HDR (HLG, PQ) and wide gamuts become BT.709, see `tone`.
     """
 
     def __init__(self, notes: list[str]) -> None:
@@ -41,7 +41,7 @@ class Colours:
         if any(component.is_alpha for component in frame.format.components):
             self._note("has a channel of transparency, which is left out")
         if transfer in (HLG, PQ):
-            primaries = primaries if primaries in WIDE or primaries == BT709 else BT2020  # which comes with both
+            primaries = primaries if primaries in WIDE or primaries == BT709 else BT2020  # HLG and PQ come with BT.2020
             name = "HLG" if transfer == HLG else "PQ"
             self._note(f"is HDR ({name}, {WIDE.get(primaries, 'BT.709')}), which was converted to BT.709")
         elif primaries in WIDE:
@@ -52,7 +52,7 @@ class Colours:
         return self._table(transfer, primaries, plain)(plain)
 
     def _matrix(self, frame: VideoFrame, transfer: int, primaries: int) -> int | None:
-        """How brightness and colour become RGB; None: as the frame says."""
+        """The matrix from brightness and colour to RGB; None: the one that the frame states."""
         stored = int(frame.colorspace)
         if stored in MATRICES:
             return None
@@ -74,7 +74,7 @@ class Colours:
 
 
 class _Table:
-    """A colour table for frames of one size, by FFmpeg's filter for tables that come as pictures."""
+    """A colour table for frames of one size, applied by FFmpeg's filter haldclut, which takes it as a picture."""
 
     def __init__(self, transfer: int, primaries: int, width: int, height: int) -> None:
         side = LEVEL**3
@@ -97,7 +97,7 @@ class _Table:
         self._count = 0
 
     def __call__(self, frame: VideoFrame) -> AnyArray:
-        """The colours that stand in the table for those of an rgb48le frame, uint8 (H, W, 3)."""
+        """The colours of an rgb48le frame, looked up in the table: uint8 (H, W, 3)."""
         frame.pts, frame.time_base = self._count, CLOCK
         self._count += 1
         self._in.push(frame)

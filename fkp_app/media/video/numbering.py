@@ -1,12 +1,15 @@
-"""Frames that come at any times, in a file that knows a constant frame rate alone: which number each of them gets."""
+"""Numbers frames that come at any times, for a file with a constant frame rate."""
 
 MOST_STILL = 100_000
-"""So many numbers, over an hour at 25 frames a second, may pass in all while a picture stands; then gaps are closed."""
+"""Most numbers, in all, that may be skipped while pictures stand still (over an hour at 25 frames per second).
+Beyond that, gaps are left out."""
 
 
 class Numbering:
-    """Called with a frame's time in seconds, gives its number: 0, 1, ..., or later where the last one stands longer, or
-    None where the number is taken. still: how many numbers were passed over; rate: frames a second."""
+    """Called with a frame's time in seconds, returns its number, 0, 1, ...; None if that number is taken.
+
+    Numbers are skipped while the frame before stands still. still: how many were skipped; rate: frames per second.
+    """
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -27,10 +30,10 @@ class Numbering:
         return number
 
     def notes(self) -> list[str]:
-        """What one should know of it at the end."""
+        """What a user should know, after the last frame: one text per note."""
         notes = []
         if self._closed:
-            notes.append(f"leaves out {self._closed / self._rate:.0f} s in which a picture stands still, of its gaps")
+            notes.append(f"leaves out {self._closed / self._rate:.0f} s of gaps, in which a picture stands still")
         if self._dropped:
             notes.append(f"lacks {self._dropped} of the frames, which came faster than its constant frame rate")
         return notes

@@ -1,4 +1,4 @@
-"""Video files -> frames: uint8 RGB, upright, each with its time; read by PyAV if it is installed, else by OpenCV."""
+"""Reads videos: frames, uint8 RGB, upright, each with its time. By PyAV if it is installed, else by OpenCV."""
 
 import stat
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ VIDEO_SUFFIXES = frozenset(
         *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gxf", ".ivf", ".m2t", ".m2ts", ".m4v"),
         *(".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb"),
         *(".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m"),
-        *(".264", ".265", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg"),  # frames alone, no times
+        *(".264", ".265", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg"),  # frames alone, without times
     )
 )
-"""What counts as a video among other files. What a file really is decides its content."""
+"""Suffixes that count as videos in a folder. What a file really is, its content decides."""
 FRAME_RATE = 25.0
-"""Frames a second where a file does not say it, or says nonsense."""
+"""Frames per second of a file that states none, or nonsense."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """index: 0, 1, ... as delivered; time: in seconds since the video began; image: uint8 RGB (H, W, 3)."""
+    """One frame. index: 0, 1, ... in order; time: seconds since the video began; image: uint8 RGB (H, W, 3)."""
 
     index: int
     time: float
@@ -36,9 +36,9 @@ class Frame:
 
 
 def open_video(path: str | Path, library: Library | None = None) -> "VideoReader":
-    """The video in a file; library: which one reads it, PyAV where None and installed, else OpenCV.
+    """Open a video file. library: which one reads it; None: PyAV if it is installed, else OpenCV.
 
-    VideoError where the file is missing, empty, a pipe or device, no video, a list of other files, without pictures, in
+    VideoError if the file is missing, empty, a pipe or device, no video, a list of other files, without pictures, in
     an unknown codec or larger than 8192 x 8192 pixels.
     """
     path = Path(path)
@@ -56,23 +56,23 @@ def open_video(path: str | Path, library: Library | None = None) -> "VideoReader
         raise VideoError(f"{path}: no such file") from None
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
-    with _foreseen(path):
+    with _as_video_error(path):
         return VideoReader(path, _decoder(path, library))
 
 
 def _decoder(path: Path, library: Library | None) -> Decoder:
     if library == "av" or (library is None and has_av()):
-        from fkp_app.media.video.av import AvDecoder
+        from fkp_app.media.video.av_decoder import AvDecoder
 
         return AvDecoder(path)
-    from fkp_app.media.video.opencv import OpenCvDecoder
+    from fkp_app.media.video.opencv_codec import OpenCvDecoder
 
     return OpenCvDecoder(path)
 
 
 @contextmanager
-def _foreseen(path: Path) -> Iterator[None]:
-    """Whatever a library raises on a file, as VideoError."""
+def _as_video_error(path: Path) -> Iterator[None]:
+    """Raise every error of a library as VideoError."""
     try:
         yield
     except FkpError:
@@ -82,13 +82,15 @@ def _foreseen(path: Path) -> Iterator[None]:
 
 
 class VideoReader:
-    """Iterating, once, gives each Frame. width, height: of all of them; frame_rate: the average, frames a second;
-    frame_count: what the file claims, an estimate, or None; has_sound: False also where only OpenCV can tell.
+    """An open video. Iterating, which works once, yields each Frame.
 
-    Frames are numbered by time, which always grows: where frame rates vary it says when a frame is shown. notes: what
-    one should know, a line each, complete once the last frame was given. truncated: whether frames are missing, since
-    the file ends too early or is damaged. unkept: what the file holds that no written video keeps, in words.
-    VideoError, also in the middle, where the file cannot be read on.
+    width, height: of every frame; frame_rate: frames per second, on average; frame_count: as the file states or
+    estimated, or None; has_sound: always False if OpenCV reads the file. A frame's time says when it is shown, also if
+    the frame rate varies; times always grow.
+
+    notes: lines that a user should know, complete after the last frame. truncated: whether frames are missing, as the
+    file ends too early or is damaged. unkept: the parts of the file that no written video keeps, in words. Iterating
+    raises VideoError if the rest of the file cannot be read.
     """
 
     def __init__(self, path: Path, decoder: Decoder) -> None:
@@ -114,7 +116,7 @@ class VideoReader:
         self.unkept = self._decoder.unkept
         if not FRAME_RATES[0] <= claims.frame_rate <= FRAME_RATES[1]:
             self.frame_rate = FRAME_RATE
-            self._notes.append(f"claims {claims.frame_rate:g} frames a second, which is taken as {FRAME_RATE:g}")
+            self._notes.append(f"claims {claims.frame_rate:g} frames per second, which is taken as {FRAME_RATE:g}")
         self._stored, self._aspect = image.shape, claims.pixel_aspect
         if not is_shape(self._aspect, image.shape[1], image.shape[0]):
             self._notes.append(f"claims pixels {self._aspect:.3g} times as wide as high, which are taken as square")
@@ -124,23 +126,23 @@ class VideoReader:
 
     @property
     def notes(self) -> list[str]:
-        """What one should know so far, a line each."""
+        """What a user should know so far, one line per note."""
         return [f"{self.path}: {text}" for text in (*self._notes, *self._decoder.notes, *self._decoder.problems)]
 
     @property
     def truncated(self) -> bool:
-        """Whether frames were found to be missing so far."""
+        """Whether frames are missing, as far as the file was read."""
         return bool(self._decoder.problems)
 
     def __iter__(self) -> Iterator[Frame]:
-        from fkp_app.media.video.shape import letterboxed, square_pixels  # which load OpenCV
+        from fkp_app.media.video.shape import letterboxed, square_pixels  # loads OpenCV
 
         clock, odd = Clock(self.frame_rate), 0
         at, image = self._first
         frame = Frame(0, clock(at), image)
         yield frame
         while True:
-            with _foreseen(self.path):
+            with _as_video_error(self.path):
                 found = next(self._pictures, None)
                 if found is None:
                     break
@@ -156,7 +158,7 @@ class VideoReader:
             size = f"{self.width} x {self.height}"
             self._notes.append(f"{odd} of its frames, of another size than the first, were fitted into {size}")
         if clock.jumps:
-            self._notes.append(f"has times that jump, {clock.jumps} in all; from there on its frames are counted")
+            self._notes.append(f"has times that jump, {clock.jumps} in all; after each, frames follow the last time")
 
     def close(self) -> None:
         """Close the file."""

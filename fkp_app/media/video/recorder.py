@@ -1,4 +1,4 @@
-"""A recording of what a window shows, on and off at a key."""
+"""Records what a window shows; a key starts and stops it."""
 
 from itertools import count
 from pathlib import Path
@@ -10,9 +10,10 @@ from numpynet.typing import AnyArray
 
 
 class Recorder:
-    """Records while it is on; a recording is whole once it ends. `with` ends it.
+    """Writes a video while it is on. A video is whole once it is stopped, which the end of `with` does, too.
 
-    path: of the first recording; the next ones, or all where it is None, get the first free number behind the name.
+    path: of the first recording. Later recordings, or all if it is None, get the first free number after the name.
+    written: the paths of the finished recordings.
     """
 
     def __init__(self, path: Path | None, width: int, height: int, frame_rate: float) -> None:
@@ -24,11 +25,11 @@ class Recorder:
 
     @property
     def sign(self) -> str:
-        """What the window says of it."""
+        """The words that the window shows while it records."""
         return "" if self._writer is None else "   recording"
 
     def write(self, picture: AnyArray, at: float) -> None:
-        """A frame and its time in seconds; nothing happens while nothing is recorded."""
+        """Add a frame, shown at this time in seconds; does nothing unless recording is on."""
         if self._writer is None:
             return
         if self._from is None:
@@ -36,7 +37,7 @@ class Recorder:
         self._writer.write(picture, at - self._from)
 
     def toggle(self) -> None:
-        """On where it is off, and the other way round."""
+        """Start recording, or stop it if it is on."""
         if self._writer is not None:
             self._end(None, None, None)
             return

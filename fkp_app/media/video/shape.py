@@ -1,4 +1,4 @@
-"""The shape of a video's pictures: every one as the first, with square pixels."""
+"""Brings all pictures of a video to the size of the first, with square pixels."""
 
 import cv2
 import numpy as np
@@ -7,16 +7,16 @@ from fkp_app.media.video.codecs import MAX_SIDE
 from numpynet.typing import AnyArray
 
 WIDEST_PIXEL = 10.0
-"""No camera and no disc has pixels so many times as wide as high, or as high as wide."""
+"""Largest ratio of a pixel's sides that is believed; no camera and no disc has such pixels."""
 
 
 def is_shape(aspect: float, width: int, height: int) -> bool:
-    """Whether pixels so many times as wide as high are believed, and make no picture larger than what is read."""
+    """Whether pixels `aspect` times as wide as high are believed, and give no picture larger than MAX_SIDE."""
     return 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL and width * aspect <= MAX_SIDE and height <= MAX_SIDE
 
 
 def square_pixels(image: AnyArray, aspect: float) -> AnyArray:
-    """The image as a player shows it, where a pixel is `aspect` times as wide as high."""
+    """The image as a player shows it if its pixels are `aspect` times as wide as high."""
     if abs(aspect - 1) < 0.01:
         return image
     height, width = image.shape[:2]
@@ -24,7 +24,7 @@ def square_pixels(image: AnyArray, aspect: float) -> AnyArray:
 
 
 def letterboxed(image: AnyArray, width: int, height: int, aspect: float = 1.0) -> AnyArray:
-    """The whole image, not distorted, in the middle of a black one of another size; aspect: as above, of its pixels."""
+    """The whole image, not distorted, centred in a black one (height, width, 3). aspect: its pixels' width / height."""
     shown = image.shape[1] * aspect
     scale = min(width / shown, height / image.shape[0])
     w, h = max(1, round(shown * scale)), max(1, round(image.shape[0] * scale))

@@ -1,4 +1,4 @@
-"""Pictures turned as their file wants them shown: phones store what they see lying on its side, and say so."""
+"""Turns pictures as their file demands: phones store them as the sensor lies, and state how to turn them."""
 
 from typing import cast
 
@@ -9,13 +9,13 @@ from av.video.frame import VideoFrame
 from numpynet.typing import AnyArray
 
 SKEW = 0.05
-"""A matrix whose smaller part is larger than this share of its other part is no quarter turn."""
+"""A matrix is no quarter turn if an element that should be 0 exceeds this share of the others."""
 
 
 def oriented(image: AnyArray, frame: VideoFrame, notes: list[str]) -> AnyArray:
-    """The image turned and mirrored by quarter turns, as the frame's display matrix wants it shown.
+    """The image, turned and mirrored by quarter turns, as the frame's display matrix demands.
 
-    notes gets a line, once, where the matrix wants something else, and the nearest quarter turn is made.
+    If the matrix demands another angle or a skew, the nearest quarter turn is made, and notes gets a line, once.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
@@ -24,7 +24,7 @@ def oriented(image: AnyArray, frame: VideoFrame, notes: list[str]) -> AnyArray:
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(cast(SideData, data)), np.int32)[:5])
     turned = abs(b) > abs(a)
     main, rest = ((b, c), (a, d)) if turned else ((a, d), (b, c))
-    note = "is to be shown turned by no quarter turn, or skewed; it is turned to the nearest"
+    note = "is to be shown turned by no multiple of 90 degrees, or skewed; it is turned by the nearest one"
     if max(abs(value) for value in rest) > SKEW * min(abs(value) for value in main) and note not in notes:
         notes.append(note)
     if turned:  # columns become rows

@@ -1,28 +1,29 @@
-"""Whether a file has all the bytes that its own outermost parts claim: a sure sign of one that was cut off."""
+"""Whether a file has all the bytes that its outermost parts claim. If not, it was certainly cut off."""
 
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 BOXES = frozenset([b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"sidx", b"styp", b"uuid", b"mfra"])
-"""What an MP4 or MOV consists of."""
+"""Names of the outermost parts (boxes) of an MP4 or MOV."""
 MOST_BOXES = 100_000
+"""Most boxes that are looked at."""
 EBML, SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
-"""What a Matroska or WebM file begins with, and what all the rest of it stands in."""
+"""The name of the part that a Matroska or WebM file begins with, and of the part that holds all the rest."""
 ASF, ASF_SIZE = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""What an ASF or WMV file begins with, and the name of the part that says how large all of it is."""
+"""The first bytes of an ASF or WMV file, and the name of the part that states the file's size."""
 OPEN_RIFF = 0x7FFFFFF0
-"""AVIs whose end was not known when they were begun claim so much, or nothing."""
+"""Programs that write an AVI without knowing its end claim at least this many bytes, or none."""
 
 
 def is_riff(path: Path) -> bool:
-    """Whether a file is an AVI, the one kind that says how many frames will be seen of it: MP4s may hide some."""
+    """Whether a file is an AVI, the only format that states how many frames are shown: an MP4 may hide some."""
     with path.open("rb") as file:
         return file.read(4) == b"RIFF"
 
 
 def short_of(path: Path) -> str | None:
-    """How many bytes are missing, in words; None where none are, or the file does not say how many it has."""
+    """How many bytes are missing, in words; None if none are, or the file does not state how many it has."""
     size = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(12)
@@ -39,7 +40,7 @@ def short_of(path: Path) -> str | None:
 
 
 def _boxes(file: BinaryIO, size: int) -> int:
-    """Where an MP4's last box would end; 0 for another kind of file."""
+    """The offset at which an MP4's last box would end; 0 for another kind of file."""
     at = 0
     for _ in range(MOST_BOXES):
         file.seek(at)
@@ -47,9 +48,9 @@ def _boxes(file: BinaryIO, size: int) -> int:
         if len(head) < 8 or head[4:8] not in BOXES:
             break
         length = int.from_bytes(head[:4], "big")
-        if length == 1 and len(head) == 16:  # the length is a larger number, behind the name
+        if length == 1 and len(head) == 16:  # a longer length follows the name
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: to the end of the file, however long that is
+        if length < 8:  # 0: extends to the end of the file
             break
         at += length
         if at >= size:
@@ -58,7 +59,7 @@ def _boxes(file: BinaryIO, size: int) -> int:
 
 
 def _asf(file: BinaryIO) -> int:
-    """The size of all, which stands behind the name, the size and the owner of its part; 0 where it is not there."""
+    """The size of the whole file, which follows the name, the size and the file's ID in its part; 0 if not found."""
     file.seek(0)
     head = file.read(1 << 16)
     at = head.find(ASF_SIZE) + 40
@@ -66,7 +67,7 @@ def _asf(file: BinaryIO) -> int:
 
 
 def _matroska(file: BinaryIO) -> int:
-    """Where the segment would end; 0 where it does not say."""
+    """The offset at which the segment would end; 0 if it states no length."""
     file.seek(4)
     header = _number(file)
     if header is None or header > 1 << 16:
@@ -79,7 +80,7 @@ def _matroska(file: BinaryIO) -> int:
 
 
 def _number(file: BinaryIO) -> int | None:
-    """EBML's number: as many zero bits as it has further bytes, a one, its value; None where all are ones: unknown."""
+    """Read an EBML number: one zero bit per further byte, a one, then the value; None if all bits are ones: unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None

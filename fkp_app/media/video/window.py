@@ -1,4 +1,4 @@
-"""A live window: a picture, the keys' help below it, and the key that was pressed."""
+"""A live window: shows a picture with a line of text below it, and returns the key that was pressed."""
 
 import os
 import subprocess
@@ -10,25 +10,26 @@ from typing import Self
 import numpy as np
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.opencv import silent_cv2
+from fkp_app.media.video.opencv_codec import silent_cv2
 from numpynet.typing import AnyArray
 
 SMALLEST, LARGEST = (480, 360), (1280, 800)
-"""Pictures are shown so large at least and at most, in pixels, whatever size they have."""
+"""Least and largest (width, height) in pixels at which a picture is shown: smaller and larger ones are scaled."""
 QUIT = "q"
 ESCAPE = 27
-LETTERS = 0.5
-"""OpenCV's scale of the letters: about 11 pixels high."""
-BAR = 26
-"""Pixels of the strip they stand on."""
+TEXT_SCALE = 0.5
+"""OpenCV's scale of the text: letters are about 11 pixels high."""
+STRIP_HEIGHT = 26
+"""Height in pixels of the strip behind the text."""
 PROBE = "import cv2; cv2.namedWindow('fkp')"
+"""A program that fails if no window can be shown."""
 NO_WINDOW = "no window can be shown here ({}); give --no-window, or a video file and --out"
 
 
 def check_window() -> None:
-    """FkpError where no window can be shown: there is no display, or OpenCV was built without windows.
+    """FkpError if no window can be shown: there is no display, or OpenCV was built without windows.
 
-    On Linux that is tried in a process of its own, since Qt ends the whole process where it finds no display.
+    On Linux a process of its own tries it, since Qt ends the whole process if it finds no display.
     """
     cv2 = silent_cv2()
     if not getattr(cv2, "currentUIFramework", lambda: "")():
@@ -50,7 +51,7 @@ def check_window() -> None:
 
 
 class Window:
-    """A window with a title, closed by `with`. FkpError as in `check_window`."""
+    """A window with a title; the end of `with` closes it. FkpError as in `check_window`."""
 
     def __init__(self, title: str) -> None:
         check_window()
@@ -65,9 +66,9 @@ class Window:
             raise FkpError(NO_WINDOW.format("OpenCV cannot open one")) from None
 
     def show(self, image: AnyArray, text: str = "", wait: float = 0.0) -> str | None:
-        """Show an RGB image (H, W, 3) with a line of text at the bottom, and wait so many seconds, or until a key.
+        """Show an RGB image (H, W, 3) with a line of text at the bottom, for `wait` seconds or until a key is pressed.
 
-        The key: a character; "q", too, for Escape and where the window was closed; None where none was pressed.
+        Returns the key as a character, "q" also for Escape and for a closed window; None if none was pressed.
         """
         picture = with_text(fitted(image), text)
         self._cv2.imshow(self._title, self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2BGR))
@@ -77,7 +78,7 @@ class Window:
         return self._key(wait)
 
     def wait(self) -> str:
-        """The next key, however long it takes."""
+        """Wait for a key without a limit, and return it."""
         while (key := self._key(0.1)) is None:
             pass
         return key
@@ -86,7 +87,7 @@ class Window:
         until = time.monotonic() + seconds
         while True:
             left = until - time.monotonic()
-            code = self._cv2.waitKeyEx(min(100, max(1, round(left * 1000))))  # short: a closed window must be seen
+            code = self._cv2.waitKeyEx(min(100, max(1, round(left * 1000))))  # short, to notice a closed window
             if code == ESCAPE or self._closed():
                 return QUIT
             if code & 0xFF00 == 0 and code & 0xFF > ESCAPE:  # not -1, and no arrow, whose lowest byte may be a letter
@@ -101,10 +102,10 @@ class Window:
             return True
 
     def close(self) -> None:
-        """Close the window, if nobody has."""
+        """Close the window, unless the user has."""
         if not self._closed():
             self._cv2.destroyWindow(self._title)
-            self._cv2.waitKey(1)  # which lets it happen
+            self._cv2.waitKey(1)  # lets OpenCV handle the event
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +115,7 @@ class Window:
 
 
 def fitted(image: AnyArray) -> AnyArray:
-    """The image scaled to a size at which a window shows it well."""
+    """The image, enlarged to fit SMALLEST if it is smaller, reduced to fit LARGEST if it is larger."""
     height, width = image.shape[:2]
     scale = min(1.0, LARGEST[0] / width, LARGEST[1] / height)
     if width < SMALLEST[0] and height < SMALLEST[1]:
@@ -127,21 +128,21 @@ def fitted(image: AnyArray) -> AnyArray:
 
 
 def with_text(image: AnyArray, text: str) -> AnyArray:
-    """A copy of the image with a line of text on a dark strip at its bottom; smaller letters where it is narrow."""
+    """A copy of the image with a line of text on a dark strip at its bottom; letters are smaller if it is narrow."""
     if not text:
         return image
     cv2, font = silent_cv2(), silent_cv2().FONT_HERSHEY_SIMPLEX
     height, width = image.shape[:2]
-    (length, _), _ = cv2.getTextSize(text, font, LETTERS, 1)
-    letters = LETTERS * min(1.0, (width - 16) / length)
+    (length, _), _ = cv2.getTextSize(text, font, TEXT_SCALE, 1)
+    letters = TEXT_SCALE * min(1.0, (width - 16) / length)
     picture = image.copy()
-    strip = picture[max(0, height - BAR) :]
+    strip = picture[max(0, height - STRIP_HEIGHT) :]
     strip[:] = strip // 4
     cv2.putText(picture, text, (8, height - 8), font, max(letters, 0.1), (255, 255, 255), 1, cv2.LINE_AA)
     return picture
 
 
 def _quiet_qt() -> ModuleType:
-    """OpenCV, whose Qt is told not to print its warnings of fonts and themes."""
+    """The module cv2, with its Qt's warnings about fonts and themes turned off."""
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.debug=false")
     return silent_cv2()

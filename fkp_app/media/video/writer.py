@@ -1,4 +1,4 @@
-"""Frames -> video files, whole or not there: H.264 with the source's sound by PyAV, else MPEG-4 without by OpenCV."""
+"""Writes videos, whole ones or none: H.264 with the source's sound by PyAV, else MPEG-4 without sound by OpenCV."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,19 +12,19 @@ from numpynet.typing import AnyArray
 
 WRITTEN_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 LONGEST = 1e7
-"""Seconds, four months; nothing later is a time in a video."""
+"""Seconds (four months); a later time cannot be meant."""
 
 
 class VideoWriter:
-    """Used by `with`: the file has its name only once that ends without an error; until then it lies hidden beside.
+    """Used by `with`: frames go to a hidden file beside `path`, which gets that name if `with` ends without an error.
 
-    path: ends in one of WRITTEN_SUFFIXES, UsageError otherwise; width, height: of every frame, and kept, odd ones too,
-    where PyAV writes; frame_rate: frames a second, the average where frames bring their own times; sound_from: a video
-    whose sound goes with the pictures, copied where the new file can hold it as it is; library: PyAV where None and
-    installed, else OpenCV; unkept: what else the source holds, which is said to be left out. notes: what one should
-    know, a line each, complete after `with`.
+    path: ends in one of WRITTEN_SUFFIXES; width, height: of every frame (PyAV keeps odd ones, too); frame_rate: frames
+    per second, the average if frames bring their own times; sound_from: a video whose sound is added, copied if the new
+    file can hold it as it is; library: which one writes; None: PyAV if it is installed, else OpenCV; unkept: the parts
+    of the source that are left out, which a note reports. notes: lines that a user should know, complete after `with`.
 
-    FkpError where nothing can be written there, the disk is full, or no frame came.
+    UsageError for another suffix, ValueError for a size or frame rate that makes no sense, FkpError if the file cannot
+    be written, the disk is full, or no frame came.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class VideoWriter:
         if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
             raise UsageError(f"{self.path}: end the name in one of {', '.join(WRITTEN_SUFFIXES)}")
         if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and frame_rate >= 0.01):
-            raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames a second")
+            raise ValueError(f"cannot write {width} x {height} pixels, {frame_rate} frames per second")
         self.notes: list[str] = []
         self._sound_from = None if sound_from is None else Path(sound_from)
         self._library, self._unkept = library, unkept
@@ -50,8 +50,8 @@ class VideoWriter:
         self._encoder: Encoder | None = None
 
     def write(self, image: AnyArray, time: float | None = None) -> None:
-        """Add a uint8 RGB (height, width, 3) frame, shown from `time` on, in seconds; one frame's time after the last
-        where it is None. ValueError for another size, and for a time that is below 0 or beyond any video."""
+        """Add a uint8 RGB (height, width, 3) frame that is shown from `time` on, in seconds; None: one frame's duration
+        after the last. ValueError for another size, and for a time below 0 or from LONGEST on."""
         if image.shape != (self.height, self.width, 3) or image.dtype != "uint8":
             raise ValueError(f"frames are uint8 {(self.height, self.width, 3)}, got {image.dtype} {image.shape}")
         if self._encoder is None:
@@ -87,7 +87,7 @@ class VideoWriter:
             raise self._failed(failure.strerror or str(failure)) from None
 
     def _end(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Before the temporary file gets its name, or is removed where an error is under way or raised here."""
+        """Finish the temporary file, or abandon it after an error, before `atomic` gives it its name or removes it."""
         encoder, self._encoder = self._encoder, None
         if encoder is None:
             return
@@ -102,10 +102,10 @@ class VideoWriter:
 
     def _open(self, temporary: Path) -> Encoder:
         if self._library == "av" or (self._library is None and has_av()):
-            from fkp_app.media.video.encoder import AvEncoder
+            from fkp_app.media.video.av_encoder import AvEncoder
 
             return AvEncoder(temporary, self.width, self.height, self.frame_rate, self._sound_from)
-        from fkp_app.media.video.opencv import OpenCvEncoder
+        from fkp_app.media.video.opencv_codec import OpenCvEncoder
 
         return OpenCvEncoder(temporary, self.width, self.height, self.frame_rate)
 

@@ -1,4 +1,4 @@
-"""The camera, played by a fake cv2.VideoCapture, and the one that is not there."""
+"""The camera, replaced by a fake cv2.VideoCapture, and a camera that does not exist."""
 
 import itertools
 import threading
@@ -19,12 +19,12 @@ def _silent(capfd):
 
 
 def picture(number, width=64, height=48):
-    """Blue, as OpenCV gives it, with its number as red."""
+    """A frame of OpenCV (BGR): blue, with its number as the level of red."""
     return np.full((height, width, 3), (250, 0, number), np.uint8)
 
 
 class FakeCapture:
-    """Frames as a driver gives them, each once it is let go; at the end nothing, or, if it hangs, no answer."""
+    """A driver that delivers each frame when the test releases it; at the end it delivers nothing, or hangs."""
 
     def __init__(self, frames=(), hangs=False, opened=True, free=False):
         self.frames, self.hangs, self.opened, self.free = iter(frames), hangs, opened, free
@@ -43,7 +43,7 @@ class FakeCapture:
         return frame is not None, frame
 
     def run_free(self):
-        """From here on frames come as fast as they are read."""
+        """From now on, frames come as fast as they are read."""
         self.free = True
         self.let_go.release()
 
@@ -52,7 +52,7 @@ class FakeCapture:
 
 
 def seen(device):
-    """All frames until the camera fails, and how it failed; each is taken before the next one comes."""
+    """All frames until the camera fails, and its error; each frame is taken before the next one comes."""
     frames = []
 
     def look():
@@ -88,7 +88,7 @@ def test_a_slow_reader_gets_the_newest_frame():
         frames = iter(opened)
         next(frames)
         device.let_go.release(10)
-        while device.reads < 12:  # the eleventh frame has come, and the twelfth is asked for
+        while device.reads < 12:  # the eleventh frame has come, and the twelfth is being read
             time.sleep(0.01)
         late = next(frames)
         device.let_go.release()

@@ -1,4 +1,4 @@
-"""Colours of image files: whatever they are stored in, they come out as the sRGB that looks the same."""
+"""Colours of image files: whatever their colour space, they are read as the sRGB colours that look the same."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ def xyz(x, y):
 
 
 def matrix(white, corners):
-    """Linear RGB -> XYZ, as Lindbloom gives it."""
+    """The matrix from linear RGB to XYZ, by Lindbloom's formula."""
     columns = np.stack([xyz(*corners[i : i + 2]) for i in (0, 2, 4)], axis=1)
     return columns * np.linalg.solve(columns, xyz(*white))
 
@@ -48,14 +48,14 @@ def decoded(levels, gamma):
 
 
 def as_srgb(levels, white, corners, gamma):
-    """Levels (H, W, 3) in sRGB, by the definitions and in floating point; out of gamut is cut off."""
+    """Levels (H, W, 3) in sRGB, by the definitions and in floating point; colours out of gamut are clipped."""
     whole = np.linalg.inv(matrix(D65, SRGB)) @ adaptation(white, D65) @ matrix(white, corners)
     linear = np.clip(decoded(levels, gamma) @ whole.T, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def chart():
-    """All combinations of nine levels a channel, uint8 (27, 27, 3)."""
+    """All combinations of nine levels per channel, uint8 (27, 27, 3)."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     return np.stack(np.meshgrid(steps, steps, steps), axis=3).reshape(27, 27, 3)
 
@@ -119,7 +119,7 @@ def test_the_same_as_littlecms_through_its_wrapper():
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 def test_srgb_stays_bit_for_bit(kind):
-    """With the profile that littlecms makes, with one of the same numbers, and without any."""
+    """With the profile that littlecms makes, with our profile of the same numbers, and without a profile."""
     plain = read_image(saved(Image.fromarray(hopper()), kind))
     for own in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), profile(corners=SRGB)):
         notes = []
@@ -219,7 +219,7 @@ def test_inks_with_a_profile_and_without(kind):
 
 
 def test_cielab_files():
-    """Levels of CIELAB as a TIFF file holds them: gray is gray, and a red one is red."""
+    """CIELAB levels as a TIFF file holds them: gray is gray, and red is red."""
     lab = np.zeros((2, 40, 3), np.uint8)
     lab[:, :20] = (128, 0, 0)
     lab[:, 20:] = (136, 80, 67)  # of sRGB's pure red: L 54.29 at D50, a 80.8, b 69.9
@@ -327,7 +327,7 @@ def test_cmyk_with_a_profile_of_no_use_is_one_line():
 
 @pytest.mark.parametrize("method", [2, 3])
 def test_a_jpeg_2000_with_a_profile(method):
-    """Pillow passes it over."""
+    """Pillow ignores it."""
     data = saved(Image.fromarray(chart()), "JPEG2000").getvalue()
     place = data.index(b"colr") - 4
     header = data.index(b"jp2h") - 4
@@ -351,7 +351,7 @@ def test_a_damaged_header_of_a_jpeg_2000_ends(seed):
 
 
 def test_faces_are_found_in_what_is_seen():
-    """A photo in another colour space: the same keypoints as from its sRGB pixels, from a file and from a PIL image."""
+    """A photo in another colour space gives the same keypoints as its sRGB pixels, from a file and from a PIL image."""
     file = saved(Image.fromarray(hopper()), icc_profile=profile(gamma=1.0))
     seen = read_image(file)
     (expected,) = detect(seen)
@@ -393,7 +393,7 @@ def test_levels_of_32_bits_that_use_only_some(most, white):
 
 
 def test_levels_of_32_bits_without_a_sign():
-    """Pillow takes the upper half of them for negative."""
+    """Pillow reads the upper half of them as negative."""
     levels = np.array([[0, 1 << 31, (1 << 32) - 1]], np.uint32)
     data = bytearray(saved(Image.fromarray(levels.view(np.int32)), "TIFF").getvalue())
     entry = data.index(struct.pack("<HHI", 339, 3, 1))

@@ -1,4 +1,4 @@
-"""Many sources at once: folders, patterns, workers, what is said meanwhile and at the end."""
+"""Many sources in one run: folders, patterns, workers, and the lines printed meanwhile and at the end."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def portrait():
 
 @pytest.fixture
 def album(portrait, tmp_path):
-    """Two portraits, one of them in a folder below, a picture of nothing and a bad file."""
+    """Two portraits, one of them in a subfolder, a picture without a face, and a bad file."""
     folder = tmp_path / "album"
     (folder / "below").mkdir(parents=True)
     write_image(folder / "a.png", portrait)
@@ -125,8 +125,8 @@ def test_points_with_their_numbers_in_an_enlarged_picture(portrait, tmp_path, fk
     dots = []
     for x, y in zoom * (np.array(face["keypoints"]) + 0.5) - 0.5:
         dots.append(changed[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].mean())
-        assert changed[round(y) - 14 : round(y) + 4, round(x) - 24 : round(x) + 24].sum() > 60  # letters beside it
-    assert np.mean(dots) > 0.9  # a few lie below a neighbour's number, which may be as bright as she is
+        assert changed[round(y) - 14 : round(y) + 4, round(x) - 24 : round(x) + 24].sum() > 60  # the digits beside it
+    assert np.mean(dots) > 0.9  # a few are covered by a neighbour's number, which may be as bright as her skin
     assert min(dots) > 0.2
 
 
@@ -141,13 +141,13 @@ def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):
     until = time.monotonic() + 60
     while len(list(tmp_path.glob("out/*.png"))) < 12 and time.monotonic() < until:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
+    os.killpg(process.pid, signal.SIGINT)  # to the whole group, as a terminal does
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     note, stopped = errors.decode().splitlines()
     assert stopped == "fkp: stopped"
     results = json.loads((tmp_path / "a.json").read_text())
-    assert len(results) > 2  # no worker gets its next image before its last one has come back
+    assert len(results) > 2  # no worker gets an image before it has returned the last one
     assert note == f"fkp: {len(results)} of 300 sources were done, and what was found in them is written"
     assert [result["image"] for result in results] == [f"{album}/{i:03}.png" for i in range(len(results))]
     assert all(len(result["faces"]) == 1 for result in results)
@@ -161,7 +161,7 @@ def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):
 
 
 def gone(group):
-    """Whether nobody is left of a group of processes; multiprocessing's helper may outlive its master for a moment."""
+    """Whether no process of a group is left; multiprocessing's helper may outlive its parent for a moment."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         try:

@@ -1,4 +1,4 @@
-"""Reading and writing pictures: every kind that must work, and what is said of every kind that cannot."""
+"""Reading and writing pictures: every kind that must work, and the error of every kind that cannot."""
 
 import io
 import os
@@ -102,7 +102,7 @@ def test_cmyk(name, tmp_path):
         np.testing.assert_allclose(image, np.broadcast_to(expected, (16, 16, 3)), atol=3)
 
 
-# How a picture lies in the file, so that the tag's turn sets it upright (EXIF 2.3, tag 274).
+# How a picture is stored, so that turning it as the tag says sets it upright (EXIF 2.3, tag 274).
 STORED = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -145,7 +145,7 @@ def test_smallest_and_very_large(width, height, tmp_path):
 
 
 def claim(path, width, height):
-    """A PNG of a few bytes that says it is so large."""
+    """A PNG of a few bytes that claims this size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
     body = b"".join(
@@ -160,7 +160,7 @@ def test_a_picture_too_large_is_refused_before_its_pixels_are_read(tmp_path):
     path = claim(tmp_path / "a.png", 25_001, 10_000)
     with pytest.raises(ImageError, match=r"a\.png: has 25001 x 10000 pixels, more than 250 million; make it smaller"):
         read_image(path)
-    for side in (16_000, 1_000_000):  # which Pillow refuses by itself
+    for side in (16_000, 1_000_000):  # Pillow itself refuses these
         path = claim(tmp_path / "b.png", side, side)
         with pytest.raises(ImageError, match=r"b\.png: has (16000 x 16000|far more than 250 million) "):
             read_image(path)
@@ -258,10 +258,10 @@ def test_an_unreadable_file_for_the_superuser_too(rgb, tmp_path, monkeypatch):
     check_refusal(path, "cannot be read (permission denied)")
 
 
-@pytest.mark.filterwarnings("ignore")  # of Pillow, about the metadata that we damage
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about the damaged metadata
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_damage_anywhere_is_an_image_error_or_none(kind, rgb, tmp_path):
-    """Bytes changed at random: a picture comes out or an ImageError, never another exception."""
+    """With bytes changed at random, there is a picture or an ImageError, never another exception."""
     rng = np.random.default_rng(4)
     whole = encoded(rgb, kind)
     refusals = []
@@ -279,7 +279,7 @@ def test_damage_anywhere_is_an_image_error_or_none(kind, rgb, tmp_path):
 
 
 def test_reading_is_silent_and_light(rgb, tmp_path):
-    """Odd metadata is no matter for standard error, and images alone load none of the heavy packages."""
+    """Odd metadata prints nothing to standard error, and reading images loads none of the heavy packages."""
     exif = Image.Exif()
     exif[270] = "a description that is cut off" * 4
     path = save(tmp_path / "a.jpg", Image.fromarray(rgb), exif=exif.tobytes()[:40])
@@ -334,7 +334,7 @@ def test_where_nothing_can_be_written(rgb, tmp_path):
 
 
 def test_published_files_are_read(real_data):
-    """RGBA PNGs that are called .jpg, as the data set was published."""
+    """RGBA PNGs that are called .jpg, as in the published data set."""
     folder = real_data / "raw" / "training"
     if not folder.is_dir():
         pytest.skip(f"{real_data} has no raw/")

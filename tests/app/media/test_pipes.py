@@ -1,4 +1,4 @@
-"""Sources that come through a pipe: standard input, and what a shell opens for <(command)."""
+"""Sources from a pipe: standard input, and the pipe that a shell opens for <(command)."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def jpeg():
 
 
 def fed(content, *arguments, cwd=None, **options):
-    """`fkp` with this standard input: its exit code, output and errors."""
+    """Runs `fkp` with this standard input: exit code, output and errors."""
     command = [sys.executable, "-m", "fkp_app", *map(str, arguments)]
     how = {"input": content} if isinstance(content, bytes) else {"stdin": content}
     done = subprocess.run(command, capture_output=True, timeout=120, cwd=cwd, **how, **options)

@@ -1,4 +1,4 @@
-"""What a command's arguments stand for, and what is passed over."""
+"""What a command's arguments stand for, and what is left out."""
 
 import os
 import shutil
@@ -31,13 +31,13 @@ def tree(tmp_path):
 
 
 def expand(*arguments, **options):
-    """Sources and problems."""
+    """The sources and problems that the arguments yield."""
     expanded = expand_all(*arguments, **options)
     return expanded.sources, expanded.problems
 
 
 def notes(*arguments, **options):
-    """The lines that say what was left out or guessed, without `left out: `."""
+    """The lines about what was left out or guessed, without `left out: `."""
     return [note.removeprefix("left out: ") for note in expand_all(list(map(str, arguments)), **options).notes]
 
 
@@ -91,7 +91,7 @@ def test_a_file_whose_name_looks_like_a_pattern(tree):
 
 
 def test_a_file_is_taken_whatever_its_name(tree):
-    """What is no image is said where it is read."""
+    """A file that is no image is reported when it is read."""
     sources, problems = expand([str(tree / "notes.txt"), str(tree / "missing.mov")])
     assert [(source.kind, source.path.name) for source in sources] == [("image", "notes.txt"), ("video", "missing.mov")]
     assert not problems
@@ -168,7 +168,7 @@ def test_faces_cut_out_keep_their_names_beside_pictures():
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_an_archive_of_photos_is_no_video(kind, tmp_path, fkp):
-    """FFmpeg finds the photos in one that does not compress them."""
+    """FFmpeg finds photos in an archive that does not compress them."""
     write_image(tmp_path / "a.jpg", np.full((60, 80, 3), 90, np.uint8))
     archive = shutil.make_archive(tmp_path / "photos", kind, tmp_path, "a.jpg")
     if kind == "zip":
@@ -237,7 +237,7 @@ def test_what_systems_keep_beside_photos_is_left_out(kept, tmp_path):
     assert f"2 folders of copies, deleted or hidden files (2 {kept})" in notes(tmp_path, recursive=True)[0]
     assert inside(expand([str(tmp_path / "**" / "*.jpg")])[0]) == ["a.jpg"]
     assert f"(2 {kept})" in notes(tmp_path / "**" / "*.jpg")[0]
-    assert inside(expand([str(tmp_path / "deep" / kept)])[0]) == ["b.jpg"]  # which was named
+    assert inside(expand([str(tmp_path / "deep" / kept)])[0]) == ["b.jpg"]  # this folder was named
     assert inside(expand([str(tmp_path / "deep" / kept / "*")])[0]) == ["b.jpg"]
 
 
@@ -347,7 +347,7 @@ def test_what_is_not_what_its_name_says_is_said_once(tmp_path):
     assert notes(folder) == [f"{said}; likewise 2 other files"]
     assert notes(folder / "a.jpg") == [said]
     assert notes(folder / "b.mp4") == [f"{folder}/b.mp4: is an image, whatever its name says, and is read as one"]
-    assert notes(folder / "d.png") == []  # an image all the same
+    assert notes(folder / "d.png") == []  # still an image
 
 
 def test_in_a_folder_a_ts_is_a_video_by_its_content_alone(tmp_path, monkeypatch):
@@ -358,7 +358,7 @@ def test_in_a_folder_a_ts_is_a_video_by_its_content_alone(tmp_path, monkeypatch)
 
 
 def test_a_video_of_a_form_that_only_its_reader_knows(tmp_path):
-    """By trying, where neither name nor content tells; text is not tried."""
+    """If neither name nor content tells the kind, the file is opened; text is not."""
     av = pytest.importorskip("av", reason="PyAV is not installed (the extra `video`)")
     path = tmp_path / "film.unknown"
     with av.open(str(path), "w", format="swf") as file:

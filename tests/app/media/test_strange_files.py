@@ -1,4 +1,4 @@
-"""Image files as cameras, servers and strangers write them: metadata of any kind, ends that are missing, bombs."""
+"""Image files as cameras, servers and strangers write them: with any metadata, without their end, bombs."""
 
 import io
 import os
@@ -33,7 +33,7 @@ LEFT_OUT = "image: has metadata that cannot be read; it was left out"
 CUT = "image: lacks its end, though every pixel is there"
 ROTATED = picture().transpose(1, 0, 2)[:, ::-1]  # as orientation 6 shows it
 
-# Of these each is read together with orientation 6, which stands behind it or before it.
+# Each of these is read together with orientation 6, which stands after it or before it.
 ODD_TAGS = {
     "signed rational of -1/0": (282, 10, struct.pack("<ii", -1, 0)),
     "rational of 0/0": (282, 5, struct.pack("<II", 0, 0)),
@@ -49,7 +49,7 @@ ODD_TAGS = {
 
 
 def with_exif(kind, block):
-    """A file with a block of EXIF; only what its own checksums say is right about it."""
+    """A file with an EXIF block, of which only the checksums are right."""
     if kind == "JPEG":
         return jpeg_with(picture(), (0xE1, block))
     if kind == "PNG":
@@ -175,7 +175,7 @@ def test_an_avif_with_odd_exif():
     np.testing.assert_array_equal(read_image(io.BytesIO(broken)), image)
 
 
-# Ends that are missing, and what is damaged beside the pixels.
+# Files without their end, and damage outside the pixels.
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -190,7 +190,7 @@ def test_a_jpeg_without_its_last_bytes(missing, progressive):
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_of_which_pixels_are_missing_is_refused(progressive):
-    """Cut at every place: what is accepted has every pixel right."""
+    """For every place where the file is cut: if it is accepted, every pixel is right."""
     rgb = np.random.default_rng(5).integers(0, 256, (24, 32, 3)).astype(np.uint8)
     data = saved(rgb, "JPEG", progressive=progressive)
     whole = read_image(io.BytesIO(data))
@@ -205,7 +205,7 @@ def test_a_jpeg_of_which_pixels_are_missing_is_refused(progressive):
             accepted.append(len(data) - length)
     assert refusals == {"image: is truncated or damaged (its end is missing)"}
     assert 2 in accepted
-    assert max(accepted) <= 4  # of the last pixel's code and the padding behind it
+    assert max(accepted) <= 4  # bytes of the last pixel's code and the padding after it
 
 
 def test_a_progressive_jpeg_without_its_last_scans_is_refused():
@@ -244,7 +244,7 @@ def test_a_png_cut_behind_its_pixels():
 
 def test_a_png_whose_header_is_damaged_is_refused():
     data = bytearray(saved(picture(), "PNG"))
-    data[30] ^= 1  # of the header's checksum
+    data[30] ^= 1  # a bit of the header's checksum
     assert "is not an image that can be read" in refused(bytes(data))
 
 
@@ -295,13 +295,13 @@ def test_memory_that_runs_out_is_said_and_interrupts_pass(monkeypatch):
         read_image(io.BytesIO(saved(picture(), "JPEG")))
 
 
-# What is only the preview of a picture, and pages.
+# Previews and pages.
 
 SMALL, LARGE = picture(20, 30), picture(80, 120)
 
 
 def raw(*tags, sensor=32803):
-    """A TIFF file that begins with a small RGB picture, and keeps what a sensor saw in a directory below."""
+    """A TIFF file that begins with a small RGB picture, and keeps the sensor's data in a sub-directory."""
     below = page(LARGE, 8 + SMALL.size, 8, (262, 3, short(sensor)))
     place = 8 + SMALL.size + len(below)
     return (
@@ -398,7 +398,7 @@ def test_a_phones_picture_with_a_second_one_behind_it_is_no_animation():
 
 
 def scans(count):
-    """A progressive JPEG whose last scan comes again so many times."""
+    """A progressive JPEG whose last scan is repeated this many times."""
     data = saved(picture(), "JPEG", progressive=True)
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last * count + b"\xff\xd9"
@@ -411,7 +411,7 @@ def test_a_jpeg_of_many_scans_is_refused():
 
 
 def test_a_jpeg_that_says_several_sizes_is_refused():
-    """Pillow makes room for the last one, and libjpeg writes what another says."""
+    """Pillow allocates the last size, and libjpeg writes as many pixels as another states."""
     data = saved(picture(), "JPEG")
     place = data.index(b"\xff\xc0")
     size = data[place : place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")]
@@ -419,15 +419,15 @@ def test_a_jpeg_that_says_several_sizes_is_refused():
     for more in (small, size, b"\xff\xc2" + small[2:]):
         for where in (place, place + len(size)):
             assert refused(data[:where] + more + data[where:]) == (
-                "is truncated or damaged (it says 2 times how large it is)"
+                "is truncated or damaged (it states its size 2 times, not once)"
             )
-    for other in (0xDE, 0xDC, 0xDF, 0xC8):  # which the two understand differently, or one of them alone
+    for other in (0xDE, 0xDC, 0xDF, 0xC8):  # markers that the two read differently, or that only one of them knows
         hidden = bytes([0xFF, other]) + small[2:]
         check(data[: place + len(size)] + hidden + data[place + len(size) :], picture(), kind="JPEG")
 
 
 def test_a_large_jpeg_may_have_fewer_scans():
-    """The work is bounded: scans times pixels. Only the header says how large it is."""
+    """The work, scans times pixels, is bounded. Only the header states the size."""
     data = bytearray(scans(60))
     place = data.index(b"\xff\xc2") + 5
     data[place : place + 4] = struct.pack(">HH", 15_000, 15_000)
@@ -466,7 +466,7 @@ def test_rows_that_are_too_long_are_refused():
 
 
 def test_a_large_jpeg_2000_is_refused():
-    """It claims to be large, and would take gigabytes and most of a minute."""
+    """It claims to be large; reading it would take gigabytes and most of a minute."""
     data = bytearray(saved(picture(), "JPEG2000"))
     box, siz = data.index(b"ihdr") + 4, data.index(b"\xff\x51") + 6
     data[box : box + 8] = data[siz : siz + 8] = struct.pack(">II", 16_000, 15_000)
@@ -486,7 +486,7 @@ def test_a_photo_of_108_megapixels_is_read(tmp_path):
         read_image(tmp_path / "a.jpg", max_pixels=50_000_000)
 
 
-# What is never opened.
+# Files that are never opened.
 
 PROGRAMS = {
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n",
@@ -532,7 +532,7 @@ def test_formats_that_the_docs_do_not_name_are_not_opened(kind, tmp_path, monkey
     if kind not in Image.SAVE:
         pytest.skip(f"this Pillow does not write {kind}")
     mode = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P"}.get(kind, "RGB")
-    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # where SPIDER enters the suffix of what it saves
+    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # SPIDER enters the suffixes of saved files here
     file = io.BytesIO()
     Image.fromarray(picture()).convert(mode).resize((64, 64)).save(file, kind)
     (tmp_path / "a.png").write_bytes(file.getvalue())
@@ -600,7 +600,7 @@ SEEDS = {
 
 
 def mutated(data, rng):
-    """Some bytes changed, left out, put in or copied, and perhaps the end cut off."""
+    """The data with some bytes changed, removed, inserted or copied, and perhaps the end cut off."""
     data = bytearray(data)
     reach = min(len(data), int(rng.choice([40, 200, len(data)])))
     for _ in range(rng.integers(1, 8)):
@@ -619,7 +619,7 @@ def mutated(data, rng):
 
 @pytest.mark.parametrize("kind", SEEDS)
 def test_mutated_files_are_read_or_refused_in_one_line(kind, capfd):
-    """FKP_MUTATIONS=100000 tries so many a format."""
+    """FKP_MUTATIONS=100000 tries that many per format."""
     rng = np.random.default_rng(20)
     seeds = [saved(picture(), kind, **options) for options in SEEDS[kind]]
     read, refusals = 0, []
@@ -637,12 +637,12 @@ def test_mutated_files_are_read_or_refused_in_one_line(kind, capfd):
     assert len(refusals) > 20
     assert read > 0
     assert all(line.startswith("image: ") and "\n" not in line and len(line) < 300 for line in refusals)
-    assert capfd.readouterr().err == ""  # where libraries in C would complain
+    assert capfd.readouterr().err == ""  # C libraries would print here
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_exif_without_a_tag_is_no_damage(kind):
-    """As a program writes it that copies the EXIF of a picture which has none."""
+    """EXIF as written by a program that copies it from a picture without EXIF."""
     file = io.BytesIO()
     Image.fromarray(picture()).save(file, kind, exif=Image.Exif(), lossless=True, quality=100, subsampling=0)
     notes = []
@@ -666,6 +666,6 @@ def test_a_tiff_whose_unmarked_first_page_is_a_preview_is_refused():
 
 
 def test_a_tiff_of_separate_16_bit_colours_is_refused():
-    """Pillow takes its bytes for levels."""
+    """Pillow reads its bytes as levels."""
     tags = [(258, 3, short(16, 16, 16)), (284, 3, short(2)), (273, 4, long(8, 8, 8)), (279, 4, long(100, 100, 100))]
     assert "in more than 8 bits, which is not read" in refused(tiff((picture(), *tags)))

@@ -1,4 +1,4 @@
-"""Videos read and written, by PyAV and by OpenCV: what comes out, and what is said of bad ones."""
+"""Reading and writing videos by PyAV and by OpenCV: the frames, and the errors of bad files."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def _silent(capfd):
 
 
 def read(path, library):
-    """The frames of a video that is whole, and its reader."""
+    """The frames of a whole video, and its reader."""
     with open_video(path, library) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -65,7 +65,7 @@ def test_every_frame_with_its_index_time_and_colours(library, tmp_path):
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_phone_held_upright(library, degrees, tmp_path):
     path = write_video(tmp_path / "a.mp4", pictures())
-    # Turned clockwise as seen, with y pointing down.
+    # Turned clockwise as seen; y points down.
     matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
     frames, reader = read(shown_by(path, matrix), library)
     expected = [np.rot90(picture, -degrees // 90) for picture in pictures()]
@@ -180,19 +180,19 @@ def test_a_nonsensical_frame_rate_is_replaced_and_said(library, tmp_path):
     frames, reader = read(write_avi(tmp_path / "a.avi", pictures(), rate=(1_000_000, 1)), library)
     assert reader.frame_rate == FRAME_RATE
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
-    assert reader.notes == [f"{tmp_path / 'a.avi'}: claims 1e+06 frames a second, which is taken as 25"]
+    assert reader.notes == [f"{tmp_path / 'a.avi'}: claims 1e+06 frames per second, which is taken as 25"]
 
 
 @both
 def test_a_frame_rate_of_zero(library, tmp_path):
-    """FFmpeg itself makes 25 of it in this container."""
+    """FFmpeg itself replaces it by 25 in this container."""
     frames, reader = read(write_avi(tmp_path / "a.avi", pictures(), rate=(0, 1)), library)
     assert reader.frame_rate == 25
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / 25, atol=1e-6)
 
 
 class NoTimes:
-    """A decoder of a file that says nothing of rate and times."""
+    """A decoder of a file that states neither rate nor times."""
 
     claims = Claims(0.0, None, False)
     problems: ClassVar[list[str]] = []
@@ -209,7 +209,7 @@ class NoTimes:
 def test_frames_without_times_come_evenly():
     reader = VideoReader(Path("a.xyz"), NoTimes())
     assert [frame.time for frame in reader] == [0, 1 / 25, 2 / 25]
-    assert reader.notes == ["a.xyz: claims 0 frames a second, which is taken as 25"]
+    assert reader.notes == ["a.xyz: claims 0 frames per second, which is taken as 25"]
     assert reader.frame_count is None
 
 
@@ -261,7 +261,7 @@ def test_frames_of_another_size_are_fitted(library, tmp_path):
     assert {frame.image.shape for frame in given} == {(HEIGHT, WIDTH, 3)}
     assert len(given) == 14
     same_colours(given[11].image, frames[11])
-    if library == "opencv":  # which has fitted them itself, by pulling them out of shape
+    if library == "opencv":  # OpenCV has fitted them itself, and distorted them
         same_colours(given[5].image, frames[5], within=25)
         return
     (note,) = reader.notes

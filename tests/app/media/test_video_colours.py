@@ -1,4 +1,4 @@
-"""Colours of videos: HDR and wide gamuts leave as BT.709 that looks the same; SDR leaves as it came."""
+"""Colours of videos: HDR and wide gamuts become BT.709 that looks the same; SDR stays the same."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ GREYS = [(0, 0, 0), (40, 40, 40), (80, 80, 80), (118, 118, 118), (160, 160, 160)
 SKIN = [(224, 172, 140), (198, 134, 100), (141, 85, 60), (90, 56, 40), (210, 160, 150), (60, 40, 32)]
 BRIGHT = [(190, 60, 60), (70, 160, 70), (60, 80, 190), (200, 190, 70), (70, 180, 190), (180, 80, 180)]
 CHART = np.array([GREYS, SKIN, BRIGHT], float)
-"""Colours as a screen for BT.709 shows them; all dimmer than the knee."""
-# As published, and not by our own functions: by ITU-R BT.2087, and by CSS Color 4.
+"""Colours coded for a BT.709 screen; all dimmer than the knee."""
+# Published matrices, not from our own functions: ITU-R BT.2087 and CSS Color 4.
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 TO_P3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
 
@@ -36,7 +36,7 @@ def squares(image, side=24):
 
 
 def light(colours):
-    """cd/m2 in HDR of colours of 255 levels, where 255 is white paper at 203."""
+    """cd/m2 in HDR of colours 0 .. 255; 255 is white paper at 203."""
     return 203 * (colours / 255) ** 2.4
 
 
@@ -59,7 +59,7 @@ ENCODED = {HLG: hlg, PQ: pq}
 
 
 def read(path, library="av"):
-    """The middle colours of a video's last frame, and its notes."""
+    """The colours in the middle of each square of a video's last frame, and its notes."""
     with open_video(path, library) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -67,7 +67,7 @@ def read(path, library="av"):
 
 
 def chroma(colours):
-    """CIELAB's C* of colours of 255 levels on a screen for BT.709."""
+    """CIELAB's C* of colours 0 .. 255 on a BT.709 screen."""
     linear = (colours / 255) ** 2.4
     xyz = linear @ np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]).T
     x, y, z = np.moveaxis(np.cbrt(xyz / [0.9505, 1.0, 1.089]), -1, 0)
@@ -77,7 +77,7 @@ def chroma(colours):
 @pytest.mark.parametrize("transfer", [HLG, PQ])
 @pytest.mark.parametrize(("codec", "pix_fmt", "within"), [("libx265", "yuv420p10le", 7), ("ffv1", "yuv444p16le", 4)])
 def test_hdr_looks_as_its_sdr_original(transfer, codec, pix_fmt, within, tmp_path):
-    """10 bits of PQ, halved colours, are coarse in a deep cyan; of 16 bits nothing but the table is seen."""
+    """10-bit PQ with subsampled colours is coarse in a deep cyan; 16 bits show the error of the table alone."""
     signal = ENCODED[transfer](light(chart()) @ TO_BT2020.T)
     path = write_coloured(tmp_path / "a.mkv", [signal] * 2, 9, (9, transfer, BT2020), pix_fmt, codec)
     colours, notes = read(path)
@@ -198,7 +198,7 @@ def test_opencv_says_where_colours_may_be_hdr(tmp_path):
 
 
 def test_hdr_through_the_command(tmp_path, fkp):
-    """A small HLG clip leaves as BT.709 of the same colours, and one line says so."""
+    """A small HLG clip becomes BT.709 of the same colours, and one line says so."""
     signal = hlg(light(chart()) @ TO_BT2020.T)
     path = write_coloured(tmp_path / "a.mkv", [signal] * 3, 9, (9, HLG, BT2020), codec="libx265")
     ended = fkp("filter", path, "--out", tmp_path / "out")
@@ -212,9 +212,9 @@ def test_hdr_through_the_command(tmp_path, fkp):
 
 
 def test_the_curve_is_smooth_and_ends_at_white():
-    values = tone.pressed(np.linspace(0, 5, 5001), 5.0)
+    values = tone.compressed(np.linspace(0, 5, 5001), 5.0)
     assert values[-1] == pytest.approx(1)
     steps = np.diff(values)
     assert (steps > 0).all()
-    assert np.abs(np.diff(steps)).max() < 1e-5  # no bend
+    assert np.abs(np.diff(steps)).max() < 1e-5  # no kink
     np.testing.assert_allclose(values[:700], np.linspace(0, 5, 5001)[:700], rtol=1e-12)

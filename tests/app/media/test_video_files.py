@@ -1,4 +1,4 @@
-"""Video files of many kinds, by any name; those that lead elsewhere or never end; what is left out; what breaks."""
+"""Video files of many formats, by any name; files that name others or never end; what is left out; what fails."""
 
 import os
 import threading
@@ -58,20 +58,20 @@ def test_kinds_of_files(suffix, library, tmp_path):
     frames, notes = read_whole(path, library)
     assert len(frames) == COUNT
     assert (np.diff([frame.time for frame in frames]) > 0).all()
-    if suffix not in {".m2v", ".rm"}:  # which count otherwise
+    if suffix not in {".m2v", ".rm"}:  # these count differently
         np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / 25, atol=2e-3)
     for frame, expected in zip(frames, pictures(), strict=True):
         np.testing.assert_allclose(quarters(frame.image), quarters(expected), atol=12)
-    expected = ["holds no times; its frames are taken as 25 a second"]
+    expected = ["holds no times; its frames are taken as 25 per second"]
     assert notes == (expected if suffix in UNTIMED and library == "av" else [])
     assert suffix in VIDEO_SUFFIXES
 
 
-# What leads elsewhere.
+# Files that name others.
 
 
 class Listener(BaseHTTPRequestHandler):
-    """Remembers who asks."""
+    """A server that records its requests."""
 
     asked: ClassVar[list[str]] = []
 
@@ -85,7 +85,7 @@ class Listener(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address():
-    """Of a server on this machine; nobody may have asked it at the end."""
+    """The address of a server on this machine, which must have got no request at the end."""
     Listener.asked.clear()
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -202,11 +202,11 @@ def test_what_a_written_video_lacks_is_said_once(tmp_path, fkp):
     assert fkp("detect", source).err == ""
 
 
-# What nobody foresaw.
+# Unforeseen errors.
 
 
 class Failing:
-    """A decoder that breaks at its third frame in a way of its own."""
+    """A decoder that raises the given error at its third frame."""
 
     def __init__(self, claims, error):
         self.claims, self.error = claims, error
@@ -235,7 +235,7 @@ def test_whatever_breaks_in_the_middle_is_one_line(error):
 
 
 def test_whatever_breaks_at_the_begin_is_one_line(tmp_path, monkeypatch):
-    from fkp_app.media.video import av as ours
+    from fkp_app.media.video import av_decoder as ours
 
     def broken(*_):
         raise RuntimeError("an odd\nerror")

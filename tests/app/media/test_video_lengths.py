@@ -1,4 +1,4 @@
-"""Whether a video is whole: judged by its pictures, so that longer sound or subtitles are no damage, and damage is."""
+"""Whether a video is whole: judged by its pictures, so that longer sound or subtitles do not count as damage."""
 
 import numpy as np
 import pytest
@@ -24,18 +24,18 @@ KINDS = {
     ".mpg": ("mpeg2video", "mp2"),
 }
 STATED = [".mkv", ".webm", ".avi", ".flv", ".asf"]
-"""What can be read where it is cut off, and states how long it is."""
+"""Formats that can be read when cut off, and that state their length."""
 
 
 def write(path, lasts=(), count=50, begins=0.0):
-    """Two seconds of pictures, and sounds that last as long as is said."""
+    """Two seconds of pictures, and sounds of the given lengths."""
     codec, sound = KINDS[path.suffix]
     times = [begins + index / 25 for index in range(count)] if begins else None
     return write_kind(path, codec, count=count, times=times, sound=sound, lasts=lasts)
 
 
 def cut(path, share):
-    """The same file without its end."""
+    """A copy of the file without its end."""
     data = path.read_bytes()
     shorter = path.with_name(f"cut-{path.name}")
     shorter.write_bytes(data[: int(len(data) * share)])
@@ -43,7 +43,7 @@ def cut(path, share):
 
 
 def read(path, library="av"):
-    """How many frames a video has, and its reader."""
+    """The number of frames in a video, and its reader."""
     with open_video(path, library) as reader:
         return len(list(reader)), reader
 
@@ -89,7 +89,7 @@ def test_subtitles_that_end_later_are_no_damage(tagged, chapters, library, tmp_p
 @pytest.mark.parametrize("lasts", [(), (2.0,), (7.0,), (2.0, 9.0)], ids=["silent", "as long", "longer", "two"])
 @pytest.mark.parametrize("suffix", STATED)
 def test_what_is_cut_off_is_said(suffix, lasts, library, tmp_path):
-    """Also where sound goes on, and the pictures' last frames alone are missing."""
+    """Also if sound goes on, and only the last frames are missing."""
     if len(lasts) > 1 and suffix in {".flv", ".asf"}:
         pytest.skip("one sound is all it holds, or the end of the second says it all")
     if library == "opencv" and suffix == ".flv":
@@ -122,7 +122,7 @@ def test_a_file_without_its_index_says_how_much_is_missing(suffix, library, tmp_
 
 def test_the_last_bytes_of_sound_are_missed_too(tmp_path):
     """All pictures are there."""
-    path = write_video(tmp_path / "a.mp4", pictures(50), sound="aac")  # whose index comes first
+    path = write_video(tmp_path / "a.mp4", pictures(50), sound="aac")  # its index comes first
     path.write_bytes(path.read_bytes()[:-30])
     _, reader = read(path)
     assert reader.truncated
@@ -160,11 +160,11 @@ def test_bytes_that_are_missing(tmp_path):
 
     assert said(b"RIFF\x10\0\0\0AVI ") == "holds 12 of the 24 bytes that it claims"
     assert said(b"RIFF\x04\0\0\0AVI ") is None
-    assert said(b"RIFF\0\0\0\0AVI ") is None  # begun, and never ended
+    assert said(b"RIFF\0\0\0\0AVI ") is None  # begun but never finished
     assert said(b"RIFF\xff\xff\xff\xffAVI ") is None
     assert said(b"\0\0\0\x08free\0\0\0\x20mdat1234") == "holds 20 of the 40 bytes that it claims"
     assert said(b"\0\0\0\x01mdat\0\0\0\0\0\0\1\0") == "holds 16 of the 256 bytes that it claims"
-    assert said(b"\0\0\0\0mdat1234") is None  # to the end of the file
+    assert said(b"\0\0\0\0mdat1234") is None  # extends to the end of the file
     assert said(b"\0\0\0\x08free") is None
     assert said(b"\x1aE\xdf\xa3\x81x\x18S\x80g\x8512") == "holds 13 of the 16 bytes that it claims"
     assert said(b"\x1aE\xdf\xa3\x81x\x18S\x80g\x40\x02ab") is None
@@ -199,7 +199,7 @@ def test_longer_sound_is_kept_and_the_pictures_stay(tmp_path):
 
 def test_a_trimmed_video_is_not_truncated(tmp_path):
     path = write_video(tmp_path / "a.mp4", pictures(50))
-    clock = 12800  # what FFmpeg makes of 25 frames a second
+    clock = 12800  # FFmpeg's choice for 25 frames per second
     with open_video(begun_later(path, 20 * clock // 25, 1200), "av") as reader:
         frames = list(reader)
     assert len(frames) == 30
@@ -210,7 +210,7 @@ def test_a_trimmed_video_is_not_truncated(tmp_path):
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".mpg", "mpeg2video")])
 def test_frames_that_a_decoder_patches_up_are_said(suffix, codec, tmp_path):
-    """FFmpeg fills in what is damaged within a frame from those around it, and raises nothing."""
+    """FFmpeg fills in damaged parts of a frame from the frames around it, and raises nothing."""
     path = tmp_path / f"a{suffix}"
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
     write_video(path, [noise] * 20, codec=codec)
@@ -225,7 +225,7 @@ def test_frames_that_a_decoder_patches_up_are_said(suffix, codec, tmp_path):
 
 
 def test_parts_that_were_joined_give_all_frames_and_a_true_word(tmp_path):
-    """A transport stream behind another: its packets' numbers do not go on, as where some are missing."""
+    """A transport stream after another: its packets' numbers do not continue, as if some were missing."""
     path = write(tmp_path / "a.ts", (2.0,))
     path.write_bytes(path.read_bytes() * 2)
     count, reader = read(path)

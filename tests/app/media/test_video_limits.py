@@ -1,4 +1,4 @@
-"""Videos that claim nonsense: limits hold before memory or time is taken; and damaged ones."""
+"""Videos that claim nonsense, for which limits hold before they take memory or time; and damaged ones."""
 
 import math
 import resource
@@ -43,7 +43,7 @@ on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it
 
 
 def peak_of(path, library):
-    """How many MB a process that reads a video needs beyond those of one that reads a small one."""
+    """Megabytes that a process needs to read a video, beyond those for a small video."""
     program = f"""
 import re, sys
 from fkp_app.media.video.reader import open_video
@@ -64,7 +64,7 @@ for path in sys.argv[1:]:
 
 
 def with_pixels(path, width, height):
-    """An MP4 whose pixels are so many times as wide as high."""
+    """An MP4 whose pixels have this ratio of width to height."""
     write_video(path, pictures(3), aspect=Fraction(3, 2))
     data = bytearray(path.read_bytes())
     place = data.index(b"pasp") + 4
@@ -98,7 +98,7 @@ def test_pixels_of_a_possible_shape_are_believed(width, height, library, tmp_pat
 def test_shapes_that_are_believed():
     assert is_shape(1.0, MAX_SIDE, MAX_SIDE)
     assert is_shape(10.0, 800, 8)
-    assert not is_shape(1.1, MAX_SIDE, 100)  # a larger picture than what is read
+    assert not is_shape(1.1, MAX_SIDE, 100)  # larger than any picture that is read
     assert not is_shape(0.01, 800, 600)
     assert not is_shape(math.inf, 8, 8)
     assert not is_shape(math.nan, 8, 8)
@@ -127,7 +127,7 @@ def test_fitting_minds_the_shape_of_pixels():
 @both
 @pytest.mark.parametrize("side", [65500, 10000])
 def test_a_picture_that_claims_far_more_than_it_holds(side, library, tmp_path):
-    """Motion JPEG whose pictures say that they have so many pixels a side: 13 GB each, or 300 MB, which can be had."""
+    """Motion JPEG whose pictures claim this many pixels per side: 13 GB each, or 300 MB, which can be allocated."""
     path = write_avi(tmp_path / "a.avi", pictures(3))
     data = bytearray(path.read_bytes())
     at = data.find(b"\xff\xc0\x00\x11\x08")
@@ -137,7 +137,7 @@ def test_a_picture_that_claims_far_more_than_it_holds(side, library, tmp_path):
     path.write_bytes(data)
     with pytest.raises(VideoError):
         open_video(path, library)
-    if library == "av" or side > 2 * MAX_SIDE:  # OpenCV can be told no limit of its own
+    if library == "av" or side > 2 * MAX_SIDE:  # OpenCV has no such option
         assert peak_of(path, library) < 100
 
 
@@ -147,7 +147,7 @@ def test_times_that_jump_by_months_are_counted_on(library, tmp_path):
     path = write_kind(tmp_path / "a.mkv", "ffv1", count=6, times=jumped)
     frames, notes = read_whole(path, library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(6) / 25, atol=0.003)
-    assert notes == ["has times that jump, 1 in all; from there on its frames are counted"]
+    assert notes == ["has times that jump, 1 in all; after each, frames follow the last time"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
@@ -170,7 +170,7 @@ def test_an_hour_of_a_still_picture_is_kept(library, tmp_path):
 
 
 def times_of(*given, rate=25.0):
-    """What a clock makes of times, and how often they jumped."""
+    """The times that a clock returns, and how often the given ones jumped."""
     clock = Clock(rate)
     return [clock(at) for at in given], clock.jumps
 
@@ -184,12 +184,12 @@ def test_the_clock_believes_what_makes_sense():
 def test_the_clock_counts_where_times_are_missing_or_nonsense():
     for nothing in (None, math.nan, math.inf, -math.inf):
         assert times_of(0.0, nothing, nothing) == ([0.0, 0.04, 0.08], 0)
-    assert times_of(0.0, 0.0, 0.0)[0] == [0.0, 0.04, 0.08]  # times twice
+    assert times_of(0.0, 0.0, 0.0)[0] == [0.0, 0.04, 0.08]  # repeated times
     assert times_of(1.0, 0.5)[0] == [1.0, 1.04]
 
 
 def test_the_clock_goes_on_after_a_jump():
-    back = times_of(100.0, 100.5, 0.0, 0.5, 1.5)  # a recording that was begun anew
+    back = times_of(100.0, 100.5, 0.0, 0.5, 1.5)  # a recording that began anew
     assert (back[0], back[1]) == (pytest.approx([100.0, 100.5, 100.54, 101.04, 102.04]), 1)
     ahead = times_of(0.0, 1e8, 1e8 + 0.1, 1e8 + 2)
     assert (ahead[0], ahead[1]) == (pytest.approx([0.0, 0.04, 0.14, 2.04], abs=1e-6), 1)
@@ -226,7 +226,7 @@ def test_numbers_of_a_constant_rate():
 def test_numbers_bound_the_gaps_and_say_so():
     number = Numbering(10.0)
     assert [number(at) for at in (0.0, 1e6, 1e6 + 0.1, 1e6 + 0.3)] == [0, 1, 2, 4]
-    assert number.notes() == ["leaves out 1000000 s in which a picture stands still, of its gaps"]
+    assert number.notes() == ["leaves out 1000000 s of gaps, in which a picture stands still"]
     many = Numbering(10.0)
     last = max(many(1000.0 * index) for index in range(100))
     assert last <= MOST_NUMBERS + 100
@@ -255,13 +255,13 @@ def test_a_time_beyond_all_videos_is_a_mistake(time, tmp_path):
 def test_frame_rates_beyond_reason(rate, claimed, library, tmp_path):
     frames, notes = read_whole(write_avi(tmp_path / "a.avi", pictures(), rate=rate), library)
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
-    assert notes == [f"claims {claimed} frames a second, which is taken as 25"]
+    assert notes == [f"claims {claimed} frames per second, which is taken as 25"]
 
 
 @pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (1, 0.5, 0, 1), (0.5, 0.866, -0.866, 0.5)])
 def test_a_turn_by_an_odd_angle_is_said_once(matrix, tmp_path):
     frames, notes = read_whole(shown_by(write_video(tmp_path / "a.mp4", pictures()), matrix))
-    assert notes == ["is to be shown turned by no quarter turn, or skewed; it is turned to the nearest"]
+    assert notes == ["is to be shown turned by no multiple of 90 degrees, or skewed; it is turned by the nearest one"]
     assert len(frames) == COUNT
 
 
@@ -279,7 +279,7 @@ def small_videos(tmp_path_factory):
 @both
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_videos_give_frames_or_a_line(seed, library, small_videos, tmp_path):
-    """Seventeen kinds, each damaged a few times; `python -m tests.fuzz_videos` tries thousands."""
+    """Seventeen formats, each damaged a few times; `python -m tests.fuzz_videos` tries thousands."""
     limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 + 1500
     for number, source in enumerate(small_videos):
         path = tmp_path / source.name

@@ -1,4 +1,4 @@
-"""The sound of written videos: copied or coded anew, in step with the pictures, and what is damaged counted."""
+"""The sound of written videos: copied or coded anew, in step with the pictures; damaged packets are counted."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def _silent(capfd):
 
 
 def write(path, frames, library=None, rate=20, times=None, sound_from=None):
-    """Frames written to a file; the notes."""
+    """Write frames to a file; the notes."""
     height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, rate, sound_from, library) as writer:
         for index, frame in enumerate(frames):
@@ -38,7 +38,7 @@ def sound_begins(path):
 
 
 def read(path):
-    """The frames of a whole video, and its reader, by whichever library there is."""
+    """The frames of a whole video, and its reader, by the library that is installed."""
     with open_video(path) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -108,7 +108,7 @@ def test_a_source_whose_sound_cannot_be_read_costs_only_the_sound(tmp_path):
 @needs_av
 @pytest.mark.parametrize(("suffix", "most"), [(".mp4", 12), (".mkv", 12), (".webm", 24)])
 def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_path):
-    """AAC in a transport stream, whose packets begin with FF F1: three without it in the middle of two seconds."""
+    """AAC in a transport stream: three packets in the middle of two seconds lose the FF F1 that they begin with."""
     source = write_kind(tmp_path / "source.ts", "libx264", count=50, lasts=(2.0,))
     data = bytearray(source.read_bytes())
     at = len(data) // 2
@@ -127,7 +127,7 @@ def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_pat
 @needs_av
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
-    """Two of twenty pieces of sound say that they are heard 1e7 seconds later, more than an MP4 can say."""
+    """Two of twenty pieces of sound claim to begin 1e7 seconds later, which an MP4 cannot hold."""
     import av
 
     source = tmp_path / "source.mkv"
@@ -157,7 +157,7 @@ def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("count", [25, 75])
 def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_path):
-    """Two transport streams one behind the other, whose times begin anew, as recorders' parts are joined."""
+    """Two transport streams, one after the other, whose times begin anew, as when a recorder's parts are joined."""
     part = write_kind(tmp_path / "part.ts", "libx264", count=count, lasts=(count / 25,)).read_bytes()
     source = tmp_path / "joined.ts"
     source.write_bytes(part + part)
@@ -177,7 +177,7 @@ def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_p
 @needs_av
 @pytest.mark.parametrize("moved", [range(20, 21), range(20, 40)])
 def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
-    from fkp_app.media.video.sound import _Joins
+    from fkp_app.media.video.av_sound import _Joins
 
     joins, shifts = _Joins(), []
     for index in range(40):
@@ -191,7 +191,7 @@ def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
 @pytest.mark.parametrize(("name", "layout"), [("a.mkv", "stereo"), ("a.mkv", "mono"), ("a.avi", "stereo")])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_sound_that_does_not_say_which_channel_is_which(codec, name, layout, suffix, tmp_path):
-    """As Matroska and AVI have it of PCM: MP4 must say it, and its file would be refused at its very end."""
+    """PCM in Matroska and AVI states no layout. An MP4 must state it, else the file is refused when it ends."""
     import av
 
     source = tmp_path / name

@@ -1,4 +1,4 @@
-"""Videos written by PyAV and by OpenCV: that they hold what went in, and are whole or not there."""
+"""Videos written by PyAV and by OpenCV: they hold what was written, and are whole or do not exist."""
 
 import resource
 import subprocess
@@ -30,7 +30,7 @@ def _silent(capfd):
 
 
 def write(path, frames, library=None, rate=20, times=None, sound_from=None):
-    """Frames written to a file; the notes."""
+    """Write frames to a file; the notes."""
     height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, rate, sound_from, library) as writer:
         for index, frame in enumerate(frames):
@@ -39,12 +39,12 @@ def write(path, frames, library=None, rate=20, times=None, sound_from=None):
 
 
 def names(folder):
-    """Of all files in a folder."""
+    """The names of all files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def read(path):
-    """The frames of a whole video, and its reader, by whichever library there is."""
+    """The frames of a whole video, and its reader, by the library that is installed."""
     with open_video(path) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -68,7 +68,7 @@ def test_what_was_written_is_read(library, suffix, tmp_path):
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720)])
 @both
 def test_colours_are_those_that_players_show(width, height, library, tmp_path):
-    """Videos of many rows code colours otherwise than small ones; both libraries must see the same in them."""
+    """High videos code colours differently from low ones; both libraries must read the same colours."""
     write(tmp_path / "a.mp4", pictures(2, width, height), "av")
     with open_video(tmp_path / "a.mp4", library) as reader:
         np.testing.assert_allclose(quarters(next(iter(reader)).image), quarters(pictures(1)[0]), atol=4)
@@ -83,7 +83,7 @@ def test_pyav_keeps_odd_sizes(suffix, width, height, tmp_path):
     notes = write(tmp_path / f"a{suffix}", pictures(3, width, height), "av")
     frames, reader = read(tmp_path / f"a{suffix}")
     assert (reader.width, reader.height, len(frames)) == (width, height, 3)
-    assert bool(notes) == (suffix in {".mp4", ".mov", ".mkv"})  # whose H.264 not every player knows
+    assert bool(notes) == (suffix in {".mp4", ".mov", ".mkv"})  # not every player can decode their H.264
     if width > 1:
         np.testing.assert_allclose(quarters(frames[2].image), quarters(pictures(3, width, height)[2]), atol=14)
 
@@ -104,7 +104,7 @@ def test_frame_rates_are_kept(rate, tmp_path):
     frames, _ = read(tmp_path / "a.mp4")
     assert frames[-1].time == pytest.approx((COUNT - 1) / rate, rel=1e-3)
     with av.open(str(tmp_path / "a.mp4")) as file:
-        assert file.streams.video[0].average_rate == Fraction(rate).limit_denominator(1001)  # to the last digit
+        assert file.streams.video[0].average_rate == Fraction(rate).limit_denominator(1001)  # exactly
 
 
 @needs_av
@@ -127,8 +127,8 @@ def test_times_that_come_unevenly_are_kept(suffix, tmp_path):
 
 @both
 def test_a_constant_rate_comes_as_near_as_it_can(library, tmp_path):
-    """AVI, and whatever OpenCV writes: a frame stands until the next one, and one too many is left out, and said."""
-    times = [0.0, 0.02, 0.1, 0.3, 0.35]  # at 20 frames a second, numbers 0, 0, 2, 6 and 7
+    """AVI, and files of OpenCV: a frame is repeated until the next; a surplus one is left out, and a note says so."""
+    times = [0.0, 0.02, 0.1, 0.3, 0.35]  # at 20 frames per second: numbers 0, 0, 2, 6 and 7
     notes = write(tmp_path / "a.avi", pictures(5), library, times=times)
     frames, _ = read(tmp_path / "a.avi")
     for number, index in ((0, 0), (2, 2), (6, 3), (7, 4)):
@@ -148,7 +148,7 @@ def test_nothing_is_left_of_a_run_that_failed(library, error, tmp_path):
         with VideoWriter(path, WIDTH, HEIGHT, 25, library=library) as writer:
             for frame in pictures():
                 writer.write(frame)
-            assert len(names(tmp_path)) == 2  # under another name, so far
+            assert len(names(tmp_path)) == 2  # still under a hidden name
             raise error
 
     with pytest.raises(error):
@@ -159,7 +159,7 @@ def test_nothing_is_left_of_a_run_that_failed(library, error, tmp_path):
 
 @both
 def test_a_full_disk(library, tmp_path):
-    """Files that may grow to 4 kB, as if there were no more room."""
+    """Limits files to 4 kB, as if the disk were full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 160, 3), np.uint8)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
@@ -222,7 +222,7 @@ def test_without_pyav_opencv_writes(tmp_path, monkeypatch):
 
 @both
 def test_ctrl_c_in_a_process_of_its_own(library, tmp_path):
-    """SIGINT while frames are written, as from the keyboard."""
+    """SIGINT while frames are being written, as from the keyboard."""
     program = f"""
 import sys, numpy as np
 from fkp_app.media.video.writer import VideoWriter

@@ -1,4 +1,4 @@
-"""The live window: what is shown and which key comes back, by a fake OpenCV; and for real where there is a display."""
+"""The live window: what it shows and which key it returns, with a fake OpenCV; and a real one if there is a display."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from fkp_app.media.video.window import Window, check_window, fitted, with_text
 
 
 class FakeCv2:
-    """OpenCV's window functions, which note what is shown and give keys; all else is OpenCV's own."""
+    """Replaces OpenCV's window functions: records what is shown and returns keys; all else is OpenCV's own."""
 
     def __init__(self, keys=(), open_for=10**9):
         self.keys, self.open_for = iter(keys), open_for
@@ -51,7 +51,7 @@ class FakeCv2:
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Makes a Window of a fake OpenCV with these keys."""
+    """Makes a Window with a fake OpenCV that returns these keys."""
 
     def make(**behaviour):
         drawn = FakeCv2(**behaviour)
@@ -70,11 +70,11 @@ def test_the_picture_is_shown_in_its_colours_with_the_text_below(fake):
     (picture,) = drawn.shown
     assert picture.shape == image.shape
     assert drawn.size == (640, 480)
-    assert np.all(picture[: 480 - window.BAR] == (50, 100, 200))  # blue, green, red
-    below = picture[480 - window.BAR :]
+    assert np.all(picture[: 480 - window.STRIP_HEIGHT] == (50, 100, 200))  # blue, green, red
+    below = picture[480 - window.STRIP_HEIGHT :]
     assert np.all(below[:, 300:].max(axis=2) <= 60)
     assert (below[:, :80].min(axis=2) > 200).sum() > 50  # letters
-    assert np.all(image == (200, 100, 50))  # the caller's own stays as it was
+    assert np.all(image == (200, 100, 50))  # the caller's image is not changed
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_closed_window_quits(fake):
     with shown:
         assert shown.show(np.zeros((48, 64, 3), np.uint8), "") is None
         assert shown.show(np.zeros((48, 64, 3), np.uint8), "", wait=30.0) == "q"
-    assert not drawn.destroyed  # OpenCV raises where there is none
+    assert not drawn.destroyed  # OpenCV raises if there is no window
 
 
 def test_leaving_closes_it(fake):
@@ -140,7 +140,7 @@ def test_sizes_that_a_window_shows_well(size, shown):
 def test_the_text_fits_into_a_narrow_picture():
     image = np.full((300, 200, 3), 255, np.uint8)
     marked = with_text(image, "q quit   n next look   r record   space pause")
-    letters = (marked.min(axis=2) > 200)[-window.BAR :]
+    letters = (marked.min(axis=2) > 200)[-window.STRIP_HEIGHT :]
     columns = np.flatnonzero(letters.any(axis=0))
     assert columns.min() >= 4
     assert 150 < columns.max() < 196

@@ -1,4 +1,4 @@
-"""Videos read and written by OpenCV, which is always there: no sound, and no sure word on damage."""
+"""Reads and writes videos by OpenCV, which is always installed: without sound, and without a sure sign of damage."""
 
 import math
 import os
@@ -7,20 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from fkp_app.media.video.codecs import Claims, EncodingError, VideoError, check_size
+from fkp_app.media.video.codecs import END_MARGIN, Claims, EncodingError, VideoError, check_size
 from fkp_app.media.video.formats import OPTIONS
 from fkp_app.media.video.numbering import Numbering
 from fkp_app.media.video.whole import is_riff, short_of
 from numpynet.typing import AnyArray
 
-MARGIN = 0.3
-"""A video may end so many seconds before its claimed end: counts of frames are often rounded."""
 WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
 OPTIONS_NAME = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+"""The environment variable with FFmpeg's options."""
 
 
 class OpenCvDecoder:
-    """VideoError as in `video.open_video`."""
+    """Decodes a file by OpenCV; see `codecs.Decoder`. VideoError as in `reader.open_video`."""
 
     def __init__(self, path: Path) -> None:
         cv2 = silent_cv2()
@@ -46,7 +45,7 @@ class OpenCvDecoder:
         except VideoError:
             self.close()
             raise
-        # FFmpeg's name of how pixels are stored, in four bytes: where they have more than 8 bits the last one says so.
+        # FFmpeg's four-byte code of the pixel format: the last byte is the number of bits if that is above 8.
         bits = int(get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) >> 24
         if 8 < bits <= 16:
             self.notes.append(f"has colours of {bits} bits; if they are HDR they come out pale, {WITH_AV}")
@@ -60,7 +59,7 @@ class OpenCvDecoder:
         )
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
-        """Each picture, which OpenCV has turned upright, and its time in seconds."""
+        """Each picture, which OpenCV turns upright, and its time in seconds."""
         cv2, count, end = silent_cv2(), 0, 0.0
         while True:
             try:
@@ -70,14 +69,14 @@ class OpenCvDecoder:
                 picture = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             except cv2.error:
                 break
-            # By the file's clock, and in frames: many counts are of the frames that fit between time 0 and the end.
+            # The end in frames, by the file's clock: many files state how many frames fit between time 0 and the end.
             count, end = count + 1, max(count + 1, self._capture.get(cv2.CAP_PROP_PTS) + 1)
             at = self._capture.get(self._time) / 1000
-            yield (at if at > 0 or count == 1 else None), picture  # 0 is also what OpenCV says where it knows nothing
+            yield (at if at > 0 or count == 1 else None), picture  # OpenCV also gives 0 if it knows no time
         claimed = (self.claims.frame_count or 0) if self._is_riff else 0
         if self._short:
             self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
-        elif end < claimed - MARGIN * self.claims.frame_rate:
+        elif end < claimed - END_MARGIN * self.claims.frame_rate:
             self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
 
     def close(self) -> None:
@@ -86,8 +85,8 @@ class OpenCvDecoder:
 
 
 def silent_cv2() -> ModuleType:
-    """OpenCV, told not to print its own warnings, nor those of the FFmpeg in it."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # which it reads when it first opens a video
+    """The module cv2, with its own and its FFmpeg's warnings turned off."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # OpenCV reads this when it first opens a video
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -95,7 +94,7 @@ def silent_cv2() -> ModuleType:
 
 
 def name_of(path: Path) -> str | None:
-    """A file's whole name for OpenCV; None where it is not UTF-8, at which OpenCV crashes."""
+    """A file's absolute name for OpenCV; None if it is not UTF-8, on which OpenCV crashes."""
     name = str(path.absolute())
     try:
         name.encode()
@@ -106,7 +105,7 @@ def name_of(path: Path) -> str | None:
 
 @contextmanager
 def _options() -> Iterator[None]:
-    """OpenCV tells its FFmpeg, meanwhile, which files it may open; that is had by the environment alone."""
+    """Restrict the files that OpenCV's FFmpeg may open, within `with`. Only the environment can pass these options."""
     before = os.environ.get(OPTIONS_NAME)
     os.environ[OPTIONS_NAME] = "|".join(f"{name};{value}" for name, value in OPTIONS.items())
     try:
@@ -119,13 +118,13 @@ def _options() -> Iterator[None]:
 
 
 def ffmpeg_or_any(cv2: ModuleType) -> int:
-    """FFmpeg where this OpenCV has it: other ways to read take a file name for a pattern, or keep no times."""
+    """FFmpeg if this OpenCV has it, as other backends read a file name as a pattern, or keep no times; else any."""
     there = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
     return int(cv2.CAP_FFMPEG if there else cv2.CAP_ANY)
 
 
 class OpenCvEncoder:
-    """Writes MPEG-4 to `path`, at a constant frame rate, without sound. EncodingError where that cannot be done."""
+    """Writes MPEG-4 to `path`, at a constant frame rate, without sound. EncodingError if that cannot be written."""
 
     def __init__(self, path: Path, width: int, height: int, frame_rate: float) -> None:
         cv2 = silent_cv2()
@@ -145,7 +144,8 @@ class OpenCvEncoder:
             raise EncodingError(f"OpenCV cannot write {width} x {height} pixels to {path.suffix} files")
 
     def write(self, image: AnyArray, time: float) -> None:
-        """Add an RGB frame, shown from `time` on: the one before stands until then, and one too many is left out."""
+        """Add an RGB frame that is shown from `time` (seconds) on. The frame before is repeated until then; a frame
+        whose number is taken is left out."""
         number = self._number(time)
         if number is None:
             return
@@ -157,7 +157,7 @@ class OpenCvEncoder:
         self._written, self._last = number + 1, picture
 
     def finish(self) -> None:
-        """Close the file and see that it can be read, as OpenCV does not say when it could not write."""
+        """Close the file and check that it can be read, as OpenCV does not report failed writes."""
         self._writer.release()
         cv2 = silent_cv2()
         capture = cv2.VideoCapture(str(self._path.absolute()), ffmpeg_or_any(cv2))

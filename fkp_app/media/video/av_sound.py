@@ -1,4 +1,4 @@
-"""The sound of one video for another: copied packet by packet, or coded anew."""
+"""Takes the sound of one video into another: copied packet by packet, or coded anew."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,31 +11,29 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from fkp_app.errors import FkpError
-from fkp_app.media.video.av import AV_ERRORS, main_stream, open_av, reason
+from fkp_app.media.video.av_decoder import AV_ERRORS, main_stream, open_av, reason
 from fkp_app.media.video.clock import MOST_STILL
 
 OPUS_RATE = 48_000
-"""Opus knows few sampling rates; this is its own."""
-IN_STEP = 0.1
-"""Seconds between sound and picture that nobody minds."""
-EVEN = ("aac", "ac3", "mp3", "pcm_")
-"""Sounds whose packets are all equally long, so that their number says when they are due."""
-
-
+"""Samples per second. Opus supports few rates; this is its native one."""
+IN_SYNC = 0.1
+"""Seconds by which sound and pictures may differ without being noticed."""
+EQUAL_PACKETS = ("aac", "ac3", "mp3", "pcm_")
+"""Codecs whose packets all last equally long, so that a packet's number gives its time."""
 PLAIN_LAYOUTS = {1: "mono", 2: "stereo"}
-"""What so many channels are where a file, as most AVIs and Matroskas of PCM, does not say it."""
+"""Layouts by number of channels, for files that state none, as most AVIs and Matroskas of PCM."""
 
 
 class SoundError(Exception):
-    """Why a file cannot have a sound, in a few words."""
+    """Why a file cannot hold a sound, in a few words."""
 
 
 class Sound:
-    """Adds a stream with the sound of `source` to `target`, and hands out its packets; lost: how many are damaged.
+    """Adds a stream with the sound of `source` to `target`, and yields its packets. lost: how many are damaged.
 
-    codec: copies the packets as they are where None, else what they are coded as. Times count from where the pictures
-    of `source` begin, as `VideoReader` gives them. timed: whether the target keeps times; otherwise the sound must
-    begin with the pictures. SoundError where this source, target and codec do not go together.
+    codec: the codec of the new sound; None: copy the packets as they are. Times count from the first picture of
+    `source`, as those of `VideoReader` do. timed: whether the target keeps times; if not, the sound must begin with the
+    pictures. SoundError if source, target and codec do not go together.
     """
 
     def __init__(self, source: Path, target: OutputContainer, codec: str | None, timed: bool = True) -> None:
@@ -68,7 +66,8 @@ class Sound:
         self._packets = self._copied(sound) if codec is None else self._coded(sound)
 
     def packets(self, until: float | None) -> Iterator["Packet[Any]"]:
-        """Those due until a time in seconds, or all the rest: little by little, so that sound and pictures mix."""
+        """The packets that are due until a time in seconds; None: all the rest. Called for every frame, so that sound
+        and pictures are interleaved."""
         while True:
             packet = self._ahead if self._ahead is not None else self._next()
             self._ahead = packet
@@ -80,7 +79,7 @@ class Sound:
             yield packet
 
     def _next(self) -> "Packet[Any] | None":
-        """The next packet; None at the end, also at an early one."""
+        """The next packet; None at the end, or if the rest is damaged."""
         try:
             packet = next(self._packets, None)
         except AV_ERRORS as error:
@@ -105,7 +104,7 @@ class Sound:
             shift -= round(self._joins((at - shift) * clock, (packet.duration or 0) * clock) / clock)
             at -= shift
             if last is not None:
-                at = max(at, last + 1)  # times must grow, which those of many files do not
+                at = max(at, last + 1)  # times must grow; in many files they do not
             packet.pts, packet.dts, last = max(at, (packet.pts or 0) - shift), at, at
             packet.stream = self._stream
             yield packet
@@ -115,7 +114,7 @@ class Sound:
             frames: list[AudioFrame] = []
             try:
                 frames = sound.codec_context.decode(packet)
-            except AV_ERRORS:  # a damaged packet is a short silence; the end of all is none
+            except AV_ERRORS:  # a damaged packet becomes a short silence; the empty packet at the end is none
                 self.lost += bool(packet.size)
             for frame in frames:
                 if frame.pts is not None:
@@ -130,7 +129,7 @@ class Sound:
         yield from self._stream.encode(None)
 
     def _leaps(self, at: Fraction | int) -> bool:
-        """Whether a time in seconds is hours after the last one, and so no time of this sound."""
+        """Whether a time in seconds is hours after the last one, and so must be wrong."""
         leaps = at > self._at + MOST_STILL
         self._at = self._at if leaps else float(at)
         return leaps
@@ -141,10 +140,10 @@ class Sound:
 
 
 class _Joins:
-    """Called with when a piece of sound begins and how long it lasts, gives what to add to its time; all in seconds.
+    """Called with the time and duration of a piece of sound, returns the shift to add to its time; all in seconds.
 
-    Where files were joined, times begin anew; what comes then follows what was before, as `Clock` has it of pictures.
-    A single piece with a wrong time changes nothing for those behind it.
+    If files were joined, times begin anew. The sound after the join then follows the sound before it, as pictures do
+    in `Clock`. One piece with a wrong time does not move those after it.
     """
 
     def __init__(self) -> None:
@@ -154,9 +153,9 @@ class _Joins:
     def __call__(self, at: Fraction, lasts: Fraction) -> Fraction:
         if self._end is not None:
             ahead, as_before = at + self._shift - self._end, at + self._before - self._end
-            if abs(ahead) > IN_STEP and abs(as_before) <= IN_STEP:
+            if abs(ahead) > IN_SYNC and abs(as_before) <= IN_SYNC:
                 self._shift, self._before = self._before, self._shift
-            elif ahead < -IN_STEP:
+            elif ahead < -IN_SYNC:
                 self._shift, self._before = self._end - at, self._shift
         self._end = at + self._shift + lasts
         return self._shift
@@ -167,7 +166,7 @@ def _new_stream(target: OutputContainer, sound: AudioStream, codec: str | None) 
         stream = target.add_stream_from_template(sound)
         layout = PLAIN_LAYOUTS.get(sound.codec_context.layout.nb_channels)
         if layout is not None and sound.codec_context.layout.name.endswith("channels"):
-            stream.codec_context.layout = layout  # MP4s of PCM must say which channel is which
+            stream.codec_context.layout = layout  # an MP4 of PCM must state which channel is which
         return stream
     rate = OPUS_RATE if codec == "libopus" else sound.codec_context.sample_rate
     stream = cast(AudioStream, target.add_stream(codec, rate=rate))
@@ -176,11 +175,11 @@ def _new_stream(target: OutputContainer, sound: AudioStream, codec: str | None) 
 
 
 def _check_untimed(sound: AudioStream, begin: Fraction, codec: str | None) -> None:
-    """SoundError where a file that keeps no times would have this sound out of step with the pictures."""
+    """SoundError if this sound would be out of step with the pictures in a file that keeps no times."""
     late = float((sound.start_time or 0) * (sound.time_base or 0) - begin)
-    if abs(late) > IN_STEP:
+    if abs(late) > IN_SYNC:
         raise SoundError(
             f"it begins {abs(late):.1f} s {'after' if late > 0 else 'before'} the pictures; .mp4 can hold it"
         )
-    if codec is None and not sound.codec_context.name.startswith(EVEN):
+    if codec is None and not sound.codec_context.name.startswith(EQUAL_PACKETS):
         raise SoundError("its packets differ in length")

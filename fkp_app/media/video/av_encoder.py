@@ -1,4 +1,4 @@
-"""Videos written by PyAV: H.264 at a quality that eyes cannot tell from the source, with sound."""
+"""Writes videos by PyAV: H.264, which looks the same as the source, with sound."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,29 +11,31 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fkp_app.media.video.av import AV_ERRORS, reason
+from fkp_app.media.video.av_decoder import AV_ERRORS, reason
+from fkp_app.media.video.av_sound import Sound, SoundError
 from fkp_app.media.video.codecs import EncodingError
 from fkp_app.media.video.colours import HIGH_DEFINITION
 from fkp_app.media.video.numbering import Numbering
-from fkp_app.media.video.sound import Sound, SoundError
 from numpynet.typing import AnyArray
 
-CLOCK = 90_000
-"""Times are kept to this part of a second, or a finer one."""
+LEAST_TICKS = 90_000
+"""Least ticks per second of the clock in which times are written."""
 BT709, BT601, LIMITED = 1, 6, 1
-"""How videos number the two ways to code colours, and the range that leaves room at both ends."""
+"""H.273's numbers of the two ways to code colours, and FFmpeg's number of the range that leaves room at both ends."""
 MATRICES = {BT709: "itu709", BT601: "itu601"}
 H264 = {"crf": "18", "preset": "veryfast"}
-MPEG4 = {"flags": "+qscale", "global_quality": str(118 * 3)}  # quality 3 of 1 .. 31, in FFmpeg's unit
+MPEG4 = {"flags": "+qscale", "global_quality": str(118 * 3)}  # quality 3 of 1 (best) .. 31, in FFmpeg's unit
 VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
-INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser can begin before it has all of the file
+INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser can play it before it has the whole file
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of file is written. sound: what its sound is coded as where it cannot be copied; numbered: whether
-    frames have numbers there, and no times; states_colours: whether it says how colours are coded, else players go by
-    the size."""
+    """How files of one suffix are written.
+
+    sound: the codec of sound that cannot be copied; numbered: whether frames have numbers instead of times;
+    states_colours: whether the file states its matrix; if not, players choose it by the size.
+    """
 
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=lambda: H264)
@@ -47,7 +49,7 @@ KINDS = {
     ".mp4": Kind(file_options=INDEX_FIRST),
     ".mov": Kind(file_options=INDEX_FIRST),
     ".mkv": Kind(),
-    # H.264 in there comes out a frame late; and sound that begins before the pictures must not move them.
+    # H.264 in an AVI is shown one frame late. Sound that begins before the pictures must not delay them.
     ".avi": Kind(
         "mpeg4", MPEG4, {"avoid_negative_ts": "disabled"}, sound="libmp3lame", numbered=True, states_colours=False
     ),
@@ -56,7 +58,7 @@ KINDS = {
 
 
 class AvEncoder:
-    """Writes to `path`, by its suffix. EncodingError where that cannot be done."""
+    """Writes to `path`, in the format of its suffix; see `codecs.Encoder`. EncodingError if it cannot be written."""
 
     def __init__(self, path: Path, width: int, height: int, frame_rate: float, sound_from: Path | None) -> None:
         self.notes: list[str] = []
@@ -64,8 +66,8 @@ class AvEncoder:
         self._size = width, height
         self._rate = Fraction(frame_rate).limit_denominator(1001)  # 29.97 is 30000 / 1001
         self._clock = 1 / self._rate
-        if not self._kind.numbered:  # a fraction of one frame's time, so that a constant rate stays exact
-            self._clock /= -(-CLOCK // self._rate.numerator) * self._rate.denominator
+        if not self._kind.numbered:  # a fraction of a frame's duration, so that a constant rate is exact
+            self._clock /= -(-LEAST_TICKS // self._rate.numerator) * self._rate.denominator
         self._next, self._number = 0, Numbering(float(self._rate))
         self._sound: Sound | None = None
         why = ""
@@ -81,7 +83,7 @@ class AvEncoder:
             self.notes.append(f"is without sound, as that of {sound_from} cannot be used ({why})")
 
     def _open(self, path: Path, sound_from: Path | None, copied: bool = True) -> None:
-        """Begin the file. SoundError where it cannot have this sound."""
+        """Begin the file. SoundError if it cannot hold this sound."""
         with _errors():
             self._container = av.open(str(path.absolute()), "w", options=self._kind.file_options)
             self._video = self._add_video()
@@ -105,7 +107,7 @@ class AvEncoder:
         codec, options = self._kind.codec, dict(self._kind.options)
         video = cast(VideoStream, self._container.add_stream(codec, rate=self._rate, options=options))
         video.width, video.height = width, height
-        video.pix_fmt = "yuv420p" if halved else "yuv444p"  # which codes colours for each pixel, not for 2 x 2
+        video.pix_fmt = "yuv420p" if halved else "yuv444p"  # 4:4:4 codes colours per pixel, not per 2 x 2 pixels
         video.time_base = video.codec_context.time_base = self._clock
         context = video.codec_context
         self._matrix = BT709 if self._kind.states_colours or height >= HIGH_DEFINITION else BT601
@@ -115,7 +117,7 @@ class AvEncoder:
         return video
 
     def write(self, image: AnyArray, time: float) -> None:
-        """Add an RGB frame, shown from `time` on."""
+        """Add an RGB frame that is shown from `time` (seconds) on."""
         number = self._number(time) if self._kind.numbered else round(Fraction(time) / self._clock)
         if number is None:
             return
@@ -129,7 +131,7 @@ class AvEncoder:
             self._mux_sound(time)
 
     def finish(self) -> None:
-        """Write what is still held back, the rest of the sound with it, and close the file."""
+        """Write the packets that are still held back and the rest of the sound, and close the file."""
         try:
             with _errors():
                 self._container.mux(self._video.encode(None))
@@ -144,7 +146,7 @@ class AvEncoder:
         self.notes += self._number.notes()
 
     def abandon(self) -> None:
-        """Close the file, whatever is wrong with it."""
+        """Close the file, even if it is broken."""
         if self._sound is not None:
             self._sound.close()
             self._sound = None
@@ -157,13 +159,13 @@ class AvEncoder:
         for packet in self._sound.packets(until):
             try:
                 self._container.mux(packet)
-            except (av.error.InvalidDataError, av.error.ArgumentError):  # of this packet, and not of the disk
+            except (av.error.InvalidDataError, av.error.ArgumentError):  # the packet is at fault, not the disk
                 self._sound.lost += 1
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """PyAV's errors as EncodingError."""
+    """Raise PyAV's errors as EncodingError."""
     try:
         yield
     except AV_ERRORS as error:

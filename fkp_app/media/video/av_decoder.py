@@ -1,4 +1,4 @@
-"""Videos read by PyAV, which is FFmpeg's libraries in Python: any codec, exact times, orientation, damage told."""
+"""Reads videos by PyAV (FFmpeg's libraries in Python): any codec, exact times, orientation, and damage is reported."""
 
 import errno
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from av.video.stream import VideoStream
 from fkp_app.media.video.codecs import FRAME_RATES, MAX_SIDE, Claims, VideoError, check_size
 from fkp_app.media.video.colours import Colours
 from fkp_app.media.video.formats import OPTIONS
-from fkp_app.media.video.length import UNSTATED, Length
+from fkp_app.media.video.length import STATES_NO_LENGTH, Length
 from fkp_app.media.video.turn import oriented
 from fkp_app.media.video.whole import short_of
 from numpynet.typing import AnyArray
 
 AV_ERRORS = (av.FFmpegError, ValueError, OSError, UnicodeError)
-"""What PyAV raises on files that it cannot use."""
+"""The errors that PyAV raises on files that it cannot use."""
 LARGE = 4096 * 2304
-"""Larger pictures are decoded one after the other: each thread would hold some of its own."""
-INTERLACED = "is interlaced, and stays so: where something moves, every other line shows another moment"
-NO_TIMES = UNSTATED - {"mpegts", "mpeg", "dv"}
-"""Formats that are frames and nothing else."""
+"""Larger pictures are not decoded several at once: each thread would hold pictures of its own."""
+INTERLACED = "is interlaced, and stays so: in moving parts, every other line shows another moment"
+NO_TIMES = STATES_NO_LENGTH - {"mpegts", "mpeg", "dv"}
+"""Formats that consist of frames alone, without times."""
 
 
 class AvDecoder:
-    """VideoError as in `video.open_video`."""
+    """Decodes a file by PyAV; see `codecs.Decoder`. VideoError as in `reader.open_video`."""
 
     def __init__(self, path: Path) -> None:
         self.problems: list[str] = []
@@ -46,22 +46,22 @@ class AvDecoder:
             raise
         self._colours = Colours(self.notes)
         self._origin = float((self._video.start_time or 0) * (self._video.time_base or 0))
-        # As claimed before anything was read: some of FFmpeg's readers correct it as they go.
+        # Taken before anything is read: some of FFmpeg's demuxers correct the stated length while they read.
         self._length = Length(self._container, self._video, self._origin)
         rate = frame_rate(self._video)
-        counts = self._video.frames, round(self._length.estimate * rate)  # also hidden ones; estimated
-        count = min((one for one in counts if one > 0), default=None)
+        counts = self._video.frames, round(self._length.estimate * rate)  # may include hidden frames; an estimate
+        count = min((number for number in counts if number > 0), default=None)
         sound = self._container.streams.best("audio") is not None
         self.claims = Claims(rate, count, sound, float(self._video.sample_aspect_ratio or 1))
         self.unkept = unkept(self._container)
-        videos = len(moving(self._container))
+        videos = len(video_streams(self._container))
         if videos > 1:
             self.notes.append(f"holds {videos} videos, of which the first is used")
         if self._container.format.name in NO_TIMES:
-            self.notes.append(f"holds no times; its frames are taken as {rate:g} a second")
+            self.notes.append(f"holds no times; its frames are taken as {rate:g} per second")
 
     def pictures(self) -> Iterator[tuple[float | None, AnyArray]]:
-        """Each picture, upright, and its time in seconds. Damaged ones are left out and counted, as players do."""
+        """Each picture, upright, and its time in seconds. Damaged ones are left out, as in players, and counted."""
         packets = self._container.demux(self._length.measured(self._container))
         while True:
             try:
@@ -72,7 +72,7 @@ class AvDecoder:
             if packet is None:
                 break
             self._length.see(packet)
-            if packet.stream is self._video:  # the index of an empty packet, which ends a stream, may be another's
+            if packet.stream is self._video:  # an empty packet, which ends a stream, may bear another's index
                 before = self._lost + self._broken
                 yield from self._decoded(packet)
                 self._gaps += packet.is_corrupt and self._lost + self._broken == before
@@ -81,7 +81,7 @@ class AvDecoder:
         missing = self._length.missing()
         if missing and not self.problems:
             self.problems.append(missing)
-        if self._lost + self._broken > len(self.problems):  # where a file is cut off, a packet usually is
+        if self._lost + self._broken > len(self.problems):  # a file that is cut off usually ends in a broken packet
             self.problems.append(f"is damaged; {self._damage()}")
         if self._gaps > len(self.problems):
             where = "1 place" if self._gaps == 1 else f"{self._gaps} places"
@@ -90,7 +90,7 @@ class AvDecoder:
             self.problems.append(f"is truncated: it {self._short}; pictures or sound may be missing")
 
     def _decoded(self, packet: "Packet[Any] | None") -> Iterator[tuple[float | None, AnyArray]]:
-        """The pictures that a packet completes; with None, those that the decoder still holds."""
+        """The pictures that a packet completes; for None, the pictures that the decoder still holds."""
         try:
             for frame in self._video.codec_context.decode(packet):
                 at = None if frame.time is None else frame.time - self._origin
@@ -102,7 +102,7 @@ class AvDecoder:
             self._lost += 1
 
     def _damage(self) -> str:
-        """What the decoder found damaged, in words."""
+        """The damage that the decoder found, in words."""
         packets = f"{self._lost} of its packets cannot be decoded" if self._lost else ""
         frames = f"{self._broken} of its frames {'is' if self._broken == 1 else 'are'} broken" if self._broken else ""
         return " and ".join(filter(None, [packets, frames]))
@@ -113,9 +113,9 @@ class AvDecoder:
 
 
 def open_av(path: Path) -> InputContainer:
-    """A file opened by FFmpeg, if it is of a kind that FFmpeg may open (`formats`). VideoError otherwise."""
+    """A file opened by FFmpeg. VideoError if it cannot be opened, or its format is none of `formats.FORMATS`."""
     try:
-        # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Titles in an unknown encoding are no reason to fail.
+        # Absolute, since FFmpeg reads "a:b.mp4" as a protocol. Titles in an unknown encoding must not make it fail.
         return av.open(str(path.absolute()), metadata_errors="replace", options=dict(OPTIONS))
     except AV_ERRORS as error:
         short = short_of(path)
@@ -130,14 +130,14 @@ def _cut_off(path: Path, short: str) -> VideoError:
     return VideoError(f"{path}: is truncated: it {short}, and what is there cannot be read")
 
 
-def moving(container: InputContainer) -> list[VideoStream]:
-    """The videos in a file, but no cover of an album."""
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a file, without pictures such as an album's cover."""
     return [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
 
 
 def main_stream(path: Path, container: InputContainer) -> VideoStream:
-    """The pictures in a file. VideoError where there are none that can be decoded."""
-    streams = moving(container)
+    """The first video stream of a file. VideoError if there is none that can be decoded, or it is too large."""
+    streams = video_streams(container)
     if not streams:
         what = "holds sound alone" if container.streams.audio else "holds nothing to be seen"
         raise VideoError(f"{path}: {what}, no video")
@@ -153,19 +153,19 @@ def main_stream(path: Path, container: InputContainer) -> VideoStream:
 
 
 def frame_rate(video: VideoStream) -> float:
-    """Frames a second as the file says or FFmpeg guesses, whichever makes sense; 0 where neither says anything."""
+    """Frames per second, as the file states or FFmpeg guesses, whichever makes sense first; 0 if neither is known."""
     rates = [float(rate) for rate in (video.average_rate, video.guessed_rate, video.base_rate) if rate]
     return next((rate for rate in rates if FRAME_RATES[0] <= rate <= FRAME_RATES[1]), rates[0] if rates else 0.0)
 
 
 def unkept(container: InputContainer) -> str:
-    """What a file holds that no written video keeps, in words, or nothing."""
+    """The parts of a file that no written video keeps, in words; empty if there are none."""
     streams = container.streams
     counts = {
         "subtitle": len(streams.subtitles),
         "data stream": len(streams.data),
         "attachment": len(getattr(streams, "attachments", ())),
-        "cover": len(streams.video) - len(moving(container)),
+        "cover": len(streams.video) - len(video_streams(container)),
         "chapter": len(container.chapters()) if hasattr(container, "chapters") else 0,
     }
     held = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
@@ -173,5 +173,5 @@ def unkept(container: InputContainer) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why, in a few words."""
+    """The reason that an error gives, in a few words."""
     return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
