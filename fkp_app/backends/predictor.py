@@ -12,6 +12,7 @@ from fkp_app.backends.onnx.card import is_onnx
 from fkp_app.backends.sharing import shared
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.geometry.framing import check_card
+from fkp_app.geometry.units import Units
 from numpynet.checkpoint import WeightsCard, load_net
 from numpynet.fuse import fuse
 from numpynet.typing import Array
@@ -44,12 +45,7 @@ class Predictor:
 
     def keypoints(self, crops: Array) -> Array:
         """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
-        return to_keypoints(self(crops), self.card)
-
-
-def to_keypoints(outputs: Array, card: WeightsCard) -> Array:
-    """Outputs or targets (N, 136) in the card's normalised units as keypoints (N, 68, 2) in pixels of the crop."""
-    return outputs.reshape(-1, 68, 2) * np.float32(card.keypoint_scale) + np.float32(card.keypoint_offset)
+        return Units.of(self.card).to_pixels(self(crops))
 
 
 def check_threads(threads: int | None) -> None:

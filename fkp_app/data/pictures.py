@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fkp_app.data.dataset import FacialKeypointsDataset
+from fkp_app.geometry.eyes import interocular, roll
 from fkp_app.geometry.framing import apply, face_square
-from fkp_app.geometry.keypoint_layout import OUTER_EYES, RANGES
+from fkp_app.geometry.keypoint_layout import RANGES
 from numpynet.files import atomic
 from numpynet.typing import Array
 
@@ -40,9 +41,8 @@ def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
         if not len(dataset):
             lines.append(f"{name:<12} {0:6d}")
             continue
-        eyes = dataset.keypoints[:, OUTER_EYES[1]] - dataset.keypoints[:, OUTER_EYES[0]]  # (n, 2)
-        low, middle, high = np.percentile(np.linalg.norm(eyes, axis=1), [5, 50, 95])
-        rolled = int((np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))) > 15).sum())
+        low, middle, high = np.percentile(interocular(dataset.keypoints), [5, 50, 95])
+        rolled = int((roll(dataset.keypoints) > 15).sum())
         people = len(set(dataset.people))
         lines.append(
             f"{name:<12} {len(dataset):6d}  {people:6d}   {low:10.1f} {middle:8.1f} {high:8.1f} px {rolled:22d}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray, warp
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+from fkp_app.geometry.units import Units
 from numpynet.typing import Batch, Seed
 
 Sample = dict[str, Any]
@@ -137,10 +138,10 @@ class Normalize:
     """Grayscale in 0 .. 1, and keypoints (keypoint - offset) / scale."""
 
     def __init__(self, offset: float = 100.0, scale: float = 50.0) -> None:
-        self.offset, self.scale = offset, scale
+        self.units = Units(offset, scale)
 
     def __call__(self, sample: Sample) -> Sample:
-        keypoints = (sample["keypoints"] - np.float32(self.offset)) / np.float32(self.scale)
+        keypoints = self.units.to_units(sample["keypoints"])
         return {**sample, "image": to_gray(sample["image"]), "keypoints": keypoints}
 
 

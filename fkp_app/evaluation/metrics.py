@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fkp_app.geometry.keypoint_layout import OUTER_EYES, RANGES
+from fkp_app.geometry.eyes import interocular
+from fkp_app.geometry.keypoint_layout import RANGES
 from numpynet.typing import AnyArray, Array
 
 LIMIT = 10.0
@@ -21,19 +22,6 @@ REGIONS = {
     "mouth": [*RANGES["mouth"]],
 }
 """The points of each region of the face."""
-
-
-def interocular(truth: Array) -> Array:
-    """The distance of the outer eye corners (F,) of faces (F, 68, 2), in their unit of length."""
-    right, left = OUTER_EYES
-    return np.linalg.norm(truth[:, right] - truth[:, left], axis=1)
-
-
-def roll(truth: Array) -> Array:
-    """By how many degrees (F,) the line through the outer eye corners is off the horizontal, either way: 0 .. 180."""
-    right, left = OUTER_EYES
-    line = truth[:, left] - truth[:, right]  # (F, 2)
-    return np.abs(np.degrees(np.arctan2(line[:, 1], line[:, 0])))
 
 
 def point_errors(predicted: Array, truth: Array) -> Array:

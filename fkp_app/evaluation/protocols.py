@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fkp_app.backends.predictor import Predictor, to_keypoints
+from fkp_app.backends.predictor import Predictor
 from fkp_app.data.dataset import FacialKeypointsDataset
 from fkp_app.evaluation.metrics import nme
 from fkp_app.evaluation.scores import Scores, mean_face, score
@@ -23,6 +23,7 @@ from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_fra
 from fkp_app.faces.detector import Box, square_from_box
 from fkp_app.faces.keypoints import Detector, Face, find_faces, find_keypoints
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert
+from fkp_app.geometry.units import Units
 from numpynet.checkpoint import WeightsCard
 from numpynet.typing import AnyArray, Array
 
@@ -87,17 +88,17 @@ def run_crops(
     progress: Progress = no_progress,
 ) -> Result:
     """All faces of an untransformed data set as `view` shows them."""
-    framing = Framing.from_dict(predictor.card.framing)
+    framing, units = Framing.from_dict(predictor.card.framing), Units.of(predictor.card)
     starts = range(0, len(dataset), BATCH)
     outputs, targets, predicted, truths = [], [], [], []
     for start in progress(starts, f"{model}: {protocol}"):
         samples = [dataset[i] for i in range(start, min(start + BATCH, len(dataset)))]
         views = [view(sample["image"], sample["keypoints"], framing) for sample in samples]
         outputs.append(predictor(np.stack([shown.crop for shown in views])))
-        for face, shown in zip(to_keypoints(outputs[-1], predictor.card), views, strict=True):
+        for face, shown in zip(units.to_pixels(outputs[-1]), views, strict=True):
             predicted.append(apply(invert(shown.matrix), face.astype(np.float64)))
             truths.append(shown.truth)
-            targets.append(_normalise(apply(shown.matrix, shown.truth), predictor.card))
+            targets.append(units.to_units(apply(shown.matrix, shown.truth)).astype(np.float32).reshape(-1))
     scores = score(np.concatenate(outputs), np.stack(targets), predictor.card)
     frames = list(range(len(dataset)))
     return Result(model, protocol, frames, dataset.people, np.stack(predicted), np.stack(truths), scores)
@@ -196,8 +197,3 @@ def mean_predictor(data_dir: Path, card: WeightsCard) -> Predictor:
     """A "network" that answers every crop with the mean face of the training split in such crops."""
     mean = mean_face(data_dir, card)
     return Predictor("numpy", card, lambda crops: np.broadcast_to(mean, (len(crops), len(mean))))
-
-
-def _normalise(keypoints: Array, card: WeightsCard) -> Array:
-    """Keypoints (68, 2) in pixels of the crop as a target (136,)."""
-    return ((keypoints - card.keypoint_offset) / card.keypoint_scale).astype(np.float32).reshape(-1)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp_app.backends.predictor import to_keypoints
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import collate
 from fkp_app.evaluation.metrics import failure_rate, nme
+from fkp_app.geometry.units import Units
 from numpynet.checkpoint import WeightsCard
 from numpynet.data import DataLoader
 from numpynet.functional import mse_loss, smooth_l1_loss
@@ -42,7 +42,8 @@ def mean_face(data_dir: Path, card: WeightsCard) -> Array:
 
 def score(outputs: Array, targets: Array, card: WeightsCard) -> Scores:
     """Scores of `outputs` (F, 136) against `targets` (F, 136), both in the card's normalised units."""
-    errors = nme(to_keypoints(outputs, card), to_keypoints(targets, card))
+    units = Units.of(card)
+    errors = nme(units.to_pixels(outputs), units.to_pixels(targets))
     return Scores(
         images=len(targets),
         mse=float(mse_loss(outputs, targets)[0]),

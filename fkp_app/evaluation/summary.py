@@ -14,11 +14,10 @@ from fkp_app.evaluation.metrics import (
     bootstrap_interval,
     ced,
     failure_rate,
-    interocular,
     region_errors,
-    roll,
 )
 from fkp_app.evaluation.protocols import Result
+from fkp_app.geometry.eyes import interocular, roll
 from numpynet.typing import Array
 
 LEVELS = np.linspace(0, LIMIT, 41)

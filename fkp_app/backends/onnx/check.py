@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fkp_app.backends.onnx.predictor import OnnxPredictor
-from fkp_app.backends.predictor import to_keypoints
+from fkp_app.geometry.units import Units
 from numpynet.fuse import fuse
 from numpynet.module import Chain
 
@@ -19,5 +19,6 @@ def largest_difference(path: Path, net: Chain) -> float:
     predictor = OnnxPredictor(path)
     side = predictor.card.input_size
     crops = np.random.default_rng(0).random((CROPS, 1, side, side), np.float32)
-    theirs, ours = (to_keypoints(outputs, predictor.card) for outputs in (predictor(crops), fuse(net)(crops)))
+    units = Units.of(predictor.card)
+    theirs, ours = (units.to_pixels(outputs) for outputs in (predictor(crops), fuse(net)(crops)))
     return float(np.abs(theirs - ours).max())

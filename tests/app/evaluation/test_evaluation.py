@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from fkp_app.backends.predictor import Predictor, get_predictor, to_keypoints
+from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import load_split
 from fkp_app.data.transforms import CenterCrop, Compose, FaceCrop, Rescale
@@ -22,6 +22,7 @@ from fkp_app.evaluation.views import course_view, face_view, rotated_frame
 from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import Face
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray
+from fkp_app.geometry.units import Units
 from numpynet.checkpoint import WeightsCard
 from tests.drawn import draw_face
 
@@ -50,7 +51,7 @@ def test_an_offset_scores_what_it_must():
     scores = score(truth + np.float32(0.5), truth, FACE)
     assert scores.mse == pytest.approx(0.25)
     assert scores.smooth_l1 == pytest.approx(0.125)
-    pixels = to_keypoints(truth, FACE)
+    pixels = Units.of(FACE).to_pixels(truth)
     interocular = np.linalg.norm(pixels[:, 36] - pixels[:, 45], axis=1)
     errors = 100 * 0.5 * FACE.keypoint_scale * np.sqrt(2) / interocular
     assert scores.nme == pytest.approx(np.mean(errors), rel=1e-5)
@@ -307,8 +308,9 @@ def test_all_rows_of_a_network_and_the_mean_face(card, drawn_data):
     for row, kind in ((rows[-2], "face"), (rows[-1], "frame")):
         framed = replace(card, framing=card.framing | {"kind": kind})
         labels = load_split(drawn_data, "test", evaluation_transform(framed))
-        truth = to_keypoints(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]), framed)
-        mean = to_keypoints(np.tile(mean_face(drawn_data, framed), (len(truth), 1)), framed)
+        units = Units.of(framed)
+        truth = units.to_pixels(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]))
+        mean = units.to_pixels(np.tile(mean_face(drawn_data, framed), (len(truth), 1)))
         assert row.scores.nme == pytest.approx(nme(mean, truth).mean(), rel=1e-3)
 
 

@@ -9,10 +9,8 @@ from fkp_app.evaluation.metrics import (
     bootstrap_interval,
     ced,
     failure_rate,
-    interocular,
     nme,
     region_errors,
-    roll,
 )
 
 
@@ -93,15 +91,6 @@ def test_an_error_counts_in_its_region_alone():
     assert {name: error.item() for name, error in found.items()} == pytest.approx(
         {"jaw": 0, "brows": 0, "nose": 2, "eyes": 0, "mouth": 10}
     )
-
-
-@pytest.mark.parametrize(
-    ("eyes", "length", "angle"),
-    [((5, 0), 5, 0), ((3, 3), 18**0.5, 45), ((3, -3), 18**0.5, 45), ((0, 2), 2, 90), ((-4, 0), 4, 180)],
-)
-def test_size_and_roll_of_a_face(eyes, length, angle):
-    assert interocular(faces(eyes)) == pytest.approx([length])
-    assert roll(faces(eyes)) == pytest.approx([angle])
 
 
 def test_a_face_fails_above_ten_percent():
