@@ -213,7 +213,7 @@ class Backwards(Sequential):
     [
         (Swish(), "Swish() cannot be written as ONNX: this program knows no ONNX operator for it"),
         (Backwards(ReLU()), "Backwards( (0): ReLU() ) cannot be written as ONNX"),
-        (BatchNorm2d(1, track_running_stats=False), "in evaluation, too, it normalises by the batch"),
+        (BatchNorm2d(1, track_running_stats=False), "it normalises by the batch even in evaluation"),
         (MaxPool2d(2, ceil_mode=True), "ceil_mode has no exact counterpart"),
         (Flatten(2), "Flatten(start_dim=2, end_dim=-1) cannot be written as ONNX: start_dim must be 1"),
     ],

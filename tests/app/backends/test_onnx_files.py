@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fkp_app.backends.onnx.card import is_onnx, load_onnx, sealed
+from fkp_app.backends.onnx.card import is_onnx, load_onnx, with_checksum
 from fkp_app.backends.onnx.export import to_onnx
 from fkp_app.backends.onnx.predictor import OnnxPredictor
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, get_predictor, limit_threads
@@ -230,7 +230,7 @@ def message(number, content):
 
 
 def with_card(text):
-    return sealed(b"\x08\x08" + message(14, message(1, b"numpynet") + message(2, text)))
+    return with_checksum(b"\x08\x08" + message(14, message(1, b"numpynet") + message(2, text)))
 
 
 def fields(**changes):
@@ -274,10 +274,10 @@ def test_a_hostile_file_is_one_line(kind, tmp_path, capfd):
 
 
 @settings(deadline=None)
-@given(data=st.binary(min_size=1, max_size=60), seal=st.booleans())
-def test_arbitrary_bytes_are_refused(data, seal, tmp_path_factory):
+@given(data=st.binary(min_size=1, max_size=60), valid=st.booleans())
+def test_arbitrary_bytes_are_refused(data, valid, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "arbitrary.onnx"
-    path.write_bytes(sealed(b"\x08" + data) if seal else b"\x08" + data)
+    path.write_bytes(with_checksum(b"\x08" + data) if valid else b"\x08" + data)
     with pytest.raises(CheckpointError):
         load_onnx(path)
 
@@ -286,21 +286,21 @@ def test_what_opencv_cannot_run_is_one_line(small, tmp_path, capfd):
     """OpenCV would print lines of its own."""
     model = onnx.load_model_from_string(small)
     model.graph.node[0].op_type = "Nonsense"
-    del model.metadata_props[-1]  # the old seal
-    assert "cannot run it" in refused(tmp_path / "a.onnx", sealed(model.SerializeToString()))
+    del model.metadata_props[-1]  # the old checksum
+    assert "cannot run it" in refused(tmp_path / "a.onnx", with_checksum(model.SerializeToString()))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_network_that_makes_no_keypoints_is_refused(small, tmp_path):
-    """Sealed and sound, but of 68 numbers."""
+    """Its checksum is right and OpenCV runs it, but it gives 68 numbers."""
     model = onnx.load_model_from_string(small)
     made = model.graph.node[-1].output[0]
     model.graph.node[-1].output[0] = "all"
     for name, value in (("from", 0), ("to", 68), ("axis", 1)):
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
     model.graph.node.append(onnx.helper.make_node("Slice", ["all", "from", "to", "axis"], [made]))
-    del model.metadata_props[-1]  # the old seal
-    text = refused(tmp_path / "a.onnx", sealed(model.SerializeToString()))
+    del model.metadata_props[-1]  # the old checksum
+    text = refused(tmp_path / "a.onnx", with_checksum(model.SerializeToString()))
     assert "gives outputs of shape (1, 68), not (1, 136)" in text
 
 

@@ -86,7 +86,7 @@ def test_a_folder_of_pictures_and_one_csv_is_a_data_set(photos):
 
 
 def test_own_data_has_no_test_split(photos, fkp):
-    with pytest.raises(DatasetError, match="own data has no test split; choose training, validation, report"):
+    with pytest.raises(DatasetError, match="data of your own have no test split; choose training, validation, report"):
         load_split(photos, "test")
     ended = fkp("evaluate", "--data", photos, "--split", "test")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
@@ -239,7 +239,7 @@ WHOLE = {
             rows[0].__setitem__(slice(1, None), ["label", "x", "y"]),
             *(row.__delitem__(slice(4, None)) for row in rows[1:]),
         ],
-        "has 4; all points of a face belong into one row, not a row for each",
+        "has 4; all points of a face must be in one row, not each in its own",
     ),
     "0 .. 1": (every(lambda v: f"{v / 96:.5f}"), f"{PHOTOS} of {PHOTOS} rows look normalised (no number above 2); mul"),
     "-1 .. 1": (every(lambda v: f"{v / 48 - 1:.5f}"), "rows look normalised"),
@@ -250,7 +250,7 @@ WHOLE = {
     ),
     "x and y swapped": (
         lambda rows: [_swap(row) for row in rows[1:]],
-        "12 of 12 rows cannot be used, so mend the file: row 2 (IMG_0001.JPG), row 3",
+        "12 of 12 rows cannot be used; correct the file: row 2 (IMG_0001.JPG), row 3",
         "and 9 more have a mirrored face: x and y swapped",
     ),
     "y from below": (
@@ -369,7 +369,7 @@ def test_names_that_are_spelled_otherwise_are_found_and_told(case, photos, drawn
     data = same_frames(photos, drawn_photos, notes=case not in ("a whole path", "spaces"))
     if data.notes:
         name = table(photos)[1][0]
-        assert f"found 12 files elsewhere or otherwise spelled, such as {name} for IMG_0001.JPG" in data.notes[0]
+        assert f"found 12 files in other folders or spellings, such as {name} for IMG_0001.JPG" in data.notes[0]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -421,7 +421,7 @@ ROWS = {
     "beyond float32": (cells(2, 9, "1e60"), "a label that is no number"),
     "a word": (cells(2, 9, "left"), "a label that is no number"),
     "a short row": (lambda rows: rows[2].__delitem__(slice(100, None)), "a label that is no number"),
-    "a hidden point at -1": (cells(2, 21, -1, -1), "points at -1, -1 or 0, 0, which mark hidden ones"),
+    "a hidden point at -1": (cells(2, 21, -1, -1), "points at -1, -1 or 0, 0, which mark hidden points"),
     "a hidden point at 0": (cells(2, 21, "0.0", "0.0"), "points at -1, -1 or 0, 0"),
     "all zeros": (lambda rows: cells(2, 1, *([0] * 136))(rows), "points at -1, -1 or 0, 0"),
     "all the same": (
@@ -514,7 +514,7 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
     sides = [side for side, part in data.splits.items() for name in part.names if name == "IMG_0001.JPG"]
     assert len(sides) == 2
     assert len(set(sides)) == 1
-    assert data.notes[0].endswith("has 1 further rows of pictures with a row; each row counts as a face")
+    assert data.notes[0].endswith("has 1 further rows for pictures with a row; each row is one face")
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
@@ -536,7 +536,7 @@ def test_labels_of_a_phones_picture_as_it_is_stored(photos):
     np.testing.assert_allclose(sample["keypoints"], points, atol=1e-3)
     rows[1][1:] = [str(v) for x, y in points for v in (y, 89 - x)]  # where the points are in the stored picture
     write_table(photos, rows)
-    assert "has points of the picture as it is stored, not as it is shown" in load_data(photos).notes[0]
+    assert "has points of the picture as it is stored, but its EXIF orientation turns it" in load_data(photos).notes[0]
 
 
 # -- Who is who
@@ -731,7 +731,7 @@ def test_the_published_layout_as_it_is_needs_no_remark(drawn_data):
         (ROWS["a hidden point at -1"][0], "row 3 (Ada_Circle_01.jpg) has points at -1, -1 or 0, 0, which mark"),
         (ROWS["all zeros"][0], "row 3 (Ada_Circle_01.jpg) has points at -1, -1 or 0, 0"),
         (ROWS["all the same"][0], "row 3 (Ada_Circle_01.jpg) has outer eye corners (points 36 and 45) that are not ap"),
-        (moved(2, 400, 0), "row 3 (Ada_Circle_01.jpg) has points far outside the picture; mend or drop it"),
+        (moved(2, 400, 0), "row 3 (Ada_Circle_01.jpg) has points far outside the picture; correct or drop it"),
         (lambda rows: [moved(2, 400, 0)(rows), moved(3, 0, 400)(rows)], "2 of 12 rows are wrong: row 3 (Ada_Circle_"),
         (every(lambda v: f"{v / 200:.5f}"), "look normalised (no number above 2)"),
     ],
