@@ -35,8 +35,9 @@ class FacialKeypointsDataset:
     False for published ones: such a row is an error.
 
     A sample is {"image": uint8 RGB (H, W, 3), "keypoints": (68, 2) float32}. people: the person in each frame. notes:
-    one line for each thing that was left out or assumed. DatasetError if the CSV or a file that it names is missing,
-    or if labels are no numbers or cannot be right.
+    one line for each thing that was left out or assumed. reading_notes: for each picture read so far that was converted
+    or guessed, the first line that `read_image` says of it; all views of the same frames share them. DatasetError if
+    the CSV or a file that it names is missing, or if labels are no numbers or cannot be right.
     """
 
     def __init__(
@@ -47,12 +48,16 @@ class FacialKeypointsDataset:
         self.files, self.column, self.notes = frames.files, frames.column, frames.notes
         self.people = tell_people(self.files, self.column)[0]
         self.transform = transform
+        self.reading_notes: dict[Path, str] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        sample: Sample = {"image": read_image(self.paths[index]), "keypoints": self.keypoints[index].copy()}
+        notes: list[str] = []
+        sample: Sample = {"image": read_image(self.paths[index], notes), "keypoints": self.keypoints[index].copy()}
+        if notes:
+            self.reading_notes[self.paths[index]] = notes[0]
         return sample if self.transform is None else self.transform(sample)
 
     def with_transform(self, transform: Transform | None) -> Self:
@@ -78,6 +83,7 @@ class FacialKeypointsDataset:
         columns = [self.column or [""] * len(self), more.column or [""] * len(more)]
         other.column = None if self.column is more.column is None else columns[0] + columns[1]
         other.keypoints = np.concatenate([self.keypoints, more.keypoints])
+        other.reading_notes = self.reading_notes | more.reading_notes
         return other
 
 

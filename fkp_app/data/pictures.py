@@ -35,7 +35,7 @@ NUMBER_PLACES = {48: (-12, -2), 60: (5, -2), 64: (-12, -2), 54: (5, -2)}
 
 
 def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
-    """One line per split: frames, people, outer-eye distance in pixels (5 %, median, 95 %), faces with over 15° roll."""
+    """One line per split: frames, people, outer-eye distance in pixels (5 %, median, 95 %), faces over 15° roll."""
     lines = ["split        frames  people   outer-eye distance (5 %, median, 95 %)   rolled over 15 degrees"]
     for name, dataset in splits.items():
         if not len(dataset):

@@ -143,12 +143,12 @@ class Augmentation:
     jpeg: Jpeg = Jpeg()
 
     def changes(self) -> tuple[Change, ...]:
-        """The changes of a picture after it is cropped: first those of the scene, then lens and sensor, then storage."""
+        """The changes of a picture after it is cropped: those of the scene, of lens and sensor, of storage."""
         return self.patches, self.light, self.blur, self.low_resolution, self.noise, self.jpeg
 
 
 class RandomChanges:
-    """Make each change to a sample's uint8 image with its probability, in turn; random numbers come from `rng`."""
+    """Make each change in turn to a sample's uint8 image with its probability, by random numbers from `rng`."""
 
     def __init__(self, changes: tuple[Change, ...], rng: Seed = None) -> None:
         self.changes = [change for change in changes if change.probability > 0]

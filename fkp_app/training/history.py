@@ -100,7 +100,7 @@ def _table(tensors: Mapping[str, AnyArray], name: str, columns: int) -> AnyArray
 
 
 def _in_order(steps: AnyArray) -> bool:
-    """Whether rows (n, 2) of epoch and step are in order: each is the next step of its epoch, or the next epoch's first."""
+    """Whether rows (n, 2) of epoch and step are in order: each the next step of its epoch or the first of the next."""
     (epoch, step), (later, following) = steps[:-1].T, steps[1:].T
     same = (later == epoch) & (following == step + 1)
     return bool((same | ((later == epoch + 1) & (following == 1))).all() and (steps[0] == 1).all())

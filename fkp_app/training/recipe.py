@@ -57,7 +57,7 @@ class Recipe:
         """FkpError if the parts do not fit together, though each is right by itself."""
         framing, arguments, jitter = self.framing, self.network.arguments, self.augmentation
         if framing.kind == "frame" and (jitter.rotate or jitter.scale or jitter.shift or jitter.flip):
-            raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip need framing.kind face; here it is frame")
+            raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip need framing.kind face, got frame")
         training = self.training
         if isinstance(training.schedule, Cosine) and training.schedule.min_lr > training.optimizer.lr:
             raise FkpError(f"{file}: training.schedule.min_lr must be at most the optimizer's lr")
@@ -70,7 +70,7 @@ class Recipe:
             raise FkpError(f"{file}: framing.size must be network.arguments.size, {size!r}, got {framing.size}")
 
     def with_options(self, **options: Any) -> Self:
-        """The recipe with a command's options (see `Training.with_options`) in place of its own. FkpError if they do not fit."""
+        """The recipe with a command's options, which `Training.with_options` lists. FkpError if the result is wrong."""
         changed = replace(self, training=self.training.with_options(**options))
         return self.from_tables(asdict(changed), "the recipe with these options")
 

@@ -873,3 +873,18 @@ def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
         ended = fkp("evaluate", "--data", photos, "--split", split, "--out", out, "--threads", 1, "--quiet")
         assert (ended.code, ended.err) == (0, "")
         assert (out / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 picture was"), (3, "3 pictures were")])
+def test_training_counts_the_pictures_whose_colours_are_a_guess(count, words, small, photos, fkp, tmp_path):
+    training = load_data(photos).splits["training"]
+    for path in training.paths[:count]:
+        Image.open(path).convert("CMYK").save(path, "JPEG")
+    ended = fkp(
+        "train", "--data", photos, "--recipe", small, "--epochs", 2, "--batch-size", 4, "--out", tmp_path / "run"
+    )
+    assert ended.code == 0
+    notes = [line for line in ended.err.splitlines() if "guess" in line]
+    first = min(training.paths[:count])
+    said = f"{words} converted or guessed when read, such as {first}: is CMYK without a colour profile; its colours"
+    assert notes == [f"fkp: {photos}: {said} are a guess"]

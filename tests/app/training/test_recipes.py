@@ -142,7 +142,7 @@ SLIPS = {
     "another framing": ('"face"', '"square"', "framing.kind must be face or frame, got 'square'"),
     "nothing to crop": ("scale = 1.3", "scale = 0", "framing.scale must be a number in 0.1 .. 20, got 0"),
     "sizes that differ": ("\nsize = 32", "\nsize = 48", "framing.size must be network.arguments.size, 32, got 48"),
-    "turned frames": ('"face"', '"frame"', "augmentation.rotate, scale, shift and flip are of faces"),
+    "turned frames": ('"face"', '"frame"', "rotate, scale, shift and flip need framing.kind face, got frame"),
     "another architecture": ('"KeypointNet"', '"ResNet"', "network does not work", "KeypointNet", "got ResNet"),
     "an argument too many": ("padding = 1", "pad = 1", "network does not work", "pad"),
     "an impossible network": ("[4, 8]", "[4, 8, 8, 8, 8, 8]", "network does not work", "too small for 6 poolings"),
