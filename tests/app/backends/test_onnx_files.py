@@ -1,4 +1,4 @@
-"""Backend onnx and its files: what runs without the package onnx, threads, and everything that is not such a file."""
+"""Backend onnx and its files: use without the package onnx, threads, and the refusal of all other files."""
 
 import json
 import pickle
@@ -39,7 +39,7 @@ CROPS = np.random.default_rng(0).random((5, 1, 16, 16), np.float32)
 
 @pytest.fixture(scope="module")
 def small():
-    """A small network's ONNX file, its contents."""
+    """The bytes of a small network's ONNX file."""
     return to_onnx(HourglassNet(**ARGUMENTS, rng=0).eval(), CARD)
 
 
@@ -63,7 +63,7 @@ def test_the_card_is_read_back(small, tmp_path):
 
 
 def test_detect_needs_no_package_onnx_for_an_onnx_file(shipped, photo, tmp_path):
-    """In a fresh process where importing onnx fails; nothing else that is heavy is loaded either."""
+    """In a new process in which importing onnx fails. No other heavy package is loaded either."""
     arguments = [
         "detect",
         str(photo),
@@ -138,7 +138,7 @@ def test_other_backends_refuse_an_onnx_file(backend, shipped, photo, tmp_path, f
 
 
 def test_content_tells_the_kind_of_file(shipped, tmp_path):
-    """Each under the other's name."""
+    """Each file has the other's suffix."""
     (tmp_path / "a.onnx").write_bytes(SHIPPED_WEIGHTS.read_bytes())
     (tmp_path / "b.safetensors").write_bytes(shipped.read_bytes())
     assert not is_onnx(tmp_path / "a.onnx")
@@ -195,7 +195,7 @@ def test_crops_of_every_kind(small, tmp_path):
 
 
 def refused(path, data):
-    """The one line with which a file of these contents is refused."""
+    """The one line of the error for a file of these bytes."""
     path.write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         OnnxPredictor(path)
@@ -211,7 +211,7 @@ def test_every_truncation_is_noticed(small, tmp_path):
 
 
 def test_every_damaged_byte_is_noticed(small, tmp_path):
-    """Wherever it is: OpenCV must not get to see it."""
+    """Wherever the byte is, OpenCV must not see the file."""
     rng = np.random.default_rng(0)
     for place in [*range(300), *rng.integers(0, len(small), 700), *range(len(small) - 100, len(small))]:
         damaged = bytearray(small)
@@ -222,7 +222,7 @@ def test_every_damaged_byte_is_noticed(small, tmp_path):
 
 
 def message(number, content):
-    """A protobuf field that holds bytes, written as the standard says."""
+    """A protobuf field that holds bytes, as the standard defines it."""
     length, size = b"", len(content)
     while size > 127:
         length, size = length + bytes([size & 127 | 128]), size >> 7
@@ -270,7 +270,7 @@ HOSTILE = {
 def test_a_hostile_file_is_one_line(kind, tmp_path, capfd):
     data, words = HOSTILE[kind]
     assert words in refused(tmp_path / "a.onnx", data)
-    assert capfd.readouterr() == ("", "")  # OpenCV's own words would be more lines
+    assert capfd.readouterr() == ("", "")  # OpenCV's own messages would be more lines
 
 
 @settings(deadline=None)
@@ -283,7 +283,7 @@ def test_arbitrary_bytes_are_refused(data, valid, tmp_path_factory):
 
 
 def test_what_opencv_cannot_run_is_one_line(small, tmp_path, capfd):
-    """OpenCV would print lines of its own."""
+    """OpenCV by itself would print more lines."""
     model = onnx.load_model_from_string(small)
     model.graph.node[0].op_type = "Nonsense"
     del model.metadata_props[-1]  # the old checksum

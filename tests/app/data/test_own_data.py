@@ -1,4 +1,4 @@
-"""Folders of somebody's own: found, matched, checked row by row, divided, and every doubt said in a line."""
+"""A user's own folders: pictures are found, rows checked, people divided, and each assumption is one line."""
 
 import csv
 import os
@@ -55,7 +55,7 @@ def frames(data):
 
 
 def same_frames(folder, drawn_photos, notes=0):
-    """The folder holds the drawn frames, whatever they are called in its CSV."""
+    """The folder holds the drawn frames, whatever names its CSV gives them."""
     data = load_data(folder)
     expected = {file: points for file, points, _ in frames(load_data(drawn_photos)).values()}
     found = {file.lower(): points for file, points, _ in frames(data).values()}
@@ -139,7 +139,7 @@ def test_columns_by_many_names(case, photos, drawn_photos):
 
 
 def test_columns_are_taken_by_their_names_in_any_order(photos, drawn_photos):
-    """All x before all y, among columns of other things, the file's name last."""
+    """All x before all y, among other columns, with the file's name last."""
 
     def reorder(rows):
         for i, row in enumerate(rows):
@@ -217,7 +217,7 @@ def resized(points):
 
 
 def every(convert):
-    """All numbers through `convert`, as texts."""
+    """Convert all numbers with `convert`, to text."""
 
     def edit(rows):
         for row in rows[1:]:
@@ -296,7 +296,7 @@ def _swap(row):
 
 
 def _apart(row, first=0):
-    """All of one axis before all of the other, under names that do not tell."""
+    """All of one axis before all of the other, under names that do not say so."""
     row[1:] = row[1 + first :: 2] + row[2 - first :: 2] if row[0] != "file" else [f"column {i}" for i in range(136)]
 
 
@@ -316,7 +316,7 @@ def test_a_csv_that_means_something_else_is_refused_whole(case, photos):
 
 
 def test_decimal_commas_between_commas(photos):
-    """As 12,5 is then two cells, rows are longer than the line of names."""
+    """Then 12,5 is two cells, so rows are longer than the line of names."""
     text = (photos / "keypoints.csv").read_text("utf-8").replace(".JPG", "#").replace(".", ",").replace("#", ".JPG")
     (photos / "keypoints.csv").write_text(text, "utf-8")
     refused(photos, "cannot be read as CSV (row 2 has ", "numbers need decimal points, not commas")
@@ -518,10 +518,10 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
-    """Turned by EXIF: labels are those of the upright picture; those of the stored one are told."""
+    """EXIF turns the picture: labels must be of the upright picture; those of the stored one are refused."""
     image, points = draw_face(np.random.default_rng(5), size=(90, 120))
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned clockwise by 90 degrees
+    exif[0x0112] = 6  # shown turned clockwise by 90 degrees
     stored = Image.fromarray(np.rot90(image).copy())
     stored.save(photos / "IMG_0001.JPG", quality=95, exif=exif)
     rows = table(photos)
@@ -534,7 +534,7 @@ def test_labels_of_a_phones_picture_as_it_is_stored(photos):
     )
     assert sample["image"].shape == (120, 90, 3)
     np.testing.assert_allclose(sample["keypoints"], points, atol=1e-3)
-    rows[1][1:] = [str(v) for x, y in points for v in (y, 89 - x)]  # where the points are in the stored picture
+    rows[1][1:] = [str(v) for x, y in points for v in (y, 89 - x)]  # the points in the stored picture
     write_table(photos, rows)
     assert "has points of the picture as it is stored, but its EXIF orientation turns it" in load_data(photos).notes[0]
 
@@ -679,7 +679,7 @@ def test_of_two_people_one_is_validation_and_of_one_none():
 
 
 def published(folder, rename_to, edit=lambda rows: None):
-    """A drawn data set in the published layout whose frames are called otherwise."""
+    """A drawn data set in the published layout whose frames have other names."""
     write_dataset(folder, people=3, videos=2, frames=3, test_frames=2)
     for part in ("training", "test"):
         path = folder / f"{part}_frames_keypoints.csv"
@@ -757,7 +757,7 @@ def test_wrong_labels_of_the_published_layout_are_an_error(command, edit, words,
 
 @pytest.fixture
 def small(tmp_path):
-    """The file of a recipe that is quickly trained."""
+    """The file of a recipe that trains quickly."""
     (tmp_path / "small.toml").write_text(RECIPE)
     return tmp_path / "small.toml"
 
@@ -830,7 +830,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
     assert ended.out.splitlines()[-1] == f"{photos}: 11 pictures and all their labels can be used"
 
     def damaged(path):
-        """As a decoder finds it that comes to damage which nothing before it shows."""
+        """As a decoder that finds damage only when it reaches it."""
         if path.name == "IMG_0007.JPG":
             raise ImageError(f"{path}: is truncated or damaged")
         return read_image(path)
@@ -845,7 +845,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
 
 
 def test_everything_written_into_the_folder_itself_does_not_matter_later(photos, small, fkp):
-    """A run's directory holds CSV files and pictures, too."""
+    """A run's directory also holds CSV files and pictures."""
     options = ("train", "--data", photos, "--recipe", small, "--batch-size", 4, "--threads", 1)
     assert fkp(*options, "--out", photos / "run", "--epochs", 1).code == 0
     assert load_data(photos).notes == []
@@ -863,7 +863,7 @@ def test_percent_of_large_pictures_are_refused(photos, drawn_photos):
 
 
 def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
-    """Dollars set formulas in titles, brackets mark up lines, letters may lack in the font."""
+    """In titles dollars mark formulas, in lines brackets are markup, and the font may lack letters."""
     called(photos, ["a$b^{$.jpg", "[red]x[b].jpg", "顔.jpg", *(f"$\\frac{i}.jpg" for i in range(PHOTOS - 3))])
     assert len(frames(load_data(photos))) == PHOTOS
     ended = fkp("data", "show", photos, "--out", tmp_path / "a.png", "--quiet")
