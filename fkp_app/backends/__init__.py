@@ -1,1 +1,1 @@
-"""Who runs a network: NumPy, PyTorch, or OpenCV with ONNX."""
+"""What runs a network: NumPy, PyTorch, or OpenCV with ONNX."""

@@ -1,4 +1,4 @@
-"""NumPy, PyTorch or OpenCV with ONNX: the one place where they meet."""
+"""One predictor for the three backends: NumPy, PyTorch, and OpenCV with ONNX."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,33 +28,33 @@ SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "hourglass.safetensors
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network ready to use: `forward` turns crops (N, 1, S, S) float32 into its outputs (N, 136) float32."""
+    """A network ready to use: `forward` computes outputs (N, 136) float32 from crops (N, 1, S, S) float32."""
 
     backend: BackendName
     card: CropCard
     forward: Callable[[Array], Array]
 
     def __call__(self, crops: Array) -> Array:
-        """The outputs. FkpError where one is NaN or infinite: a point that is nowhere must not pass for no face."""
+        """The outputs. FkpError if one is NaN or infinite: such a point must not be mistaken for "no face"."""
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self.forward(crops)
         if not np.isfinite(outputs).all():
-            raise FkpError("the network puts points nowhere (NaN or infinity): its weights are damaged; take others")
+            raise FkpError("the network gives points that are NaN or infinite: its weights are damaged; use others")
         return outputs
 
     def keypoints(self, crops: Array) -> Array:
-        """Keypoints (N, 68, 2), in pixels of the crop, for crops (N, 1, S, S)."""
-        return self.card.to_pixels(self(crops))
+        """The keypoints (N, 68, 2) of crops (N, 1, S, S), in pixels of the crop."""
+        return self.card.units.to_pixels(self(crops))
 
 
 def check_threads(threads: int | None) -> None:
-    """UsageError where it is no number of threads; None is as many as there are cores."""
+    """UsageError if this is no number of threads. None means one thread per core."""
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be at least 1, got {threads}")
 
 
 def limit_threads(backend: str, threads: int | None) -> None:
-    """Use so many threads from here on, in the whole process; as many as there are cores where it is None."""
+    """Set the number of threads from now on, in the whole process. None changes nothing: one thread per core."""
     check_threads(threads)
     if threads is None:
         return
@@ -69,21 +69,22 @@ def limit_threads(backend: str, threads: int | None) -> None:
 def get_predictor(
     backend: str = "numpy", weights: Path | None = None, threads: int | None = None, own_process: bool = False
 ) -> Predictor:
-    """The network in a weights file (the shipped one where None), run by "numpy", "torch" or "onnx" (OpenCV).
+    """The network in a weights file, run by "numpy", "torch" or "onnx" (OpenCV). weights: None is the shipped file.
 
-    threads: how many to use from here on, in the whole process. own_process: whether it may be set up for this network
-    also where threads is None, as a command's process may: with as many threads as there are cores. Else nothing of
-    the process is changed. `fkp_app.backends.sharing` says how the threads are used.
+    threads: how many to use from now on, in the whole process. own_process: the process belongs to the caller, as that
+    of a command does, so that it may be set up for this network even if threads is None, with one thread per core. If
+    threads is None and own_process False, no setting of the process changes. `fkp_app.backends.sharing` says how the
+    threads are used.
 
-    UsageError where the backend is unknown, not installed or not for such a file, numpynet.CheckpointError where the
-    file is bad.
+    UsageError if the backend is unknown, not installed or cannot run such a file, numpynet.CheckpointError if the file
+    is bad.
     """
     check_threads(threads)
     path = SHIPPED_WEIGHTS if weights is None else weights
     predictor = _load(check_backend(backend), path)
     if threads is None and not own_process:
         return predictor
-    if backend == "onnx":  # whose threads do not spin
+    if backend == "onnx":  # its threads do not spin
         limit_threads(backend, threads)
         return predictor
     limit_threads(backend, 1)
@@ -105,7 +106,7 @@ def _load(backend: str, path: Path) -> Predictor:
 
 
 def check_backend(backend: str) -> str:
-    """`backend`, if it is one and installed; UsageError otherwise."""
+    """`backend`, if there is such a backend and it is installed; UsageError otherwise."""
     if backend not in BACKENDS:
         raise UsageError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend}")
     if backend == "torch":
@@ -114,14 +115,17 @@ def check_backend(backend: str) -> str:
 
 
 def _onnx() -> "ModuleType":
-    """The module that runs ONNX files, and with it OpenCV, imported only now."""
+    """The module that runs ONNX files with OpenCV, imported only when it is needed."""
     from fkp_app.backends.onnx import predictor as backend
 
     return backend
 
 
 def reference_module(name: str) -> "ModuleType":
-    """A module of the PyTorch twin, imported only now."""
+    """A module of `reference`, the PyTorch twin, imported only when it is needed.
+
+    UsageError if PyTorch is not installed, FkpError if it cannot be loaded.
+    """
     import importlib
 
     try:

@@ -151,7 +151,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
-    notes = list(run.data_notes)
+    notes = run.data_notes
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(),
@@ -167,7 +167,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
                 "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
             )
             for event in run.fit():
-                while notes:  # now that the data are known to be readable
+                while notes:  # printed only now that the data are known to be readable; one more comes after an epoch
                     Reporter(console.quiet).note(notes.pop(0))
                 if hint is not None:
                     console.print(hint, highlight=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Labelled frames: fetched, checked, and made into training samples."""
+"""Labelled frames: download, checks, and conversion into training samples."""

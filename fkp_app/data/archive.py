@@ -1,4 +1,4 @@
-"""The public archive of the data set: what it holds, whether a directory holds the same, and how to fetch it."""
+"""The public archive of the data set: its file list, a check of a directory against it, and the download."""
 
 import contextlib
 import csv
@@ -19,16 +19,14 @@ from fkp_app.locks import LOCK, locked
 URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
 BYTES = 338_613_624
 MANIFEST = Path(__file__).parents[1] / "assets" / "ytf68_manifest.csv.gz"
-HASH_PREFIX = 16
-"""Hexadecimal digits of each sha256 that the manifest keeps: 64 bits tell any damage, and whole ones would be large."""
 
 Manifest = dict[str, tuple[int, str]]
-"""File -> bytes and the first digits of its sha256."""
+"""File -> its size in bytes, and the first 16 hexadecimal digits of its SHA-256: 64 bits are enough to find damage."""
 
 
 @dataclass
 class Report:
-    """What `verify` found, as names of files; `extra` ones are no fault."""
+    """The result of `verify`: the names of files. `extra` files are no fault."""
 
     intact: int = 0
     missing: list[str] = field(default_factory=list)
@@ -47,9 +45,9 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
 
 
 def verify(directory: Path, manifest: Manifest, progress: Callable[[list[str]], Any] = iter) -> Report:
-    """Compare a directory with the published list, by size first and then by hash.
+    """Compare the files of a directory with the published list: first their sizes, then their hashes.
 
-    FkpError where there is no such directory, or a file in it cannot be read.
+    FkpError if there is no such directory, or a file in it cannot be read.
     """
     if not directory.is_dir():
         raise FkpError(f"{directory}: no such directory; `fkp data download {directory}` fetches the data set")
@@ -69,12 +67,12 @@ def verify(directory: Path, manifest: Manifest, progress: Callable[[list[str]], 
 
 
 def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any = False) -> None:
-    """Fetch the archive, unpack what the manifest names, and put it into `directory`.
+    """Fetch the archive, unpack the files that the manifest names, and move them into `directory`.
 
-    Every file is checked before the first is put in place, so `directory` gets all or nothing. Until then everything
-    lies in its folder .download, where a whole archive stays when a call is broken off later, and need not be fetched
-    again; where nothing came of it, a directory that was made here goes. bar: shows progress, an object like tqdm's.
-    FkpError where anything is wrong.
+    All files are checked before the first is moved, so `directory` gets all of them or none. Until then they are in its
+    folder .download. If a call is stopped after the download, the whole archive stays there and is not fetched again.
+    If a call leaves nothing, it removes the folder that it made. bar: shows progress, an object like tqdm's. FkpError
+    if anything goes wrong.
     """
     work = directory / ".download"
     try:
@@ -108,7 +106,7 @@ def download(directory: Path, url: str, size: int, manifest: Manifest, bar: Any 
 
 
 def _sweep(work: Path) -> None:
-    """Remove what a process that was killed left behind; a whole archive stays."""
+    """Remove the files that a killed process left behind, but not a whole archive."""
     for path in work.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

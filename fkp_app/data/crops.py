@@ -1,15 +1,15 @@
-"""The crop that a network is given of a labelled frame, framed as its weights file says."""
+"""The crop of a labelled frame that a network is given, framed as its weights file says."""
 
 from fkp_app.data.transforms import CenterCrop, Compose, FaceCrop, Normalize, Rescale, ToTensor, Transform
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing
 
 COURSE_SIZE, COURSE_RESCALE = 224, 250
-"""The course project rescales a frame's shorter side to 250 pixels and cuts out 224 x 224."""
+"""The course project rescales a frame's shorter side to 250 pixels and cuts out a window of 224 x 224."""
 
 
 def evaluation_transform(card: CropCard) -> Transform:
-    """From a labelled frame to the crop that the application would make of it, in the card's units."""
+    """From a labelled frame to the crop that the application would cut, with keypoints in the card's units."""
     framing = Framing.from_dict(card.framing)
     if framing.kind == "frame":
         return Compose([Rescale(course_rescale(framing)), CenterCrop(framing.size), *to_input(card)])
@@ -22,5 +22,5 @@ def course_rescale(framing: Framing) -> int:
 
 
 def to_input(card: CropCard) -> list[Transform]:
-    """The last transforms of every sample: into the card's units, and to arrays."""
+    """The last transforms of every sample: keypoints into the card's units, then arrays as the network takes them."""
     return [Normalize(card.keypoint_offset, card.keypoint_scale), ToTensor()]

@@ -1,4 +1,4 @@
-"""Labelled frames: the published YouTube Faces keypoints, or a folder of somebody's own; and how people are divided."""
+"""Data sets of labelled frames: the published YouTube Faces keypoints or a user's own, and their splits."""
 
 import copy
 from collections.abc import Sequence
@@ -18,25 +18,26 @@ __all__ = ["DatasetError", "FacialKeypointsDataset", "LabelledData", "Split", "l
 __all__ += ["split_of"]
 
 Split = Literal["training", "validation", "report", "test"]
-"""See `load_data`."""
+"""The splits that `load_data` describes."""
 
 PUBLISHED = ("training", "test")
-"""Folders of the published layout; beside each stands its CSV, NAME_frames_keypoints.csv."""
+"""The folders of the published layout. Beside each folder is its CSV, NAME_frames_keypoints.csv."""
 OWN_LABELS = "keypoints.csv"
-"""The label file of an own folder that holds several CSV files."""
+"""The label file of a user's folder that holds several CSV files."""
 
 
 class FacialKeypointsDataset:
     """Frames with their 68 keypoints.
 
-    csv_file: a row a face: its file's name, then x and y of every keypoint in turn, in pixels; perhaps a column
-    `person`. root_dir: where frames lie; files there that the CSV does not name are no matter. transform: applied to
-    every sample. own: whether a row that cannot be used is left out, and files are looked for as `PictureFiles` does;
-    otherwise such a row is an error.
+    csv_file: one row per face: the name of its file, then x and y of each keypoint in pixels; there may be a column
+    `person`. root_dir: the folder of the frames; other files there are ignored. transform: applied to every sample.
+    own: True for a user's own labels: a row that cannot be used is left out, and `PictureFiles` looks for the files.
+    False for published ones: such a row is an error.
 
-    A sample is {"image": uint8 RGB (H, W, 3), "keypoints": (68, 2) float32}. people: of each frame, who it is; notes: a
-    line each for what was left out or taken for granted. DatasetError where the CSV or a file it names is missing, or
-    labels are no numbers or cannot be meant.
+    A sample is {"image": uint8 RGB (H, W, 3), "keypoints": (68, 2) float32}. people: the person in each frame. notes:
+    one line for each thing that was left out or assumed. reading_notes: for each picture read so far that was converted
+    or guessed, the first line that `read_image` says of it; all views of the same frames share them. DatasetError if
+    the CSV or a file that it names is missing, or if labels are no numbers or cannot be right.
     """
 
     def __init__(
@@ -47,22 +48,26 @@ class FacialKeypointsDataset:
         self.files, self.column, self.notes = frames.files, frames.column, frames.notes
         self.people = tell_people(self.files, self.column)[0]
         self.transform = transform
+        self.reading_notes: dict[Path, str] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        sample: Sample = {"image": read_image(self.paths[index]), "keypoints": self.keypoints[index].copy()}
+        notes: list[str] = []
+        sample: Sample = {"image": read_image(self.paths[index], notes), "keypoints": self.keypoints[index].copy()}
+        if notes:
+            self.reading_notes[self.paths[index]] = notes[0]
         return sample if self.transform is None else self.transform(sample)
 
     def with_transform(self, transform: Transform | None) -> Self:
-        """The same frames through another transform."""
+        """The same frames with another transform."""
         other = copy.copy(self)
         other.transform = transform
         return other
 
     def subset(self, indices: Sequence[int]) -> Self:
-        """Those of the frames, in that order."""
+        """The frames at `indices`, in that order."""
         other = copy.copy(self)
         for name in ("names", "paths", "files", "people"):
             setattr(other, name, [getattr(self, name)[i] for i in indices])
@@ -71,21 +76,24 @@ class FacialKeypointsDataset:
         return other
 
     def __add__(self, more: "FacialKeypointsDataset") -> Self:
-        """These frames, then those of `more`, through this one's transform."""
+        """These frames, then those of `more`, all with the transform of these."""
         other = copy.copy(self)
         for name in ("names", "paths", "files", "people", "notes"):
             setattr(other, name, getattr(self, name) + getattr(more, name))
         columns = [self.column or [""] * len(self), more.column or [""] * len(more)]
         other.column = None if self.column is more.column is None else columns[0] + columns[1]
         other.keypoints = np.concatenate([self.keypoints, more.keypoints])
+        other.reading_notes = self.reading_notes | more.reading_notes
         return other
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A data set, divided. told: by what people are told; people: a line that says that and how they are divided;
-    notes: what else should be known; usual: whether it is the published layout, and all its files are called after
-    people."""
+    """A data set, divided into splits.
+
+    told: how people are told apart. people: a line that says so, and how many people and frames each split has. notes:
+    other lines for the user. usual: whether the data have the published layout and every file is named after a person.
+    """
 
     splits: dict[str, FacialKeypointsDataset]
     told: Told
@@ -95,18 +103,18 @@ class LabelledData:
 
     @property
     def remarks(self) -> list[str]:
-        """What somebody who knows the published data set could not know."""
+        """The lines for the user: the notes, and how people are divided unless the data are the usual ones."""
         return [*self.notes, *([] if self.usual else [self.people])]
 
 
 def load_data(place: str | Path) -> LabelledData:
     """A data set and its splits. place: a folder in the published layout, a folder of pictures with a CSV, or that CSV.
 
-    Three splits divide the people: training holds about eight in ten; validation, on which everything is chosen, and
-    report, which is for figures and nothing else, hold one in ten each. In the published layout (DIR/training/,
-    DIR/test/ and their CSV files) training holds training frames alone, the other two hold frames from both files; and
-    test is the published test file, whole. It leaks: all its people, and all its videos, are in the published training
-    file as well. DatasetError where it cannot be used.
+    Three splits divide the people. Training holds about eight in ten. Validation, on which every choice is made, and
+    report, which is used for figures only, hold one in ten each. In the published layout (DIR/training/, DIR/test/ and
+    their CSV files) the training split holds frames of the training file only, and the other two hold frames of both
+    files. A fourth split, test, is the whole published test file. It leaks: all its people and all its videos are in
+    the published training file too. DatasetError if the data cannot be used.
     """
     place = Path(place)
     if place.is_file():
@@ -126,17 +134,17 @@ def load_data(place: str | Path) -> LabelledData:
 
 
 def load_split(place: str | Path, split: Split, transform: Transform | None = None) -> FacialKeypointsDataset:
-    """One of the splits that `load_data` gives. DatasetError as there, ValueError for another split."""
+    """One of the splits of `load_data`, which also says when it raises DatasetError. ValueError for any other split."""
     if split not in get_args(Split):
         raise ValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
     splits = load_data(place).splits
     if split not in splits:
-        raise DatasetError(f"{place}: own data has no {split} split; choose {', '.join(splits)}")
+        raise DatasetError(f"{place}: data of your own have no {split} split; choose {', '.join(splits)}")
     return splits[split].with_transform(transform)
 
 
 def _divided(frames: FacialKeypointsDataset, training: int | None = None) -> LabelledData:
-    """All frames by side. training: how many of them, the first ones, are of the published training file."""
+    """The splits of all frames. training: the number of frames, from the first on, of the published training file."""
     frames.people, told = tell_people(frames.files, frames.column)
     alone = len({file for file, who in zip(frames.files, frames.people, strict=True) if file == who})
     usual = training is not None and told == "name" and not alone
@@ -161,7 +169,7 @@ def _csv(folder: Path, name: str) -> Path:
 
 
 def _own_csv(folder: Path) -> tuple[Path, list[Path]]:
-    """The label file of an own folder, and the other CSV files in it."""
+    """The label file of a user's folder, and the other CSV files in it."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".csv" and path.is_file()]
     found = [path for path in found if not path.name.startswith(".")]
     chosen = [path for path in found if path.name == OWN_LABELS] or found

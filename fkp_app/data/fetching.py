@@ -1,4 +1,4 @@
-"""A file of a known size from an address: no more bytes than it has, and an end where the server stalls."""
+"""The download of a file of known size: it never takes more bytes, and it ends if the server stalls."""
 
 import time
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import Any
 
 from fkp_app.errors import FkpError
 
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 PATIENCE = 30.0
-"""Seconds for the server to answer, and to send each further SLOWEST bytes."""
-SLOWEST = 1 << 15
+"""Seconds for the server to answer, and then for every further SLOWEST bytes."""
+SLOWEST = 1 << 15  # bytes
 
 
 def fetch(url: str, size: int, target: Path, bar: Any = False) -> None:
-    """Fetch `url`, which must give `size` bytes, with pooch as the file `target`, all or nothing.
+    """Fetch `url`, which must give `size` bytes, into the file `target`, whole or not at all.
 
-    bar: shows progress, an object like tqdm's. FkpError where it cannot be fetched; OSError where it cannot be written.
+    bar: shows progress, an object like tqdm's. FkpError if it cannot be fetched, OSError if it cannot be written.
     """
     import pooch
     import requests
@@ -27,7 +27,7 @@ def fetch(url: str, size: int, target: Path, bar: Any = False) -> None:
             answer = requests.get(address, stream=True, timeout=PATIENCE, headers=headers)
         except requests.RequestException:
             raise
-        except OSError as error:  # such as certificates that are not where the environment says
+        except OSError as error:  # such as a missing file of certificates that the environment names
             raise FkpError(f"{url}: cannot be fetched ({str(error).splitlines()[0]})") from None
         with answer as response:
             response.raise_for_status()
@@ -42,7 +42,7 @@ def fetch(url: str, size: int, target: Path, bar: Any = False) -> None:
 
     pooch.get_logger().setLevel("ERROR")
     try:
-        # The manifest's hashes are checked file by file once unpacked; the archive's own was never published.
+        # The hash of the archive was never published. The manifest's hashes are checked after unpacking, file by file.
         pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=download)
     except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
         answer = getattr(error, "response", None)
@@ -55,11 +55,11 @@ def fetch(url: str, size: int, target: Path, bar: Any = False) -> None:
 
 
 def _receive(raw: Any, size: int, target: Path, bar: Any) -> int:
-    """Write what comes to the file `target`, at most one piece beyond `size` bytes; how many bytes came.
+    """Write the answer to the file `target`, up to one chunk beyond `size` bytes; return the number of bytes.
 
-    TimeoutError where less than SLOWEST bytes come in PATIENCE seconds.
+    TimeoutError if fewer than SLOWEST bytes come in PATIENCE seconds.
     """
-    read = getattr(raw, "read1", raw.read)  # old releases of urllib3 have no read1, and wait until a chunk is full
+    read = getattr(raw, "read1", raw.read)  # old releases of urllib3 have only read, which waits for a full chunk
     got, marked, since = 0, 0, time.monotonic()
     with target.open("wb") as file:
         while got <= size and (piece := read(CHUNK)):

@@ -1,4 +1,4 @@
-"""From a label file and a folder to the frames that can be used: all of them, or those whose labels can be meant."""
+"""From a label file and a folder to frames: all rows, or, of a user's own file, the rows that can be used."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,11 @@ HELP = "docs/own-data.md says what it should hold"
 
 @dataclass(frozen=True)
 class Frames:
-    """Labelled frames, a row a face. names: as the CSV has them; files: paths from the root, with slashes; column: what
-    the column `person` says; notes: a line each for what was left out or taken for granted."""
+    """Labelled frames, one row per face.
+
+    names: as they stand in the CSV. files: paths from the root, with slashes. column: the cells of the column `person`,
+    None without one. notes: one line for each thing that was left out or assumed.
+    """
 
     names: list[str]
     paths: list[Path]
@@ -26,14 +29,14 @@ class Frames:
 
 
 def read_frames(csv_file: Path, root: Path) -> Frames:
-    """All rows of a label file. DatasetError where one of them cannot be used."""
+    """All rows of a label file. DatasetError if one of them cannot be used."""
     notes: list[str] = []
     labels = read_labels(csv_file, notes)
     _refuse(csv_file, labels, no_numbers(labels.keypoints))
     paths = [root / name for name in labels.names]
     for path in paths:
         if not path.is_file():
-            raise DatasetError(f"{csv_file}: labels {path.name}, which is not in {root}; get it or drop its row")
+            raise DatasetError(f"{csv_file}: labels {path.name}, which is not in {root}; add the file or drop its row")
     refuse_other_units(csv_file, labels.keypoints, paths)
     _refuse(csv_file, labels, misplaced(labels.keypoints, paths, must_open=False))
     files = [Path(name).as_posix() for name in labels.names]
@@ -41,7 +44,7 @@ def read_frames(csv_file: Path, root: Path) -> Frames:
 
 
 def read_own_frames(csv_file: Path, root: Path) -> Frames:
-    """The rows of somebody's own label file that can be used. DatasetError where most cannot: it is meant otherwise."""
+    """The rows of a user's label file that can be used. DatasetError if most cannot: the file has another meaning."""
     notes: list[str] = []
     labels = read_labels(csv_file, notes)
     pictures = PictureFiles(root)
@@ -65,7 +68,7 @@ def read_own_frames(csv_file: Path, root: Path) -> Frames:
     if faults:
         what = f"{len(faults)} of {len(found)} rows"
         if 2 * len(faults) > len(found):
-            raise DatasetError(f"{csv_file}: {what} cannot be used, so mend the file: {listed(labels, faults)}; {HELP}")
+            raise DatasetError(f"{csv_file}: {what} cannot be used; correct the file: {listed(labels, faults)}; {HELP}")
         notes.append(f"{csv_file}: left out {what}: {listed(labels, faults)}")
     paths = [places[i] for i in kept]
     names = [labels.names[i] for i in kept]
@@ -77,19 +80,19 @@ def read_own_frames(csv_file: Path, root: Path) -> Frames:
 def _refuse(csv_file: Path, labels: Labels, faults: Faults) -> None:
     if faults:
         count = f"{len(faults)} of {len(labels.names)} rows are wrong: " if len(faults) > 1 else ""
-        raise DatasetError(f"{csv_file}: {count}{listed(labels, faults)}; mend or drop {'it' if not count else 'them'}")
+        raise DatasetError(f"{csv_file}: {count}{listed(labels, faults)}; correct or drop {'them' if count else 'it'}")
 
 
 def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], bare: list[Path]) -> list[str]:
-    """A line each for names spelled otherwise than their files, pictures with several rows, and `bare` ones without."""
+    """A line for names that differ from their files', one for pictures with several rows, one for `bare` pictures."""
     lines = []
     other = [i for i, name in enumerate(names) if root / name != paths[i]]
     if other:
         example = f"{names[other[0]]} for {_inside(root, paths[other[0]])}"
-        lines.append(f"{csv_file}: found {len(other)} files elsewhere or otherwise spelled, such as {example}")
+        lines.append(f"{csv_file}: found {len(other)} files in other folders or spellings, such as {example}")
     several = len(paths) - len(set(paths))
     if several:
-        lines.append(f"{csv_file}: has {several} further rows of pictures with a row; each row counts as a face")
+        lines.append(f"{csv_file}: has {several} further rows for pictures with a row; each row is one face")
     if bare:
         lines.append(f"{root}: left out {len(bare)} pictures without a row, such as {_inside(root, bare[0])}")
     return lines

@@ -1,4 +1,4 @@
-"""What is wrong with the labels of a frame, as far as that can be told: each fault a phrase that follows "has"."""
+"""Checks of labels: the faults of each row. A fault is a phrase that follows "has"."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,20 +13,21 @@ from fkp_app.media.images.reading import read_head
 from numpynet.typing import AnyArray, Array
 
 MARGIN = 0.25
-"""How far a point may lie outside, in shares of the face, or of the picture's shorter side if that is less."""
+"""How far a point may lie outside the picture, as a share of the face's side or of the picture's shorter side,
+whichever is smaller."""
 EYES_APART = (2.0, 0.05)
-"""The least distance of the outer eye corners, in pixels and in shares of the face."""
+"""The least distance between the outer eye corners: in pixels, and as a share of the face's side."""
 CHIN = 8
 PARTS = (slice(17, 27), slice(36, 48), slice(31, 36), slice(48, 68), slice(CHIN, CHIN + 1))
 """Brows, eyes, nostrils, mouth and chin."""
 FLATTEST = 0.4
-"""The least breadth of a face's points over their length, both as spreads about their middle. Labelled faces have 0.6
-or more, also from the side; columns of all x before all y, taken in turn, have less than 0.35."""
+"""The least ratio of a face's breadth to its length, each the spread of its points about their mean. Labelled faces
+have 0.6 or more, even profiles. Columns with all x before all y, if read as x and y in turn, give less than 0.35."""
 
 NO_NUMBER = "a label that is no number"
-HIDDEN = "points at -1, -1 or 0, 0, which mark hidden ones; all 68 must be given"
+HIDDEN = "points at -1, -1 or 0, 0, which mark hidden points; all 68 must be given"
 TOGETHER = "outer eye corners (points 36 and 45) that are not apart"
-SIDEWAYS = "points of the picture as it is stored, not as it is shown, turned by its EXIF orientation"
+SIDEWAYS = "points of the picture as it is stored, but its EXIF orientation turns it when it is shown"
 OUTSIDE = "points far outside the picture"
 MIRRORED = "a mirrored face: x and y swapped, y counted from below, or points numbered from the other side"
 FLAT = (
@@ -36,18 +37,18 @@ ORDER = "points in another order: from above, brows, eyes, nose, mouth and chin 
 UNREAD = "a picture that cannot be read"
 
 Faults = dict[int, str]
-"""By the row's place among all."""
+"""From a row's index among all rows to its fault."""
 
 
 def no_numbers(keypoints: Array) -> Faults:
-    """The rows of keypoints (n, 68, 2) with a NaN."""
+    """The rows of keypoints (n, 68, 2) that hold NaN."""
     return dict.fromkeys(np.flatnonzero(~np.isfinite(keypoints).all(axis=(1, 2))).tolist(), NO_NUMBER)
 
 
 def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Faults:
-    """The rows whose points (n, 68, 2), all finite, cannot be those of a face in the picture.
+    """The rows whose points (n, 68, 2), all finite, cannot be a face in the picture.
 
-    must_open: whether a picture that cannot be opened is a fault; otherwise whoever reads it will tell.
+    must_open: whether a picture that cannot be opened is a fault. If not, the error comes when the picture is read.
     """
     faults: Faults = {}
     hidden = ((keypoints == -1).all(axis=2) | (keypoints == 0).all(axis=2)).any(axis=1)
@@ -64,7 +65,7 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
         elif shown is None:
             if must_open:
                 faults[i] = UNREAD
-        elif shown[2] and abs(across[1]) > 2 * abs(across[0]):  # in pictures that are turned when shown, by 90 degrees
+        elif shown[2] and abs(across[1]) > 2 * abs(across[0]):  # the picture is turned by 90 degrees when shown
             faults[i] = SIDEWAYS
         elif _beyond(face, shown[:2]) > MARGIN * min(side, *shown[:2]):
             faults[i] = OUTSIDE
@@ -80,7 +81,7 @@ def misplaced(keypoints: Array, paths: Sequence[Path], must_open: bool) -> Fault
 
 
 def refuse_other_units(csv_file: Path, keypoints: Array, paths: Sequence[Path]) -> None:
-    """DatasetError where most faces (n, 68, 2) are in shares or percent of the picture, or several are all the same."""
+    """DatasetError if most faces (n, 68, 2) are in shares or percent of the picture, or if 3 or more are all equal."""
     finite, rows = np.isfinite(keypoints).all(axis=(1, 2)), len(keypoints)
     largest, spread = np.abs(keypoints).max(axis=(1, 2), initial=0), np.ptp(keypoints, axis=(1, 2))
     shares, percent = finite & (largest <= 2) & (spread > 0), finite & (largest <= 100)
@@ -99,7 +100,7 @@ def refuse_other_units(csv_file: Path, keypoints: Array, paths: Sequence[Path]) 
 
 
 def listed(labels: Labels, faults: Mapping[int, str]) -> str:
-    """What is wrong with which rows, the first three of each kind by line and name."""
+    """Each fault and its rows in words. At most three rows per fault are named, by line and file name."""
     kinds: dict[str, list[str]] = {}
     for i in sorted(faults):
         kinds.setdefault(faults[i], []).append(f"row {labels.lines[i]} ({labels.names[i]})")
@@ -111,9 +112,9 @@ def listed(labels: Labels, faults: Mapping[int, str]) -> str:
 
 
 def shown_size(path: Path) -> tuple[int, int, bool] | None:
-    """Width and height of a picture as it is shown, and whether its EXIF orientation lays it on its other side.
+    """The width and height of a picture as it is shown, and whether its EXIF orientation swaps them.
 
-    None where its head cannot be read or it is too large to be read.
+    None if its head cannot be read, or the picture is too large to be read.
     """
     try:
         return _shown_size(path, path.stat().st_mtime_ns)
@@ -123,10 +124,10 @@ def shown_size(path: Path) -> tuple[int, int, bool] | None:
 
 @lru_cache(maxsize=100_000)
 def _shown_size(path: Path, changed: int) -> tuple[int, int, bool] | None:
-    """changed: when, so that what is remembered of a file ends with it."""
+    """As `shown_size`. changed: the file's time of change, so that a changed file is read again."""
     try:
         width, height, orientation = read_head(path)
-    except ImageError:  # whoever reads the whole picture says what
+    except ImageError:  # whatever reads the whole picture reports the error
         return None
     if width * height > MAX_PIXELS:
         return None
@@ -134,21 +135,21 @@ def _shown_size(path: Path, changed: int) -> tuple[int, int, bool] | None:
 
 
 def _is_large(path: Path) -> bool:
-    """Whether faces in the picture rarely lie in its first hundred pixels alone."""
+    """Whether the picture is so large that few faces lie within its first hundred pixels each way."""
     shown = shown_size(path)
     return shown is not None and min(shown[:2]) >= 400
 
 
 def _breadth(face: AnyArray) -> float:
-    """How broad the points (68, 2) lie about the line that they lie along, as a share of how long."""
+    """The spread of the points (68, 2) across their main axis, divided by the spread along it."""
     length, breadth = np.linalg.svd(face - face.mean(axis=0), compute_uv=False)
     return float(breadth / length) if length else 0.0
 
 
 def _depths(face: AnyArray) -> AnyArray:
-    """How far from the eyes towards the chin brows, eyes, nostrils, mouth and chin of a face (68, 2) lie, on average.
+    """The mean positions of brows, eyes, nostrils, mouth and chin of a face (68, 2) along the line from eyes to chin.
 
-    They follow each other in every face of the published data set, by a tenth of the way at least.
+    They rise in this order in every face of the published data set, by at least a tenth of the line each time.
     """
     eyes = face[list(OUTER_EYES)].mean(axis=0)
     depths = (face - eyes) @ (face[CHIN] - eyes)
@@ -156,5 +157,5 @@ def _depths(face: AnyArray) -> AnyArray:
 
 
 def _beyond(face: AnyArray, size: tuple[int, int]) -> float:
-    """By how many pixels the farthest of the points (68, 2) lies outside a picture (width, height)."""
+    """The distance in pixels from a picture (width, height) to the point (68, 2) farthest outside it, along x or y."""
     return float(np.maximum(-face, face - (np.array(size) - 1)).max(initial=0))

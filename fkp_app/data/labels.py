@@ -1,4 +1,4 @@
-"""Label files: a CSV whose every row is a file's name, then x and y of 68 points, and perhaps the person."""
+"""Label files: CSV files with one row per face: a file's name, x and y of 68 points, and perhaps the person."""
 
 import csv
 import io
@@ -14,12 +14,12 @@ from numpynet.typing import Array
 
 POINTS = 68
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "name", "frame")
-"""What the column of file names may be called, the surest first; by another name it is the first column."""
+"""Names of the column of file names, the surest first. Without any of them, it is the first column."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 SEPARATOR = re.compile(r"sep=([,;\t])[,;\t]*\r?\n", re.IGNORECASE)
-"""The line that spreadsheets put before all others."""
+"""The line `sep=;` that spreadsheets write first."""
 COLUMN = re.compile(r"(.*?)[ _.-]?(?:([xy])[ _.-]?(\d{1,3})|(\d{1,3})[ _.-]?([xy]))|(\d{1,3})", re.ASCII)
-"""The name of a column of numbers: perhaps a word that all have, then axis and number, or a number alone."""
+"""The name of a column of numbers: perhaps a word, the same in all columns, then axis and number; or a number alone."""
 
 
 class DatasetError(FkpError):
@@ -28,8 +28,11 @@ class DatasetError(FkpError):
 
 @dataclass(frozen=True)
 class Labels:
-    """The rows of a label file. lines: where each ends in the file, as a spreadsheet numbers it; people: what the
-    column `person` says, if there is one; keypoints: (n, 68, 2) float32, NaN where a cell holds no finite number."""
+    """The rows of a label file.
+
+    lines: the line of the file on which each row ends, as a spreadsheet numbers it. people: the cells of the column
+    `person`, None without one. keypoints: (n, 68, 2) float32, NaN for each cell that holds no finite number.
+    """
 
     names: list[str]
     lines: list[int]
@@ -38,9 +41,9 @@ class Labels:
 
 
 def read_labels(csv_file: Path, notes: list[str]) -> Labels:
-    """A label file, separated by commas, semicolons or tabs. DatasetError where it is not of the documented form.
+    """Read a label file, separated by commas, semicolons or tabs. DatasetError if it has not the documented form.
 
-    notes: receives a line for what was not used or taken for granted.
+    notes: receives one line for each thing that is ignored or assumed.
     """
     rows = _read_rows(csv_file)
     if not rows:
@@ -55,7 +58,7 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
     else:
         del rows[0]
     if not rows:
-        raise DatasetError(f"{csv_file}: has no rows; a row a face is needed")
+        raise DatasetError(f"{csv_file}: has no rows; it needs one row per face")
     person = header.index("person") if "person" in header else None
     unused = [header[i] or "(no name)" for i in range(len(header)) if i not in {file, person, *points}]
     if unused:
@@ -76,8 +79,8 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
 
 
 def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
-    """Line numbers and cells of all rows that hold anything."""
-    if csv_file.exists() and not csv_file.is_file():  # a pipe would be waited for
+    """The line number and the cells of each row that is not empty."""
+    if csv_file.exists() and not csv_file.is_file():  # reading a pipe would wait for its writer
         raise DatasetError(f"{csv_file}: cannot be read as CSV (is no regular file)")
     try:
         content = csv_file.read_bytes()
@@ -101,7 +104,7 @@ def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
 
 
 def _ended(row: list[str]) -> list[str]:
-    """A row without the empty cells that spreadsheets leave at its end."""
+    """The row, in place, without the empty cells that spreadsheets write at its end."""
     while row and not row[-1].strip():
         row.pop()
     return row
@@ -112,13 +115,13 @@ def _plain(cell: str) -> str:
 
 
 Columns = tuple[int, list[int]]
-"""Where the file's name is, and the 136 numbers in their order."""
+"""The column of the file's name, and the columns of the 136 numbers in their order."""
 
 
 def _named(header: Sequence[str]) -> Columns | None:
-    """By their names: 0 .. 135, or x0, y0 .. x67, y67 (also x_0, 0_x, point0.x), in any order and also from 1 on.
+    """The columns, found by their names: 0 .. 135, or x0, y0 .. x67, y67 (also x_0, 0_x, point0.x).
 
-    Of several such sets it is the first.
+    They may be in any order and may count from 1. If there are several such sets, the first is taken.
     """
     sets: dict[tuple[str, bool], dict[tuple[str, int], list[int]]] = {}
     for i, cell in enumerate(header):
@@ -137,7 +140,7 @@ def _named(header: Sequence[str]) -> Columns | None:
 
 
 def _in_turn(header: Sequence[str]) -> Columns | None:
-    """By their places, where there are just as many as there must be."""
+    """The columns, found by their order, if there are exactly as many as needed."""
     file = _file_column(header, [])
     points = [i for i in range(len(header)) if i != file and header[i] != "person"]
     return (file, points) if file is not None and len(points) == 2 * POINTS else None
@@ -150,7 +153,7 @@ def _file_column(header: Sequence[str], points: Sequence[int]) -> int | None:
 
 
 def _key(cell: str) -> tuple[str, str, int] | None:
-    """The word, the axis and the number in a column's name."""
+    """The word, the axis and the number in a column's name; None if it has another form."""
     match = COLUMN.fullmatch(cell)
     if match is None:
         return None
@@ -158,18 +161,18 @@ def _key(cell: str) -> tuple[str, str, int] | None:
 
 
 def _wrong_count(header: Sequence[str]) -> str:
-    """What is wrong with a line of column names."""
+    """The fault of a line of column names, in words."""
     line = f"must have 137 columns (name, then x and y of {POINTS} points), has {len(header)}"
     numbers = len(header) - 1 - ("person" in header)
     if {"x", "y"} <= set(header) or "region_shape_attributes" in header:
-        line += "; all points of a face belong into one row, not a row for each"
+        line += "; all points of a face must be in one row, not each in its own"
     elif numbers % 2 == 0 and 4 <= numbers <= 2000 and numbers != 2 * POINTS:
         line += f": {numbers // 2} points, and only the {POINTS} of the 300-W layout can be learned"
     return line
 
 
 def _numbers(csv_file: Path, rows: Sequence[tuple[int, list[str]]], points: Sequence[int]) -> Array:
-    """The cells of these columns as (n, 68, 2) float32."""
+    """The cells of the columns `points` as (n, 68, 2) float32."""
     numbers = np.full((len(rows), len(points)), np.nan)
     for i, (line, row) in enumerate(rows):
         cells = [row[column] for column in points]
@@ -183,7 +186,7 @@ def _numbers(csv_file: Path, rows: Sequence[tuple[int, list[str]]], points: Sequ
 
 
 def _number(csv_file: Path, line: int, cell: str) -> float:
-    """A cell's number, NaN where it is none. DatasetError where it has a decimal comma."""
+    """A cell's number, NaN if it holds none. DatasetError if it has a decimal comma."""
     if re.fullmatch(r"\s*-?\d*,\d+\s*", cell):
         raise DatasetError(f"{csv_file}: row {line} has {cell.strip()}, a decimal comma; write decimal points")
     try:
@@ -193,5 +196,5 @@ def _number(csv_file: Path, line: int, cell: str) -> float:
 
 
 def _few(names: Sequence[str]) -> str:
-    """The first few of many."""
+    """The first four names, as text."""
     return ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")

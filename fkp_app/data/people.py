@@ -1,4 +1,4 @@
-"""Who is in a frame, and how people are divided into training, validation and report."""
+"""The person in each frame, and the division of people into training, validation and report."""
 
 import hashlib
 import re
@@ -10,25 +10,25 @@ from typing import Literal
 Side = Literal["training", "validation", "report"]
 
 Told = Literal["column", "name", "file"]
-"""By what people are told apart: a column `person`, the names of the files, or not at all: each file is a person."""
+"""How people are told apart: by a column `person`, by the files' names, or not at all: each file is a person."""
 
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’.-])*"
 COURSE_FORM = re.compile(rf"{_WORD}(?:_{_WORD})+_\d\d")
-"""The course's form of a name without its suffix: two or more words and two digits, as in Ada_Lovelace_01."""
+"""The course's form of a file name without its suffix: two or more words and two digits, as in Ada_Lovelace_01."""
 
 
 def person(name: str) -> str:
-    """The person in a frame called `Name_VF.jpg`, where V is the video and F the frame."""
+    """The person in a frame named `Name_VF.jpg`; V is the video and F the frame."""
     return name.rpartition("_")[0] or PurePosixPath(name).stem
 
 
 def tell_people(files: Sequence[str], column: Sequence[str] | None) -> tuple[list[str], Told]:
-    """The person of each file (its path within the data set), and by what people are told.
+    """The person of each file, and how people are told apart. A file is its path within the data set.
 
-    column: what the column `person` says, if there is one. Where it says nothing, a file belongs to the person in its
-    name if that has the course's form; any other file is a person of its own. So is every file where all would
-    otherwise be one person, who cannot be divided. Upper case, spaces and kinds of accents make no other person of
-    somebody in the column.
+    column: the cells of the column `person`, None without one. If a file's cell is empty, its person is the one in its
+    name if that has the course's form; any other file counts as its own person. If all files had the same person, who
+    cannot be divided, every file counts as its own person. Names in the column that differ only in case, spaces or the
+    encoding of accents are the same person.
     """
     people = [person(PurePosixPath(file).name) if has_course_form(file) else file for file in files]
     told: Told = "name"
@@ -41,7 +41,7 @@ def tell_people(files: Sequence[str], column: Sequence[str] | None) -> tuple[lis
 
 
 def _one_spelling(people: Sequence[str]) -> list[str]:
-    """Everybody by the spelling that sorts first among those that mean the same."""
+    """Each person by one spelling: the one that sorts first among equal names."""
     spellings: dict[str, str] = {}
     for name in sorted(set(people), reverse=True):
         spellings[_plain(name)] = name
@@ -53,21 +53,22 @@ def _plain(name: str) -> str:
 
 
 def has_course_form(file: str) -> bool:
-    """Whether a file is called after a person as the published frames are."""
+    """Whether a file is named after a person, as the published frames are."""
     return COURSE_FORM.fullmatch(unicodedata.normalize("NFC", PurePosixPath(file).stem)) is not None
 
 
 def split_of(name: str) -> Side:
-    """A person's side, by a hash of the name that never changes: one in ten is validation, one in ten report."""
+    """A person's side, by a fixed hash of the name: one in ten is in validation, one in ten in report."""
     share = _hash(name) % 10
     return "validation" if share == 0 else "report" if share == 1 else "training"
 
 
 def divide(people: Collection[str]) -> dict[str, Side]:
-    """Everybody's side: that of `split_of` as far as it goes, with somebody on each side where there are three people.
+    """The side of each person: that of `split_of`, except for the people needed to fill or relieve a side.
 
-    Validation and report hold a fifth at most, and at least a twentieth and one person (of two people one is
-    validation). Who changes sides for that is decided by the hash as well, so that the same people are divided alike.
+    Validation and report each hold at most a fifth of the people, and at least a twentieth and one person, so three
+    people are enough for three sides (of two people, one is in validation). The hash also decides who changes sides,
+    so that the same people are always divided the same way.
     """
     order = sorted(set(people), key=lambda name: (_hash(name) % 10, _hash(name)))
     least, most = max(1, len(order) // 20), max(1, len(order) // 5)
@@ -83,9 +84,9 @@ def divide(people: Collection[str]) -> dict[str, Side]:
 
 
 def describe(people: Mapping[Side, Sequence[str]], told: Told, alone: int) -> str:
-    """A line that says by what people are told and how they are divided.
+    """A line that says how people are told apart, and how many people and frames each side has.
 
-    people: of each frame, by side. alone: how many files count as a person of their own.
+    people: the person of each frame, for each side. alone: the number of files that count as their own person.
     """
     counts = [f"{len(set(names))} for {side} ({len(names)} frames)" for side, names in people.items()]
     if told == "file":

@@ -1,4 +1,4 @@
-"""The files that a label file's names mean: as they are written, or moved, or spelled as another system does."""
+"""The search for the files that a label file names, even if they were moved or another system spells them otherwise."""
 
 import os
 import unicodedata
@@ -13,17 +13,17 @@ SEVERAL = "a name that several files have; give the path from the CSV's folder"
 
 
 class PictureFiles:
-    """The pictures in a folder and in the folders in it."""
+    """The pictures in a folder and all its subfolders."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def find(self, name: str) -> Path | str:
-        """The file that `name` means, or what is wrong with it.
+        """The file that `name` means, or the fault of the name.
 
-        It is the path from the root, or a whole one. Where there is no such file, it is the one picture whose path from
-        the root is the end of `name`, or that has this name in a folder; upper case, kinds of slash and of accents, and
-        a suffix that is left out do not matter.
+        `name` is a path from the root or an absolute one. If there is no such file, it means the one picture whose path
+        from the root is the end of `name`, or, if `name` has no folder, the one picture of this name in any subfolder.
+        Case, the kind of slash, the encoding of accents and a missing suffix do not matter.
         """
         path = self.root / name
         if name and os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for names that are too long)
@@ -34,7 +34,7 @@ class PictureFiles:
         return MISSING if not found else found[0] if len(found) == 1 else SEVERAL
 
     def unlabelled(self, labelled: list[Path]) -> list[Path]:
-        """The pictures without a row that lie in the same folders as those with one, by name."""
+        """The pictures without a row in the folders of those with one, sorted by path."""
         known = {path.resolve() for path in labelled}
         beside = {path.parent for path in labelled}
         pictures = (path for folder in sorted(beside) for path in sorted(folder.iterdir()) if _is_picture(path.name))
@@ -42,9 +42,9 @@ class PictureFiles:
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
-        """Pictures by their path from the root and, after a "*/", by their name; each with its suffix and without.
+        """Pictures by their path from the root, and by "*/" and their name; each key with and without the suffix.
 
-        Hidden folders, and those that a NAS keeps for thumbnails and what was deleted, are not entered.
+        Hidden folders are skipped, and so are those in which a NAS keeps thumbnails and deleted files.
         """
         index: dict[str, list[Path]] = defaultdict(list)
         for folder, deeper, names in os.walk(self.root):

@@ -1,4 +1,4 @@
-"""The data set in one picture: frames with their points, the 68-point diagram, statistics."""
+"""The data set in one picture: frames with their points, the diagram of the 68 points, and statistics."""
 
 import warnings
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ LINES = [
     [*range(48, 60), 48],
     [*range(60, 68), 60],
 ]
-"""Which points a line joins."""
+"""The points that each line of the diagram joins."""
 
 NUMBER_PLACES = {48: (-12, -2), 60: (5, -2), 64: (-12, -2), 54: (5, -2)}
-"""Where a number stands beside its point, in printer's points: at the mouth's corners two points nearly coincide."""
+"""The offset of a number from its point, in printer's points: at the mouth's corners two points nearly coincide."""
 
 
 def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
-    """A line a split: frames, people, outer-eye distance in pixels (5 %, median, 95 %), roll over 15 degrees."""
+    """One line per split: frames, people, outer-eye distance in pixels (5 %, median, 95 %), faces over 15° roll."""
     lines = ["split        frames  people   outer-eye distance (5 %, median, 95 %)   rolled over 15 degrees"]
     for name, dataset in splits.items():
         if not len(dataset):
@@ -50,7 +50,7 @@ def statistics(splits: Mapping[str, FacialKeypointsDataset]) -> str:
 
 
 def mean_shape(keypoints: Array) -> Array:
-    """The mean (68, 2) of faces (n, 68, 2), each moved and scaled to a square of side 1 about 0."""
+    """The mean (68, 2) of faces (n, 68, 2), each moved and scaled so that its square has centre 0 and side 1."""
     shapes = []
     for face in keypoints.astype(np.float64):
         cx, cy, side = face_square(face)
@@ -59,7 +59,7 @@ def mean_shape(keypoints: Array) -> Array:
 
 
 def draw_diagram(axes: Axes, shape: Array) -> None:
-    """The 68 points (68, 2) with their numbers, each range in its colour and named with its first and last number."""
+    """Draw the points (68, 2) and their numbers; the legend names each range with its first and last number."""
     for line in LINES:
         colour = next(COLOURS[name] for name, numbers in RANGES.items() if line[0] in numbers)
         axes.plot(*shape[line].T, "-", color=colour, linewidth=0.8, alpha=0.5)
@@ -76,7 +76,7 @@ def draw_diagram(axes: Axes, shape: Array) -> None:
 
 
 def draw_sheet(dataset: FacialKeypointsDataset, facts: str, path: Path, count: int, seed: int) -> None:
-    """Write the picture: `count` frames with their points beside the diagram of their mean shape, and the facts."""
+    """Write the picture: `count` random frames with their points, the diagram of the mean shape, and the facts."""
     chosen = np.random.default_rng(seed).permutation(len(dataset))[:count]
     columns = min(4, len(chosen))
     rows = -(-len(chosen) // columns)
@@ -93,5 +93,5 @@ def draw_sheet(dataset: FacialKeypointsDataset, facts: str, path: Path, count: i
     draw_diagram(right.add_subplot(), mean_shape(dataset.keypoints))
     right.suptitle(facts, fontsize=7, family="monospace", x=0.02, ha="left")
     with atomic(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # names may hold letters that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # the font may lack letters of a name
         figure.savefig(temporary, dpi=130)

@@ -1,7 +1,7 @@
-"""From a labelled picture to what a network takes: the course project's four transforms, and the face crop.
+"""From a labelled picture to a network's input: the course project's four transforms, and the crop of the face.
 
-A sample is {"image": array, "keypoints": (68, 2) float32}; the image is uint8, RGB (H, W, 3) or gray (H, W), until
-Normalize; keypoints are in its pixels. A transform returns a new sample and leaves the given one as it was.
+A sample is {"image": array, "keypoints": (68, 2) float32}. Until Normalize, the image is uint8, RGB (H, W, 3) or gray
+(H, W), and the keypoints are in its pixels. A transform returns a new sample and does not change the given one.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ import numpy as np
 
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray, warp
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+from fkp_app.geometry.units import Units
 from numpynet.typing import Batch, Seed
 
 Sample = dict[str, Any]
@@ -19,7 +20,7 @@ Transform = Callable[[Sample], Sample]
 
 
 class Compose:
-    """One transform after the other."""
+    """Several transforms, one after the other."""
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms = list(transforms)
@@ -31,7 +32,7 @@ class Compose:
 
 
 class Rescale:
-    """Resize to (height, width), or so that the shorter side has `size` pixels and the shape is kept."""
+    """Resize to (height, width), or, if `size` is one number, so that the shorter side has `size` pixels."""
 
     def __init__(self, size: int | tuple[int, int]) -> None:
         self.size = size
@@ -43,7 +44,7 @@ class Rescale:
             new_height, new_width = round(height * ratio), round(width * ratio)
         else:
             new_height, new_width = self.size
-        # In two steps: where INTER_AREA shrinks one axis and stretches the other, it shifts the picture.
+        # In two steps: if INTER_AREA shrinks one axis and stretches the other, it shifts the picture.
         shrunk = (min(new_width, width), min(new_height, height))
         image = cv2.resize(sample["image"], shrunk, interpolation=cv2.INTER_AREA)
         image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
@@ -52,13 +53,13 @@ class Rescale:
 
 
 class _Crop:
-    """A window of (height, width) pixels, or a square one."""
+    """A window of (height, width) pixels, or of size x size."""
 
     def __init__(self, size: int | tuple[int, int]) -> None:
         self.height, self.width = (size, size) if isinstance(size, int) else size
 
     def window(self, sample: Sample, place: Callable[[int], int]) -> Sample:
-        """The window whose top and left are `place(room)`, room being how far it can move."""
+        """The window whose top and left are `place(room)`; room is the number of pixels by which it can move."""
         height, width = sample["image"].shape[:2]
         if height < self.height or width < self.width:
             raise ValueError(
@@ -71,7 +72,7 @@ class _Crop:
 
 
 class RandomCrop(_Crop):
-    """A window at a place drawn from `rng`, every one as likely. ValueError where the image is smaller."""
+    """A window at a random place, all places equally likely. ValueError if the image is smaller."""
 
     def __init__(self, size: int | tuple[int, int], rng: Seed = None) -> None:
         super().__init__(size)
@@ -82,17 +83,17 @@ class RandomCrop(_Crop):
 
 
 class CenterCrop(_Crop):
-    """The window in the middle. ValueError where the image is smaller."""
+    """The window in the middle. ValueError if the image is smaller."""
 
     def __call__(self, sample: Sample) -> Sample:
         return self.window(sample, lambda room: room // 2)
 
 
 class FaceCrop:
-    """The face, framed as the application frames it; with an `rng`, jittered. The image may be gray.
+    """The face, framed as the application frames it; with an `rng`, randomly jittered. The image may be gray.
 
-    rotate: by up to so many degrees either way; scale: a crop larger by a factor within exp(± scale); shift: by up to
-    this share of the crop's side each way; flip: mirror every second one.
+    rotate: the largest rotation either way, in degrees. scale: the crop grows by a random factor within exp(± scale).
+    shift: the largest shift each way, as a share of the crop's side. flip: mirror each crop with probability 1/2.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class FaceCrop:
 
 
 class Gray:
-    """RGB as gray, still uint8: what follows has a third to do. A gray image stays as it is."""
+    """An RGB image as gray, still uint8: later transforms have a third of the work. A gray image stays as it is."""
 
     def __call__(self, sample: Sample) -> Sample:
         image = sample["image"]
@@ -134,18 +135,18 @@ class Gray:
 
 
 class Normalize:
-    """Grayscale in 0 .. 1, and keypoints (keypoint - offset) / scale."""
+    """The image as grayscale in 0 .. 1, and the keypoints as (keypoint - offset) / scale."""
 
     def __init__(self, offset: float = 100.0, scale: float = 50.0) -> None:
-        self.offset, self.scale = offset, scale
+        self.units = Units(offset, scale)
 
     def __call__(self, sample: Sample) -> Sample:
-        keypoints = (sample["keypoints"] - np.float32(self.offset)) / np.float32(self.scale)
+        keypoints = self.units.to_units(sample["keypoints"])
         return {**sample, "image": to_gray(sample["image"]), "keypoints": keypoints}
 
 
 class ToTensor:
-    """The image as channels first, (1, H, W), both as contiguous float32."""
+    """The image with channels first, (1, H, W) or (3, H, W); image and keypoints as contiguous float32."""
 
     def __call__(self, sample: Sample) -> Sample:
         image = sample["image"]
@@ -158,6 +159,6 @@ class ToTensor:
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """A batch of samples that `ToTensor` made: images (N, 1, S, S), and keypoints (68, 2) as targets (N, 136)."""
+    """One batch of the samples of `ToTensor`: images (N, 1, S, S), and the keypoints as targets (N, 136)."""
     images = np.stack([sample["image"] for sample in samples])
     return images, np.stack([np.reshape(sample["keypoints"], -1) for sample in samples])

@@ -1,4 +1,4 @@
-"""The files of a list out of a zip archive that anybody may have made: each once, and of as many bytes as it says."""
+"""Unpack listed files from a zip archive that is not trusted: each file once, with exactly the listed size."""
 
 import stat
 import struct
@@ -8,25 +8,25 @@ from pathlib import Path, PurePosixPath
 
 from fkp_app.errors import FkpError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 TAIL = (1 << 16) + 22
-"""The record at an archive's end lies within so many bytes: it has 22, and a comment of less than 64 KiB."""
-BYTES_A_MEMBER = 512
-"""What an archive's directory takes for each member, name included, is less on average."""
+"""The most bytes of the record at an archive's end: 22, and a comment of less than 64 KiB."""
+BYTES_PER_MEMBER = 512
+"""More than an archive's directory takes per member on average, names included."""
 
 Sizes = Mapping[str, int]
 """File -> bytes."""
 
 
 class ArchiveError(FkpError):
-    """An archive that is damaged, unsafe or not the published one: of no use, so it is not kept."""
+    """An archive that is damaged, unsafe or not the published one. It is useless, so it is removed."""
 
 
 def unpack(archive: Path, directory: Path, sizes: Sizes) -> None:
-    """Unpack the files of the list. A folder around them all is dropped; whatever else is there is left alone.
+    """Unpack the files that `sizes` lists into `directory`. A folder around them all is dropped from their paths.
 
-    ArchiveError where a member's path leaves the directory or is a link, where a file is there twice, or where the
-    archive is damaged; OSError where nothing can be written.
+    All other members are ignored. ArchiveError if a member's path leaves the directory, a member is a link, a file is
+    there twice, or the archive is damaged. OSError if a file cannot be written.
     """
     try:
         _check_directory(archive, 4 * len(sizes) + 1000)
@@ -46,7 +46,7 @@ def unpack(archive: Path, directory: Path, sizes: Sizes) -> None:
 
 
 def _pieces(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A member's content. ArchiveError where it cannot be read: each way of compressing has errors of its own."""
+    """The content of a member. ArchiveError if it cannot be read: every compression method has errors of its own."""
     left = member.file_size
     try:
         with pack.open(member) as source:
@@ -63,7 +63,7 @@ def _pieces(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _check_directory(archive: Path, most: int) -> None:
-    """ArchiveError where an archive lists more than `most` members: reading such a list may take all memory."""
+    """ArchiveError if an archive lists more than `most` members: reading the list could take all memory."""
     with archive.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - TAIL))
@@ -74,12 +74,12 @@ def _check_directory(archive: Path, most: int) -> None:
     members, size = struct.unpack("<10xHI", tail[place : place + 16])
     if tail[max(0, place - 20) :].startswith(b"PK\x06\x07") and place >= 20:
         raise ArchiveError("is damaged (a zip archive of this size needs no 64-bit directory)")
-    if members > most or size > most * BYTES_A_MEMBER:
+    if members > most or size > most * BYTES_PER_MEMBER:
         raise ArchiveError(f"is not the published one (it lists {members} members in {size} bytes)")
 
 
 def _members(pack: zipfile.ZipFile, sizes: Sizes) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """The members that are files of the list, with their names there."""
+    """The members that are listed files, each with its name in the list."""
     found = set()
     for member in pack.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
@@ -89,7 +89,7 @@ def _members(pack: zipfile.ZipFile, sizes: Sizes) -> Iterator[tuple[zipfile.ZipI
         if stat.S_ISLNK(kind):
             raise ArchiveError(f"holds the link {member.filename}; nothing is unpacked")
         for name in (path.as_posix(), PurePosixPath(*path.parts[1:]).as_posix()):
-            # A member of another size is not the published file, and unpacking it might fill the disk.
+            # A member of another size is not the published file, and unpacking it could fill the disk.
             if name in sizes and member.file_size == sizes[name]:
                 if name in found:
                     raise ArchiveError(f"holds {name} twice; nothing is unpacked")

@@ -96,17 +96,17 @@ def run_crops(
     progress: Progress = no_progress,
 ) -> Result:
     """The network's points in the crops that `view` cuts. dataset: untransformed frames."""
-    framing = Framing.from_dict(predictor.card.framing)
+    framing, units = Framing.from_dict(predictor.card.framing), predictor.card.units
     starts = range(0, len(dataset), BATCH)
     outputs, targets, predicted, truths = [], [], [], []
     for start in progress(starts, f"{model}: {protocol}"):
         samples = [dataset[i] for i in range(start, min(start + BATCH, len(dataset)))]
         views = [view(sample["image"], sample["keypoints"], framing) for sample in samples]
         outputs.append(predictor(np.stack([shown.crop for shown in views])))
-        for face, shown in zip(predictor.card.to_pixels(outputs[-1]), views, strict=True):
+        for face, shown in zip(units.to_pixels(outputs[-1]), views, strict=True):
             predicted.append(apply(invert(shown.matrix), face.astype(np.float64)))
             truths.append(shown.truth)
-            targets.append(_normalise(apply(shown.matrix, shown.truth), predictor.card))
+            targets.append(units.to_units(apply(shown.matrix, shown.truth)).astype(np.float32).reshape(-1))
     scores = score(np.concatenate(outputs), np.stack(targets), predictor.card)
     frames = list(range(len(dataset)))
     return Result(model, protocol, frames, dataset.people, np.stack(predicted), np.stack(truths), scores)
@@ -206,8 +206,3 @@ def mean_face(data_dir: Path, card: CropCard) -> Array:
     training = load_split(data_dir, "training", evaluation_transform(card))
     targets = [batch_targets.astype(np.float64) for _, batch_targets in DataLoader(training, 64, collate_fn=collate)]
     return np.concatenate(targets).mean(axis=0).astype(np.float32)
-
-
-def _normalise(keypoints: Array, card: CropCard) -> Array:
-    """Keypoints (68, 2) in pixels of the crop as a target (136,) in the card's normalised units."""
-    return card.to_units(keypoints).astype(np.float32).reshape(-1)

@@ -32,7 +32,8 @@ class Scores:
 
 def score(outputs: Array, targets: Array, card: CropCard) -> Scores:
     """Scores of `outputs` (F, 136) against `targets` (F, 136), both in the card's normalised units."""
-    errors = nme(card.to_pixels(outputs), card.to_pixels(targets))
+    units = card.units
+    errors = nme(units.to_pixels(outputs), units.to_pixels(targets))
     return Scores(
         images=len(targets),
         mse=float(mse_loss(outputs, targets)[0]),

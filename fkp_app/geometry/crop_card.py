@@ -3,13 +3,11 @@
 from dataclasses import replace
 from typing import Any, Self
 
-import numpy as np
-
 from fkp_app.errors import FkpError
 from fkp_app.geometry.framing import Framing
+from fkp_app.geometry.units import Units
 from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.strict_json import is_number, shown
-from numpynet.typing import Array
 
 LARGEST = 1e6
 """The limit of the offset and of the scale of keypoints, in pixels."""
@@ -79,13 +77,10 @@ class CropCard(WeightsCard):
         """Pixels of the crop per unit of output."""
         return float(self.application["keypoint_scale"])
 
-    def to_pixels(self, outputs: Array) -> Array:
-        """Outputs or targets (N, 136) as keypoints (N, 68, 2) in pixels of the crop."""
-        return outputs.reshape(-1, 68, 2) * np.float32(self.keypoint_scale) + np.float32(self.keypoint_offset)
-
-    def to_units(self, keypoints: Array) -> Array:
-        """Keypoints in pixels of the crop as outputs of the network should be, in the same shape and dtype."""
-        return (keypoints - self.keypoint_offset) / self.keypoint_scale
+    @property
+    def units(self) -> Units:
+        """The map between the network's outputs and pixels of the crop."""
+        return Units(self.keypoint_offset, self.keypoint_scale)
 
 
 def _check(name: str, value: object) -> None:

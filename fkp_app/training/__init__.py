@@ -1,1 +1,1 @@
-"""What `fkp train` does: recipes, trainers, runs and their files."""
+"""Training: recipes, trainers, and runs with their files."""

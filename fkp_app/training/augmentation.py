@@ -1,7 +1,7 @@
-"""How training crops vary: what `fkp train` does to each picture before the network learns from it.
+"""The random changes of training crops, which `fkp train` makes before the network learns from a picture.
 
-A change is a small dataclass: its settings as a recipe gives them, and the function (uint8 image, rng) -> uint8 image,
-gray or RGB. It moves nothing, so keypoints stay. None changes the image that it was given.
+A change is a small dataclass: its fields are the settings of a recipe, and calling it maps (uint8 image, rng) to a
+uint8 image, gray or RGB. It moves no pixels, so the keypoints stay. It never modifies the image that it is given.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from numpynet.typing import AnyArray, Seed
 
 
 class Change(Protocol):
-    """Something that is done to every picture with this probability."""
+    """A change that is made to each picture with this probability."""
 
     @property
     def probability(self) -> float: ...
@@ -26,9 +26,9 @@ class Change(Protocol):
 
 @dataclass(frozen=True)
 class Patches:
-    """Rectangles laid over the picture, each flat or noisy (by 40 grey levels about a level of its own).
+    """Rectangles over the picture, each flat or noisy (with a standard deviation of 40 grey levels about its level).
 
-    count: how many, at most; side: of a rectangle, as a share of the picture's.
+    count: the most rectangles. side: the range of a rectangle's sides, as shares of the picture's.
     """
 
     probability: Share = 0.0
@@ -43,7 +43,7 @@ class Patches:
             shape = [max(1, round(length * rng.uniform(*self.side))) for length in image.shape[:2]]
             top, left = (int(rng.integers(room - side + 1)) for room, side in zip(image.shape, shape, strict=False))
             part = image[top : top + shape[0], left : left + shape[1]]
-            level = rng.uniform(0, 255, image.shape[2:])  # one a channel
+            level = rng.uniform(0, 255, image.shape[2:])  # one per channel
             noisy = rng.random() < 0.5
             part[...] = np.clip(level + self.NOISE * rng.standard_normal(part.shape), 0, 255) if noisy else level
         return image
@@ -51,9 +51,9 @@ class Patches:
 
 @dataclass(frozen=True)
 class Light:
-    """Gamma by a factor within exp(± gamma), then contrast by a factor `gain`, then brightness by `offset`.
+    """A gamma curve with an exponent within exp(± gamma), then times a factor `gain`, then plus an `offset`.
 
-    gain and offset are ranges, offset in shares of the full scale.
+    gain and offset are ranges; an offset is a share of the full scale.
     """
 
     probability: Share = 0.0
@@ -69,7 +69,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Blur:
-    """Gaussian blur. sigma: in pixels."""
+    """Gaussian blur. sigma: the range of its standard deviation, in pixels."""
 
     probability: Share = 0.0
     sigma: Annotated[Range, Within(0.05, 50)] = (0.4, 1.5)
@@ -80,7 +80,7 @@ class Blur:
 
 @dataclass(frozen=True)
 class LowResolution:
-    """Shrunk by a factor, and stretched back."""
+    """Shrink the picture by a random factor, then stretch it back."""
 
     probability: Share = 0.0
     factor: Annotated[Range, Within(0.01, 1)] = (0.3, 0.7)
@@ -95,7 +95,10 @@ class LowResolution:
 
 @dataclass(frozen=True)
 class Noise:
-    """A sensor's: normal, of its own in every pixel and channel. sigma: in grey levels of 255."""
+    """Sensor noise: normal, independent for each pixel and channel.
+
+    sigma: the range of its standard deviation, in grey levels of 255.
+    """
 
     probability: Share = 0.0
     sigma: Annotated[Range, Within(0, 255)] = (2.0, 12.0)
@@ -107,7 +110,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """Written as JPEG and read again. quality: from 0, the worst, to 100."""
+    """Write the picture as JPEG and read it back. quality: a range from 0, the worst, to 100."""
 
     probability: Share = 0.0
     quality: Annotated[Range, Within(0, 100)] = (15.0, 60.0)
@@ -123,7 +126,10 @@ class Jpeg:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """All of it, in the order in which it is done; rotate to flip as in `transforms.FaceCrop`."""
+    """All settings of a recipe's changes, in the order in which they are made.
+
+    rotate, scale, shift and flip are those of `transforms.FaceCrop`.
+    """
 
     rotate: Annotated[float, Within(0, 180)] = 0.0
     scale: Share = 0.0
@@ -137,12 +143,12 @@ class Augmentation:
     jpeg: Jpeg = Jpeg()
 
     def changes(self) -> tuple[Change, ...]:
-        """What is done to the picture once it is cropped: what a scene does, then lens and sensor, then storage."""
+        """The changes of a picture after it is cropped: those of the scene, of lens and sensor, of storage."""
         return self.patches, self.light, self.blur, self.low_resolution, self.noise, self.jpeg
 
 
 class RandomChanges:
-    """Each of the changes in turn to a sample's uint8 image, with its probability; random numbers come from `rng`."""
+    """Make each change in turn to a sample's uint8 image with its probability, by random numbers from `rng`."""
 
     def __init__(self, changes: tuple[Change, ...], rng: Seed = None) -> None:
         self.changes = [change for change in changes if change.probability > 0]

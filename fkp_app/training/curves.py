@@ -1,4 +1,4 @@
-"""Curves of training runs, drawn from the files they leave."""
+"""The curves of training runs, drawn from their CSV files."""
 
 import csv
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from numpynet.typing import Array
 
 
 def plot_losses(runs: Mapping[str, Path], path: Path) -> None:
-    """Draw the curves of one or more run directories, by label, into one picture (PNG, PDF or SVG).
+    """Draw the curves of one or more runs into one picture (PNG, PDF or SVG). runs: from a label to a run's directory.
 
-    Losses: thin, each step's; thick, its running mean; dots, the validation loss. Beside them the validation NME, if
-    any run has one, with a ring at the best epoch. OSError where a file cannot be read or written.
+    Left, the loss: a thin line for each step, a thick line for the running mean, dots for validation. Right, if any run
+    has it, the validation NME, with a ring around the best epoch. OSError if a file cannot be read or written.
     """
     curves = {label: (_columns(run / "steps.csv"), _columns(run / "metrics.csv")) for label, run in runs.items()}
     validated = any(np.isfinite(epochs["validation_nme"]).any() for _, epochs in curves.values())
@@ -64,7 +64,7 @@ def _columns(path: Path) -> dict[str, Array]:
 
 
 def _running_mean(values: Array, share: int = 30) -> Array:
-    """The mean of each value and those before it, over a window of a thirtieth of all of them."""
+    """The mean of each value and those before it, over a window of 1/share of all values."""
     window = max(1, len(values) // share)
     sums = np.cumsum(np.concatenate([[0.0], values]))
     ends = np.arange(1, len(values) + 1)

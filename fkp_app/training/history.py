@@ -1,4 +1,4 @@
-"""What a training run remembers of its steps and epochs: the rows of steps.csv and metrics.csv."""
+"""The history of a training run: the rows of steps.csv and metrics.csv."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from numpynet.typing import AnyArray
 
 
 class StepRow(NamedTuple):
-    """A line of steps.csv."""
+    """A row of steps.csv."""
 
     epoch: int
     step: int
@@ -23,7 +23,7 @@ class StepRow(NamedTuple):
 
 
 class EpochRow(NamedTuple):
-    """A line of metrics.csv. NaN where nothing was measured; best_epoch: the best so far, whose weights are kept."""
+    """A row of metrics.csv. NaN: not measured. best_epoch: the best so far; its weights are kept."""
 
     epoch: int
     train_loss: float
@@ -36,13 +36,13 @@ class EpochRow(NamedTuple):
 
 
 class History:
-    """The rows so far."""
+    """The rows of all steps and epochs so far."""
 
     def __init__(self) -> None:
         self.steps: list[StepRow] = []
         self.epochs: list[EpochRow] = []
         self.best_is_lost = False
-        """Whether the best epoch's weights are no longer there, so that the next validated epoch counts as the best."""
+        """Whether the best epoch's weights are lost, so that the next validated epoch counts as the best."""
 
     @property
     def epochs_done(self) -> int:
@@ -53,7 +53,7 @@ class History:
         return self.epochs[-1].best_epoch if self.epochs else 0
 
     def improves(self, nme: float) -> bool:
-        """Whether this validation NME is the least so far; without a finite one, the latest epoch is the best."""
+        """Whether this validation NME is the least so far. As long as none is finite, the latest epoch is the best."""
         best = math.inf
         if self.epochs and self.best_epoch and not self.best_is_lost:
             best = self.epochs[self.best_epoch - 1].validation_nme
@@ -62,17 +62,17 @@ class History:
         return nme < best or not math.isfinite(best)
 
     def write(self, directory: Path) -> None:
-        """Renew steps.csv and metrics.csv, each all or nothing."""
+        """Replace steps.csv and metrics.csv, each as a whole or not at all."""
         write_text(directory / "steps.csv", _csv(StepRow._fields, self.steps))
         write_text(directory / "metrics.csv", _csv(EpochRow._fields, self.epochs))
 
     def tensors(self) -> dict[str, AnyArray]:
-        """For a checkpoint."""
+        """The rows as tensors of a checkpoint."""
         return {"history.steps": np.array(self.steps, np.float64), "history.epochs": np.array(self.epochs, np.float64)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, AnyArray]) -> Self:
-        """From a checkpoint. ValueError where it holds something else."""
+        """The history in a checkpoint's tensors. ValueError if they hold no valid history."""
         history = cls()
         steps, epochs = _table(tensors, "steps", len(StepRow._fields)), _table(tensors, "epochs", len(EpochRow._fields))
         history.steps = [StepRow(int(epoch), int(step), *rest) for epoch, step, *rest in steps.tolist()]
@@ -90,30 +90,30 @@ class History:
 
 
 def _table(tensors: Mapping[str, AnyArray], name: str, columns: int) -> AnyArray:
-    """The rows of a table in a checkpoint. ValueError where they cannot be; NaN is what was not measured."""
+    """The rows of a table in a checkpoint; NaN means not measured. ValueError if they cannot be right."""
     table = tensors.get(f"history.{name}")
     if table is None or table.ndim != 2 or table.shape[1] != columns or table.dtype != np.float64:
         raise ValueError(f"history.{name} must be float64 of shape (rows, {columns})")
     if not np.isfinite(table[:, [0, 1, -1]]).all() or (table < 0).any():
-        raise ValueError(f"history.{name} holds numbers that cannot be")
+        raise ValueError(f"history.{name} holds numbers that cannot be right")
     return table
 
 
 def _in_order(steps: AnyArray) -> bool:
-    """Whether steps (n, 2), as epoch and step, follow each other: each the next one of its epoch, or the first."""
+    """Whether rows (n, 2) of epoch and step are in order: each the next step of its epoch or the first of the next."""
     (epoch, step), (later, following) = steps[:-1].T, steps[1:].T
     same = (later == epoch) & (following == step + 1)
     return bool((same | ((later == epoch + 1) & (following == 1))).all() and (steps[0] == 1).all())
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, all or nothing."""
+    """Write a file as a whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 def _csv(columns: tuple[str, ...], rows: list[StepRow] | list[EpochRow]) -> str:
-    """Rows as CSV: whole numbers without a decimal point, NaN (nothing measured) as an empty field."""
+    """Rows as CSV: whole numbers without a decimal point, NaN (not measured) as an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

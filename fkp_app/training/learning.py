@@ -1,4 +1,4 @@
-"""What a recipe says of learning: the loss, the optimizer, its rate, and how long."""
+"""The part of a recipe about learning: the loss, the optimizer, its learning rate, and the number of epochs."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self, get_args
@@ -65,7 +65,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """numpynet.schedules.one_cycle; the optimizer's lr is the greatest."""
+    """numpynet.schedules.one_cycle; the optimizer's lr is the schedule's highest rate."""
 
     name: Literal["one_cycle"] = "one_cycle"
     warmup: Share = 0.3
@@ -75,7 +75,7 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Cosine:
-    """numpynet.schedules.cosine; the optimizer's lr is the greatest."""
+    """numpynet.schedules.cosine; the optimizer's lr is the schedule's highest rate."""
 
     name: Literal["cosine"] = "cosine"
     warmup: Share = 0.05
@@ -87,15 +87,16 @@ Optimizer = Adam | AdamW
 Schedule = Constant | OneCycle | Cosine
 
 LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in get_args(Loss)}
+"""The losses by the names that recipes and --loss give them."""
 
 
 @dataclass(frozen=True)
 class Training:
     """How a network learns.
 
-    average: the decay of the running mean of the weights, which is what is validated and kept; 0 for none.
-    validate_every: so many epochs, and after the last. patience: stop once so many epochs have gone by since the best
-    one; 0 for never. lr of the optimizer: what the schedule is measured by.
+    average: the decay of the running mean of the weights, which is then validated and kept; 0 for none.
+    validate_every: validate after every this many epochs, and after the last. patience: stop if this many epochs after
+    the best one bring no better; 0 for never. The optimizer's lr is the rate that the schedule scales.
     """
 
     epochs: Annotated[int, Within(1)]
@@ -114,7 +115,7 @@ class Training:
         lr: float | None = None,
         loss: str | None = None,
     ) -> Self:
-        """These settings with others in their place. Another loss comes with its usual arguments."""
+        """These settings with the given ones in their place. A different loss gets its default arguments."""
         return replace(
             self,
             epochs=self.epochs if epochs is None else epochs,

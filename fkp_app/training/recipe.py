@@ -1,4 +1,4 @@
-"""Recipes: what a network is, how its crops are framed and varied, and how it learns. One TOML file each."""
+"""Recipes: the network, how its crops are framed and varied, and how it learns. Each recipe is a TOML file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +22,7 @@ from numpynet.typing import Seed
 __all__ = ["LOSSES", "NAMES", "Network", "Recipe", "Training", "load_recipe", "training_transform"]
 
 COURSE_OFFSET, COURSE_SCALE = 100.0, 50.0
+"""The course project's units: keypoints are (keypoint - 100) / 50 in a crop of 224 pixels."""
 
 DIRECTORY = Path(__file__).parent / "recipes"
 NAMES = tuple(sorted(path.stem for path in DIRECTORY.glob("*.toml")))
@@ -30,7 +31,7 @@ NAMES = tuple(sorted(path.stem for path in DIRECTORY.glob("*.toml")))
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture that `numpynet.architectures.build` knows, and what its constructor is given."""
+    """An architecture that `numpynet.architectures.build` knows, and the arguments of its constructor."""
 
     architecture: str
     arguments: dict[str, Any]
@@ -38,7 +39,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe, checked: all that decides what a run computes but data, seed, backend and threads."""
+    """A recipe after its checks. It decides what a run computes, together with data, seed, backend and threads."""
 
     network: Network
     framing: Framing
@@ -47,16 +48,16 @@ class Recipe:
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any], file: object) -> Self:
-        """From the content of a TOML or JSON file. FkpError where anything in it is not as it should be."""
+        """The recipe in the content of a TOML or JSON file. FkpError if anything in it is wrong."""
         recipe = read_table(cls, tables, file)
         recipe.check(file)
         return recipe
 
     def check(self, file: object) -> None:
-        """FkpError where parts that are right each by itself do not fit together."""
+        """FkpError if the parts do not fit together, though each is right by itself."""
         framing, arguments, jitter = self.framing, self.network.arguments, self.augmentation
         if framing.kind == "frame" and (jitter.rotate or jitter.scale or jitter.shift or jitter.flip):
-            raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip are of faces; framing.kind is frame")
+            raise FkpError(f"{file}: augmentation.rotate, scale, shift and flip need framing.kind face, got frame")
         training = self.training
         if isinstance(training.schedule, Cosine) and training.schedule.min_lr > training.optimizer.lr:
             raise FkpError(f"{file}: training.schedule.min_lr must be at most the optimizer's lr")
@@ -69,15 +70,15 @@ class Recipe:
             raise FkpError(f"{file}: framing.size must be network.arguments.size, {size!r}, got {framing.size}")
 
     def with_options(self, **options: Any) -> Self:
-        """The recipe with a command's options (see `Training.with_options`) in place of its own. FkpError as above."""
+        """The recipe with a command's options, which `Training.with_options` lists. FkpError if the result is wrong."""
         changed = replace(self, training=self.training.with_options(**options))
         return self.from_tables(asdict(changed), "the recipe with these options")
 
     def card(self, training: dict[str, Any]) -> CropCard:
-        """The card of weights trained this way.
+        """The card of weights that this recipe trains.
 
-        A KeypointNet's units are the course project's, (keypoint - 100) / 50 in a crop of 224 pixels, and the same
-        share of the crop at any other size. In other networks' the crop's edges lie at -1 and 1.
+        A KeypointNet has the course project's units, (keypoint - 100) / 50 in a crop of 224 pixels, scaled with the
+        crop for any other size. In the units of all other networks the crop's edges are at -1 and 1.
         """
         size = self.framing.size
         if self.network.architecture == "KeypointNet":
@@ -96,9 +97,9 @@ class Recipe:
 
 
 def load_recipe(name: str) -> Recipe:
-    """The recipe of this name, or in this TOML file.
+    """The recipe of this name, or the one in this TOML file.
 
-    UsageError where there is none; FkpError where it cannot be read or is not as it should be.
+    UsageError if there is none; FkpError if it cannot be read or is wrong.
     """
     path = DIRECTORY / f"{name}.toml" if name in NAMES else Path(name)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A training run and the directory it lives in: settings, curves, weights, and a checkpoint to go on from."""
+"""A training run and its directory: settings, curves, weights, and a checkpoint to continue from."""
 
 import math
 from collections.abc import Iterator
@@ -42,17 +42,17 @@ from numpynet.training import AnyTrainer, EpochEvent, Event, StepEvent, fit
 from numpynet.typing import AnyArray
 
 SHIPPED = "shipped"
-"""What stands for the shipped weights where weights to start with are named."""
+"""The name of the shipped weights as weights to start with."""
 
 
 class TrainingRun:
     """One training, from its settings and recipe to its files in `directory`.
 
-    config.json (settings, and the recipe with all options), steps.csv, metrics.csv, loss.png and
-    checkpoint.safetensors (to go on from; beside it the one before) are renewed after every epoch, each all or nothing;
-    weights.safetensors holds the best epoch's weights: those of the least validation NME. Random numbers of an epoch
-    come from (seed, epoch), so a resumed run computes what an uninterrupted one would have. One process at a time may
-    work in the directory: `locks.locked` sees to it.
+    config.json holds the settings, and the recipe with all options. steps.csv, metrics.csv, loss.png and
+    checkpoint.safetensors (to continue from; beside it the one before) are replaced after every epoch, each as a whole
+    or not at all. weights.safetensors holds the weights of the best epoch, that with the least validation NME. The
+    random numbers of an epoch come from (seed, epoch), so a resumed run computes the same as an uninterrupted one. One
+    process at a time may work in the directory, which callers ensure with `locks.locked`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TrainingRun:
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32, collate_fn=collate) if len(validation) else None
         self.data_notes = data.remarks
-        """A line each for what should be known of the data."""
+        """Lines for the user about the data."""
         if self.validation is None:
             self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
@@ -86,17 +86,18 @@ class TrainingRun:
             fused=settings.ops == "fast",
             initial=initial,
         )
+        self._pictures_noted = False
         self.validation_scores: Scores | None = None
-        """Of the latest epoch; None where that was not validated."""
+        """The scores of the latest epoch; None if it was not validated."""
         self.notes: list[str] = []
-        """What the user should know of how the run began."""
+        """Lines for the user about the start of the run."""
 
     @classmethod
     def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
-        """A new run, also in place of one that was stopped before its first epoch was whole.
+        """A new run. It replaces a run that was stopped in its first epoch.
 
-        UsageError where the directory holds more or the weights to start with are of another network, CheckpointError
-        where these are bad, FkpError where nothing can be written.
+        UsageError if the directory holds more than that, or cannot be written, or the weights to start with belong to
+        another network. CheckpointError if those weights are bad. FkpError if the data cannot be used.
         """
         begun = (directory / CONFIG).exists() and not holds_more(directory)
         if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
@@ -107,21 +108,24 @@ class TrainingRun:
             raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
         run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
         if begun:
-            run.notes.append(f"{directory}: a run was stopped there before its first epoch was whole; it gives way")
+            run.notes.append(
+                f"{directory}: a run was stopped there before its first epoch was whole; the new run replaces it"
+            )
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--out {directory} cannot be made ({error.strerror}); choose another place") from None
-        run._settle()
+        run._prepare_directory()
         return run
 
     @classmethod
     def resume(cls, directory: Path, changes: dict[str, Any], options: dict[str, Any]) -> Self:
-        """The run in `directory`, to go on after its last whole epoch, or from the beginning if there is none.
+        """The run in `directory`, to continue after its last whole epoch, or from the beginning if it has none.
 
-        changes: of settings. options: of the recipe's training; another number of epochs or batch size stretches a
-        schedule from here on. UsageError where there is no run or something cannot change; FkpError where a file of it
-        is damaged. What was killed between a checkpoint and the files after it is caught up with.
+        changes: settings to change. options: options of the recipe's training; another number of epochs or another
+        batch size stretches the schedule from here on. If the run was killed after it wrote a checkpoint and before it
+        wrote the files that follow, they are written now. UsageError if there is no run, or a setting cannot change in
+        a run; FkpError if one of its files is damaged.
         """
         if not has_checkpoint(directory) and not (directory / CONFIG).exists():
             raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
@@ -139,12 +143,12 @@ class TrainingRun:
         else:
             run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
             run.notes.append(f"{directory}: stopped before its first epoch was whole; it begins again")
-        run._settle()
+        run._prepare_directory()
         return run
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether it has been too long since the best epoch."""
+        """Whether as many epochs as the recipe's patience have passed since the best one."""
         patience = self.recipe.training.patience
         return (
             patience > 0
@@ -153,11 +157,11 @@ class TrainingRun:
         )
 
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches per epoch."""
         return len(self._batches(1))
 
     def fit(self) -> Iterator[Event]:
-        """Train to the end, yielding events; the files are renewed before an EpochEvent is yielded."""
+        """Train to the end and yield events. The files are replaced before an EpochEvent is yielded."""
         for event in fit(
             self.trainer,
             self._batches,
@@ -169,6 +173,7 @@ class TrainingRun:
                 self.history.steps.append(StepRow(event.epoch, event.step, event.loss, event.lr))
             else:
                 self._finish(event)
+                self._note_pictures()
             yield event
             if isinstance(event, EpochEvent) and self.out_of_patience:
                 return
@@ -177,12 +182,12 @@ class TrainingRun:
         order, jitter = np.random.default_rng([self.settings.seed, epoch]).spawn(2)
         dataset = self.training_data.with_transform(training_transform(self.recipe, jitter))
         size = self.recipe.training.batch_size
-        # A last, smaller batch would have noisy batch statistics; its few images come again in another epoch.
+        # A last, smaller batch would have noisy batch statistics; its few images are used in other epochs.
         drop_last = len(dataset) > size
         return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=drop_last, collate_fn=collate)
 
     def _validate(self, validation: DataLoader) -> float:
-        """The validation loss; NaN in an epoch that is not validated."""
+        """The validation loss; NaN if this epoch is not validated."""
         training, epoch = self.recipe.training, self.history.epochs_done + 1
         self.validation_scores = None
         if epoch % training.validate_every and epoch < training.epochs:
@@ -199,25 +204,35 @@ class TrainingRun:
         best_epoch = event.epoch if better else history.best_epoch
         losses, lr = (event.train_loss, validation_loss), history.steps[-1].lr
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
-        # The checkpoint first: whatever comes after it can be made from it.
+        # The checkpoint first: the files after it can be written again from it.
         save_checkpoint(self.directory, self.trainer.state_dict() | history.tensors())
         if better:
             self._keep_weights()
         self._draw()
+
+    def _note_pictures(self) -> None:
+        """Add one note about the pictures that were converted or guessed, once the first epoch has read them."""
+        found = self.training_data.reading_notes
+        if found and not self._pictures_noted:
+            pictures = "1 picture was" if len(found) == 1 else f"{len(found)} pictures were"
+            self.data_notes.append(
+                f"{self.settings.data}: {pictures} converted or guessed when read, such as {found[min(found)]}"
+            )
+        self._pictures_noted = True
 
     def _keep_weights(self) -> None:
         save_weights(self.directory / WEIGHTS, self.trainer.weights(), self._best_card())
         self.history.best_is_lost = False
 
     def _draw(self) -> None:
-        """Renew the curves."""
+        """Replace the CSV files and the picture of the curves."""
         self.history.write(self.directory)
         plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
 
     def _best_card(self) -> CropCard:
-        """The card of the present weights, the best so far: how they came about and what they score."""
+        """The card of the current weights, the best so far, with their settings and their scores."""
         settings = asdict(self.settings)
-        del settings["data"]  # a place on this machine; weights travel
+        del settings["data"]  # a path on this machine; weights are passed on
         if self.settings.start is not None:
             settings["start"] = Path(self.settings.start).name
         recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
@@ -228,11 +243,11 @@ class TrainingRun:
 
     @property
     def ops(self) -> str:
-        """Which of numpynet's implementations it runs."""
+        """The implementation of numpynet that the run uses."""
         return self.settings.ops if self.settings.backend == "numpy" else "readable"
 
     def _take(self, state: State) -> None:
-        """Go on from a checkpoint. ValueError, or what a damaged state leads to, where it is not this run's."""
+        """Continue from a checkpoint. ValueError, or any error that a damaged state causes, if it fits another run."""
         self.history = History.from_tensors(state)
         steps = len(self.history.steps)
         for key, array in state.items():
@@ -242,7 +257,7 @@ class TrainingRun:
         self.trainer.load_state_dict(dict(state))
 
     def _catch_up(self) -> None:
-        """Renew what comes after a checkpoint: the curves, and the weights if its epoch is the best."""
+        """Write the files that follow a checkpoint again: the curves, and the weights if its epoch is the best."""
         try:
             self._draw()
             best, done = self.history.best_epoch, self.history.epochs_done
@@ -265,14 +280,14 @@ class TrainingRun:
         )
 
     def _epoch_of_weights(self) -> object:
-        """The epoch of weights.safetensors; None where that is missing or damaged."""
+        """The epoch of weights.safetensors; None if the file is missing or damaged."""
         try:
             return load_weights(self.directory / WEIGHTS)[1].training.get("epoch")
         except CheckpointError:
             return None
 
-    def _settle(self) -> None:
-        """Remove what killed processes have left, and write the settings down."""
+    def _prepare_directory(self) -> None:
+        """Remove the leftovers of killed processes, and write config.json."""
         try:
             gone = sweep(self.directory)
             write_config(self.directory, Config(self.settings, self.recipe))
@@ -283,7 +298,10 @@ class TrainingRun:
 
 
 def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
-    """What --start names, if anything: the state dict of the recipe's network. "shipped" are the shipped weights."""
+    """The state dict of the recipe's network in the file that --start names; None without --start.
+
+    "shipped" names the shipped weights.
+    """
     if start is None:
         return None
     net, card = load_net(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))

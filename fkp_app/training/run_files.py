@@ -1,4 +1,4 @@
-"""The files of a training run: its settings, its checkpoints, and what killed processes have left of them."""
+"""The files of a training run: its settings, its checkpoints, and leftovers of killed processes."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from numpynet.typing import AnyArray
 
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
 PREVIOUS, NEXT = "checkpoint.previous.safetensors", "checkpoint.next.safetensors"
-"""The checkpoint of the epoch before, and a whole one that has not got its name yet."""
+"""The checkpoint of the epoch before, and a whole new one that is not renamed yet."""
 EARLIER = re.compile(
     r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png|tmp\w{6})"
 )
-"""What earlier versions called their temporary files, and the library that wrote their weights its own."""
+"""Names of the temporary files of earlier versions, and of the library that wrote their weights."""
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_SEED = 2**53
 
@@ -31,8 +31,10 @@ State = Mapping[str, AnyArray]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run needs beside its recipe. recipe: what that was called, or the file that it stood in; start: the
-    weights it begins with, fresh ones where None."""
+    """The settings of a run beside its recipe.
+
+    recipe: the recipe's name or file. start: the file of the weights to begin with; None for fresh weights.
+    """
 
     data: str
     recipe: str
@@ -45,14 +47,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json holds."""
+    """The content of config.json."""
 
     settings: Settings
     recipe: Recipe
 
 
 def read_config(directory: Path) -> Config:
-    """The settings of the run in `directory`. FkpError where they cannot be read or are not as they should be."""
+    """The settings and the recipe of the run in `directory`. FkpError if they cannot be read or are wrong."""
     path = directory / CONFIG
     config = read_table(Config, read_text(path, LARGEST_CONFIG, read_json, "JSON", "start a new run"), path)
     config.recipe.check(path)
@@ -60,18 +62,21 @@ def read_config(directory: Path) -> Config:
 
 
 def write_config(directory: Path, config: Config) -> None:
-    """Renew config.json. OSError where it cannot be written."""
+    """Replace config.json. OSError if it cannot be written."""
     with atomic(directory / CONFIG) as temporary:
         temporary.write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
 
 
 def has_checkpoint(directory: Path) -> bool:
-    """Whether there is something to go on from."""
+    """Whether the run has a checkpoint to continue from."""
     return any((directory / name).exists() for name in (CHECKPOINT, PREVIOUS, NEXT))
 
 
 def holds_more(directory: Path) -> bool:
-    """Whether a config.json is of more than a run that was stopped in its first epoch: of a whole one, or no run's."""
+    """Whether config.json belongs to anything but a run that was stopped in its first epoch.
+
+    That is a run with a whole epoch, or no run at all.
+    """
     try:
         read_config(directory)
     except FkpError:
@@ -80,19 +85,19 @@ def holds_more(directory: Path) -> bool:
 
 
 def save_checkpoint(directory: Path, state: State) -> None:
-    """Write a checkpoint; the one before stays beside it. At every moment one of the two is whole.
+    """Write a checkpoint and keep the one before beside it. At every moment one of the two is whole.
 
-    OSError where it cannot be written.
+    OSError if it cannot be written.
     """
     save_tensors(directory / NEXT, state, {})
     _give_name(directory)
 
 
 def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[str]) -> None:
-    """Give `take` the newest checkpoint that is whole, holds finite numbers and is taken; `notes` says if it is not the
-    last.
+    """Pass `take` the newest checkpoint that is whole and finite and that `take` accepts.
 
-    take: raises an error where a state is not what it should be. FkpError where no checkpoint is left.
+    take: loads a state, and raises an error if it does not fit. notes: receives a line if the checkpoint is not the
+    last one. FkpError if there is no such checkpoint.
     """
     _give_name(directory)
     problems = []
@@ -122,7 +127,7 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
 
 
 def sweep(directory: Path) -> int:
-    """Remove what killed processes left in a run's directory; how many files that were."""
+    """Remove the files that killed processes left in a run's directory; return their number."""
     gone = [path for path in directory.iterdir() if EARLIER.fullmatch(path.name) and path.is_file()]
     for path in gone:
         path.unlink(missing_ok=True)
@@ -130,12 +135,12 @@ def sweep(directory: Path) -> int:
 
 
 def _learned(state: State) -> State:
-    """All of a checkpoint but the history, where NaN stands for what was not measured."""
+    """A checkpoint without the history, in which NaN is allowed: it means not measured."""
     return {key: array for key, array in state.items() if not key.startswith("history.")}
 
 
 def _give_name(directory: Path) -> None:
-    """Make the checkpoint that was written last the newest, and the newest the one before."""
+    """Rename the checkpoint that was written last to the newest one, and the newest to the one before."""
     newest = directory / CHECKPOINT
     if (directory / NEXT).exists():
         if newest.exists():

@@ -1,4 +1,4 @@
-"""Who trains: a network, and all that a recipe says of how it learns, with either backend."""
+"""Trainers: a network with the loss, optimizer and schedule of a recipe, for either backend."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from fkp_app.backends.predictor import check_backend, reference_module
 from fkp_app.errors import UsageError
+from fkp_app.training import learning
 from numpynet.fuse import fuse
 from numpynet.typing import AnyArray
 
 if TYPE_CHECKING:
-    from fkp_app.training.learning import Loss
     from fkp_app.training.recipe import Network, Training
     from numpynet.losses import Criterion
     from numpynet.schedules import Schedule
@@ -29,11 +29,11 @@ def get_trainer(
     fused: bool = False,
     initial: dict[str, AnyArray] | None = None,
 ) -> AnyTrainer:
-    """A network, and all that a recipe says of how it learns.
+    """A trainer of the recipe's network, with its loss, optimizer and schedule.
 
-    Both backends begin with the same weights: numpynet draws them, unless `initial`, a state dict, is given. steps: how
-    many the whole training will have, for the schedule. fused: whether numpynet fuses the network's layers. UsageError
-    as in `get_predictor`.
+    Both backends begin with the same weights: those of the state dict `initial`, or, if it is None, weights that
+    numpynet draws from `seed`. steps: the number of steps of the whole training, for the schedule. fused: whether
+    numpynet fuses the network's layers. UsageError if the backend is unknown, not installed or cannot train.
     """
     from numpynet.architectures import build
     from numpynet.averaging import WeightAverage
@@ -60,30 +60,30 @@ def get_trainer(
         )
         return torch_trainer
     trained = fuse(net, input_gradient=False) if fused else net
-    optimizer = (Adam if training.optimizer.name == "adam" else AdamW)(net.parameters(), **rule)
+    optimizer = (Adam if isinstance(training.optimizer, learning.Adam) else AdamW)(net.parameters(), **rule)
     average = WeightAverage(trained, training.average) if training.average else None
     return Trainer(trained, get_criterion(training.loss), optimizer, schedule, average)
 
 
-def get_criterion(loss: Loss) -> Criterion:
-    """What a recipe's loss is in numpynet."""
+def get_criterion(loss: learning.Loss) -> Criterion:
+    """numpynet's criterion for a recipe's loss."""
     from numpynet.losses import L1Loss, MSELoss, SmoothL1Loss, WingLoss
 
-    criteria: dict[str, Callable[..., Criterion]]
-    criteria = {"smooth_l1": SmoothL1Loss, "l1": L1Loss, "mse": MSELoss, "wing": WingLoss}
-    return criteria[loss.name](**_arguments(loss))
+    criteria: dict[type, Callable[..., Criterion]]
+    criteria = {learning.SmoothL1: SmoothL1Loss, learning.L1: L1Loss, learning.MSE: MSELoss, learning.Wing: WingLoss}
+    return criteria[type(loss)](**_arguments(loss))
 
 
 def _schedule(training: Training, steps: int) -> Schedule:
-    """The learning rate of each of so many steps."""
+    """The schedule of a training of this many steps."""
     from numpynet.schedules import constant, cosine, one_cycle
 
     lr, arguments = training.optimizer.lr, _arguments(training.schedule)
-    if training.schedule.name == "constant":
+    if isinstance(training.schedule, learning.Constant):
         return constant(lr)
-    return (one_cycle if training.schedule.name == "one_cycle" else cosine)(lr, steps, **arguments)
+    return (one_cycle if isinstance(training.schedule, learning.OneCycle) else cosine)(lr, steps, **arguments)
 
 
 def _arguments(choice: Any) -> dict[str, Any]:
-    """What a recipe gives beside the name of a loss, an optimizer or a schedule."""
+    """The arguments that a recipe gives a loss, an optimizer or a schedule: all its fields without the name."""
     return {name: value for name, value in asdict(choice).items() if name != "name"}

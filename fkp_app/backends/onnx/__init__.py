@@ -1,1 +1,1 @@
-"""A network as an ONNX file, and such a file run by OpenCV."""
+"""Networks as ONNX files, and OpenCV, which runs them."""

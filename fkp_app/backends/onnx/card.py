@@ -1,8 +1,14 @@
-"""The weights card in an ONNX file, read without the package onnx, and the seal that tells damage.
+"""The weights card and the checksum in an ONNX file, read without the package onnx.
 
-An ONNX file is a protobuf message: a run of fields, each a number, a kind and a content. Fields METADATA hold a key and
-a value each. `fkp export` puts the card into one, and a seal into the last: the SHA-256 of all bytes before it. Without
-it OpenCV, which runs the file, may crash on a damaged one. A seal tells damage, not malice.
+An ONNX file is a protobuf message: a sequence of fields, and each field has a number, a kind and a content. A field
+with the number METADATA holds a key and a value. `fkp export` writes the card into one such field, and into the last
+one a checksum: the SHA-256 of all bytes before it.
+
+Weights in safetensors carry a checksum for the same reason (`numpynet.tensors`): a changed weight still makes a valid
+file, and the network would silently give other points. Here it has a second reason. numpynet checks the layout of a
+safetensors file itself, but OpenCV parses an ONNX file in C++ and may crash on a damaged one, so damage must be found
+before OpenCV sees the file. For that reason a file that another tool has changed is refused too: its checksum is as
+wrong as that of a damaged file. The checksum finds damage, not an attacker.
 """
 
 import hashlib
@@ -14,20 +20,21 @@ from numpynet.checkpoint import CheckpointError, WeightsCard
 from numpynet.files import not_a_file
 
 INPUT, OUTPUT = "crops", "keypoints"
-"""What the network's input and output are called in the file."""
+"""The names of the network's input and output in the file."""
 METADATA, KEY, VALUE = 14, 1, 2
-"""Numbers of fields: of a model's entry of metadata, and of key and value in it."""
-SEAL = "numpynet.sha256"
+"""The numbers of three fields: an entry of a model's metadata, and the key and the value in such an entry."""
+CHECKSUM = "numpynet.sha256"
+"""The key of the metadata entry that holds the checksum."""
 MOST_BYTES = 2**31
-"""A protobuf message is smaller."""
+"""A protobuf message has fewer bytes."""
 MOST_FIELDS = 1000
-MOST_CARD = 2**20
+MOST_CARD = 2**20  # bytes
 
 Span = tuple[int, int]
 
 
 def is_onnx(path: Path) -> bool:
-    """Whether to read a file as ONNX: by its first bytes, or by its name where they tell nothing else."""
+    """Whether to read a file as ONNX: its first bytes decide, or its suffix if they fit no known format."""
     if not_a_file(path) is not None:
         return False
     try:
@@ -41,7 +48,7 @@ def is_onnx(path: Path) -> bool:
 
 
 def load_onnx(path: Path) -> tuple[bytes, CropCard]:
-    """The contents of a file that `fkp export` wrote, and the card in it. CheckpointError where it is anything else."""
+    """The bytes of a file that `fkp export` wrote, and the card in it. CheckpointError if it is any other file."""
     try:
         if path.stat().st_size >= MOST_BYTES:
             raise CheckpointError(f"{path}: has 2 GiB or more, which no ONNX file can have")
@@ -52,29 +59,32 @@ def load_onnx(path: Path) -> tuple[bytes, CropCard]:
         entries = list(_metadata(data))
     except ValueError as error:
         raise CheckpointError(f"{path}: is truncated, damaged or no ONNX file ({error}); get the file again") from None
-    card = {key: value for key, value, _ in entries if key != SEAL}
+    card = {key: value for key, value, _ in entries if key != CHECKSUM}
     if "numpynet" not in card:
         raise CheckpointError(f"{path}: is an ONNX file, but not one that `fkp export --onnx` wrote; name such a file")
-    key, seal, begin = entries[-1]
-    if key != SEAL or seal != hashlib.sha256(memoryview(data)[:begin]).hexdigest():
+    key, checksum, begin = entries[-1]
+    if key != CHECKSUM or checksum != hashlib.sha256(memoryview(data)[:begin]).hexdigest():
         raise CheckpointError(f"{path}: is damaged, or was changed after `fkp export` wrote it; export it again")
     return data, CropCard.of(WeightsCard.from_metadata(card, path), path)
 
 
-def sealed(data: bytes) -> bytes:
-    """The contents of an ONNX file with the seal put behind."""
-    seal = hashlib.sha256(data).hexdigest()
-    return data + _field(METADATA, _field(KEY, SEAL.encode()) + _field(VALUE, seal.encode()))
+def with_checksum(data: bytes) -> bytes:
+    """The bytes of an ONNX file, followed by their checksum as one more entry of metadata."""
+    checksum = hashlib.sha256(data).hexdigest()
+    return data + _field(METADATA, _field(KEY, CHECKSUM.encode()) + _field(VALUE, checksum.encode()))
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field with a short content: its number and kind, the length, the content."""
+    """A field whose content has fewer than 128 bytes: its number and kind, the content's length, the content."""
     assert len(content) < 128
     return bytes([number << 3 | 2, len(content)]) + content
 
 
 def _metadata(data: bytes) -> Iterator[tuple[str, str, int]]:
-    """Key, value and place of every entry of metadata. ValueError where the data are no protobuf message."""
+    """The key, the value and the first byte's offset of each entry of metadata.
+
+    ValueError if the data are no protobuf message.
+    """
     for number, begin, (start, end) in _fields(data, 0, len(data)):
         if number == METADATA:
             if end - start > MOST_CARD:
@@ -84,9 +94,9 @@ def _metadata(data: bytes) -> Iterator[tuple[str, str, int]]:
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, Span]]:
-    """Every field of the message data[at:end]: its number, where it begins, and where its content begins and ends.
+    """The fields of the message data[at:end]: for each its number, its offset, and the span of its content.
 
-    ValueError where that would lie outside the message, or there are more fields than a model has.
+    ValueError if a span reaches beyond the message, or if there are more than MOST_FIELDS fields.
     """
     for _ in range(MOST_FIELDS):
         if at == end:
@@ -111,7 +121,7 @@ def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, Span]]:
 
 
 def _number(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """The number written from `at` on, seven bits a byte, the lowest first; and where it ends."""
+    """The number that begins at `at`, with seven bits per byte, the lowest first; and the offset of its end."""
     number = 0
     for i, byte in enumerate(data[at : min(end, at + 10)]):
         number |= (byte & 127) << 7 * i

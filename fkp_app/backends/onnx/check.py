@@ -1,4 +1,4 @@
-"""Whether an ONNX file computes what the network it was made of does."""
+"""A check that an ONNX file computes the same as the network that it was made from."""
 
 from pathlib import Path
 
@@ -10,13 +10,18 @@ from numpynet.module import Chain
 
 CROPS = 3
 LIMIT = 0.01
-"""Pixels of the crop by which a point may differ: rounding makes a hundredth of that, a wrong layer whole pixels."""
+"""The largest allowed difference of a point, in pixels of the crop: rounding makes a hundredth of it, a wrong layer
+whole pixels."""
 
 
 def largest_difference(path: Path, net: Chain) -> float:
-    """Pixels of the crop between OpenCV's points and those of `net`, in evaluation mode, for random crops."""
+    """The largest difference between OpenCV's points and those of `net` for random crops, in pixels of the crop.
+
+    `net` must be in evaluation mode.
+    """
     predictor = OnnxPredictor(path)
     side = predictor.card.input_size
     crops = np.random.default_rng(0).random((CROPS, 1, side, side), np.float32)
-    theirs, ours = (predictor.card.to_pixels(outputs) for outputs in (predictor(crops), fuse(net)(crops)))
+    units = predictor.card.units
+    theirs, ours = (units.to_pixels(outputs) for outputs in (predictor(crops), fuse(net)(crops)))
     return float(np.abs(theirs - ours).max())

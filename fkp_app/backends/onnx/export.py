@@ -1,31 +1,28 @@
-"""A network of numpynet as an ONNX model, which OpenCV, ONNX Runtime and many others run.
+"""A network of numpynet as an ONNX model, which OpenCV, ONNX Runtime and many other programs run.
 
-The model computes what the network computes in evaluation: "crops" (N, 1, S, S) float32 in, "keypoints" (N, 136)
-float32 out, for any N. Its tensors bear the names of the state dict, and its metadata hold the weights card, so that
-the file needs no other option. `layers` says what each layer becomes.
+The model computes what the network computes in evaluation: from "crops" (N, 1, S, S) float32 to "keypoints" (N, 136)
+float32, for any N. Its tensors have the names of the state dict. Its metadata hold the weights card, so that the file
+alone is enough to run it. `layers` says which ONNX operators replace each layer.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fkp_app.backends.onnx.card import INPUT, OUTPUT, sealed
+from fkp_app.backends.onnx.card import INPUT, OUTPUT, with_checksum
 from fkp_app.backends.onnx.graph import Graph
 from fkp_app.backends.onnx.layers import WRITERS
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.module import Chain
 
-if TYPE_CHECKING:
-    pass
-
 MOST_BYTES = 2**31 - 2**20
 """An ONNX file is a protobuf message, which must be smaller than 2 GiB."""
 
 
 def to_onnx(net: Chain, card: CropCard) -> bytes:
-    """The network, plain or fused, as the contents of an ONNX file that onnx's own checker found well formed.
+    """The network, plain or fused, as the bytes of an ONNX file that onnx's own checker accepts.
 
-    UsageError where the package onnx is missing. FkpError where a layer has no counterpart here, or the network is too
-    large for the format.
+    UsageError if the package onnx is missing. FkpError if a layer cannot be written, or the network is too large for
+    the format.
     """
     onnx = import_onnx()
     size = 4 * sum(array.size for array in net.state_dict().values())
@@ -39,11 +36,14 @@ def to_onnx(net: Chain, card: CropCard) -> bytes:
         onnx.checker.check_model(data, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise FkpError(f"the network does not make a valid ONNX model ({str(error).splitlines()[0]})") from None
-    return sealed(data)
+    return with_checksum(data)
 
 
 def import_onnx() -> Any:
-    """The package onnx, imported only now. UsageError where it is not installed."""
+    """The package onnx, imported only when it is needed.
+
+    UsageError if it is not installed, FkpError if it cannot be loaded.
+    """
     try:
         import onnx.checker
         import onnx.shape_inference

@@ -1,4 +1,4 @@
-"""The nodes and constants of an ONNX model while it is written."""
+"""An ONNX model that is being built: its nodes and its constants."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 13, 8
-"""Old enough for OpenCV 4.14 and for any ONNX Runtime of these years."""
+"""The versions of ONNX's operators and of its file format: old enough for OpenCV 4.14 and any recent ONNX Runtime."""
 
 
 Writer = Callable[["Graph", Any, str], str]
-"""Adds what a layer makes of the value of that name; returns the name of the result."""
+"""Adds the nodes of a layer to a graph. Given the name of the layer's input, it returns the name of its output."""
 
 
 def refusal(layer: Module, reason: str) -> FkpError:
-    """What to raise for a layer that cannot be written."""
+    """The error for a layer that cannot be written."""
     return FkpError(f"{' '.join(repr(layer).split())} cannot be written as ONNX: {reason}")
 
 
 class Graph:
-    """The nodes and constants of a model that is being written. Values go by their names.
+    """The nodes and constants of a model that is being built. A value is known by its name.
 
-    writers: by the kind of the layer.
+    writers: for each type of layer, the function that adds its nodes.
     """
 
     def __init__(self, net: Chain, input_size: int, writers: Mapping[type[Module], Writer]) -> None:
@@ -41,9 +41,9 @@ class Graph:
         self._prefixes = {id(layer): prefix for prefix, layer in _prefixes(net, "")}
 
     def write(self, layer: Module, x: str) -> str:
-        """Add what `layer` makes of the value `x`; returns the name of the result.
+        """Add the nodes of `layer`, whose input is the value `x`; return the name of its output.
 
-        FkpError, naming the layer, where that is not known. A Chain is what its path is.
+        A Chain is written as the layers of its path. FkpError, which names the layer, if it has no writer.
         """
         if type(layer) in self._writers:
             return self._writers[type(layer)](self, layer, x)
@@ -54,7 +54,7 @@ class Graph:
         return x
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one result; returns the name of the result."""
+        """Add a node with one output; return the name of that output."""
         from onnx.helper import make_node
 
         name = f"{operator.lower()}{len(self.nodes) + 1}"
@@ -62,7 +62,7 @@ class Graph:
         return name
 
     def constant(self, name: str, array: AnyArray) -> str:
-        """Add a constant, unless one of that name is there; returns the name."""
+        """Add a constant, unless the graph has one of that name; return the name."""
         from onnx.numpy_helper import from_array
 
         if name not in self.constants:
@@ -70,19 +70,19 @@ class Graph:
         return name
 
     def weight(self, layer: Module, attribute: str) -> str:
-        """Add a parameter or buffer of `layer` as float32, under its key in the state dict; returns the key."""
+        """Add a parameter or buffer of `layer` as float32, named by its key in the state dict; return the key."""
         key = self._prefixes[id(layer)] + attribute
         return self.constant(key, self._state[key].astype(np.float32, copy=False))
 
     def shape(self, x: str) -> list[int]:
-        """The shape of the value `x` but for its first axis."""
+        """The shape of the value `x` without its first axis."""
         from onnx.shape_inference import infer_shapes
 
         (output,) = infer_shapes(self.model(x, {}), strict_mode=True).graph.output
         return [axis.dim_value for axis in output.type.tensor_type.shape.dim[1:]]
 
     def model(self, output: str, metadata: Mapping[str, str]) -> "onnx.ModelProto":
-        """All that was written, as a model with the value `output` for its result."""
+        """The model of all nodes so far, whose output is the value `output`."""
         from onnx import TensorProto, helper
 
         images: list[str | int | None] = ["N", 1, self.input_size, self.input_size]
@@ -102,7 +102,7 @@ class Graph:
 
 
 def _prefixes(module: Module, prefix: str) -> Iterator[tuple[str, Module]]:
-    """Every part of the network, with what stands before its parameters' names in the state dict."""
+    """Each module of the network, with the prefix of its parameters' names in the state dict."""
     yield prefix, module
     for name, child in module.named_children():
         yield from _prefixes(child, f"{prefix}{name}.")

@@ -1,6 +1,6 @@
-"""What each layer is in ONNX: a function a layer, which adds nodes to a graph and returns the result's name.
+"""Each layer in ONNX: one function per layer, which adds its nodes to a graph and returns the name of its output.
 
-Attributes with a value for each direction are (top, left, bottom, right) or (vertical, horizontal), as in ONNX.
+Attributes with one value per direction are (top, left, bottom, right) or (vertical, horizontal), as in ONNX.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def _conv2d(graph: Graph, layer: Conv2d, x: str) -> str:
 
 def _batch_norm(graph: Graph, layer: BatchNorm1d | BatchNorm2d, x: str) -> str:
     if not layer.track_running_stats:
-        raise refusal(layer, "in evaluation, too, it normalises by the batch")
+        raise refusal(layer, "it normalises by the batch even in evaluation")
     if layer.affine:
         scale, shift = graph.weight(layer, "weight"), graph.weight(layer, "bias")
     else:
@@ -51,7 +51,7 @@ def _relu(graph: Graph, layer: ReLU, x: str) -> str:
 
 
 def _max_pool2d(graph: Graph, layer: MaxPool2d, x: str) -> str:
-    if layer.ceil_mode:  # which ONNX and PyTorch do not round alike
+    if layer.ceil_mode:  # ONNX and PyTorch round it differently
         raise refusal(layer, "ceil_mode has no exact counterpart")
     return graph.node(
         *("MaxPool", x),
@@ -68,7 +68,7 @@ def _conv_block(graph: Graph, layer: ConvBlock, x: str) -> str:
 
 
 def _flatten(graph: Graph, layer: Flatten, x: str) -> str:
-    if layer.start_dim != 1:  # where ONNX makes two axes whatever comes
+    if layer.start_dim != 1:  # ONNX's Flatten always gives two axes
         raise refusal(layer, "start_dim must be 1")
     return graph.node("Flatten", x, axis=1)
 
@@ -90,12 +90,12 @@ def _upsample(graph: Graph, layer: Upsample, x: str) -> str:
 
 
 def _soft_argmax2d(graph: Graph, layer: SoftArgmax2d, x: str) -> str:
-    """Softmax over each map as one row, which a product with every pixel's place turns into the mean place."""
+    """The softmax of each map, flattened to a row, times the pixels' positions: the mean position."""
     K, H, W = graph.shape(x)
     rows = graph.node("Reshape", x, graph.constant(f"rows{K}x{H * W}", np.array([-1, K, H * W])))  # (N, K, H W)
     y, x_ = np.meshgrid(places(H, np.float32), places(W, np.float32), indexing="ij")  # (H, W) each
-    where = np.stack([x_.ravel(), y.ravel()], axis=1)  # (H W, 2)
-    positions = graph.node("MatMul", graph.node("Softmax", rows, axis=2), graph.constant(f"places{H}x{W}", where))
+    pixels = np.stack([x_.ravel(), y.ravel()], axis=1)  # (H W, 2)
+    positions = graph.node("MatMul", graph.node("Softmax", rows, axis=2), graph.constant(f"places{H}x{W}", pixels))
     return graph.node("Flatten", positions, axis=1)  # (N, K, 2) -> (N, 2 K)
 
 
@@ -120,4 +120,4 @@ WRITERS: dict[type[Module], Writer] = {
     SoftArgmax2d: _soft_argmax2d,
     Upsample: _upsample,
 }
-"""The layers that are known. A chain of them is known, too."""
+"""The writer of each layer. A chain needs none: it is written layer by layer."""

@@ -1,4 +1,4 @@
-"""The predictor that the application calls when its backend is onnx: the network, run by OpenCV's dnn module."""
+"""The predictor of the backend onnx: OpenCV's dnn module runs the network."""
 
 import threading
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ OUTPUTS = 136
 
 
 class OnnxPredictor:
-    """Crops (N, 1, S, S) float32 -> the net's raw outputs (N, 136) float32; S is the card's input_size.
+    """Crops (N, 1, S, S) float32 -> the network's raw outputs (N, 136) float32; S is the card's input_size.
 
-    weights: a file that `fkp export --onnx` wrote, for which OpenCV is enough; or one of safetensors, which is turned
-    into ONNX in memory by the package onnx.
+    weights: a file that `fkp export --onnx` wrote, which needs OpenCV only; or a safetensors file, which the package
+    onnx converts in memory.
 
-    It may be shared between threads: OpenCV's network holds a forward pass's arrays, so one runs at a time.
+    Threads may share a predictor. OpenCV's network keeps the arrays of a forward pass, so one pass runs at a time.
 
-    CheckpointError where the file cannot be used, UsageError where the package onnx is needed and missing.
+    CheckpointError if the file cannot be used, UsageError if the package onnx is needed and missing.
     """
 
     def __init__(self, weights: str | Path) -> None:
@@ -52,16 +52,16 @@ class OnnxPredictor:
             return np.empty((0, OUTPUTS), np.float32)
         with self._lock:
             self._net.setInput(np.ascontiguousarray(crops, np.float32), INPUT)
-            return np.array(self._net.forward(OUTPUT), np.float32)  # a copy: the next pass may use OpenCV's again
+            return np.array(self._net.forward(OUTPUT), np.float32)  # a copy: OpenCV may reuse its own in the next pass
 
 
 def set_threads(threads: int) -> None:
-    """How many threads OpenCV uses from here on, in the whole process."""
+    """Set the number of threads that OpenCV uses from now on, in the whole process."""
     cv2.setNumThreads(threads)
 
 
 def _exported(path: Path) -> tuple[bytes, CropCard]:
-    """A safetensors file's network as the contents of an ONNX file, and its card."""
+    """The network of a safetensors file as the bytes of an ONNX file, and its card."""
     from fkp_app.backends.onnx.export import import_onnx, to_onnx
 
     net, read = load_net(path)
@@ -78,7 +78,7 @@ def _exported(path: Path) -> tuple[bytes, CropCard]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """OpenCV raises what it also prints; the line that the user reads is ours."""
+    """Keep OpenCV from printing the errors that it raises: the user reads one line, and that is ours."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

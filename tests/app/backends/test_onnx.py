@@ -1,4 +1,4 @@
-"""Networks as ONNX: every layer and all networks, run by ONNX Runtime and by OpenCV, beside numpynet and PyTorch."""
+"""Networks as ONNX: every layer and network gives the same in ONNX Runtime, OpenCV, numpynet and PyTorch."""
 
 import numpy as np
 import pytest
@@ -32,9 +32,9 @@ onnx = pytest.importorskip("onnx", reason="the package onnx is not installed (th
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime, which onnx files are tested with, is not installed")
 
 AGREE = 0.05
-"""Pixels of the frame by which no two backends' points may differ."""
+"""The largest allowed difference between two backends' points, in pixels of the frame."""
 EXACT = 2e-6
-"""What float32 sums in another order may differ by, as a share of the largest output."""
+"""The allowed difference of float32 sums in another order, as a share of the largest output."""
 
 
 def card_of(net, size):
@@ -49,7 +49,7 @@ def card_of(net, size):
 
 
 def experienced(net, size):
-    """`net` with weights and statistics that are not those it was born with, in evaluation mode."""
+    """`net` in evaluation mode, with random weights and statistics in place of its initial ones."""
     rng = np.random.default_rng(7)
     for module in net.modules():
         if isinstance(module, BatchNorm1d | BatchNorm2d):
@@ -199,11 +199,11 @@ def test_a_network_of_float64_becomes_float32():
 
 
 class Swish(ReLU):
-    """A layer that nobody told the export of, though its base is known."""
+    """A layer that the export does not know, though it knows its base class."""
 
 
 class Backwards(Sequential):
-    """A chain that is not what its path is."""
+    """A chain whose forward pass is not its path."""
 
     def forward(self, x):
         return super().forward(x[::-1])
@@ -214,7 +214,7 @@ class Backwards(Sequential):
     [
         (Swish(), "Swish() cannot be written as ONNX: this program knows no ONNX operator for it"),
         (Backwards(ReLU()), "Backwards( (0): ReLU() ) cannot be written as ONNX"),
-        (BatchNorm2d(1, track_running_stats=False), "in evaluation, too, it normalises by the batch"),
+        (BatchNorm2d(1, track_running_stats=False), "it normalises by the batch even in evaluation"),
         (MaxPool2d(2, ceil_mode=True), "ceil_mode has no exact counterpart"),
         (Flatten(2), "Flatten(start_dim=2, end_dim=-1) cannot be written as ONNX: start_dim must be 1"),
     ],
@@ -239,7 +239,7 @@ def test_a_network_too_large_for_the_format_is_refused():
 
 @pytest.fixture(scope="module")
 def predictors(tmp_path_factory):
-    """The shipped network by every program that runs it, PyTorch where it is there."""
+    """The shipped network in every program that runs it, with PyTorch if it is installed."""
     from importlib.util import find_spec
 
     net, read = load_net(SHIPPED_WEIGHTS)
@@ -257,13 +257,13 @@ def predictors(tmp_path_factory):
 
 
 def looks(image, squares, predictors):
-    """Every program's points (2, F, 68, 2) in pixels of the image, at first sight and at second."""
+    """The points (2, F, 68, 2) of each program, in pixels of the image, at the first look and at the second."""
     upright = [0.0] * len(squares)
     return {name: np.stack(sights(image, squares, upright, predictor, 1)) for name, predictor in predictors.items()}
 
 
 def farthest(answers):
-    """The largest distance, in pixels, between points of any two programs, and whose they are."""
+    """The largest distance in pixels between points of any two programs, and their names."""
     names = list(answers)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return max((float(np.abs(answers[a] - answers[b]).max()), a, b) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""Backend onnx and its files: what runs without the package onnx, threads, and everything that is not such a file."""
+"""Backend onnx and its files: use without the package onnx, threads, and the refusal of all other files."""
 
 import json
 import pickle
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fkp_app.backends.onnx.card import is_onnx, load_onnx, sealed
+from fkp_app.backends.onnx.card import is_onnx, load_onnx, with_checksum
 from fkp_app.backends.onnx.export import to_onnx
 from fkp_app.backends.onnx.predictor import OnnxPredictor
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, get_predictor, limit_threads
@@ -39,7 +39,7 @@ CROPS = np.random.default_rng(0).random((5, 1, 16, 16), np.float32)
 
 @pytest.fixture(scope="module")
 def small():
-    """A small network's ONNX file, its contents."""
+    """The bytes of a small network's ONNX file."""
     return to_onnx(HourglassNet(**ARGUMENTS, rng=0).eval(), CARD)
 
 
@@ -63,7 +63,7 @@ def test_the_card_is_read_back(small, tmp_path):
 
 
 def test_detect_needs_no_package_onnx_for_an_onnx_file(shipped, photo, tmp_path):
-    """In a fresh process where importing onnx fails; nothing else that is heavy is loaded either."""
+    """In a new process in which importing onnx fails. No other heavy package is loaded either."""
     arguments = [
         "detect",
         str(photo),
@@ -138,7 +138,7 @@ def test_other_backends_refuse_an_onnx_file(backend, shipped, photo, tmp_path, f
 
 
 def test_content_tells_the_kind_of_file(shipped, tmp_path):
-    """Each under the other's name."""
+    """Each file has the other's suffix."""
     (tmp_path / "a.onnx").write_bytes(SHIPPED_WEIGHTS.read_bytes())
     (tmp_path / "b.safetensors").write_bytes(shipped.read_bytes())
     assert not is_onnx(tmp_path / "a.onnx")
@@ -195,7 +195,7 @@ def test_crops_of_every_kind(small, tmp_path):
 
 
 def refused(path, data):
-    """The one line with which a file of these contents is refused."""
+    """The one line of the error for a file of these bytes."""
     path.write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         OnnxPredictor(path)
@@ -211,7 +211,7 @@ def test_every_truncation_is_noticed(small, tmp_path):
 
 
 def test_every_damaged_byte_is_noticed(small, tmp_path):
-    """Wherever it is: OpenCV must not get to see it."""
+    """Wherever the byte is, OpenCV must not see the file."""
     rng = np.random.default_rng(0)
     for place in [*range(300), *rng.integers(0, len(small), 700), *range(len(small) - 100, len(small))]:
         damaged = bytearray(small)
@@ -222,7 +222,7 @@ def test_every_damaged_byte_is_noticed(small, tmp_path):
 
 
 def message(number, content):
-    """A protobuf field that holds bytes, written as the standard says."""
+    """A protobuf field that holds bytes, as the standard defines it."""
     length, size = b"", len(content)
     while size > 127:
         length, size = length + bytes([size & 127 | 128]), size >> 7
@@ -230,7 +230,7 @@ def message(number, content):
 
 
 def with_card(text):
-    return sealed(b"\x08\x08" + message(14, message(1, b"numpynet") + message(2, text)))
+    return with_checksum(b"\x08\x08" + message(14, message(1, b"numpynet") + message(2, text)))
 
 
 def fields(**changes):
@@ -270,37 +270,37 @@ HOSTILE = {
 def test_a_hostile_file_is_one_line(kind, tmp_path, capfd):
     data, words = HOSTILE[kind]
     assert words in refused(tmp_path / "a.onnx", data)
-    assert capfd.readouterr() == ("", "")  # OpenCV's own words would be more lines
+    assert capfd.readouterr() == ("", "")  # OpenCV's own messages would be more lines
 
 
 @settings(deadline=None)
-@given(data=st.binary(min_size=1, max_size=60), seal=st.booleans())
-def test_arbitrary_bytes_are_refused(data, seal, tmp_path_factory):
+@given(data=st.binary(min_size=1, max_size=60), valid=st.booleans())
+def test_arbitrary_bytes_are_refused(data, valid, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "arbitrary.onnx"
-    path.write_bytes(sealed(b"\x08" + data) if seal else b"\x08" + data)
+    path.write_bytes(with_checksum(b"\x08" + data) if valid else b"\x08" + data)
     with pytest.raises(CheckpointError):
         load_onnx(path)
 
 
 def test_what_opencv_cannot_run_is_one_line(small, tmp_path, capfd):
-    """OpenCV would print lines of its own."""
+    """OpenCV by itself would print more lines."""
     model = onnx.load_model_from_string(small)
     model.graph.node[0].op_type = "Nonsense"
-    del model.metadata_props[-1]  # the old seal
-    assert "cannot run it" in refused(tmp_path / "a.onnx", sealed(model.SerializeToString()))
+    del model.metadata_props[-1]  # the old checksum
+    assert "cannot run it" in refused(tmp_path / "a.onnx", with_checksum(model.SerializeToString()))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_network_that_makes_no_keypoints_is_refused(small, tmp_path):
-    """Sealed and sound, but of 68 numbers."""
+    """Its checksum is right and OpenCV runs it, but it gives 68 numbers."""
     model = onnx.load_model_from_string(small)
     made = model.graph.node[-1].output[0]
     model.graph.node[-1].output[0] = "all"
     for name, value in (("from", 0), ("to", 68), ("axis", 1)):
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
     model.graph.node.append(onnx.helper.make_node("Slice", ["all", "from", "to", "axis"], [made]))
-    del model.metadata_props[-1]  # the old seal
-    text = refused(tmp_path / "a.onnx", sealed(model.SerializeToString()))
+    del model.metadata_props[-1]  # the old checksum
+    text = refused(tmp_path / "a.onnx", with_checksum(model.SerializeToString()))
     assert "gives outputs of shape (1, 68), not (1, 136)" in text
 
 

@@ -1,4 +1,4 @@
-"""How commands use the cores: crops shared out in order, products of one thread, and nothing changed for a library."""
+"""Cores: commands divide crops among threads in order, each product has one thread, a library changes nothing."""
 
 import threading
 
@@ -17,7 +17,7 @@ from numpynet.workers import get_threads, set_threads
 
 @pytest.fixture(autouse=True)
 def as_it_was():
-    """BLAS has two threads at first, where it can have them; whatever a test does to the process is undone."""
+    """BLAS starts with two threads, if it supports them; changes of a test to the process are undone."""
     opencv = cv2.getNumThreads()
     with threadpool_limits(limits=2):
         yield
@@ -43,7 +43,7 @@ def test_every_crop_gets_its_own_outputs_in_order(threads, count):
 
 
 def test_the_crops_are_handed_to_several_threads():
-    """Two parts that wait for each other can only end together."""
+    """Two parts that wait for each other only end if they run at the same time."""
     set_threads(2)
     meeting = threading.Barrier(2, timeout=20)
 
@@ -133,7 +133,7 @@ def test_ahead_gives_the_same_items_and_makes_one_meanwhile():
 
     coming = ahead(items())
     assert next(coming) == 0
-    assert second.wait(20)  # the second was begun, though nobody has asked for it
+    assert second.wait(20)  # the second was begun before it was asked for
     assert made == [0, 1]  # and the third was not
     assert list(coming) == [1, 2, 3]
 

@@ -1,4 +1,4 @@
-"""The public archive: checked file by file, fetched whole or not at all, never unpacked outside its directory."""
+"""The public archive: each file is checked, all are fetched or none, and no file leaves the directory."""
 
 import csv
 import gzip
@@ -41,7 +41,7 @@ def packed(path, members):
 
 
 class Server:
-    """One file on loopback. answer: what the next requests get; requests: how many came."""
+    """A server of one file on loopback. answer: the reply to the next requests; requests: their number so far."""
 
     def __init__(self, content):
         self.content, self.answer, self.requests = content, "whole", 0
@@ -151,7 +151,7 @@ def test_an_address_that_does_not_answer(url, manifest, tmp_path, monkeypatch):
 
 
 def test_what_was_fetched_whole_is_not_fetched_again(published, manifest, serve, tmp_path, monkeypatch):
-    """Broken off while unpacking: no file is in place, leftovers go, and the archive serves the next call."""
+    """Stopped while unpacking: no file is moved, leftovers are removed, and the next call uses the archive."""
     server = serve(packed(tmp_path / "a.zip", published.items()))
     target = tmp_path / "data"
 
@@ -173,7 +173,7 @@ def test_what_was_fetched_whole_is_not_fetched_again(published, manifest, serve,
 
 
 def bad_archive(manifest, server, target, words):
-    """What such an archive leads to: said in one line, nothing in place, and nothing kept that would fail again."""
+    """The error for such an archive is one line, no file is moved, and the archive is removed."""
     before = {name: path.read_bytes() for name, path in files(target).items()} if target.exists() else {}
     with pytest.raises(ArchiveError, match=words) as error:
         fetch(target, server, manifest)
@@ -205,7 +205,7 @@ def test_an_archive_that_lacks_a_file_is_refused(published, manifest, serve, tmp
 )
 def test_no_member_leaves_the_directory(evil, published, manifest, serve, tmp_path):
     member = zipfile.ZipInfo("placeholder")
-    member.filename = evil.format(root=tmp_path)  # as it is: the constructor would mend it
+    member.filename = evil.format(root=tmp_path)  # set here, because the constructor would correct it
     server = serve(packed(tmp_path / "a.zip", [*published.items(), (member, b"evil")]))
     bad_archive(manifest, server, tmp_path / "data", "would leave the directory; nothing is unpacked")
     assert not list(Path(tmp_path).rglob("*evil*"))
@@ -240,7 +240,7 @@ def encrypt(data):
 
 
 def point_outside(data):
-    """Let the end record say that the directory begins where it does not."""
+    """Let the end record give a wrong offset of the directory."""
     place = data.rfind(b"PK\x05\x06")
     return data[: place + 16] + struct.pack("<I", 0xFFFFFF0) + data[place + 20 :]
 

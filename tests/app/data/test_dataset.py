@@ -1,4 +1,4 @@
-"""The data set: frames with the right labels, splits by person, and every fault of a CSV named in one line."""
+"""The data set: frames with the right labels, splits by person, and one line for each fault of a CSV."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ def people(dataset):
 
 @pytest.fixture
 def small(tmp_path):
-    """A folder of three labelled frames and an unlabelled one: the CSV, the folder, pictures, and points."""
+    """Three labelled frames and one without a label: the CSV, the folder, the pictures, and the points."""
     rng = np.random.default_rng(7)
     pictures, labels, files = [], [], ["Ada_Circle_00.jpg", "Zoë_Ümlaut_12.jpg", "Bo_31.jpg"]
     for file in [*files, "Bo_32.jpg"]:
@@ -239,7 +239,12 @@ def test_real_splits(real_data):
     training, validation, report, test = splits.values()
     frames = FacialKeypointsDataset(real_data / "training_frames_keypoints.csv", real_data / "training")
     assert (len(frames), len(test)) == (3114, 693)
-    assert [len(split) for split in splits.values()] == [2445, 417, 400, 693]  # as when the shipped weights learned
+    assert [len(split) for split in splits.values()] == [
+        2445,
+        417,
+        400,
+        693,
+    ]  # those of the shipped weights
     data = load_data(real_data)
     assert data.remarks == []
     assert data.people == (
@@ -257,7 +262,7 @@ def test_real_splits(real_data):
     assert all(0.05 < len(side) / len(people(frames)) < 0.15 for side in sides[1:])
     sizes = np.array([Image.open(path).size for path in frames.paths])[:, None]
     beyond = np.maximum(-frames.keypoints, frames.keypoints - (sizes - 1)).max(axis=(1, 2))
-    assert (beyond > 0).sum() == 6  # and yet none is refused: points a little outside may be meant
+    assert (beyond > 0).sum() == 6  # none is refused: points a little outside may be right
     assert 20 < beyond.max() < 25
     for i in range(0, len(training), 400):
         sample = training[i]

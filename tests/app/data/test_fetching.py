@@ -1,4 +1,4 @@
-"""The archive from servers that harm, by intent or not: no more bytes than it has, and an end in the end."""
+"""Downloads from harmful or broken servers: they take no more bytes than the archive has, and they end."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from tests.app.data.test_archive import bad_archive, files, holds, manifest, pac
 
 
 class RawServer:
-    """Answers each request with what `answer` yields, piece by piece, and counts the bytes that were taken."""
+    """A server that answers each request with the pieces that `answer` yields, and counts the bytes sent."""
 
     def __init__(self, answer):
         self.sent, self.answer = 0, answer
@@ -35,7 +35,7 @@ class RawServer:
                         client.sendall(piece)
                         self.sent += len(piece)
                 except OSError:
-                    pass  # the other side has had enough
+                    pass  # the client has closed the connection
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_no_more_than_the_published_bytes_are_taken(answer, raw, tmp_path):
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
     server.over.set()
-    assert server.sent < 20_000_000  # what the sockets between the two had room for
+    assert server.sent < 20_000_000  # no more than the buffers of the sockets hold
 
 
 def silent(over):

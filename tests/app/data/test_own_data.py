@@ -1,4 +1,4 @@
-"""Folders of somebody's own: found, matched, checked row by row, divided, and every doubt said in a line."""
+"""A user's own folders: pictures are found, rows checked, people divided, and each assumption is one line."""
 
 import csv
 import os
@@ -55,7 +55,7 @@ def frames(data):
 
 
 def same_frames(folder, drawn_photos, notes=0):
-    """The folder holds the drawn frames, whatever they are called in its CSV."""
+    """The folder holds the drawn frames, whatever names its CSV gives them."""
     data = load_data(folder)
     expected = {file: points for file, points, _ in frames(load_data(drawn_photos)).values()}
     found = {file.lower(): points for file, points, _ in frames(data).values()}
@@ -86,7 +86,7 @@ def test_a_folder_of_pictures_and_one_csv_is_a_data_set(photos):
 
 
 def test_own_data_has_no_test_split(photos, fkp):
-    with pytest.raises(DatasetError, match="own data has no test split; choose training, validation, report"):
+    with pytest.raises(DatasetError, match="data of your own have no test split; choose training, validation, report"):
         load_split(photos, "test")
     ended = fkp("evaluate", "--data", photos, "--split", "test")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
@@ -139,7 +139,7 @@ def test_columns_by_many_names(case, photos, drawn_photos):
 
 
 def test_columns_are_taken_by_their_names_in_any_order(photos, drawn_photos):
-    """All x before all y, among columns of other things, the file's name last."""
+    """All x before all y, among other columns, with the file's name last."""
 
     def reorder(rows):
         for i, row in enumerate(rows):
@@ -217,7 +217,7 @@ def resized(points):
 
 
 def every(convert):
-    """All numbers through `convert`, as texts."""
+    """Convert all numbers with `convert`, to text."""
 
     def edit(rows):
         for row in rows[1:]:
@@ -239,7 +239,7 @@ WHOLE = {
             rows[0].__setitem__(slice(1, None), ["label", "x", "y"]),
             *(row.__delitem__(slice(4, None)) for row in rows[1:]),
         ],
-        "has 4; all points of a face belong into one row, not a row for each",
+        "has 4; all points of a face must be in one row, not each in its own",
     ),
     "0 .. 1": (every(lambda v: f"{v / 96:.5f}"), f"{PHOTOS} of {PHOTOS} rows look normalised (no number above 2); mul"),
     "-1 .. 1": (every(lambda v: f"{v / 48 - 1:.5f}"), "rows look normalised"),
@@ -250,7 +250,7 @@ WHOLE = {
     ),
     "x and y swapped": (
         lambda rows: [_swap(row) for row in rows[1:]],
-        "12 of 12 rows cannot be used, so mend the file: row 2 (IMG_0001.JPG), row 3",
+        "12 of 12 rows cannot be used; correct the file: row 2 (IMG_0001.JPG), row 3",
         "and 9 more have a mirrored face: x and y swapped",
     ),
     "y from below": (
@@ -296,7 +296,7 @@ def _swap(row):
 
 
 def _apart(row, first=0):
-    """All of one axis before all of the other, under names that do not tell."""
+    """All of one axis before all of the other, under names that do not say so."""
     row[1:] = row[1 + first :: 2] + row[2 - first :: 2] if row[0] != "file" else [f"column {i}" for i in range(136)]
 
 
@@ -316,7 +316,7 @@ def test_a_csv_that_means_something_else_is_refused_whole(case, photos):
 
 
 def test_decimal_commas_between_commas(photos):
-    """As 12,5 is then two cells, rows are longer than the line of names."""
+    """Then 12,5 is two cells, so rows are longer than the line of names."""
     text = (photos / "keypoints.csv").read_text("utf-8").replace(".JPG", "#").replace(".", ",").replace("#", ".JPG")
     (photos / "keypoints.csv").write_text(text, "utf-8")
     refused(photos, "cannot be read as CSV (row 2 has ", "numbers need decimal points, not commas")
@@ -369,7 +369,7 @@ def test_names_that_are_spelled_otherwise_are_found_and_told(case, photos, drawn
     data = same_frames(photos, drawn_photos, notes=case not in ("a whole path", "spaces"))
     if data.notes:
         name = table(photos)[1][0]
-        assert f"found 12 files elsewhere or otherwise spelled, such as {name} for IMG_0001.JPG" in data.notes[0]
+        assert f"found 12 files in other folders or spellings, such as {name} for IMG_0001.JPG" in data.notes[0]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -421,7 +421,7 @@ ROWS = {
     "beyond float32": (cells(2, 9, "1e60"), "a label that is no number"),
     "a word": (cells(2, 9, "left"), "a label that is no number"),
     "a short row": (lambda rows: rows[2].__delitem__(slice(100, None)), "a label that is no number"),
-    "a hidden point at -1": (cells(2, 21, -1, -1), "points at -1, -1 or 0, 0, which mark hidden ones"),
+    "a hidden point at -1": (cells(2, 21, -1, -1), "points at -1, -1 or 0, 0, which mark hidden points"),
     "a hidden point at 0": (cells(2, 21, "0.0", "0.0"), "points at -1, -1 or 0, 0"),
     "all zeros": (lambda rows: cells(2, 1, *([0] * 136))(rows), "points at -1, -1 or 0, 0"),
     "all the same": (
@@ -514,14 +514,14 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
     sides = [side for side, part in data.splits.items() for name in part.names if name == "IMG_0001.JPG"]
     assert len(sides) == 2
     assert len(set(sides)) == 1
-    assert data.notes[0].endswith("has 1 further rows of pictures with a row; each row counts as a face")
+    assert data.notes[0].endswith("has 1 further rows for pictures with a row; each row is one face")
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
-    """Turned by EXIF: labels are those of the upright picture; those of the stored one are told."""
+    """EXIF turns the picture: labels must be of the upright picture; those of the stored one are refused."""
     image, points = draw_face(np.random.default_rng(5), size=(90, 120))
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned clockwise by 90 degrees
+    exif[0x0112] = 6  # shown turned clockwise by 90 degrees
     stored = Image.fromarray(np.rot90(image).copy())
     stored.save(photos / "IMG_0001.JPG", quality=95, exif=exif)
     rows = table(photos)
@@ -534,9 +534,9 @@ def test_labels_of_a_phones_picture_as_it_is_stored(photos):
     )
     assert sample["image"].shape == (120, 90, 3)
     np.testing.assert_allclose(sample["keypoints"], points, atol=1e-3)
-    rows[1][1:] = [str(v) for x, y in points for v in (y, 89 - x)]  # where the points are in the stored picture
+    rows[1][1:] = [str(v) for x, y in points for v in (y, 89 - x)]  # the points in the stored picture
     write_table(photos, rows)
-    assert "has points of the picture as it is stored, not as it is shown" in load_data(photos).notes[0]
+    assert "has points of the picture as it is stored, but its EXIF orientation turns it" in load_data(photos).notes[0]
 
 
 # -- Who is who
@@ -679,7 +679,7 @@ def test_of_two_people_one_is_validation_and_of_one_none():
 
 
 def published(folder, rename_to, edit=lambda rows: None):
-    """A drawn data set in the published layout whose frames are called otherwise."""
+    """A drawn data set in the published layout whose frames have other names."""
     write_dataset(folder, people=3, videos=2, frames=3, test_frames=2)
     for part in ("training", "test"):
         path = folder / f"{part}_frames_keypoints.csv"
@@ -731,7 +731,7 @@ def test_the_published_layout_as_it_is_needs_no_remark(drawn_data):
         (ROWS["a hidden point at -1"][0], "row 3 (Ada_Circle_01.jpg) has points at -1, -1 or 0, 0, which mark"),
         (ROWS["all zeros"][0], "row 3 (Ada_Circle_01.jpg) has points at -1, -1 or 0, 0"),
         (ROWS["all the same"][0], "row 3 (Ada_Circle_01.jpg) has outer eye corners (points 36 and 45) that are not ap"),
-        (moved(2, 400, 0), "row 3 (Ada_Circle_01.jpg) has points far outside the picture; mend or drop it"),
+        (moved(2, 400, 0), "row 3 (Ada_Circle_01.jpg) has points far outside the picture; correct or drop it"),
         (lambda rows: [moved(2, 400, 0)(rows), moved(3, 0, 400)(rows)], "2 of 12 rows are wrong: row 3 (Ada_Circle_"),
         (every(lambda v: f"{v / 200:.5f}"), "look normalised (no number above 2)"),
     ],
@@ -757,7 +757,7 @@ def test_wrong_labels_of_the_published_layout_are_an_error(command, edit, words,
 
 @pytest.fixture
 def small(tmp_path):
-    """The file of a recipe that is quickly trained."""
+    """The file of a recipe that trains quickly."""
     (tmp_path / "small.toml").write_text(RECIPE)
     return tmp_path / "small.toml"
 
@@ -830,7 +830,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
     assert ended.out.splitlines()[-1] == f"{photos}: 11 pictures and all their labels can be used"
 
     def damaged(path):
-        """As a decoder finds it that comes to damage which nothing before it shows."""
+        """As a decoder that finds damage only when it reaches it."""
         if path.name == "IMG_0007.JPG":
             raise ImageError(f"{path}: is truncated or damaged")
         return read_image(path)
@@ -845,7 +845,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
 
 
 def test_everything_written_into_the_folder_itself_does_not_matter_later(photos, small, fkp):
-    """A run's directory holds CSV files and pictures, too."""
+    """A run's directory also holds CSV files and pictures."""
     options = ("train", "--data", photos, "--recipe", small, "--batch-size", 4, "--threads", 1)
     assert fkp(*options, "--out", photos / "run", "--epochs", 1).code == 0
     assert load_data(photos).notes == []
@@ -863,7 +863,7 @@ def test_percent_of_large_pictures_are_refused(photos, drawn_photos):
 
 
 def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
-    """Dollars set formulas in titles, brackets mark up lines, letters may lack in the font."""
+    """In titles dollars mark formulas, in lines brackets are markup, and the font may lack letters."""
     called(photos, ["a$b^{$.jpg", "[red]x[b].jpg", "顔.jpg", *(f"$\\frac{i}.jpg" for i in range(PHOTOS - 3))])
     assert len(frames(load_data(photos))) == PHOTOS
     ended = fkp("data", "show", photos, "--out", tmp_path / "a.png", "--quiet")
@@ -873,3 +873,18 @@ def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
         ended = fkp("evaluate", "--data", photos, "--split", split, "--out", out, "--threads", 1, "--quiet")
         assert (ended.code, ended.err) == (0, "")
         assert (out / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 picture was"), (3, "3 pictures were")])
+def test_training_counts_the_pictures_whose_colours_are_a_guess(count, words, small, photos, fkp, tmp_path):
+    training = load_data(photos).splits["training"]
+    for path in training.paths[:count]:
+        Image.open(path).convert("CMYK").save(path, "JPEG")
+    ended = fkp(
+        "train", "--data", photos, "--recipe", small, "--epochs", 2, "--batch-size", 4, "--out", tmp_path / "run"
+    )
+    assert ended.code == 0
+    notes = [line for line in ended.err.splitlines() if "guess" in line]
+    first = min(training.paths[:count])
+    said = f"{words} converted or guessed when read, such as {first}: is CMYK without a colour profile; its colours"
+    assert notes == [f"fkp: {photos}: {said} are a guess"]

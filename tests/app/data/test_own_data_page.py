@@ -18,11 +18,11 @@ QUICKER = {
     "--start shipped": "--start shipped --epochs 1",
     "evaluate": "evaluate --threads 1",
 }
-"""What is put into a command in place of what stands on the page."""
+"""The text that replaces each placeholder of the page's commands."""
 
 
 def steps():
-    """The page's commands, each with the lines that it prints, in their order."""
+    """The page's commands in order, each with the lines that it prints."""
     found = []
     for block in re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         for line in block.splitlines():

@@ -1,4 +1,4 @@
-"""Transforms: a dot painted at a keypoint stays under it, whatever is done to the picture."""
+"""Transforms: a dot painted at a keypoint stays at the keypoint, whatever happens to the picture."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def dotted(width=300, height=260, middle=(150.0, 120.0), side=120.0, radius=4.0)
 
 
 def centres(image):
-    """Where the red, the green and the blue dot lie (3, 2): their centres of mass."""
+    """The positions (3, 2) of the red, the green and the blue dot: their centres of mass."""
     y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
     weights = image.astype(np.float64)
     mass = weights.sum(axis=(0, 1))
@@ -34,7 +34,7 @@ def centres(image):
 
 
 def mirrored(points):
-    """Whether right eye, left eye and chin (3, 2) run the other way round than in an upright face."""
+    """Whether right eye, left eye and chin (3, 2) have the opposite orientation of an upright face."""
     (ax, ay), (bx, by) = points[1] - points[0], points[2] - points[0]
     return ax * by - ay * bx < 0
 
@@ -45,7 +45,7 @@ def face(seed=0, size=(150, 120)):
 
 
 def test_dots_are_where_the_keypoints_are():
-    """The premise of the tests below."""
+    """The tests below assume this."""
     sample = dotted()
     np.testing.assert_allclose(centres(sample["image"]), sample["keypoints"][list(DOTS)], atol=0.02)
 
@@ -145,7 +145,7 @@ def test_the_course_projects_chain():
 @pytest.mark.parametrize("scale", [1.0, 1.4, 3.0])
 @pytest.mark.parametrize("size", [48, 112])
 def test_face_crop_without_jitter(size, scale):
-    """The face's longer side becomes size / scale pixels, about the middle; three sizes of the face make no matter."""
+    """The face's longer side becomes size / scale pixels, centred, for each of three sizes of the face."""
     for side in (40.0, 120.0, 190.0):
         sample = dotted(side=side)
         crop = FaceCrop(Framing("face", size, scale))(sample)
@@ -165,7 +165,7 @@ def test_face_crop_with_every_jitter_keeps_dots_under_keypoints():
         dots, points = centres(out["image"]), out["keypoints"]
         flipped = mirrored(dots)
         flips += flipped
-        # The red dot is the picture's right eye, which a mirror makes a left one.
+        # The red dot is the right eye; a mirrored picture has it at the left eye.
         numbers = (LEFT_EYE, RIGHT_EYE, CHIN) if flipped else DOTS
         np.testing.assert_allclose(dots, points[list(numbers)], atol=0.2)
         assert not mirrored(points[list(DOTS)])

@@ -1,4 +1,4 @@
-"""Archives that harm: bombs, doubles and overlaps are refused before they cost anything, and none is kept."""
+"""Harmful archives: bombs, duplicates and overlaps are refused before they cost anything, and then removed."""
 
 import stat
 import struct
@@ -23,7 +23,7 @@ KINDS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZI
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_way_of_compressing_is_read_and_its_damage_is_one_line(kind, published, manifest, serve, tmp_path):  # noqa: F811
-    """And what was damaged is not kept: the next try fetches a whole one."""
+    """The damaged archive is removed, so the next call fetches a whole one."""
     whole = compressed(tmp_path / "a.zip", published.items(), kind)
     damaged = bytearray(whole)
     with zipfile.ZipFile(tmp_path / "a.zip") as pack:
@@ -55,7 +55,7 @@ def _nothing():
 
 
 def test_a_hundred_thousand_members_are_not_even_listed(tmp_path, monkeypatch):
-    """The directory of such an archive would be read into memory as a whole."""
+    """The whole directory of such an archive would be read into memory."""
     one = compressed(tmp_path / "a.zip", [("a.jpg", b"x" * 10)], zipfile.ZIP_STORED)
     end = one.rfind(b"PK\x05\x06")
     start = struct.unpack("<I", one[end + 16 : end + 20])[0]
@@ -71,7 +71,7 @@ def test_a_hundred_thousand_members_are_not_even_listed(tmp_path, monkeypatch):
 
 
 def test_a_directory_of_64_bits_is_refused(tmp_path, monkeypatch):
-    """It can name any number of members beside the record that was checked."""
+    """A 64-bit directory can list any number of members beside the record that was checked."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as pack:
         monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
         for name in ("a.jpg", "b.jpg", "c.jpg"):
@@ -81,7 +81,7 @@ def test_a_directory_of_64_bits_is_refused(tmp_path, monkeypatch):
 
 
 def test_files_that_share_their_bytes_are_refused(tmp_path):
-    """Five thousand members of the list, each of which is said to be the whole archive, would be read for hours."""
+    """Five thousand listed members that each span the whole archive would take hours to read."""
     sizes = {f"{i}.jpg": 1_000_000 for i in range(20)}
     data = compressed(tmp_path / "a.zip", [("0.jpg", bytes(1_000_000))], zipfile.ZIP_STORED)
     end = data.rfind(b"PK\x05\x06")
@@ -95,7 +95,7 @@ def test_files_that_share_their_bytes_are_refused(tmp_path):
 
 
 def test_a_bomb_in_a_file_of_the_list_is_not_blown_up(tmp_path):
-    """A gigabyte of zeros in a member that is said to be a thousand bytes."""
+    """A gigabyte of zeros in a member whose directory entry says a thousand bytes."""
     data = bytearray(compressed(tmp_path / "a.zip", [("a.jpg", bytes(100_000_000))], zipfile.ZIP_DEFLATED))
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         place = data.find(signature) + offset

@@ -51,7 +51,7 @@ def test_an_offset_scores_what_it_must():
     scores = score(truth + np.float32(0.5), truth, FACE)
     assert scores.mse == pytest.approx(0.25)
     assert scores.smooth_l1 == pytest.approx(0.125)
-    pixels = FACE.to_pixels(truth)
+    pixels = FACE.units.to_pixels(truth)
     interocular = np.linalg.norm(pixels[:, 36] - pixels[:, 45], axis=1)
     errors = 100 * 0.5 * FACE.keypoint_scale * np.sqrt(2) / interocular
     assert scores.nme == pytest.approx(np.mean(errors), rel=1e-5)
@@ -301,8 +301,9 @@ def test_all_rows_of_a_network_and_the_mean_face(card, drawn_data):
     for row, kind in ((rows[-2], "face"), (rows[-1], "frame")):
         framed = card.with_framing(card.framing | {"kind": kind})
         labels = load_split(drawn_data, "test", evaluation_transform(framed))
-        truth = framed.to_pixels(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]))
-        mean = framed.to_pixels(np.tile(mean_face(drawn_data, framed), (len(truth), 1)))
+        units = framed.units
+        truth = units.to_pixels(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]))
+        mean = units.to_pixels(np.tile(mean_face(drawn_data, framed), (len(truth), 1)))
         assert row.scores.nme == pytest.approx(nme(mean, truth).mean(), rel=1e-3)
 
 

@@ -2,12 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.checkpoint import CheckpointError, WeightsCard
-from tests.seeds import seeded
 
 FRAMING = {"kind": "face", "size": 24, "scale": 1.3}
 CARD = CropCard.describe({"size": 24}, 24, FRAMING, 12.0, 6.0, training={"epoch": 3})
@@ -54,10 +52,3 @@ def test_a_missing_field_is_named(name):
     application = {other: value for other, value in CARD.application.items() if other != name}
     with pytest.raises(CheckpointError, match=f"^a file: its description is damaged .{name} is missing"):
         CropCard.of(WeightsCard({}, 24, application), "a file")
-
-
-def test_pixels_and_units_are_inverse_to_each_other():
-    keypoints = seeded("keypoints").uniform(0, 24, (5, 68, 2)).astype(np.float32)
-    units = CARD.to_units(keypoints)
-    np.testing.assert_allclose(units, (keypoints - 12) / 6, rtol=1e-6)
-    np.testing.assert_allclose(CARD.to_pixels(units.reshape(5, 136)), keypoints, rtol=1e-6, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What is done to training crops: each change does what its settings say, and leaves points and its input alone."""
+"""Changes of training crops: each does what its settings say, and changes neither points nor its input."""
 
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def test_light_is_gamma_then_gain_then_offset():
     np.testing.assert_allclose(lit, 0.6 * ramp() + 51, atol=0.51)
     assert (replace(plain, offset=always(-1.0))(ramp(), rng) == 0).all()
     assert replace(plain, gain=always(2.0))(ramp(), rng)[8:].min() == 255
-    # A gray of one half becomes 0.5 ** exp(± 0.5), and what lies between is drawn, too.
+    # A gray of one half becomes a value between 0.5 ** exp(-0.5) and 0.5 ** exp(0.5).
     half = np.full((1, 1), 128, np.uint8)
     drawn = np.array([replace(plain, gamma=0.5)(half, rng)[0, 0] for _ in range(300)]) / 255
     ends = (128 / 255) ** np.exp([0.5, -0.5])

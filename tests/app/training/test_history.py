@@ -1,4 +1,4 @@
-"""Which epoch is the best one, whatever its figures are."""
+"""The choice of the best epoch, for all kinds of figures."""
 
 import math
 
@@ -18,7 +18,7 @@ NAN, INF = math.nan, math.inf
     ("nmes", "best"),
     [
         ([9, 7, 8], [1, 2, 2]),
-        ([NAN, NAN, NAN], [1, 2, 3]),  # nobody is validated on: the latest
+        ([NAN, NAN, NAN], [1, 2, 3]),  # no validation data: the latest
         ([INF, INF, INF], [1, 2, 3]),  # no figure to choose by: the latest as well
         ([INF, 30, INF, NAN, 20], [1, 2, 2, 2, 5]),
         ([NAN, 5, INF, 6], [1, 2, 2, 2]),

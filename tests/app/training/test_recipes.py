@@ -1,4 +1,4 @@
-"""Recipes: those that come along are whole, and a slip in one is one line that names file, key and remedy."""
+"""Recipes: the shipped ones are complete, and an error in one is a line that names file, key and remedy."""
 
 import json
 import re
@@ -41,7 +41,7 @@ schedule = { name = "one_cycle", warmup = 0.5 }
 
 @pytest.fixture
 def small(tmp_path):
-    """Writes the small recipe with one line changed to another, and gives the file."""
+    """Write the small recipe with one line replaced; return the file."""
 
     def write(old="", new=""):
         assert old in SMALL
@@ -142,7 +142,7 @@ SLIPS = {
     "another framing": ('"face"', '"square"', "framing.kind must be face or frame, got 'square'"),
     "nothing to crop": ("scale = 1.3", "scale = 0", "framing.scale must be a number in 0.1 .. 20, got 0"),
     "sizes that differ": ("\nsize = 32", "\nsize = 48", "framing.size must be network.arguments.size, 32, got 48"),
-    "turned frames": ('"face"', '"frame"', "augmentation.rotate, scale, shift and flip are of faces"),
+    "turned frames": ('"face"', '"frame"', "rotate, scale, shift and flip need framing.kind face, got frame"),
     "another architecture": ('"KeypointNet"', '"ResNet"', "network does not work", "KeypointNet", "got ResNet"),
     "an argument too many": ("padding = 1", "pad = 1", "network does not work", "pad"),
     "an impossible network": ("[4, 8]", "[4, 8, 8, 8, 8, 8]", "network does not work", "too small for 6 poolings"),
@@ -240,7 +240,7 @@ def test_a_trainer_learns_as_the_recipe_says(schedule, backend):
 
 @pytest.mark.torch
 def test_both_backends_take_the_same_steps():
-    """One step: the optimizer, its decay and the schedule alike; later ones are the parity tests' concern."""
+    """One step has the same optimizer, decay and schedule. The parity tests cover later steps."""
     network = Network("KeypointNet", tomllib.loads(SMALL)["network"]["arguments"])
     training = Training(3, 4, Wing(), AdamW(lr=0.01, weight_decay=1.0), OneCycle(div_factor=1), average=0.5)
     rng = np.random.default_rng(0)
@@ -254,5 +254,5 @@ def test_both_backends_take_the_same_steps():
     big = [key for key in weights[0] if re.search(r"fc\d\.weight", key)]
     assert big
     for key in big:
-        # Adam moves a weight whose gradient is all but nothing by lr either way, as rounding will have it.
+        # Adam moves a weight whose gradient is almost zero by lr, and rounding decides which way.
         assert np.quantile(np.abs(weights[0][key] - weights[1][key]), 0.99) < 1e-5

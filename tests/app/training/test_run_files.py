@@ -1,4 +1,4 @@
-"""A run's directory: killed anywhere, entered twice, damaged: it goes on, or says in one line what to do."""
+"""A run's directory after a kill, with two processes, or damaged: the run continues, or one line says what to do."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def small(tmp_path):
 
 @pytest.fixture
 def begin(drawn_data, small):
-    """Begins a run in a directory, without training."""
+    """Start a run in a directory, without training."""
 
     def start(directory, backend="numpy", **options):
         settings = Settings(str(drawn_data), str(small), backend, seed=1, threads=None, ops="readable")
@@ -60,7 +60,7 @@ def one_line(ended, code, words):
 
 
 class Killed(BaseException):
-    """As sudden as a signal that cannot be caught: nothing tidies up after it."""
+    """As abrupt as a signal that cannot be caught: no cleanup runs."""
 
 
 def killed_at(monkeypatch, run, name):
@@ -125,7 +125,10 @@ def test_killed_between_two_files_of_an_epoch_it_catches_up(name, last, begin, t
     """last: the epoch is the run's last, so that no other one renews the files."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     list(begin(whole, epochs=2 if last else 3).fit())
-    assert [row["best_epoch"] for row in rows(whole / "metrics.csv")][:2] == ["1", "2"]  # or this would test nothing
+    assert [row["best_epoch"] for row in rows(whole / "metrics.csv")][:2] == [
+        "1",
+        "2",
+    ]  # or nothing is tested
     killed_at(monkeypatch, begin(parts, epochs=2 if last else 3), name)
     ended = train(parts, "--resume")
     assert ended.code == 0
@@ -332,7 +335,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_checkpoint_of_something_else_is_one_line(kind, begin, train, tmp_path):
-    """Whole by its checksum, as if another program had written it."""
+    """Its checksum is right, as if another program had written it."""
     run = tmp_path / "run"
     list(begin(run, epochs=1).fit())
     state, _ = load_tensors(run / "checkpoint.safetensors")
@@ -345,7 +348,7 @@ def test_a_checkpoint_of_something_else_is_one_line(kind, begin, train, tmp_path
 
 
 def test_weights_that_become_nan_in_an_epochs_last_step_are_not_saved(begin, train, tmp_path, monkeypatch):
-    """The loss of that step was still a number, so that nothing else would see it."""
+    """The loss of that step was still finite, so no other check sees it."""
     run = begin(tmp_path / "run", epochs=3)
     events, step = run.fit(), run.trainer.train_step
 
