@@ -39,12 +39,8 @@ def detect(
 
     Network and cascades are loaded at the first call and kept for the next. May be called from several threads.
     """
-    from fkp_app.faces.confidence import MIN_CONFIDENCE
-    from fkp_app.faces.keypoints import find_faces
-    from fkp_app.faces.loaded import detector, predictor
+    from fkp_app.faces import loaded
     from fkp_app.media.images.given import pixels_of
 
     pixels = pixels_of(image)
-    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
-    network = predictor(backend, None if weights is None else Path(weights))
-    return find_faces(pixels, detector(), network, min_confidence=least)
+    return loaded.finder(backend, None if weights is None else Path(weights), min_confidence)(pixels)

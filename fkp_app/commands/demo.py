@@ -17,10 +17,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("demo"),
 ) -> None:
     """Show the whole chain on a photo of Grace Hopper that comes with matplotlib (public domain)."""
-    from fkp_app.backends.predictor import get_predictor
-    from fkp_app.faces.detector import FaceDetector
     from fkp_app.faces.drawing import draw_faces
-    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.faces.finder import load_finder
     from fkp_app.media.images import read_image, write_image
     from fkp_app.pipeline.outputs import make_folder
     from fkp_app.pipeline.results import ImageResult, to_json, write_text
@@ -28,10 +26,10 @@ def demo(
     from fkp_app.styles.wear import wear
 
     photo = sample_photo()
-    predictor = get_predictor(backend, own_process=True)
+    finder = load_finder(backend)
     make_folder(out)
     image = read_image(photo)
-    faces = find_faces(image, FaceDetector(), predictor)
+    faces = finder(image)
     write_image(out / "keypoints.png", draw_faces(image, faces))
     write_image(out / "sunglasses.png", wear(image, faces, load_style("sunglasses")))
     result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)

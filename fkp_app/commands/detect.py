@@ -26,9 +26,9 @@ from fkp_app.errors import UsageError
 
 if TYPE_CHECKING:
     from fkp_app.pipeline.reporter import Reporter
-    from fkp_app.pipeline.results import Result
+    from fkp_app.pipeline.results import SourceResult
 
-    Render = Callable[[Sequence[Result]], str]
+    Render = Callable[[Sequence[SourceResult]], str]
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
@@ -65,11 +65,11 @@ def detect(
     code is 1; where nothing could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
     """
     from fkp_app.faces.drawing import Look, draw_faces, draw_numbered
-    from fkp_app.pipeline.image_run import Setup
     from fkp_app.pipeline.outputs import STDOUT, check_reports
-    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.process import process
     from fkp_app.pipeline.reporter import Reporter
     from fkp_app.pipeline.results import to_csv, to_json
+    from fkp_app.pipeline.run_options import RunOptions
 
     json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
@@ -80,11 +80,18 @@ def detect(
     outputs = [(path, render) for path, render in wanted if path is not None]
     outputs.sort(key=lambda output: str(output[0]) == "-")
     reporter = Reporter(quiet, verbose, lines_to_stdout=not to_stdout)
-    marked, numbered = partial(draw_faces, numbers=False), partial(draw_faces, numbers=True)
-    setup = Setup(backend, weights, threads, check_confidence(min_confidence), draw_numbered if numbers else marked)
-    work = Work(
-        sources,
-        setup,
+    points = Look("points", draw_numbered if False else partial(draw_faces, numbers=False))
+    plain, numbered = (
+        Look("points", partial(draw_faces, numbers=False)),
+        Look("numbers", partial(draw_faces, numbers=True)),
+    )
+    options = RunOptions(
+        draw_image=draw_numbered if numbers else plain.draw,
+        looks=[numbered, plain] if numbers else [plain, numbered],
+        backend=backend,
+        weights=weights,
+        threads=threads,
+        min_confidence=check_confidence(min_confidence),
         out=out,
         crops=crops,
         recursive=recursive,
@@ -92,21 +99,20 @@ def detect(
         smooth=smooth,
         window=window,
         record=record,
-        looks=[Look("numbers", numbered), Look("points", marked)][:: 1 if numbers else -1],
-        write=partial(_write, reporter, outputs) if outputs else None,
+        save=partial(_save, reporter, outputs) if outputs else None,
     )
-    if not process(work, reporter):
+    if not process(sources, options, reporter):
         raise typer.Exit(1)
 
 
-def _write(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[Result]") -> bool:
-    """Write the results into each file that is wanted, standard output last, and say whether that could be done."""
+def _save(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[SourceResult]") -> bool:
+    """Write the results to each output, standard output last. Returns whether every file could be written."""
     from fkp_app.errors import one_file
     from fkp_app.pipeline.results import write_text
 
     problems: list[str] = []
     for path, render in outputs if results else ():
-        if str(path) == "-":  # whose end is the command's
+        if str(path) == "-":  # an error of standard output ends the command
             write_text(path, render(results))
             continue
         with one_file(path, problems):

@@ -61,9 +61,9 @@ def filter_command(
     """
     from fkp_app.faces.drawing import Look
     from fkp_app.media.sources import CAMERA
-    from fkp_app.pipeline.image_run import Setup
-    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.process import process
     from fkp_app.pipeline.reporter import Reporter
+    from fkp_app.pipeline.run_options import RunOptions
     from fkp_app.styles.library import load_style, names
     from fkp_app.styles.wear import wear
 
@@ -79,19 +79,21 @@ def filter_command(
     others = [name for name in names() if name != style and live]  # reading them all takes a third of a second
     looks = [Look(style, partial(wear, style=chosen))]
     looks += [Look(name, partial(wear, style=load_style(name))) for name in others]
-    setup = Setup(backend, weights, threads, check_confidence(min_confidence), looks[0].draw)
-    work = Work(
-        sources,
-        setup,
+    options = RunOptions(
+        draw_image=looks[0].draw,
+        looks=looks,
+        backend=backend,
+        weights=weights,
+        threads=threads,
+        min_confidence=check_confidence(min_confidence),
         out=out,
         recursive=recursive,
         workers=workers,
         smooth=smooth,
         window=window,
         record=record,
-        looks=looks,
     )
-    if not process(work, Reporter(quiet, verbose)):
+    if not process(sources, options, Reporter(quiet, verbose)):
         raise typer.Exit(1)
 
 

@@ -62,10 +62,10 @@ class VideoResult:
     frames: list[FrameResult]
 
 
-Result = ImageResult | VideoResult
+SourceResult = ImageResult | VideoResult
 
 
-def to_json(results: Sequence[Result]) -> str:
+def to_json(results: Sequence[SourceResult]) -> str:
     """A list with one object an image or video."""
     objects = [_image(result) if isinstance(result, ImageResult) else _video(result) for result in results]
     return json.dumps(objects, ensure_ascii=False) + "\n"
@@ -102,7 +102,7 @@ def _face(face: Face) -> dict[str, Any]:
     }
 
 
-def to_csv(results: Sequence[Result]) -> str:
+def to_csv(results: Sequence[SourceResult]) -> str:
     """A header, and a row a face; faces of an image count from 0, what is unknown or not of an image is left empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -13,7 +13,7 @@ from fkp_app.errors import FkpError
 from fkp_app.styles.library import names
 from fkp_app.web.gate import Gate
 from fkp_app.web.limits import MAX_UPLOAD, Kind
-from fkp_app.web.photo import NO_STYLE, OVERLAYS, Finder, Wishes, answer
+from fkp_app.web.photo import NO_STYLE, OVERLAYS, SharedFinder, Wishes, answer
 from fkp_app.web.reader import PhotoReader
 from fkp_app.web.result_view import blank, said, shown, table_of
 from fkp_app.web.uploads import add_uploads
@@ -21,7 +21,7 @@ from fkp_app.web.visits import Visits, photo_name
 
 SWEEP_SECONDS = 10.0
 AT_ONCE = 24
-"""So many visitors' photos are under way at once; most of them wait for one of the turns of `photo.Finder`, so that
+"""So many visitors' photos are under way at once; most of them wait for one of the turns of `photo.SharedFinder`, so that
 large ones, which have one turn together, leave room for others."""
 VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
 """What the page sends whenever something was chosen: photo, backend, style, overlays."""
@@ -33,7 +33,7 @@ CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 SCRIPT = "() => document.getElementById('status').setAttribute('aria-live', 'polite')"
 
 
-def application(finder: Finder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
+def application(finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
     """The whole page as an ASGI application. folder: for visitors' files, the one GRADIO_TEMP_DIR names; hosts: names
     under which it may be asked for, any where None."""
     visits = Visits(folder)
@@ -62,7 +62,7 @@ def application(finder: Finder, reader: PhotoReader, folder: Path, hosts: frozen
     return Gate(server, hosts, events, visits)
 
 
-def build(finder: Finder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
+def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
     """The page; whatever is chosen on it is done at once."""
     offered = finder.backends
 

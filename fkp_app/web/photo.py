@@ -10,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 from fkp_app.backends.onnx.card import is_onnx
-from fkp_app.backends.predictor import BACKENDS, Predictor, get_predictor
+from fkp_app.backends.predictor import BACKENDS
 from fkp_app.errors import FkpError, problem_of
-from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.drawing import draw_marks
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.finder import FaceFinder, load_finder
+from fkp_app.faces.keypoints import Face
 from fkp_app.pipeline.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
 from fkp_app.styles.wear import wear
@@ -64,34 +64,36 @@ def backends_for(weights: Path | None) -> tuple[str, ...]:
     return tuple(name for name in BACKENDS if name not in needed or find_spec(needed[name]) is not None)
 
 
-class Finder:
-    """The networks and the cascades, for all visitors. They take turns: neither the cascades nor OpenCV's networks bear
-    two threads at once, and one search keeps all cores busy anyway."""
+class SharedFinder:
+    """Finds faces for all visitors, with the backend that each one chooses.
+
+    Visitors take turns: neither the cascades nor OpenCV's networks can serve two threads at once, and one search uses
+    all cores anyway.
+    """
 
     def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
-        """Loads the first backend, so that bad weights are an error here; the others when first asked for."""
+        """Loads the first backend, so that bad weights are an error here. Each other one is loaded at its first use."""
         self.backends = backends_for(weights)
         self._weights, self._threads = weights, threads
         self.large_turn = threading.Lock()
         """Held while a photo of more than LARGE pixels or MUCH_WORK is worked on."""
         self.other_turns = threading.BoundedSemaphore(OTHERS_AT_ONCE)
         self._turn = threading.Lock()
-        self._detector = FaceDetector()
-        self._predictors: dict[str, Predictor] = {}
-        self._predictor(self.backends[0])
+        self._finders: dict[str, FaceFinder] = {}
+        self._finder(self.backends[0])
 
     def faces(self, image: AnyArray, backend: str) -> list[Face]:
-        """Every face in an RGB image (H, W, 3). FkpError where the backend cannot be used."""
+        """Every face in an RGB image (H, W, 3). FkpError if the backend cannot be used."""
         with self._turn:
-            return find_faces(image, self._detector, self._predictor(backend))
+            return self._finder(backend)(image)
 
-    def _predictor(self, backend: str) -> Predictor:
-        if backend not in self._predictors:
-            self._predictors[backend] = get_predictor(backend, self._weights, self._threads, own_process=True)
-        return self._predictors[backend]
+    def _finder(self, backend: str) -> FaceFinder:
+        if backend not in self._finders:
+            self._finders[backend] = load_finder(backend, self._weights, self._threads)
+        return self._finders[backend]
 
 
-def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
+def answer(photo: Path, name: str, wishes: Wishes, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
     """Look at a photo that the visitor calls `name`, and write the results into `folder`.
 
     FkpError, in one line with that name, whatever goes wrong with the photo.
@@ -109,7 +111,7 @@ def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: Photo
         raise FkpError(line) from error
 
 
-def _answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
+def _answer(photo: Path, name: str, wishes: Wishes, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
     notes: list[str] = []
     image = reader.read(photo, notes, MAX_PIXELS)
     faces = finder.faces(image, wishes.backend)

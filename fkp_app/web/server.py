@@ -67,12 +67,12 @@ def serve(
             raise
         raise UsageError(MISSING) from None
     from fkp_app.web.page import application
-    from fkp_app.web.photo import Finder
+    from fkp_app.web.photo import SharedFinder
     from fkp_app.web.reader import PhotoReader
 
     give_memory_back()
     local, served = is_local(host), threading.Event()
-    finder = Finder(weights, threads)
+    finder = SharedFinder(weights, threads)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
 
     class Server(uvicorn.Server):

@@ -38,7 +38,7 @@ def reader():
 
 @pytest.fixture(scope="module")
 def finder():
-    return photo_module.Finder()
+    return photo_module.SharedFinder()
 
 
 class Clock:
@@ -236,7 +236,7 @@ def fails(*_, **__):
 
 STAGES = {
     "reading": ("fkp_app.web.reader.PhotoReader.read", "RuntimeError: no such luck"),
-    "finding": ("fkp_app.web.photo.find_faces", "RuntimeError: no such luck"),
+    "finding": ("fkp_app.faces.finder.find_faces", "RuntimeError: no such luck"),
     "drawing": ("fkp_app.web.photo.wear", "RuntimeError: no such luck"),
     "writing": ("PIL.Image.Image.save", "RuntimeError: no such luck"),
     "numbers": ("fkp_app.web.photo.to_json", "RuntimeError: no such luck"),
@@ -329,8 +329,8 @@ def test_somebody_elses_photo_cannot_be_looked_at(page, photo):
 
 HANGING = """
 import sys, time
-import fkp_app.web.photo as photo
-photo.find_faces = lambda *_: time.sleep(600)
+import fkp_app.faces.finder as finder
+finder.find_faces = lambda *_, **__: time.sleep(600)
 from fkp_app.cli import main
 sys.exit(main(["web", "--port", "0"]))
 """
