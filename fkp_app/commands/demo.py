@@ -1,4 +1,4 @@
-"""`fkp demo`: the whole chain on a photo that is already there."""
+"""`fkp demo`: find, place and draw on a photo that is already installed."""
 
 import importlib.util
 from pathlib import Path
@@ -38,7 +38,7 @@ def demo(
 
 
 def sample_photo() -> Path:
-    """Where matplotlib keeps its photo, found without importing it. FkpError where it is not there."""
+    """Path of the photo in matplotlib's data, found without importing matplotlib. FkpError if it is missing."""
     package, *rest = PHOTO
     spec = importlib.util.find_spec(package)
     photo = Path(spec.origin).parent.joinpath(*rest) if spec is not None and spec.origin else None

@@ -1,4 +1,4 @@
-"""`fkp detect`: faces and their keypoints in photos, folders, videos and before a camera."""
+"""`fkp detect`: find faces and their keypoints in photos, folders, videos and in front of a camera."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fkp_app.commands.options import (
+    SOURCES,
     Backend,
     Confidence,
     Quiet,
     Record,
     Recursive,
-    Show,
     Smooth,
-    Sources,
     Threads,
     Verbose,
     Weights,
+    Window,
     Workers,
-    check_confidence,
 )
 from fkp_app.errors import UsageError
 
@@ -30,12 +29,14 @@ if TYPE_CHECKING:
 
     Render = Callable[[Sequence[SourceResult]], str]
 
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
-CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all results to this file as JSON; - for stdout.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", help="Write one row per face to this file as CSV; - for stdout.")
+]
 
 
 def detect(
-    sources: Sources,
+    sources: Annotated[list[str], SOURCES],
     backend: Backend = "numpy",
     weights: Weights = None,
     json_file: JsonFile = None,
@@ -43,26 +44,29 @@ def detect(
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures and videos with boxes and points; made if missing.")
     ] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Draw each point's number, in enlarged pictures.")] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Draw the number of each point; pictures are enlarged.")
+    ] = False,
     crops: Annotated[
-        Path | None, typer.Option(help="Folder for each face of an image, cut out upright; made if missing.")
+        Path | None,
+        typer.Option(help="Folder for the faces of images, each cut out and turned upright; made if missing."),
     ] = None,
     min_confidence: Confidence = None,
     recursive: Recursive = False,
     workers: Workers = 1,
     threads: Threads = None,
     smooth: Smooth = True,
-    window: Show = None,
+    window: Window = None,
     record: Record = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Find faces and place 68 keypoints on each.
 
-    Coordinates are pixels of the image as displayed (EXIF orientation applied). A picture goes to --out under its own
-    name with .png put behind (photo.jpg becomes photo.jpg.png), a video with .mp4, with a number before it where that
-    would be a source or another's. A file that cannot be read or written is reported, the rest goes on, and the exit
-    code is 1; where nothing could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
+    Coordinates are pixels of the image as displayed (EXIF orientation applied). In --out, a picture has the name of its
+    source and .png (photo.jpg becomes photo.jpg.png), a video has .mp4; if that file is a source or another result, a
+    number is put before the suffix. If a file cannot be read or written, it is reported, the others are done, and the
+    exit code is 1. If no file could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
     """
     from fkp_app.faces.drawing import Look, draw_faces, draw_numbered
     from fkp_app.pipeline.outputs import STDOUT, check_reports
@@ -80,18 +84,15 @@ def detect(
     outputs = [(path, render) for path, render in wanted if path is not None]
     outputs.sort(key=lambda output: str(output[0]) == "-")
     reporter = Reporter(quiet, verbose, lines_to_stdout=not to_stdout)
-    points = Look("points", draw_numbered if False else partial(draw_faces, numbers=False))
-    plain, numbered = (
-        Look("points", partial(draw_faces, numbers=False)),
-        Look("numbers", partial(draw_faces, numbers=True)),
-    )
+    plain = Look("points", partial(draw_faces, numbers=False))
+    numbered = Look("numbers", partial(draw_faces, numbers=True))
     options = RunOptions(
         draw_image=draw_numbered if numbers else plain.draw,
         looks=[numbered, plain] if numbers else [plain, numbered],
         backend=backend,
         weights=weights,
         threads=threads,
-        min_confidence=check_confidence(min_confidence),
+        min_confidence=min_confidence,
         out=out,
         crops=crops,
         recursive=recursive,

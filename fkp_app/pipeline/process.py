@@ -19,7 +19,6 @@ def process(arguments: Sequence[str], options: RunOptions, reporter: Reporter) -
 
     If Ctrl-C or a signal ends it, the results of the sources done until then are saved all the same.
     """
-    check_workers(options.workers)
     with ExitStack() as stack:
         spool = stack.enter_context(_folder_for_pipes()) if any(map(is_pipe, arguments)) else None
         folders = [folder for folder in (options.out, options.crops) if folder is not None]
@@ -77,10 +76,3 @@ def _live_source(sources: Sequence[Source], options: RunOptions) -> Source | Non
     if options.out is not None or options.crops is not None:
         raise UsageError("--out and --crops are for files; what a window shows is recorded with --record FILE.mp4")
     return sources[0]
-
-
-def check_workers(value: int) -> int:
-    """`value`, if there can be so many. UsageError otherwise."""
-    if not 1 <= value <= 256:
-        raise UsageError(f"--workers must be between 1 and 256, got {value}")
-    return value

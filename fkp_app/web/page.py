@@ -21,8 +21,8 @@ from fkp_app.web.visits import Visits, photo_name
 
 SWEEP_SECONDS = 10.0
 AT_ONCE = 24
-"""So many visitors' photos are under way at once; most of them wait for one of the turns of `photo.SharedFinder`, so that
-large ones, which have one turn together, leave room for others."""
+"""Visitors' photos that are under way at once. Most of them wait for one of the turns of `photo.SharedFinder`.
+Large photos have one turn between them, so they leave room for others."""
 VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
 """What the page sends whenever something was chosen: photo, backend, style, overlays."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +79,10 @@ def load_broken(options):
 
 
 def start_broken_worker(options):
-    """What a worker does first: it fails, ends the process, or loads a finder as above."""
-    if os.environ[STAGE] == "dies at the start":
+    """What a worker does first: it fails, ends its process, or loads a finder as above. Here it only loads."""
+    if parent_process() is not None and os.environ[STAGE] == "dies at the start":
         os._exit(3)
-    if os.environ[STAGE] == "fails at the start":
+    if parent_process() is not None and os.environ[STAGE] == "fails at the start":
         raise MemoryError
     return partial(run_image, finder=load_broken(options), options=options)
 
