@@ -21,7 +21,7 @@ def demo(
     from fkp_app.faces.finder import load_finder
     from fkp_app.media.images import read_image, write_image
     from fkp_app.pipeline.outputs import make_folder
-    from fkp_app.pipeline.results import ImageResult, to_json, write_text
+    from fkp_app.pipeline.results import ImageResult, to_json, write_result
     from fkp_app.styles.library import load_style
     from fkp_app.styles.wear import wear
 
@@ -33,7 +33,7 @@ def demo(
     write_image(out / "keypoints.png", draw_faces(image, faces))
     write_image(out / "sunglasses.png", wear(image, faces, load_style("sunglasses")))
     result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)
-    write_text(out / "faces.json", to_json([result]))
+    write_result(out / "faces.json", to_json([result]))
     typer.echo(f"{result.summary()}; see keypoints.png, sunglasses.png and faces.json in {out}")
 
 

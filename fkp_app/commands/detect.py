@@ -109,15 +109,15 @@ def detect(
 def _save(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[SourceResult]") -> bool:
     """Write the results to each output, standard output last. Returns whether every file could be written."""
     from fkp_app.errors import one_file
-    from fkp_app.pipeline.results import write_text
+    from fkp_app.pipeline.results import write_result
 
     problems: list[str] = []
     for path, render in outputs if results else ():
         if str(path) == "-":  # an error of standard output ends the command
-            write_text(path, render(results))
+            write_result(path, render(results))
             continue
         with one_file(path, problems):
-            write_text(path, render(results))
+            write_result(path, render(results))
     for problem in problems:
         reporter.problem(problem)
     return not problems

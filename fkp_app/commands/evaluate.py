@@ -61,7 +61,7 @@ def evaluate(
     from fkp_app.evaluation.summary import tables
     from fkp_app.faces.detector import FaceDetector
     from fkp_app.pipeline.outputs import check_file, make_folder
-    from fkp_app.pipeline.results import write_text
+    from fkp_app.pipeline.results import write_result
 
     check_file("--json", json_file)
     files = _by_name(weights or [None])
@@ -83,10 +83,10 @@ def evaluate(
         sys.stdout.write(text)
     report = _report(split, backend, files, rows, dataset)
     if json_file is not None:
-        write_text(json_file, report)
+        write_result(json_file, report)
     if out is not None:
-        write_text(out / "results.json", report)
-        write_text(out / "table.md", text)
+        write_result(out / "results.json", report)
+        write_result(out / "table.md", text)
         _draw(rows, dataset, out)
 
 

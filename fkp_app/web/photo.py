@@ -1,4 +1,4 @@
-"""What the page does with a photo: find its faces, draw, and put the results where the visitor can fetch them."""
+"""What the page does with a photo: find its faces, draw, and write the results where the visitor can fetch them."""
 
 import sys
 import threading
@@ -23,22 +23,23 @@ from numpynet.checkpoint import CheckpointError
 from numpynet.typing import AnyArray
 
 MAX_PIXELS = 50_000_000
-"""Of a photo; smaller than what a file may have, since a page serves several people at once."""
+"""Most pixels of a photo; fewer than a command accepts, since a page serves several people at once."""
 LARGE = 12_000_000
-"""Photos of more pixels are worked on one at a time: each takes half a gigabyte."""
+"""Photos with more pixels are worked on one at a time: each takes half a gigabyte."""
 MUCH_WORK = 150_000_000
-"""So do photos of which more pixels are gone through, as JPEG has it of its scans: 12 million in 12 scans are less."""
+"""Photos that need more decoded pixels also go one at a time. A JPEG decodes all its pixels once per scan: 12 million
+pixels in 12 scans are 144 million, which is below this limit."""
 OTHERS_AT_ONCE = 7
-"""So many of the other photos are worked on at once."""
+"""Number of other photos that are worked on at once."""
 PREVIEW_SIDE = 1600
-"""In pixels: a larger picture is shown shrunk. The one to download is whole."""
+"""Longest side of the picture on the page, in pixels; the one to download is never shrunk."""
 NO_STYLE = "none"
 OVERLAYS = ("points", "numbers", "boxes")
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a visitor chose; overlays: some of OVERLAYS."""
+class Choices:
+    """The choices of a visitor. overlays: some of OVERLAYS."""
 
     backend: str
     style: str
@@ -47,7 +48,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found, remarks on the photo, and the files: the picture, a smaller one to show, the JSON."""
+    """The result, notes on the photo, and three files: the picture, a smaller one to show, and the JSON."""
 
     result: ImageResult
     notes: list[str]
@@ -57,7 +58,7 @@ class Answer:
 
 
 def backends_for(weights: Path | None) -> tuple[str, ...]:
-    """The backends that can run a weights file here; none is imported to see it."""
+    """The backends that can run a weights file on this machine. None is imported to find out."""
     if weights is not None and is_onnx(weights):
         return ("onnx",)
     needed = {"torch": "torch", "onnx": "onnx"}
@@ -93,33 +94,35 @@ class SharedFinder:
         return self._finders[backend]
 
 
-def answer(photo: Path, name: str, wishes: Wishes, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
-    """Look at a photo that the visitor calls `name`, and write the results into `folder`.
+def answer(photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
+    """Find the faces of a photo that the visitor calls `name`, and write the results into `folder`.
 
-    FkpError, in one line with that name, whatever goes wrong with the photo.
+    FkpError for anything that goes wrong with the photo, in one line with that name.
     """
     try:
         pixels, work = reader.work(photo)
         with finder.large_turn if pixels > LARGE or work > MUCH_WORK else finder.other_turns:
-            return _answer(photo, name, wishes, finder, reader, folder)
+            return _answer(photo, name, choices, finder, reader, folder)
     except (FkpError, CheckpointError) as error:
         raise FkpError(str(error).replace(str(photo), name)) from None
-    except Exception as error:  # whatever is wrong with one photo must not end the page
+    except Exception as error:  # no error of one photo may end the page
         line = problem_of(name, error).replace(str(photo), name)
-        if not reader.closed:  # the page's folder is gone when it ends, in the middle of whatever was worked on
+        if not reader.closed:  # at the end of the page its folder is removed, also under photos at work
             print(f"fkp: {line}", file=sys.stderr)
         raise FkpError(line) from error
 
 
-def _answer(photo: Path, name: str, wishes: Wishes, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
+def _answer(
+    photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path
+) -> Answer:
     notes: list[str] = []
     image = reader.read(photo, notes, MAX_PIXELS)
-    faces = finder.faces(image, wishes.backend)
+    faces = finder.faces(image, choices.backend)
     result = ImageResult(name, image.shape[1], image.shape[0], faces)
-    picture = Image.fromarray(drawn(image, faces, wishes))
+    picture = Image.fromarray(drawn(image, faces, choices))
     stem = f"{Path(name).stem or 'photo'}-keypoints"
     whole = preview = folder / f"{stem}.png"
-    picture.save(whole, compress_level=1)  # three times as fast as the usual 6, and hardly larger
+    picture.save(whole, compress_level=1)  # three times as fast as the default 6, and hardly larger
     if max(picture.size) > PREVIEW_SIDE:
         preview = folder / "preview.png"
         picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
@@ -129,9 +132,9 @@ def _answer(photo: Path, name: str, wishes: Wishes, finder: SharedFinder, reader
     return Answer(result, [note.replace(str(photo), name) for note in notes], whole, preview, numbers)
 
 
-def drawn(image: AnyArray, faces: list[Face], wishes: Wishes) -> AnyArray:
-    """A copy of an RGB image (H, W, 3) in which the faces wear and show what was wished for."""
-    canvas = image.copy() if wishes.style == NO_STYLE else wear(image, faces, load_style(wishes.style))
+def drawn(image: AnyArray, faces: list[Face], choices: Choices) -> AnyArray:
+    """A copy of an RGB image (H, W, 3) with the style and the overlays that the visitor chose."""
+    canvas = image.copy() if choices.style == NO_STYLE else wear(image, faces, load_style(choices.style))
     for face in faces:
-        draw_marks(canvas, face, **{overlay: overlay in wishes.overlays for overlay in OVERLAYS})
+        draw_marks(canvas, face, **{overlay: overlay in choices.overlays for overlay in OVERLAYS})
     return canvas
