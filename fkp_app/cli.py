@@ -121,8 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _occupy_closed() -> None:
-    """Open the null device for each closed standard stream: otherwise a file of ours would get its number, and libraries
-    would print into that file."""
+    """Open the null device for each closed standard stream. Otherwise a file of ours would get the stream's number, and
+    libraries would print into that file."""
     while True:
         handle = os.open(os.devnull, os.O_RDWR)
         if handle > 2:
