@@ -16,7 +16,7 @@ from rich.progress import (
     track,
 )
 
-from fkp_app.commands.options import DATA, Quiet
+from fkp_app.commands.options import DATA, Quiet, within
 from fkp_app.errors import FkpError, UsageError, problem_of
 from fkp_app.pipeline.reporter import Reporter
 
@@ -60,8 +60,8 @@ def check(data: DataSet, quiet: Quiet = False) -> None:
 def show(
     data: DataSet,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("data.png"),
-    count: Annotated[int, typer.Option(min=1, max=100, help="Number of frames to show.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses other frames.")] = 0,
+    count: Annotated[int, typer.Option(help="Number of frames to show.", callback=within(1, 100))] = 12,
+    seed: Annotated[int, typer.Option(help="Another seed chooses other frames.", callback=within(0))] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Draw frames with their points and the numbered 68-point diagram; print statistics of every split."""

@@ -28,26 +28,34 @@ def one_of(choices: Sequence[str]) -> Callable[[str | None], str | None]:
     return check
 
 
-def _probability(value: float | None) -> float | None:
-    """Typer's own `min` and `max` let NaN pass."""
-    if value is not None and not 0 <= value <= 1:
-        raise typer.BadParameter(f"must be between 0 and 1, got {value}")
-    return value
+def within(low: float, high: float | None = None) -> Callable[[float | None], float | None]:
+    """A callback for an option that accepts only numbers in low .. high, or None. BadParameter for any other, also NaN.
+
+    Typer's own `min` and `max` let NaN pass, and with some versions of Typer the message does not name the value.
+    """
+    allowed = f"at least {low}" if high is None else f"between {low} and {high}"
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not (low <= value and (high is None or value <= high)):
+            raise typer.BadParameter(f"must be {allowed}, got {value}")
+        return value
+
+    return check
 
 
 Backend = Annotated[str, typer.Option(help="numpy, torch or onnx.")]
 Weights = Annotated[
     Path | None, typer.Option(help="A .safetensors file, or .onnx for that backend.", show_default="the shipped one")
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Number of threads.", show_default="all cores")]
+Threads = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores", callback=within(1))]
 Confidence = Annotated[
     float | None,
     typer.Option(
-        help="Leave out faces with less confidence than this, 0 to 1.", show_default="0.5", callback=_probability
+        help="Leave out faces with less confidence than this, 0 to 1.", show_default="0.5", callback=within(0, 1)
     ),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Search the folders inside of folders, too.")]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="Number of processes that share the images.")]
+Workers = Annotated[int, typer.Option(help="Number of processes that share the images.", callback=within(1, 256))]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only problems.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print sizes, times and confidences, too.")]
 Smooth = Annotated[bool, typer.Option("--smooth/--no-smooth", help="Smooth the points from frame to frame of a video.")]

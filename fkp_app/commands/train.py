@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from fkp_app.commands.options import DATA, Quiet, Threads, one_of
+from fkp_app.commands.options import DATA, Quiet, Threads, one_of, within
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
 from fkp_app.wording import either
@@ -35,12 +35,10 @@ def _check_lr(value: float | None) -> float | None:
     return value
 
 
-def _check_seed(value: int | None) -> int | None:
+def _check_seed(value: int | None) -> float | None:
     from fkp_app.training.run_files import MOST_SEED
 
-    if value is not None and not 0 <= value <= MOST_SEED:
-        raise typer.BadParameter(f"must lie in 0 .. {MOST_SEED}, got {value}")
-    return value
+    return within(0, MOST_SEED)(value)
 
 
 def train(
@@ -56,10 +54,12 @@ def train(
         str | None, typer.Option(help=f"{either(BACKENDS)}.", show_default="numpy", callback=one_of(BACKENDS))
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Number of epochs, resumed ones included.", show_default="the recipe's")
+        int | None,
+        typer.Option(help="Number of epochs, resumed ones included.", show_default="the recipe's", callback=within(1)),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Images per step; batch norm needs two.", show_default="the recipe's")
+        int | None,
+        typer.Option(help="Images per step; batch norm needs two.", show_default="the recipe's", callback=within(2)),
     ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Learning rate.", show_default="the recipe's", callback=_check_lr)

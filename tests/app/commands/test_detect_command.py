@@ -334,7 +334,7 @@ def test_bad_weights_are_one_line(kind, command, backend, portrait, drawn_data, 
     [
         (["detect"], "Missing argument 'SOURCE"),
         (["detect", "a.png", "--backend", "jax"], "--backend must be one of numpy, torch, onnx, got jax"),
-        (["detect", "a.png", "--threads", "0"], "Invalid value for '--threads': 0 is not in the range x>=1."),
+        (["detect", "a.png", "--threads", "0"], "Invalid value for '--threads': must be at least 1, got 0"),
         (["detect", "a.png", "--threads", "two"], "--threads"),
         (
             ["detect", "a.png", "--min-confidence", "1.5"],

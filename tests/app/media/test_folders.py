@@ -93,10 +93,9 @@ def test_how_cores_are_shared_out(monkeypatch):
 @pytest.mark.parametrize("workers", ["0", "-2", "1000"])
 def test_how_many_workers_there_can_be(workers, album, fkp):
     ended = fkp("detect", album, "--workers", workers)
-    assert (ended.code, ended.err) == (
-        2,
-        f"fkp: Invalid value for '--workers': {workers} is not in the range 1<=x<=256. (see fkp detect --help)\n",
-    )
+    assert ended.code == 2
+    assert ended.err.startswith(f"fkp: Invalid value for '--workers': must be between 1 and 256, got {workers} (see ")
+    assert ended.err.count("\n") == 1
 
 
 def test_quiet_leaves_problems_and_verbose_adds_details(album, fkp):
