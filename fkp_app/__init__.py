@@ -31,20 +31,16 @@ def detect(
     """Every face in an image, the largest first: box, confidence and 68 keypoints (68, 2), in pixels of the image.
 
     image: a file's path; a file opened for reading bytes, such as io.BytesIO(content); a PIL image, whose EXIF
-    orientation and colour profile count as they would in the file; or an RGB uint8 array (H, W, 3). backend: "numpy",
-    "torch" or "onnx". weights: a .safetensors file (for onnx also an .onnx file), the shipped one where None.
-    min_confidence: 0 .. 1, faces less sure are left out; the command's default where None. errors.FkpError where the
-    image cannot be read or the backend is not installed, numpynet.CheckpointError where the weights cannot be used,
-    ValueError where `image` is nothing of all that: None, bytes, a list, a gray or RGBA array, another dtype.
+    orientation and colour profile are applied as for a file; or an RGB uint8 array (H, W, 3). backend: "numpy", "torch"
+    or "onnx". weights: a .safetensors file (for onnx also an .onnx file); the shipped one if None. min_confidence:
+    0 .. 1, faces with less confidence are left out; the default of `fkp detect` if None. errors.FkpError if the image
+    cannot be read or the backend is not installed, numpynet.CheckpointError if the weights cannot be used, ValueError
+    if `image` is anything else, such as None, bytes, a list, a gray or RGBA array, or another dtype.
 
-    Network and cascades are loaded at the first call and kept for the next. May be called from several threads.
+    The first call loads the network and the cascades; later calls reuse them. Threads may call it at the same time.
     """
-    from fkp_app.faces.confidence import MIN_CONFIDENCE
-    from fkp_app.faces.keypoints import find_faces
-    from fkp_app.faces.loaded import detector, predictor
+    from fkp_app.faces import loaded
     from fkp_app.media.images.given import pixels_of
 
     pixels = pixels_of(image)
-    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
-    network = predictor(backend, None if weights is None else Path(weights))
-    return find_faces(pixels, detector(), network, min_confidence=least)
+    return loaded.finder(backend, None if weights is None else Path(weights), min_confidence)(pixels)

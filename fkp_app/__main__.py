@@ -5,7 +5,7 @@ import sys
 
 
 def start() -> int:
-    """Run `fkp`; returns the exit code. Ctrl-C ends it without a word while its modules are still being loaded."""
+    """Run `fkp`; returns the exit code. While its modules are being loaded, Ctrl-C ends it silently."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL) if _is_pythons() else None
     from fkp_app.cli import main
 
@@ -15,7 +15,7 @@ def start() -> int:
 
 
 def _is_pythons() -> bool:
-    """Whether Ctrl-C is a KeyboardInterrupt, as it is unless somebody has it ignored."""
+    """Whether Ctrl-C raises KeyboardInterrupt; it does not if the process was started with the signal ignored."""
     return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -1,8 +1,8 @@
-"""Which of its kernels OpenBLAS runs, on which training's speed depends more than on anything else.
+"""The choice of OpenBLAS's kernels, on which the speed of training depends more than on anything else.
 
-OpenBLAS looks at the processor when NumPy is loaded, and takes kernels for one that it knows. On a newer processor
-these may be of an older kind, half as fast. The environment variable OPENBLAS_CORETYPE names others. Nothing here
-loads NumPy: the choice must be made before.
+When NumPy is loaded, OpenBLAS looks at the processor and takes the kernels of one that it knows. For a newer processor
+it may take those of an older one, which are half as fast. The environment variable OPENBLAS_CORETYPE overrides its
+choice, and must be set before NumPy is loaded. So this module does not load NumPy.
 """
 
 import os
@@ -11,14 +11,16 @@ from pathlib import Path
 
 VARIABLE = "OPENBLAS_CORETYPE"
 WIDE = "SkylakeX"
-"""The kernels for any processor with AVX-512."""
+"""Name of the kernels for every processor with AVX-512."""
 
 NEEDED = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"}
+"""Processor flags that these kernels need."""
 WIDE_ENOUGH = ("skylakex", "cooperlake", "sapphirerapids")
+"""Names of kernels that use AVX-512."""
 
 
 def has_wide_vectors(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has what those kernels use; False where the system does not tell."""
+    """Whether the processor has the flags NEEDED; False if the system has no such file."""
     try:
         lines = cpuinfo.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -27,13 +29,13 @@ def has_wide_vectors(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def choose_kernels() -> None:
-    """Have OpenBLAS use the processor's full width, unless the environment says otherwise or NumPy is there already."""
+    """Choose the AVX-512 kernels if the processor has it, the environment names none and NumPy is not loaded yet."""
     if "numpy" not in sys.modules and has_wide_vectors():
         os.environ.setdefault(VARIABLE, WIDE)
 
 
 def advice() -> str | None:
-    """One line where NumPy's OpenBLAS runs narrower kernels than the processor has; None otherwise."""
+    """One line for the user if OpenBLAS runs kernels without AVX-512 on a processor that has it; None otherwise."""
     from threadpoolctl import threadpool_info
 
     running = [str(pool["architecture"]) for pool in threadpool_info() if pool["internal_api"] == "openblas"]

@@ -1,4 +1,4 @@
-"""The errors that end a command with one clear line and an exit code, and the line that any other error becomes."""
+"""Errors that end a command with one line and an exit code, and the line for any other error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ class FkpError(Exception):
 
 
 class UsageError(FkpError):
-    """A command was called with arguments that cannot work."""
+    """The arguments of a command cannot work."""
 
     exit_code = 2
 
 
 def problem_of(name: str | Path, error: Exception) -> str:
-    """The one line that a run over many files says of a file that failed; the other files go on.
+    """The one line that a run over many files prints for a file that failed.
 
-    An FkpError names the file itself. Anything else is an error that nobody foresaw: the line names the file, the
-    error's type and its message, so that it can be reported.
+    The message of an FkpError names the file itself. Any other error is unexpected: the line holds the file, the type
+    of the error and its message, so that users can report it.
     """
     if isinstance(error, FkpError):
         return str(error)
@@ -31,10 +31,10 @@ def problem_of(name: str | Path, error: Exception) -> str:
 
 @contextmanager
 def one_file(name: str | Path, problems: list[str]) -> Iterator[None]:
-    """The rule of a run over many files: whatever happens to one of them is its line, and the others go on.
+    """The rule of a run over many files: any error of one file becomes one line, and the other files are done.
 
-    Any exception of the body is appended to `problems` as its line. Ctrl-C and signals, which are no Exception, end
-    the whole run; so does a closed or full standard output, to which nobody prints inside of the body.
+    If the body raises an Exception, its line is appended to `problems`. Ctrl-C and signals are no Exception and end the
+    whole run. So does a closed or full standard output, since no body prints to it.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A directory that one process at a time works in."""
+"""A lock on a directory, so that only one process at a time works in it."""
 
 import contextlib
 import errno
@@ -14,12 +14,12 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def locked(directory: Path, command: str, notes: list[str] | None = None) -> Iterator[None]:
-    """Make `directory` if it is missing, and hold it: a second process is refused until this one ends, however it ends.
+    """Make `directory` if it is missing, and lock it while the body runs.
 
-    The system lets go of the lock when its process dies, so none is ever stale. At the end the file LOCK goes, and so
-    do the directories that were made here and are still empty. command: what to call those who work there. UsageError
-    where another process holds it, OSError where nothing can be written there. A file system without locks is a line
-    appended to `notes`.
+    The system releases the lock when the process ends, however it ends, so no lock is ever stale. At the end the file
+    LOCK is removed, and so are the directories that were made here and are still empty. command: name of the command
+    that works there, for the message. UsageError if another process has the lock, OSError if the directory cannot be
+    written. If the file system has no locks, a line is appended to `notes`.
     """
     made = _make(directory)
     try:
@@ -35,7 +35,7 @@ def locked(directory: Path, command: str, notes: list[str] | None = None) -> Ite
 
 
 def _make(directory: Path) -> list[Path]:
-    """Make a directory; those that were missing, the outermost first."""
+    """Make a directory. Returns the directories that were missing, the outermost first."""
     missing = [path for path in (directory, *directory.parents) if not path.exists()][::-1]
     directory.mkdir(parents=True, exist_ok=True)
     return missing
@@ -56,11 +56,11 @@ def _hold(path: Path, refusal: str, notes: list[str] | None) -> int:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
-        os.close(handle)  # whoever held it before has just removed the file: another process would lock a new one
+        os.close(handle)  # the last holder has just removed this file; a third process would lock a new one
 
 
 def _let_go(path: Path, handle: int) -> None:
-    if sys.platform == "win32":  # where an open file cannot be removed
+    if sys.platform == "win32":  # Windows cannot remove an open file
         os.close(handle)
     with contextlib.suppress(OSError):
         path.unlink()
@@ -69,7 +69,7 @@ def _let_go(path: Path, handle: int) -> None:
 
 
 def _lock(handle: int) -> None:
-    """Lock an open file, at once or not at all."""
+    """Lock an open file without waiting. OSError if it is locked."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,7 +1,7 @@
-"""Dataclasses from the tables of a TOML or JSON file, strictly: a slip is one line that names file, key and remedy.
+"""Dataclasses from the tables of a TOML or JSON file, strictly: a mistake gets one line with file, key and remedy.
 
-A field is bool, int, float, str, a Literal, a Range, a dict (taken as it is), a dataclass (a table), a choice of
-dataclasses (a table whose `name` says which), any of these or None, or tuple[X, ...] (a list of any of these). Fields
+A field is bool, int, float, str, a Literal, a Range, a dict (kept as it is), a dataclass (a table), a union of
+dataclasses (a table whose `name` chooses one), any of these or None, or tuple[X, ...] (a list of any of these). Fields
 with a default may be left out.
 """
 
@@ -35,20 +35,20 @@ class Within:
 Share = Annotated[float, Within(0, 1)]
 
 LARGEST = 2.0**53
-"""No number in a file is larger: up to here floats hold every whole number."""
+"""Largest number in a file: up to here floats hold every whole number."""
 LARGEST_TOML = 1 << 16  # bytes
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. FkpError where it is none, or larger than LARGEST_TOML."""
+    """The content of a TOML file. FkpError if it is no TOML, or larger than LARGEST_TOML."""
     return read_text(path, LARGEST_TOML, _parsed_toml, "TOML", "mend it, or name another file")
 
 
 def read_text(path: Path, most: int, parse: Callable[[str], T], form: str, remedy: str) -> T:
-    """What `parse` makes of a small text file of that form.
+    """Read a small text file and return `parse` of its text. form: name of its format, for messages.
 
-    FkpError, which ends in `remedy`, where it raises ValueError, or the file cannot be read, is no file, or has more
-    than `most` bytes.
+    FkpError, which ends in `remedy`, if `parse` raises ValueError, or if the file cannot be read, is no file, or has
+    more than `most` bytes.
     """
     if (reason := not_a_file(path)) is not None:
         raise FkpError(f"{path}: {reason}; {remedy}")
@@ -70,9 +70,9 @@ def _parsed_toml(text: str) -> dict[str, Any]:
 
 
 def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
-    """The dataclass `cls` from a table of `file`; `key` is where in the file the table stands.
+    """The dataclass `cls` from a table of `file`. key: path of the table in the file.
 
-    FkpError where a key is unknown or missing, or a value has the wrong type or lies outside its field's range.
+    FkpError if a key is unknown or missing, or if a value has the wrong type or lies outside its field's range.
     """
     if not isinstance(table, Mapping):
         raise FkpError(f"{file}: {key or 'the whole'} must be a table, got {shown(table)}")
@@ -113,7 +113,7 @@ def _read_value(hint: Any, value: object, file: object, key: str) -> Any:
 
 
 def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str) -> Any:
-    """The dataclass among `classes` whose `name` is the table's."""
+    """The dataclass among `classes` that the table's `name` chooses."""
     by_name = {cls.name: cls for cls in classes}
     name = value.get("name") if isinstance(value, Mapping) else None
     if not isinstance(name, str) or name not in by_name:
@@ -123,7 +123,7 @@ def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str
 
 
 def _convert(hint: Any, value: object) -> Any:
-    """`value` as the type that the field has; None where it is another."""
+    """`value` converted to the type `hint`; None if it has another type."""
     number = is_number(value, -LARGEST, LARGEST)
     if typing.get_origin(hint) is typing.Literal:
         return value if value in typing.get_args(hint) else None
@@ -146,7 +146,7 @@ def _parts(hint: Any) -> tuple[Any, Within | None]:
 
 
 def _words(hint: Any) -> str:
-    """What a field takes."""
+    """The values that a field accepts, in words."""
     plain, limits = _parts(hint)
     if typing.get_origin(plain) is typing.Literal:
         return " or ".join(str(choice) for choice in typing.get_args(plain))

@@ -22,7 +22,7 @@ from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.faces.detector import MIN_SHARE, PASSED, load_cascade, square_from_box
 from fkp_app.geometry.boxes import group
 from fkp_app.geometry.framing import Square, face_square
-from fkp_app.pipeline.results import write_text
+from fkp_app.pipeline.results import write_result
 from numpynet.typing import AnyArray
 
 CASCADES = ("default", "alt", "alt2", "alt_tree")
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     rows = measure(frames(load_split(args.data, args.split), args.every), args.cascades)
     if args.json is not None:
-        write_text(args.json, json.dumps(rows) + "\n")
+        write_result(args.json, json.dumps(rows) + "\n")
 
 
 def frames(dataset: FacialKeypointsDataset, every: int) -> list[Frame]:

@@ -24,7 +24,7 @@ from fkp_app.evaluation.summary import detection_figures, summarise
 from fkp_app.faces.detector import Box, FaceDetector, square_from_box
 from fkp_app.faces.keypoints import Face, find_faces
 from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
-from fkp_app.pipeline.results import write_text
+from fkp_app.pipeline.results import write_result
 from numpynet.typing import AnyArray, Array
 
 INSTALL = "pip install dlib-bin face_recognition_models 'setuptools<80', in an environment of its own"
@@ -207,4 +207,4 @@ def run(args: argparse.Namespace) -> None:
     print_table(rows)
     if args.json is not None:
         content = {"machine": _machine(), "settings": {"split": args.split, "threads": args.threads}, "rows": rows}
-        write_text(args.json, json.dumps(content, indent=1) + "\n")
+        write_result(args.json, json.dumps(content, indent=1) + "\n")

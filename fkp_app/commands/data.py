@@ -1,4 +1,4 @@
-"""`fkp data`: fetch the public data set, check it, look at it."""
+"""`fkp data`: download the public data set; check and draw a data set."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,21 +16,21 @@ from rich.progress import (
     track,
 )
 
-from fkp_app.commands.options import DATA, Quiet
+from fkp_app.commands.options import DATA, Quiet, within
 from fkp_app.errors import FkpError, UsageError, problem_of
 from fkp_app.pipeline.reporter import Reporter
 
-data_app = typer.Typer(help="Check and look at a data set, yours or the public one; fetch that.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Check and draw a data set, yours or the public one; download the public one.", no_args_is_help=True
+)
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the data set.", show_default=False)]
-
-
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the data set.", show_default=False)]
 DataSet = Annotated[Path, typer.Argument(metavar="DATA", help=DATA, show_default=False)]
 
 
 @data_app.command()
 def check(data: DataSet, quiet: Quiet = False) -> None:
-    """Read every label and every picture, as training would, and say what is wrong and how people are divided."""
+    """Read every label and picture as training does; say what is wrong and how people are split."""
     from fkp_app.data.dataset import load_data
     from fkp_app.data.pictures import statistics
     from fkp_app.media.images import read_image
@@ -60,19 +60,15 @@ def check(data: DataSet, quiet: Quiet = False) -> None:
 def show(
     data: DataSet,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("data.png"),
-    count: Annotated[int, typer.Option(help="How many frames to show.")] = 12,
-    seed: Annotated[int, typer.Option(help="Which frames: another seed, others.")] = 0,
+    count: Annotated[int, typer.Option(help="Number of frames to show.", callback=within(1, 100))] = 12,
+    seed: Annotated[int, typer.Option(help="Another seed chooses other frames.", callback=within(0))] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Draw frames with their points, the numbered 68-point diagram, and print statistics of every split."""
+    """Draw frames with their points and the numbered 68-point diagram; print statistics of every split."""
     from fkp_app.data.dataset import load_data
     from fkp_app.data.pictures import draw_sheet, statistics
     from fkp_app.pipeline.outputs import check_file
 
-    if not 1 <= count <= 100:
-        raise UsageError(f"--count must lie in 1 .. 100, got {count}")
-    if seed < 0:
-        raise UsageError(f"--seed must not be negative, got {seed}")
     check_file("--out", out)
     found, reporter = load_data(data), Reporter(quiet)
     for remark in found.remarks:
@@ -83,7 +79,7 @@ def show(
         typer.echo(facts)
     try:
         draw_sheet(splits["training"] + splits["validation"], facts, out, count, seed)
-    except (OSError, ValueError) as error:  # matplotlib raises ValueError for a suffix that it does not know
+    except (OSError, ValueError) as error:  # matplotlib raises ValueError for an unknown suffix
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UsageError(f"--out {out}: cannot be written ({reason})") from None
     reporter.line(f"picture: {out}")
@@ -91,7 +87,7 @@ def show(
 
 @data_app.command()
 def verify(directory: Directory) -> None:
-    """Compare a directory with the list of the published files: what is missing, what was changed."""
+    """Compare a folder with the list of published files: what is missing, what was changed."""
     from fkp_app.data.archive import load_manifest
     from fkp_app.data.archive import verify as compare
 
@@ -111,9 +107,9 @@ def verify(directory: Directory) -> None:
 @data_app.command()
 def download(
     directory: Directory,
-    url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
+    url: Annotated[str | None, typer.Option(help="Another URL of the same archive.")] = None,
 ) -> None:
-    """Fetch the published archive (339 MB), unpack it into DIR and verify every file."""
+    """Download the published archive (339 MB), unpack it into DIR and verify every file."""
     from fkp_app.data.archive import BYTES, URL, load_manifest
     from fkp_app.data.archive import download as fetch
     from fkp_app.data.archive import verify as compare
@@ -128,7 +124,7 @@ def download(
 
 
 class _Bar(Progress):
-    """rich's progress bar with the four methods that pooch calls."""
+    """rich's progress bar with `total`, `update`, `reset` and `close`, which pooch calls."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""`fkp demo`: the whole chain on a photo that is already there."""
+"""`fkp demo`: find, place and draw on a photo that is already installed."""
 
 import importlib.util
 from pathlib import Path
@@ -17,30 +17,28 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("demo"),
 ) -> None:
     """Show the whole chain on a photo of Grace Hopper that comes with matplotlib (public domain)."""
-    from fkp_app.backends.predictor import get_predictor
-    from fkp_app.faces.detector import FaceDetector
     from fkp_app.faces.drawing import draw_faces
-    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.faces.finder import load_finder
     from fkp_app.media.images import read_image, write_image
     from fkp_app.pipeline.outputs import make_folder
-    from fkp_app.pipeline.results import ImageResult, to_json, write_text
+    from fkp_app.pipeline.results import ImageResult, to_json, write_result
     from fkp_app.styles.library import load_style
     from fkp_app.styles.wear import wear
 
     photo = sample_photo()
-    predictor = get_predictor(backend, own_process=True)
+    finder = load_finder(backend)
     make_folder(out)
     image = read_image(photo)
-    faces = find_faces(image, FaceDetector(), predictor)
+    faces = finder(image)
     write_image(out / "keypoints.png", draw_faces(image, faces))
     write_image(out / "sunglasses.png", wear(image, faces, load_style("sunglasses")))
     result = ImageResult(photo.name, image.shape[1], image.shape[0], faces)
-    write_text(out / "faces.json", to_json([result]))
+    write_result(out / "faces.json", to_json([result]))
     typer.echo(f"{result.summary()}; see keypoints.png, sunglasses.png and faces.json in {out}")
 
 
 def sample_photo() -> Path:
-    """Where matplotlib keeps its photo, found without importing it. FkpError where it is not there."""
+    """Path of the photo in matplotlib's data, found without importing matplotlib. FkpError if it is missing."""
     package, *rest = PHOTO
     spec = importlib.util.find_spec(package)
     photo = Path(spec.origin).parent.joinpath(*rest) if spec is not None and spec.origin else None

@@ -1,4 +1,4 @@
-"""`fkp detect`: faces and their keypoints in photos, folders, videos and before a camera."""
+"""`fkp detect`: find faces and their keypoints in photos, folders, videos and in front of a camera."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,34 +8,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fkp_app.commands.options import (
+    SOURCES,
     Backend,
     Confidence,
     Quiet,
     Record,
     Recursive,
-    Show,
     Smooth,
-    Sources,
     Threads,
     Verbose,
     Weights,
+    Window,
     Workers,
-    check_confidence,
 )
 from fkp_app.errors import UsageError
 
 if TYPE_CHECKING:
     from fkp_app.pipeline.reporter import Reporter
-    from fkp_app.pipeline.results import Result
+    from fkp_app.pipeline.results import SourceResult
 
-    Render = Callable[[Sequence[Result]], str]
+    Render = Callable[[Sequence[SourceResult]], str]
 
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all numbers there as JSON; - for stdout.")]
-CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a row a face there as CSV; - for stdout.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all results to this file as JSON; - for stdout.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", help="Write one row per face to this file as CSV; - for stdout.")
+]
 
 
 def detect(
-    sources: Sources,
+    sources: Annotated[list[str], SOURCES],
     backend: Backend = "numpy",
     weights: Weights = None,
     json_file: JsonFile = None,
@@ -43,33 +44,36 @@ def detect(
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures and videos with boxes and points; made if missing.")
     ] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Draw each point's number, in enlarged pictures.")] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Draw the number of each point; pictures are enlarged.")
+    ] = False,
     crops: Annotated[
-        Path | None, typer.Option(help="Folder for each face of an image, cut out upright; made if missing.")
+        Path | None,
+        typer.Option(help="Folder for the faces of images, each cut out and turned upright; made if missing."),
     ] = None,
     min_confidence: Confidence = None,
     recursive: Recursive = False,
     workers: Workers = 1,
     threads: Threads = None,
     smooth: Smooth = True,
-    window: Show = None,
+    window: Window = None,
     record: Record = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Find faces and place 68 keypoints on each.
 
-    Coordinates are pixels of the image as displayed (EXIF orientation applied). A picture goes to --out under its own
-    name with .png put behind (photo.jpg becomes photo.jpg.png), a video with .mp4, with a number before it where that
-    would be a source or another's. A file that cannot be read or written is reported, the rest goes on, and the exit
-    code is 1; where nothing could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
+    Coordinates are pixels of the image as displayed (EXIF orientation applied). In --out, a picture has the name of its
+    source and .png (photo.jpg becomes photo.jpg.png), a video has .mp4; if that file is a source or another result, a
+    number is put before the suffix. If a file cannot be read or written, it is reported, the others are done, and the
+    exit code is 1. If no file could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
     """
     from fkp_app.faces.drawing import Look, draw_faces, draw_numbered
-    from fkp_app.pipeline.image_run import Setup
     from fkp_app.pipeline.outputs import STDOUT, check_reports
-    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.process import process
     from fkp_app.pipeline.reporter import Reporter
     from fkp_app.pipeline.results import to_csv, to_json
+    from fkp_app.pipeline.run_options import RunOptions
 
     json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
@@ -80,11 +84,15 @@ def detect(
     outputs = [(path, render) for path, render in wanted if path is not None]
     outputs.sort(key=lambda output: str(output[0]) == "-")
     reporter = Reporter(quiet, verbose, lines_to_stdout=not to_stdout)
-    marked, numbered = partial(draw_faces, numbers=False), partial(draw_faces, numbers=True)
-    setup = Setup(backend, weights, threads, check_confidence(min_confidence), draw_numbered if numbers else marked)
-    work = Work(
-        sources,
-        setup,
+    plain = Look("points", partial(draw_faces, numbers=False))
+    numbered = Look("numbers", partial(draw_faces, numbers=True))
+    options = RunOptions(
+        draw_image=draw_numbered if numbers else plain.draw,
+        looks=[numbered, plain] if numbers else [plain, numbered],
+        backend=backend,
+        weights=weights,
+        threads=threads,
+        min_confidence=min_confidence,
         out=out,
         crops=crops,
         recursive=recursive,
@@ -92,25 +100,24 @@ def detect(
         smooth=smooth,
         window=window,
         record=record,
-        looks=[Look("numbers", numbered), Look("points", marked)][:: 1 if numbers else -1],
-        write=partial(_write, reporter, outputs) if outputs else None,
+        save=partial(_save, reporter, outputs) if outputs else None,
     )
-    if not process(work, reporter):
+    if not process(sources, options, reporter):
         raise typer.Exit(1)
 
 
-def _write(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[Result]") -> bool:
-    """Write the results into each file that is wanted, standard output last, and say whether that could be done."""
+def _save(reporter: "Reporter", outputs: "Sequence[tuple[Path, Render]]", results: "list[SourceResult]") -> bool:
+    """Write the results to each output, standard output last. Returns whether every file could be written."""
     from fkp_app.errors import one_file
-    from fkp_app.pipeline.results import write_text
+    from fkp_app.pipeline.results import write_result
 
     problems: list[str] = []
     for path, render in outputs if results else ():
-        if str(path) == "-":  # whose end is the command's
-            write_text(path, render(results))
+        if str(path) == "-":  # an error of standard output ends the command
+            write_result(path, render(results))
             continue
         with one_file(path, problems):
-            write_text(path, render(results))
+            write_result(path, render(results))
     for problem in problems:
         reporter.problem(problem)
     return not problems

@@ -1,4 +1,4 @@
-"""`fkp doctor`: what there is and what is missing on this machine, each with what to do about it."""
+"""`fkp doctor`: check what this machine has and lacks, and say what to do about it."""
 
 import importlib
 import importlib.util
@@ -20,7 +20,8 @@ State = Literal["ok", "missing", "broken"]
 
 NEEDED = ("numpy", "safetensors", "threadpoolctl", "pillow", "pandas", "matplotlib", "typer", "rich", "pooch")
 MODULES = {"pillow": "PIL"}
-"""What a package is imported as, where its name is another."""
+"""Import names of packages that are imported under another name."""
+COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 EXTRAS = {
     "torch": ("torch", "the PyTorch backend"),
@@ -32,7 +33,7 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. missing: what one can do without; broken: what must be mended."""
+    """The state of one thing. missing: fkp works without it. broken: it must be mended."""
 
     name: str
     state: State
@@ -40,7 +41,7 @@ class Finding:
 
 
 def examine(camera: bool = True) -> Iterator[Finding]:
-    """Everything, one after another. camera: whether to try the first camera, which lights its lamp."""
+    """Check everything, one thing after another. camera: whether to open the first camera, which lights its lamp."""
     yield _guarded(_fkp)
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from map(_package, NEEDED)
@@ -54,11 +55,11 @@ def examine(camera: bool = True) -> Iterator[Finding]:
 
 
 def _guarded(check: Callable[[], Finding], name: str | None = None) -> Finding:
-    """A check's finding, where it fails as well: that is what one wants to know."""
+    """The finding of a check. If the check raises an error, the finding is that error."""
     name = name or check.__name__.strip("_").replace("_", " ")
     try:
         return check()
-    except Exception as error:  # whatever a broken installation comes up with
+    except Exception as error:  # a broken installation can raise any error
         return Finding(name, "broken", _line(error))
 
 
@@ -69,7 +70,7 @@ def _fkp() -> Finding:
 
 
 def _package(name: str) -> Finding:
-    """Installed, and it can be imported: one that does not fit the others says so only then."""
+    """Check that a package is installed and can be imported: only the import shows whether it fits the others."""
     try:
         found = version(name)
     except PackageNotFoundError:
@@ -98,7 +99,7 @@ def _unloadable(name: str, found: str, error: Exception) -> Finding:
 
 
 def _numba() -> Finding:
-    """Not its version alone: the kernels are imported, and one is compiled and run."""
+    """Check the version, import the kernels, compile one and run it."""
     try:
         found = version("numba")
     except PackageNotFoundError:
@@ -203,19 +204,18 @@ def _camera() -> Finding:
         return Finding("camera", "missing", str(error))
 
 
-COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
-
-
 def doctor(
     camera: Annotated[bool, typer.Option("--camera/--no-camera", help="Try camera:0, which lights its lamp.")] = True,
 ) -> None:
-    """Look at what `fkp` needs: versions, cascades, weights, BLAS, threads, extras, window, camera.
+    """Check what `fkp` needs: versions, cascades, weights, BLAS, threads, extras, window, camera.
 
-    The exit code is 1 where something is broken; what is merely missing says how to get it.
+    The exit code is 1 if anything is broken. For anything that is only missing, it says how to get it.
     """
     broken = 0
     for finding in examine(camera):
-        state = typer.style(f"{finding.state:<8}", fg=COLOURS[finding.state])  # plain where it is no terminal
+        state = typer.style(
+            f"{finding.state:<8}", fg=COLOURS[finding.state]
+        )  # Typer drops the colour if the output is not a terminal
         typer.echo(f"{finding.name:<14} {state} {finding.text}")
         broken += finding.state == "broken"
     if broken:

@@ -1,4 +1,4 @@
-"""`fkp evaluate`: how far the points are off on labelled faces."""
+"""`fkp evaluate`: measure how far a network's points are from the labelled ones."""
 
 import json
 import sys
@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from fkp_app.commands.options import DATA, Quiet
+from fkp_app.commands.options import DATA, Backend, Quiet, Threads, one_of
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
+from fkp_app.wording import either
 
 if TYPE_CHECKING:
     from fkp_app.data.dataset import FacialKeypointsDataset, LabelledData
@@ -26,27 +27,33 @@ SPLITS = ("training", "validation", "report", "test")
 
 def evaluate(
     data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
-    split: Annotated[str, typer.Option(help="training, validation, report or test.", show_default=False)],
+    split: Annotated[str, typer.Option(help=f"{either(SPLITS)}.", show_default=False, callback=one_of(SPLITS))],
     weights: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of weights; several --weights stand in one table.", show_default="the shipped one"),
+        typer.Option(
+            help="A file of weights; repeat it to compare several in one table.", show_default="the shipped one"
+        ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="numpy, torch or onnx.")] = "numpy",
-    threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
-    rolled: Annotated[bool, typer.Option("--rolled", help="Also on frames rotated by up to 45 degrees.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there; - for stdout.")] = None,
+    backend: Backend = "numpy",
+    threads: Threads = None,
+    rolled: Annotated[
+        bool, typer.Option("--rolled", help="Measure on frames rotated by up to 45 degrees, too.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file; - for stdout.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables, results.json and pictures.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure networks on labelled faces, beside the mean face of the training split.
+    """Measure networks on labelled faces and compare them with the mean face of the training split.
 
-    NME is the mean distance between predicted and labelled points over the distance of the outer eye corners, in
-    percent, with a 95 % interval (bootstrap over people); AUC is the area under the CED curve up to 10 %, as a share
-    of 1; MSE and SmoothL1 are in the network's units. Rows: *crop*, the labelled face framed as `fkp detect` frames
-    it; *course crop*, the course project's window; *end to end*, whole frames through the face detector, errors of the
-    faces it found. OUT receives table.md, results.json, ced.png, errors.png and sheet.png: the sheet shows frames of
-    people who were not asked, so keep it out of what you publish. `validation` is for choosing and `report` for
-    figures, both of people whom training leaves out; the people of `test` are in training, too.
+    NME is the mean distance between predicted and labelled points, divided by the distance between the outer eye
+    corners, in percent, with a 95 % interval (bootstrap over people). AUC is the area under the CED curve up to 10 %,
+    as a share of 1. MSE and SmoothL1 are in the network's units. Rows: *crop*, the labelled face framed as `fkp detect`
+    frames it; *course crop*, the window of the course project; *end to end*, whole frames through the face detector,
+    with the errors of the faces that it found. The folder --out receives table.md, results.json, ced.png, errors.png
+    and sheet.png. The sheet shows frames of people who were not asked, so do not publish it. Choose on `validation` and
+    report figures on `report`: training leaves the people of both out; the people of `test` are in training, too.
     """
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.data.dataset import load_data
@@ -54,10 +61,8 @@ def evaluate(
     from fkp_app.evaluation.summary import tables
     from fkp_app.faces.detector import FaceDetector
     from fkp_app.pipeline.outputs import check_file, make_folder
-    from fkp_app.pipeline.results import write_text
+    from fkp_app.pipeline.results import write_result
 
-    if split not in SPLITS:
-        raise UsageError(f"--split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {split}")
     check_file("--json", json_file)
     files = _by_name(weights or [None])
     predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
@@ -78,15 +83,15 @@ def evaluate(
         sys.stdout.write(text)
     report = _report(split, backend, files, rows, dataset)
     if json_file is not None:
-        write_text(json_file, report)
+        write_result(json_file, report)
     if out is not None:
-        write_text(out / "results.json", report)
-        write_text(out / "table.md", text)
+        write_result(out / "results.json", report)
+        write_result(out / "table.md", text)
         _draw(rows, dataset, out)
 
 
 def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
-    """The files by their names in the table: stems, with the folder's name before them where stems are the same."""
+    """The files by their names in the table: the stem, or folder/stem for files with the same stem."""
     from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 
     paths = [path or SHIPPED_WEIGHTS for path in weights]
@@ -102,7 +107,7 @@ def _by_name(weights: "Sequence[Path | None]") -> "dict[str, Path | None]":
 
 
 def _caution(data: "LabelledData", split: str, people: "Sequence[str]") -> str:
-    """A line that says how far the split can be believed."""
+    """One line that says how far figures on this split can be trusted."""
     trained = set(data.splits["training"].people)
     shared, everyone = len(trained & set(people)), len(set(people))
     if split == "training":
@@ -122,7 +127,7 @@ def _report(
     rows: "Sequence[Result]",
     dataset: "FacialKeypointsDataset",
 ) -> str:
-    """All figures as JSON; under "model" and "mean_face" the scores of the first model's crops and of the baseline."""
+    """All figures as JSON. "model" and "mean_face" hold the scores on crops of the first model and of the baseline."""
     from fkp_app.evaluation.metrics import LIMIT
     from fkp_app.evaluation.protocols import MEAN_FACE
     from fkp_app.evaluation.summary import LEVELS, to_dict

@@ -1,4 +1,4 @@
-"""`fkp export`: the network as a file that other programs run."""
+"""`fkp export`: write the network as an ONNX file, which other programs can run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +9,16 @@ from fkp_app.errors import FkpError, UsageError
 
 
 def export(
-    onnx_file: Annotated[Path, typer.Option("--onnx", help="The file to write, named .onnx.", show_default=False)],
+    onnx_file: Annotated[
+        Path, typer.Option("--onnx", help="The file to write; its name ends in .onnx.", show_default=False)
+    ],
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file.", show_default="the shipped one")] = None,
 ) -> None:
     """Write a network as ONNX, for --backend onnx, OpenCV, ONNX Runtime and others.
 
-    In: "crops", (N, 1, S, S) float32, gray levels 0 to 1. Out: "keypoints", (N, 136), x and y in turn; the file's
-    metadata say what S is and how outputs become pixels, as in a weights file. Before the file gets its name, OpenCV
-    runs it on random crops beside numpynet, and it is thrown away where the two differ.
+    Input: "crops", (N, 1, S, S) float32, gray levels 0 to 1. Output: "keypoints", (N, 136), x and y in turn. The file's
+    metadata hold S and the rule that turns outputs into pixels, as in a weights file. Before the file gets its name,
+    OpenCV and numpynet both run it on random crops; if they differ, it is deleted.
     """
     from fkp_app.backends.onnx.card import is_onnx
     from fkp_app.backends.onnx.check import LIMIT, largest_difference

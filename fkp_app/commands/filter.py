@@ -1,4 +1,4 @@
-"""`fkp filter`: what faces wear, in photos, folders, videos and before a camera."""
+"""`fkp filter`: put sunglasses or another style on faces in photos, folders, videos and in front of a camera."""
 
 from functools import partial
 from pathlib import Path
@@ -7,37 +7,32 @@ from typing import Annotated
 import typer
 
 from fkp_app.commands.options import (
+    SOURCES,
     Backend,
     Confidence,
     Quiet,
     Record,
     Recursive,
-    Show,
     Smooth,
     Threads,
     Verbose,
     Weights,
+    Window,
     Workers,
-    check_confidence,
 )
 from fkp_app.errors import UsageError
 
 
 def filter_command(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Images, videos, folders, patterns in quotes such as 'trip/*.jpg', or camera:0.",
-            metavar="SOURCE",
-            show_default=False,
-        ),
-    ] = None,
+    sources: Annotated[list[str] | None, SOURCES] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures and videos; made if missing; a camera needs none.", show_default=False),
+        typer.Option(
+            help="Folder for pictures and videos; made if missing; not needed for a camera.", show_default=False
+        ),
     ] = None,
     style: Annotated[
-        str, typer.Option(help="What the faces wear: a name that --list shows, or a TOML file of yours.")
+        str, typer.Option(help="Style that the faces wear: a name from --list, or your own TOML file.")
     ] = "sunglasses",
     show_list: Annotated[
         bool, typer.Option("--list", help="Print the styles; with --out FILE.png, draw them all on one sheet.")
@@ -49,21 +44,21 @@ def filter_command(
     workers: Workers = 1,
     threads: Threads = None,
     smooth: Smooth = True,
-    window: Show = None,
+    window: Window = None,
     record: Record = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Put sunglasses, or something else, on every face.
 
-    Pictures and videos are named as by `fkp detect --out`; a video keeps its size, frame rate and sound. A picture
-    without a face is written as it is. In a window, n shows the next style.
+    Pictures and videos are named as `fkp detect --out` names them. A video keeps its size, frame rate and sound. A
+    picture without a face is written unchanged. In a window, n shows the next style.
     """
     from fkp_app.faces.drawing import Look
     from fkp_app.media.sources import CAMERA
-    from fkp_app.pipeline.image_run import Setup
-    from fkp_app.pipeline.process import Work, process
+    from fkp_app.pipeline.process import process
     from fkp_app.pipeline.reporter import Reporter
+    from fkp_app.pipeline.run_options import RunOptions
     from fkp_app.styles.library import load_style, names
     from fkp_app.styles.wear import wear
 
@@ -76,27 +71,31 @@ def filter_command(
     if out is None and not live:
         raise UsageError("--out is missing: name a folder for the pictures (see fkp filter --help)")
     chosen = load_style(style)
-    others = [name for name in names() if name != style and live]  # reading them all takes a third of a second
+    others = [
+        name for name in names() if name != style and live
+    ]  # only a window needs them; reading all takes a third of a second
     looks = [Look(style, partial(wear, style=chosen))]
     looks += [Look(name, partial(wear, style=load_style(name))) for name in others]
-    setup = Setup(backend, weights, threads, check_confidence(min_confidence), looks[0].draw)
-    work = Work(
-        sources,
-        setup,
+    options = RunOptions(
+        draw_image=looks[0].draw,
+        looks=looks,
+        backend=backend,
+        weights=weights,
+        threads=threads,
+        min_confidence=min_confidence,
         out=out,
         recursive=recursive,
         workers=workers,
         smooth=smooth,
         window=window,
         record=record,
-        looks=looks,
     )
-    if not process(work, Reporter(quiet, verbose)):
+    if not process(sources, options, Reporter(quiet, verbose)):
         raise typer.Exit(1)
 
 
 def _list(out: Path | None) -> None:
-    """The styles' names with what they are; drawn onto one picture where `out` names one."""
+    """Print the name and the description of each style; draw all styles on one picture if `out` names a file."""
     from fkp_app.media.images import write_image
     from fkp_app.pipeline.outputs import check_file
     from fkp_app.styles.library import load_style, names

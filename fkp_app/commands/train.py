@@ -1,4 +1,4 @@
-"""`fkp train`: learn the keypoints from a labelled data set."""
+"""`fkp train`: train a network on a labelled data set."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,81 +9,109 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from fkp_app.commands.options import DATA, Quiet
+from fkp_app.commands.options import DATA, Quiet, Threads, one_of, within
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
+from fkp_app.wording import either
 
 if TYPE_CHECKING:
     from fkp_app.training.run import TrainingRun
 
 BACKENDS = ("numpy", "torch")
 OPS = ("readable", "fast")
+"""Implementations of numpynet, as `numpynet.use` names them."""
 DEFAULTS: dict[str, Any] = {"recipe": "hourglass", "backend": "numpy", "seed": 0, "threads": None, "ops": "fast"}
+
+
+def _check_loss(value: str | None) -> str | None:
+    from fkp_app.training.recipe import LOSSES
+
+    return one_of(tuple(LOSSES))(value)
+
+
+def _check_lr(value: float | None) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise typer.BadParameter(f"must be a number above 0, got {value}")
+    return value
+
+
+def _check_seed(value: int | None) -> float | None:
+    from fkp_app.training.run_files import MOST_SEED
+
+    return within(0, MOST_SEED)(value)
 
 
 def train(
     data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
-    out: Annotated[Path, typer.Option(help="Directory of the run; made if missing.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run; made if missing.", show_default=False)],
     recipe: Annotated[
         str | None,
         typer.Option(
             help="compact, hourglass, hourglass-finish, net, net-good, or a TOML file.", show_default="hourglass"
         ),
     ] = None,
-    backend: Annotated[str | None, typer.Option(help="numpy or torch.", show_default="numpy")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="In all, resumed ones included.", show_default="the recipe's")
+    backend: Annotated[
+        str | None, typer.Option(help=f"{either(BACKENDS)}.", show_default="numpy", callback=one_of(BACKENDS))
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.", show_default="the recipe's")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the recipe's")] = None,
-    loss: Annotated[str | None, typer.Option(help="smooth_l1, l1, mse or wing.", show_default="the recipe's")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order, jitter and dropout.", show_default="0")] = None,
-    threads: Annotated[int | None, typer.Option(help="How many to use.", show_default="all cores")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Number of epochs, resumed ones included.", show_default="the recipe's", callback=within(1)),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images per step; batch norm needs two.", show_default="the recipe's", callback=within(2)),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate.", show_default="the recipe's", callback=_check_lr)
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="smooth_l1, l1, mse or wing.", show_default="the recipe's", callback=_check_loss),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of weights, order, jitter and dropout.", show_default="0", callback=_check_seed),
+    ] = None,
+    threads: Threads = None,
     ops: Annotated[
-        str | None, typer.Option(help="How numpynet computes: readable, or fast and fused.", show_default="fast")
+        str | None,
+        typer.Option(
+            help="How numpynet computes: readable, or fast and fused.", show_default="fast", callback=one_of(OPS)
+        ),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
-            help="Weights of the recipe's network to begin with: a .safetensors file, or shipped.", show_default="fresh"
+            help="Weights of the recipe's network to start from: a .safetensors file, or shipped.", show_default="fresh"
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch of --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last whole epoch of --out.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled faces.
 
-    A recipe says what network, on what crops, varied how, and how it learns; options given here go before it. RUN
-    receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors (the epoch of the
-    least validation NME, for the other commands' --weights) and checkpoint.safetensors (for --resume; beside it the one
-    before, in case that is damaged). With --resume, settings are those of the run; --epochs, --lr, --batch-size,
-    --threads, --ops and --data may be given anew. A run that was stopped in its first epoch begins again, with --resume
-    by its own settings. One process at a time may train into RUN.
+    A recipe names the network, its crops, how these are varied, and how the network learns; options given here override
+    it. The folder --out receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors
+    (the epoch with the least validation NME, for --weights of the other commands) and checkpoint.safetensors (for
+    --resume; the previous one is kept beside it in case that file is damaged). With --resume the run's own settings
+    hold; --epochs, --lr, --batch-size, --threads, --ops and --data may be changed. A run that was stopped in its first
+    epoch starts again from the beginning. Only one process at a time can train into a folder.
     """
-    from fkp_app.training.recipe import LOSSES
-    from fkp_app.training.run_files import MOST_SEED
-
     options: dict[str, Any] = {
-        "epochs": _at_least("--epochs", epochs),
-        "batch_size": _at_least("--batch-size", batch_size, 2),  # batch norm needs two
+        "epochs": epochs,
+        "batch_size": batch_size,
         "lr": lr,
-        "loss": _one_of("--loss", loss, tuple(LOSSES)),
+        "loss": loss,
     }
     settings: dict[str, Any] = {
         "data": str(data),
         "recipe": recipe,
-        "backend": _one_of("--backend", backend, BACKENDS),
+        "backend": backend,
         "seed": seed,
-        "threads": _at_least("--threads", threads),
-        "ops": _one_of("--ops", ops, OPS),
+        "threads": threads,
+        "ops": ops,
         "start": str(start) if start is not None else None,
     }
-    if lr is not None and not 0 < lr < float("inf"):
-        raise UsageError(f"--lr must be a number above 0, got {lr}")
-    if seed is not None and seed < 0:
-        raise UsageError(f"--seed must not be negative, got {seed}")
-    if seed is not None and seed > MOST_SEED:
-        raise UsageError(f"--seed must be at most {MOST_SEED}, got {seed}")
     console = Console(stderr=True, quiet=quiet)
     with _alone_in(out, console):
         try:
@@ -94,7 +122,7 @@ def train(
 
 @contextlib.contextmanager
 def _alone_in(out: Path, console: Console) -> Iterator[None]:
-    """Hold the run's directory. UsageError where another `fkp train` does, or it cannot be made."""
+    """Lock the folder of the run. UsageError if another `fkp train` has locked it, or if it cannot be made."""
     from fkp_app.locks import locked
 
     notes: list[str] = []
@@ -110,7 +138,7 @@ def _alone_in(out: Path, console: Console) -> Iterator[None]:
 
 
 def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume: bool, console: Console) -> None:
-    """Start a run or go on with one, and say in the end where its weights are."""
+    """Start or resume a run. At its end, print where its weights are."""
     from fkp_app.backends.predictor import limit_threads
     from fkp_app.training.recipe import load_recipe
     from fkp_app.training.run import TrainingRun
@@ -146,7 +174,7 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
 
 
 def _show(run: "TrainingRun", console: Console) -> None:
-    """Train, drawing progress: a live bar on a terminal, a line an epoch either way."""
+    """Train and show progress: one line per epoch, and on a terminal a live bar too."""
     from fkp_app.blas import advice
     from numpynet.training import StepEvent
 
@@ -194,7 +222,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
 
 
 def _check_ops(backend: str, ops: str) -> None:
-    """FkpError where the fast kernels are asked for and cannot be used here."""
+    """FkpError if the fast kernels are asked for but cannot be imported."""
     if backend != "numpy" or ops != "fast":
         return
     try:
@@ -207,15 +235,3 @@ def _check_ops(backend: str, ops: str) -> None:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> str | None:
-    if value is not None and value not in choices:
-        raise UsageError(f"{option} must be {', '.join(choices[:-1])} or {choices[-1]}, got {value}")
-    return value
-
-
-def _at_least(option: str, value: int | None, least: int = 1) -> int | None:
-    if value is not None and value < least:
-        raise UsageError(f"{option} must be at least {least}, got {value}")
-    return value

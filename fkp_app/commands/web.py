@@ -1,4 +1,4 @@
-"""`fkp web`: the page, served to a browser."""
+"""`fkp web`: serve the page to a browser."""
 
 from typing import Annotated
 
@@ -9,17 +9,17 @@ from fkp_app.commands.options import Threads, Weights
 
 def web(
     host: Annotated[
-        str, typer.Option(help="The address to answer at; any but the default lets others in, without a password.")
+        str, typer.Option(help="Address to listen on; any but the default lets others in, without a password.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free one.", min=0, max=65535)] = 7860,
-    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = False,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
     weights: Weights = None,
     threads: Threads = None,
 ) -> None:
-    """Serve a page to which one drops photos, or takes them with the browser's camera.
+    """Serve a page on which you drop photos, or take them with the browser's camera.
 
-    Only this machine can reach it. Photos and results lie in a folder of their own under the system's temporary one,
-    are deleted when a visitor leaves, and at the latest when the command ends (Ctrl-C). Nothing is sent elsewhere.
+    Only this machine can reach it. Photos and results are kept in a private temporary folder. They are deleted when
+    their visitor leaves, and at the latest when the command ends (Ctrl-C). Nothing is sent elsewhere.
     """
     from fkp_app.web.folder import private_folder
     from fkp_app.web.server import listen, serve

@@ -1,4 +1,4 @@
-"""Networks and detectors that are loaded once and used again, by a script that calls `fkp_app.detect` many times."""
+"""Networks and cascades that stay in memory between calls of `fkp_app.detect`."""
 
 import os
 import threading
@@ -7,39 +7,50 @@ from pathlib import Path
 
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
+from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.finder import FaceFinder
 
 KEPT = 4
-"""So many networks are kept: the full one is 0.6 GB."""
+"""Networks kept in memory; the largest architecture takes 0.6 GB."""
 
-_each = threading.local()
+_of_thread = threading.local()
 _torch_process: int | None = None
-"""The process in which PyTorch was first asked for."""
+"""Id of the process in which PyTorch was first asked for."""
+
+
+def finder(backend: str, weights: Path | None, min_confidence: float | None) -> FaceFinder:
+    """A finder for this thread. It changes no thread setting of the process. Errors as in `predictor`."""
+    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
+    network = predictor(backend, weights)
+    return FaceFinder(detector(), network, least)
 
 
 def predictor(backend: str, weights: Path | None) -> Predictor:
-    """As `get_predictor` gives it, loaded anew only where the file has changed. FkpError for torch in a forked process
-    whose parent has used it."""
+    """The predictor that `get_predictor` gives; it is loaded again only if the file has changed.
+
+    FkpError if the backend is torch and this process was forked from one that had used it.
+    """
     if backend == "torch":
         _refuse_fork()
     path = weights or SHIPPED_WEIGHTS
     try:
-        stamp = path.stat().st_mtime_ns
+        modified = path.stat().st_mtime_ns
     except OSError:
-        stamp = 0  # the loader says what is wrong with it
-    return _load(backend, weights, stamp)
+        modified = 0  # the loader says what is wrong with the file
+    return _load(backend, weights, modified)
 
 
 def detector() -> FaceDetector:
-    """This thread's own: OpenCV's cascades serve one thread at a time."""
-    if not hasattr(_each, "detector"):
-        _each.detector = FaceDetector()
-    own: FaceDetector = _each.detector
+    """The detector of this thread: OpenCV's cascades serve one thread at a time."""
+    if not hasattr(_of_thread, "detector"):
+        _of_thread.detector = FaceDetector()
+    own: FaceDetector = _of_thread.detector
     return own
 
 
 def _refuse_fork() -> None:
-    """PyTorch's threads do not exist in a forked process, which would wait for them for ever."""
+    """PyTorch's threads do not exist in a forked process, so it would wait for them for ever."""
     global _torch_process
     if _torch_process not in (None, os.getpid()):
         raise FkpError(
@@ -50,5 +61,5 @@ def _refuse_fork() -> None:
 
 
 @lru_cache(maxsize=KEPT)
-def _load(backend: str, weights: Path | None, stamp: int) -> Predictor:
+def _load(backend: str, weights: Path | None, modified: int) -> Predictor:
     return get_predictor(backend, weights)

@@ -1,48 +1,32 @@
-"""Many images: found, drawn and written one after another, here or in several processes; always in order."""
+"""Images: find faces, draw them, write the pictures; in this process or in several, with results in order."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import cv2
-
-from fkp_app.backends.predictor import get_predictor
 from fkp_app.errors import one_file
 from fkp_app.faces.alignment import aligned_crop
-from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.drawing import Draw
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.finder import FaceFinder
+from fkp_app.faces.keypoints import Face
 from fkp_app.media.images import read_image, write_image
 from fkp_app.media.sources import Source
 from fkp_app.pipeline.outputs import make_parent
 from fkp_app.pipeline.results import ImageResult
+from fkp_app.pipeline.run_options import RunOptions
 from fkp_app.pipeline.worker_pool import WorkerPool
 from numpynet.typing import AnyArray
 from numpynet.workers import physical_cores
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How images are treated; it can be sent to other processes. draw: makes the picture that is written."""
+class ImageJob:
+    """One image and where its pictures go.
 
-    backend: str
-    weights: Path | None
-    threads: int | None
-    min_confidence: float | None
-    draw: Draw
-
-    def for_workers(self, threads: int) -> "Setup":
-        """The same with so many threads."""
-        return replace(self, threads=threads)
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image, and where its picture and its aligned faces go, if anywhere. crops: a path that ends in .png, before
-    which each face's number is put."""
+    picture: path of the drawn picture; None for no picture. crops: path of the aligned faces, which ends in .png; each
+    face's number is put before that suffix; None for no crops.
+    """
 
     source: Source
     picture: Path | None = None
@@ -50,82 +34,76 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a job: its result, if it got so far, and the problem with it, if there is one: a picture that
-    cannot be written takes nothing from the numbers. notes: lines for the user; seconds: what it took."""
+class ImageOutcome:
+    """What became of one image.
 
-    job: Job
+    result: None if the image could not be read or searched. problem: one line for the user if anything went wrong; the
+    result is kept if only a picture could not be written. notes: lines for the user. seconds: time that the job took.
+    """
+
+    job: ImageJob
     result: ImageResult | None = None
     problem: str | None = None
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-class Finder:
-    """Network and detector, ready; called with a job, it does it, whatever happens."""
+def run_image(job: ImageJob, finder: FaceFinder, options: RunOptions) -> ImageOutcome:
+    """Do one job. Any error becomes the outcome's problem."""
+    start, source = perf_counter(), job.source
+    notes, problems, result = list[str](), list[str](), None
+    with one_file(source.name, problems):
+        image = read_image(source.path, notes)
+        faces = finder(image)
+        result = ImageResult(source.name, image.shape[1], image.shape[0], faces)
+        for path, make in _pictures(job, image, faces, options):
+            with one_file(source.name, problems):
+                picture = make()
+                make_parent(path)
+                write_image(path, picture)
+    problem = source.words(problems[0]) if problems else None
+    if len(problems) > 1:
+        problem = f"{problem}; nor can {len(problems) - 1} more of its pictures"
+    return ImageOutcome(job, result, problem, [source.words(note) for note in notes], perf_counter() - start)
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self.predictor = get_predictor(setup.backend, setup.weights, setup.threads, own_process=True)
-        self.detector = FaceDetector()
-        if setup.threads is not None:
-            cv2.setNumThreads(setup.threads)
 
-    @property
-    def min_confidence(self) -> float:
-        """Faces less sure are left out."""
-        least = self._setup.min_confidence
-        return MIN_CONFIDENCE if least is None else least
-
-    def __call__(self, job: Job) -> Outcome:
-        start, source = perf_counter(), job.source
-        notes, problems, result = list[str](), list[str](), None
-        with one_file(source.name, problems):
-            image = read_image(source.path, notes)
-            faces = find_faces(image, self.detector, self.predictor, min_confidence=self.min_confidence)
-            result = ImageResult(source.name, image.shape[1], image.shape[0], faces)
-            for path, make in self._pictures(job, image, faces):
-                with one_file(source.name, problems):
-                    _write(path, make())
-        problem = source.words(problems[0]) if problems else None
-        if len(problems) > 1:
-            problem = f"{problem}; nor can {len(problems) - 1} more of its pictures"
-        return Outcome(job, result, problem, [source.words(note) for note in notes], perf_counter() - start)
-
-    def _pictures(self, job: Job, image: AnyArray, faces: list[Face]) -> Iterator[tuple[Path, Callable[[], AnyArray]]]:
-        """Where each picture goes, and what makes it."""
-        if job.picture is not None:
-            yield job.picture, partial(self._setup.draw, image, faces)
-        for number, face in enumerate(faces if job.crops is not None else ()):
-            assert job.crops is not None
+def _pictures(
+    job: ImageJob, image: AnyArray, faces: list[Face], options: RunOptions
+) -> Iterator[tuple[Path, Callable[[], AnyArray]]]:
+    """For each picture of a job: its path, and the function that makes it."""
+    if job.picture is not None:
+        yield job.picture, partial(options.draw_image, image, faces)
+    if job.crops is not None:
+        for number, face in enumerate(faces):
             yield job.crops.with_suffix(f".{number}.png"), partial(aligned_crop, image, face)
 
 
-def run_here(finder: Finder, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
-    """The jobs, one after another."""
-    yield from map(finder, jobs)
-
-
 def run_in_workers(
-    setup: Setup, jobs: Sequence[Job], workers: int, notes: list[str] | None = None
-) -> Generator[Outcome, None, None]:
-    """The jobs, shared out to so many processes. A job whose process dies is lost, and no other; a line appended to
-    `notes` says where processes could not be started."""
-    pool = WorkerPool(partial(Finder, setup), workers, _lost)
+    jobs: Sequence[ImageJob], workers: int, options: RunOptions, notes: list[str] | None = None
+) -> Generator[ImageOutcome, None, None]:
+    """Do the jobs in this number of processes. Outcomes come in the order of the jobs.
+
+    If a process dies, the job it was doing is lost and all others are done. If processes could not be started, a line
+    is appended to `notes`.
+    """
+    options = options.for_worker(threads_each(workers, options.threads))
+    pool = WorkerPool(partial(start_worker, options), workers, _lost)
     yield from pool.results(jobs)
     if notes is not None:
         notes += pool.notes
 
 
 def threads_each(workers: int, threads: int | None) -> int:
-    """How many threads a worker gets where --threads does not say."""
+    """Threads per worker: `threads` if it is given, else an equal share of the cores."""
     return threads or max(1, physical_cores() // workers)
 
 
-def _lost(job: Job, reason: str) -> Outcome:
-    return Outcome(job, problem=f"{job.source.name}: {reason}, perhaps for want of memory or by a fault in a reader")
+def start_worker(options: RunOptions) -> Callable[[ImageJob], ImageOutcome]:
+    """What a worker process does first: load a finder. Returns the function that does a job with it."""
+    return partial(run_image, finder=options.load_finder(), options=options)
 
 
-def _write(path: Path, image: AnyArray) -> None:
-    make_parent(path)
-    write_image(path, image)
+def _lost(job: ImageJob, reason: str) -> ImageOutcome:
+    return ImageOutcome(
+        job, problem=f"{job.source.name}: {reason}, perhaps for want of memory or by a fault in a reader"
+    )

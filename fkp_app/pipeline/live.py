@@ -1,22 +1,22 @@
-"""A camera or video in a window: faces as they come, keys, recording."""
+"""A camera or a video shown in a window: faces in each frame, keys, recording."""
 
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from fkp_app.errors import one_file
 from fkp_app.faces.drawing import Look
+from fkp_app.faces.finder import FaceFinder
 from fkp_app.media.sources import Source
 from fkp_app.media.video.camera import Camera, CameraError, open_camera
 from fkp_app.media.video.reader import Frame, VideoReader, open_video
 from fkp_app.media.video.recorder import Recorder
 from fkp_app.media.video.window import Window
-from fkp_app.pipeline.image_run import Finder
 from fkp_app.pipeline.outputs import check_file
 from fkp_app.pipeline.reporter import Reporter, Stopwatch
-from fkp_app.pipeline.results import FrameResult, Result, VideoResult
+from fkp_app.pipeline.results import FrameResult, SourceResult, VideoResult
+from fkp_app.pipeline.run_options import RunOptions
 from fkp_app.pipeline.video_run import make_tracker
 from fkp_app.tracking.tracker import FaceTracker
 from fkp_app.tracking.tracks import TrackedFace
@@ -25,60 +25,50 @@ from numpynet.files import remove_leftovers
 
 KEYS = "q quit   n next look   r record   space pause"
 RECORDING_RATE = 30.0
-"""Frames a second of a recorded camera where frames do not carry their own times."""
+"""Frames per second of a recording from a camera, for video formats that store a rate and no times."""
 
 
-@dataclass(frozen=True)
-class LiveTask:
-    """A camera or video. looks: how faces can be drawn, the first at first; record: a video to record from the start;
-    keep: whether every frame's faces are wanted as data; window: whether there is one, or Ctrl-C alone ends it."""
+def run_live(
+    source: Source, finder: FaceFinder, options: RunOptions, reporter: Reporter
+) -> tuple[list[SourceResult], bool]:
+    """Show a camera, or a video at its own pace, until it ends or the user presses q or Ctrl-C.
 
-    source: Source
-    looks: Sequence[Look]
-    smooth: bool
-    record: Path | None
-    keep: bool
-    window: bool
-
-
-def run_live(task: LiveTask, finder: Finder, reporter: Reporter) -> tuple[list[Result], bool]:
-    """Show a camera, or a video at its own pace, until q or Ctrl-C is pressed or it ends.
-
-    What was found, if that is to be kept, and whether it ended well: recordings are whole even where a camera is
-    unplugged, and numbers are kept even where a recording fails. UsageError where nothing can be recorded there.
+    Without a window only Ctrl-C ends a camera. Returns the faces of every frame, if they are wanted, and whether all
+    went well. Recordings are whole even if a camera is unplugged, and the faces are kept even if a recording fails.
+    UsageError if no recording can be written where --record says.
     """
-    source, record = task.source, task.record
+    record = options.record
     if record is not None:
         check_file("--record", record)
         remove_leftovers(record.parent)
     camera, problems, notes = source.kind == "camera", list[str](), list[str]()
-    found, results, recorded = list[FrameResult](), list[Result](), list[Path]()
+    found, results, recorded = list[FrameResult](), list[SourceResult](), list[Path]()
     number, watch = 0, Stopwatch()
     with one_file(source.name, problems), ExitStack() as stack:
-        window = stack.enter_context(Window(f"fkp {source.name}")) if task.window else None
+        window = stack.enter_context(Window(f"fkp {source.name}")) if options.window is not False else None
         frames: Camera | VideoReader = open_camera(source.camera) if camera else open_video(source.path)
         stack.enter_context(frames)
         rate = frames.frame_rate if isinstance(frames, VideoReader) else None
-        if task.keep:
+        if options.keep:
             results.append(VideoResult(source.name, frames.width, frames.height, rate, found))
         recorder = stack.enter_context(Recorder(record, frames.width, frames.height, rate or RECORDING_RATE))
         recorded = recorder.written
         if record is not None:
             recorder.toggle()
-        show = Show(window, make_tracker(finder, task.smooth), task.looks, recorder, at_pace=not camera)
+        view = LiveView(window, make_tracker(finder, options.smooth), options.looks, recorder, at_pace=not camera)
         stack.enter_context(watch)
         try:
             for frame in frames:
-                faces = show(frame)
+                faces = view(frame)
                 number += 1
-                if task.keep:
+                if options.keep:
                     found.append(FrameResult(frame.index, frame.time, faces))
-                if show.ended:
+                if view.ended:
                     break
         except KeyboardInterrupt:
-            pass  # in a terminal it does what q does in the window
+            pass  # Ctrl-C in a terminal does what q does in the window
         except CameraError as error:
-            problems.append(str(error))  # here, so that the recording is kept
+            problems.append(str(error))  # caught here, so that the recording is kept
         if isinstance(frames, VideoReader):
             (problems if frames.truncated else notes).extend(frames.notes)
     for problem in problems:
@@ -92,10 +82,11 @@ def run_live(task: LiveTask, finder: Finder, reporter: Reporter) -> tuple[list[R
     return results if number else [], not problems
 
 
-class Show:
-    """Called with each frame: finds its faces, shows and records them, and does what keys say, if there is a window.
+class LiveView:
+    """Called with each frame, it finds the faces, records and shows them, and does what the pressed key says.
 
-    at_pace: whether to wait until a frame's time has come. ended: whether q was pressed.
+    window: None for no window and no keys. at_pace: whether to wait until a frame's time has come. ended: whether q was
+    pressed.
     """
 
     def __init__(

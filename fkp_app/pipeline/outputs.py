@@ -1,4 +1,4 @@
-"""Where results go: never over a source, never two in one place, and known to work before the work begins."""
+"""Paths of results: never a source, never the same path twice, and checked before the work begins."""
 
 import os
 import re
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
-"""What names standard output."""
+"""Names of standard output."""
 
 
 def make_folder(out: Path, option: str = "--out") -> None:
-    """Make the folder that `option` names. UsageError where it is a file or nothing can be written there."""
+    """Make the folder that `option` names. UsageError if it is a file or cannot be written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -31,7 +31,7 @@ def make_folder(out: Path, option: str = "--out") -> None:
 
 
 def make_parent(path: Path) -> None:
-    """Make the folder that a file is to lie in. FkpError where that cannot be done."""
+    """Make the folder of a file. FkpError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -39,7 +39,7 @@ def make_parent(path: Path) -> None:
 
 
 def check_file(option: str, path: Path | None) -> None:
-    """UsageError where the file that `option` names cannot come to be; - is standard output."""
+    """UsageError if the file that `option` names cannot be written; - is standard output."""
     if str(path) == "-" and sys.stdout is None:
         raise UsageError(f"{option} -: standard output is closed; name a file")
     if path is None or str(path) == "-":
@@ -47,7 +47,7 @@ def check_file(option: str, path: Path | None) -> None:
     if path.is_dir():
         raise UsageError(f"{option} {path}: is a folder; name a file")
     if path.exists() and not path.is_file():
-        return  # /dev/null or a pipe, which is written to and not replaced
+        return  # /dev/null or a pipe: it is written to, not replaced
     if not path.parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -55,8 +55,10 @@ def check_file(option: str, path: Path | None) -> None:
 
 
 def check_reports(paths: Mapping[str, Path | None]) -> None:
-    """The same for files of numbers, by their options: each a file of its own, and none in the place of a picture or
-    video, which `--json *.jpg` would name."""
+    """Check files of numbers as `check_file` does. paths: by option.
+
+    UsageError also if two options name one file, or if a file is a picture or video, as in `--json *.jpg`.
+    """
     options: dict[Path, str] = {}
     for option, path in paths.items():
         check_file(option, path)
@@ -69,36 +71,38 @@ def check_reports(paths: Mapping[str, Path | None]) -> None:
 
 
 def target_paths(out: Path, sources: Sequence["Source"]) -> list[Path]:
-    """A file in `out` for what becomes of each source: its name with .png, for a video .mp4, put behind, so that a.jpg
-    and a.png differ; below a folder that was searched, in the same folders.
+    """One path in `out` per source: the source's whole name and .png, or .mp4 for a video, so that a.jpg and a.png
+    get different paths. Sources found in a folder keep their subfolders.
 
-    A number comes before the suffix where that file is a source, or another's (two folders, one name).
+    If a path is a source, or the path of another result, a number is put before its suffix.
     """
-    return _untaken(out, sources, {_same(source.path) for source in sources})
+    return _untaken(out, sources, {_identity(source.path) for source in sources})
 
 
 def crop_paths(folder: Path, sources: Sequence["Source"], others: Sequence[Path | None]) -> list[Path]:
-    """The same for faces cut out, each of which goes to such a path with its number before the suffix: none of these
-    is a source, or one of the other results."""
-    used = {_same(path) for path in [*(source.path for source in sources), *others] if path is not None}
+    """One path in `folder` per source, for its faces: each face goes to that path with its number before the suffix.
+
+    None of the numbered paths is a source or one of `others`, the paths of the other results.
+    """
+    used = {_identity(path) for path in [*(source.path for source in sources), *others] if path is not None}
     faces = {re.sub(r"\.\d+\.png$", ".png", path) for path in used if re.search(r"\.\d+\.png$", path)}
     return _untaken(folder, sources, faces)
 
 
 def _untaken(out: Path, sources: Sequence["Source"], taken: set[str]) -> list[Path]:
-    """A path in `out` for each source; none is in `taken`, to which they are added."""
+    """One path in `out` per source, none of them in `taken`. The paths are added to `taken`."""
     paths = []
     for source in sources:
         suffix = ".png" if source.kind == "image" else ".mp4"
         number, path = 1, out / f"{source.inside}{suffix}"
-        while _same(path) in taken:
+        while _identity(path) in taken:
             number += 1
             path = out / f"{source.inside}.{number}{suffix}"
-        taken.add(_same(path))
+        taken.add(_identity(path))
         paths.append(path)
     return paths
 
 
-def _same(path: Path) -> str:
-    """Equal for paths that may be one file: links followed, and case aside, which not every file system tells apart."""
+def _identity(path: Path) -> str:
+    """Equal for two paths that may be one file: links are followed; case is ignored, as some file systems ignore it."""
     return os.path.realpath(path).casefold()

@@ -1,4 +1,4 @@
-"""What a command says while it works: lines, problems, and a bar on a terminal."""
+"""Messages of a command at work: lines, problems, and a progress bar on a terminal."""
 
 import re
 import sys
@@ -14,46 +14,46 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, those that turn the direction of writing, and halves of characters."""
+"""Control characters, characters that change the direction of writing, and halves of surrogate pairs."""
 
 
 class Advance(Protocol):
-    """Says that so many more are done."""
+    """Moves a progress bar forward by `count`."""
 
     def __call__(self, count: int = 1) -> None: ...
 
 
 class Reporter:
-    """quiet: problems alone. verbose: details, too. lines_to_stdout: False where standard output holds results."""
+    """quiet: print only problems. verbose: print details, too. lines_to_stdout: False if results go to stdout."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False, lines_to_stdout: bool = True) -> None:
         self.quiet, self.verbose, self.lines_to_stdout = quiet, verbose, lines_to_stdout
 
     def line(self, text: str) -> None:
-        """What became of a source."""
+        """Say what became of a source."""
         if not self.quiet and self.lines_to_stdout:
             typer.echo(printable(text))
 
     def detail(self, text: str) -> None:
-        """What only --verbose shows."""
+        """Say something that only --verbose shows."""
         if self.verbose and not self.quiet:
             typer.echo(f"  {printable(text)}", err=not self.lines_to_stdout)
 
     def note(self, text: str) -> None:
-        """What one should know, and is no error."""
+        """Say something that the user should know but that is no error."""
         if not self.quiet:
             typer.echo(f"fkp: {printable(text)}", err=True)
 
     def problem(self, error: object) -> None:
-        """What went wrong, in one line, while the rest goes on."""
+        """Say in one line what went wrong with a source."""
         typer.echo(f"fkp: {printable(str(error))}", err=True)
 
     @contextmanager
     def bar(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
-        """A bar with count, rate and time left, on a terminal and unless quiet; total: None where it is not known."""
+        """A bar with count, rate and time left; only on a terminal, and not if quiet. total: None if unknown."""
         console = Console(stderr=True)
         shown = console.is_terminal and not self.quiet and (total is None or total > 1)
-        # Lines printed meanwhile go above the bar, but never to the terminal in place of a file or pipe.
+        # Lines printed meanwhile go above the bar if stdout is the terminal; a file or pipe still gets its lines.
         columns = (
             *(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()),
             *(_Rate(unit), TimeRemainingColumn()),
@@ -69,7 +69,7 @@ class Reporter:
 
 
 class Stopwatch:
-    """Seconds since `with` began."""
+    """Measures the seconds that a `with` block takes."""
 
     def __enter__(self) -> Self:
         self._start = time.perf_counter()
@@ -90,12 +90,12 @@ class _Rate(ProgressColumn):
 
 
 def printable(text: str) -> str:
-    """`text` in one line: names may hold any character, and those that a terminal would obey are escaped."""
+    """`text` in one line. File names may hold any character; those that a terminal would obey are escaped."""
     return _UNPRINTABLE.sub(_escaped, text.strip())
 
 
 def _escaped(match: re.Match[str]) -> str:
     number = ord(match.group())
-    if 0xDC80 <= number <= 0xDCFF:  # Python's sign for a byte of a name that is no UTF-8
+    if 0xDC80 <= number <= 0xDCFF:  # stands for one byte of a file name that is not UTF-8
         return f"\\x{number - 0xDC00:02x}"
     return match.group().encode("unicode_escape").decode("ascii")

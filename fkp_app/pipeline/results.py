@@ -1,4 +1,4 @@
-"""What was found, as JSON and CSV; a path of - is standard output."""
+"""Results as JSON and CSV, and how they are written. A path of - is standard output."""
 
 import csv
 import io
@@ -25,12 +25,12 @@ CSV_COLUMNS = (
     *("frame", "time", "track"),
 )
 _HANDLE = re.compile(r"/dev/stderr|(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
-"""Files that are open already, by their number, which for standard error is 2."""
+"""Paths of files that this process has open already, with their numbers; standard error is 2."""
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The faces of one image; width and height in pixels as displayed."""
+    """The faces of one image. width, height: pixels of the image as displayed."""
 
     image: str
     width: int
@@ -38,13 +38,13 @@ class ImageResult:
     faces: list[Face]
 
     def summary(self) -> str:
-        """How many faces, in words."""
+        """The number of faces, in words."""
         return f"{self.image}: {count_of(len(self.faces), 'face')} found"
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """The faces of one frame: its number from 0, and its time in seconds."""
+    """The faces of one frame. frame: its index, from 0. time: in seconds."""
 
     frame: int
     time: float
@@ -53,7 +53,7 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """A video's or camera's frames; frame_rate in frames a second, None where it is not known."""
+    """The frames of a video or camera. frame_rate: frames per second; None if it is not known."""
 
     video: str
     width: int
@@ -62,11 +62,11 @@ class VideoResult:
     frames: list[FrameResult]
 
 
-Result = ImageResult | VideoResult
+SourceResult = ImageResult | VideoResult
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """A list with one object an image or video."""
+def to_json(results: Sequence[SourceResult]) -> str:
+    """A list with one object per image or video."""
     objects = [_image(result) if isinstance(result, ImageResult) else _video(result) for result in results]
     return json.dumps(objects, ensure_ascii=False) + "\n"
 
@@ -80,7 +80,7 @@ def _video(result: VideoResult) -> dict[str, Any]:
     frames = [
         {
             "frame": frame.frame,
-            "time": _short(frame.time),
+            "time": _rounded(frame.time),
             "faces": [{"track": face.track} | _face(face) for face in frame.faces],
         }
         for frame in result.frames
@@ -89,7 +89,7 @@ def _video(result: VideoResult) -> dict[str, Any]:
         "video": result.video,
         "width": result.width,
         "height": result.height,
-        "frame_rate": None if result.frame_rate is None else _short(result.frame_rate),
+        "frame_rate": None if result.frame_rate is None else _rounded(result.frame_rate),
         "frames": frames,
     }
 
@@ -97,13 +97,13 @@ def _video(result: VideoResult) -> dict[str, Any]:
 def _face(face: Face) -> dict[str, Any]:
     return {
         "box": list(face.box),
-        "confidence": None if face.confidence is None else _short(face.confidence),
-        "keypoints": [[_short(x), _short(y)] for x, y in face.keypoints.tolist()],
+        "confidence": None if face.confidence is None else _rounded(face.confidence),
+        "keypoints": [[_rounded(x), _rounded(y)] for x, y in face.keypoints.tolist()],
     }
 
 
-def to_csv(results: Sequence[Result]) -> str:
-    """A header, and a row a face; faces of an image count from 0, what is unknown or not of an image is left empty."""
+def to_csv(results: Sequence[SourceResult]) -> str:
+    """A header and one row per face. Faces are counted from 0 in each image or frame; unknown fields are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -113,19 +113,21 @@ def to_csv(results: Sequence[Result]) -> str:
             continue
         for frame in result.frames:
             for i, face in enumerate(frame.faces):
-                writer.writerow([*_row(result.video, i, face), frame.frame, _short(frame.time), face.track])
+                writer.writerow([*_row(result.video, i, face), frame.frame, _rounded(frame.time), face.track])
     return text.getvalue()
 
 
 def _row(name: str, number: int, face: Face) -> list[Any]:
-    confidence = "" if face.confidence is None else _short(face.confidence)
-    points = [_short(coordinate) for coordinate in face.keypoints.reshape(-1).tolist()]  # (68, 2) -> x0, y0, x1, ...
+    confidence = "" if face.confidence is None else _rounded(face.confidence)
+    points = [_rounded(coordinate) for coordinate in face.keypoints.reshape(-1).tolist()]  # (68, 2) -> x0, y0, x1, ...
     return [name, number, *face.box, confidence, *points]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8, all or nothing, or to standard output for -, whatever that one's encoding is. What no
-    UTF-8 can hold is escaped, as JSON knows it. FkpError where a file cannot be written."""
+def write_result(path: Path, text: str) -> None:
+    """Write a whole file in UTF-8, or none; a path of - is standard output, which gets UTF-8 whatever its encoding is.
+
+    Characters that UTF-8 cannot hold are escaped as JSON escapes them. FkpError if the file cannot be written.
+    """
     data = text.encode("utf-8", "backslashreplace")
     if str(path) == "-":
         if sys.stdout is None:
@@ -140,10 +142,10 @@ def write_text(path: Path, text: str) -> None:
         return
     try:
         if match := _HANDLE.fullmatch(str(path)):
-            with open(os.dup(int(match[1] or 2)), "wb") as file:  # noqa: PTH123 (behind what others have written there)
+            with open(os.dup(int(match[1] or 2)), "wb") as file:  # noqa: PTH123 (appends to what others have written there)
                 file.write(data)
             return
-        if path.exists() and not path.is_file():  # /dev/null, a pipe: nothing may take its place
+        if path.exists() and not path.is_file():  # /dev/null or a pipe, which no file may replace
             path.write_bytes(data)
             return
         with atomic(path) as temporary:
@@ -152,6 +154,6 @@ def write_text(path: Path, text: str) -> None:
         raise FkpError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
 
 
-def _short(number: float) -> float:
-    """To a thousandth, of a pixel or of certainty: far below what any network can tell."""
+def _rounded(number: float) -> float:
+    """Rounded to a thousandth of a pixel, of a second or of confidence: far finer than any network can tell."""
     return round(number, 3)

@@ -9,35 +9,28 @@ from typing import Self
 
 from fkp_app.errors import one_file
 from fkp_app.faces.drawing import Draw
+from fkp_app.faces.finder import FaceFinder
 from fkp_app.media.sources import Source
 from fkp_app.media.video.ahead import ahead
 from fkp_app.media.video.reader import Frame, VideoReader, open_video
 from fkp_app.media.video.writer import VideoWriter
-from fkp_app.pipeline.image_run import Finder
 from fkp_app.pipeline.outputs import make_parent
 from fkp_app.pipeline.reporter import Reporter, Stopwatch
 from fkp_app.pipeline.results import FrameResult, VideoResult
+from fkp_app.pipeline.run_options import RunOptions
 from fkp_app.tracking.tracker import FaceTracker
 from fkp_app.tracking.tracks import TrackedFace
 from fkp_app.wording import count_of
 
 
-@dataclass(frozen=True)
-class VideoTask:
-    """A video, and where the drawn one goes, if anywhere. keep: whether every frame's faces are wanted as data."""
-
-    source: Source
-    target: Path | None
-    draw: Draw
-    smooth: bool
-    keep: bool
-
-
 @dataclass
 class VideoOutcome:
-    """What became of a video: its result, if a frame of it could be read; the drawn video, if it was written; what is
-    missing from the source and what else went wrong, a line each; notes for the user; and how many frames there were,
-    how many with faces, in how many seconds."""
+    """What became of one video.
+
+    result: None if not one frame could be read. written: path of the drawn video, if it was written. missing: one line
+    for each part of the source that could not be read. problems: one line for each other thing that went wrong.
+    notes: lines for the user. frames, with_faces: number of frames, and of those with a face. seconds: time taken.
+    """
 
     result: VideoResult | None = None
     written: Path | None = None
@@ -49,12 +42,12 @@ class VideoOutcome:
     seconds: float = 0.0
 
     @property
-    def well(self) -> bool:
-        """Whether nothing is missing."""
+    def complete(self) -> bool:
+        """Whether the whole video was read, and nothing went wrong."""
         return not self.missing and not self.problems
 
     def summary(self) -> str:
-        """What was found, in a line."""
+        """What was found, in one line."""
         name = self.result.video if self.result is not None else ""
         rate = self.frames / self.seconds if self.seconds else 0.0
         written = f" -> {self.written}" if self.written is not None else ""
@@ -62,31 +55,33 @@ class VideoOutcome:
         return f"{name}: faces in {self.with_faces} of {frames}, {rate:.1f} frames a second{written}"
 
 
-def make_tracker(finder: Finder, smooth: bool) -> FaceTracker:
-    """A tracker with a command's network, detector and settings."""
+def make_tracker(finder: FaceFinder, smooth: bool) -> FaceTracker:
+    """A tracker for one video that finds faces as `finder` does."""
     return FaceTracker(finder.detector, finder.predictor, smooth=smooth, min_confidence=finder.min_confidence)
 
 
-def run_video(task: VideoTask, finder: Finder, reporter: Reporter) -> VideoOutcome:
-    """What was found in a video, whatever happens to it.
+def run_video(
+    source: Source, target: Path | None, finder: FaceFinder, options: RunOptions, reporter: Reporter
+) -> VideoOutcome:
+    """Track, draw and write one video. target: path of the drawn video; None for none. Any error becomes a problem.
 
-    Where an error ends it, what was found until then is kept, and so is the video drawn until then. Where that one
-    cannot be written, the numbers go on without it if they are wanted; if not, the work ends.
+    If an error ends it, the faces found until then and the video drawn until then are kept. If the drawn video cannot
+    be written, the search goes on without it, provided that the faces are wanted; otherwise the work ends.
     """
-    outcome, source, found = VideoOutcome(), task.source, list[FrameResult]()
+    outcome, found = VideoOutcome(), list[FrameResult]()
     with one_file(source.name, outcome.problems), ExitStack() as stack:
         reader = stack.enter_context(open_video(source.path))
         result = VideoResult(source.name, reader.width, reader.height, reader.frame_rate, found)
         advance = stack.enter_context(reporter.bar(source.path.name, reader.frame_count, "frames"))
-        drawn = _Drawn(task, reader, outcome)
+        drawn = _DrawnVideo(source, target, options.draw_frame, reader, outcome)
         with Stopwatch() as watch, drawn, one_file(source.name, outcome.problems):
-            tracker = make_tracker(finder, task.smooth)
+            tracker = make_tracker(finder, options.smooth)
             for frame in stack.enter_context(closing(ahead(reader))):
                 faces = tracker.update(frame.image, frame.time)
                 outcome.frames, outcome.with_faces = outcome.frames + 1, outcome.with_faces + bool(faces)
                 outcome.result = result
                 drawn.add(frame, faces)
-                if task.keep:
+                if options.keep:
                     found.append(FrameResult(frame.index, frame.time, faces))
                 elif drawn.failed:
                     break
@@ -97,38 +92,41 @@ def run_video(task: VideoTask, finder: Finder, reporter: Reporter) -> VideoOutco
     return outcome
 
 
-class _Drawn:
-    """The drawn video, if one is wanted. An error in it is the outcome's problem, and the end of it alone."""
+class _DrawnVideo:
+    """The drawn video, if one is wanted. An error in it becomes the outcome's problem; the search goes on."""
 
-    def __init__(self, task: VideoTask, reader: VideoReader, outcome: VideoOutcome) -> None:
-        self._task, self._reader, self._outcome = task, reader, outcome
+    def __init__(
+        self, source: Source, target: Path | None, draw: Draw, reader: VideoReader, outcome: VideoOutcome
+    ) -> None:
+        self._source, self._target, self._draw = source, target, draw
+        self._reader, self._outcome = reader, outcome
         self._writer: VideoWriter | None = None
         self._stack = ExitStack()
 
     @property
     def failed(self) -> bool:
-        """Whether it is wanted and cannot be had."""
-        return self._task.target is not None and self._writer is None
+        """Whether a drawn video is wanted but cannot be written."""
+        return self._target is not None and self._writer is None
 
     def add(self, frame: Frame, faces: list[TrackedFace]) -> None:
         """Draw and write a frame."""
         if self._writer is None:
             return
         try:
-            self._writer.write(self._task.draw(frame.image, faces), frame.time)
+            self._writer.write(self._draw(frame.image, faces), frame.time)
         except Exception:
             self._writer = None
-            self._stack.__exit__(*sys.exc_info())  # which removes what was written and keeps to the rule
+            self._stack.__exit__(*sys.exc_info())  # removes the unfinished video, and makes the error a problem
 
     def __enter__(self) -> Self:
-        source, target = self._task.source, self._task.target
+        target = self._target
         if target is None:
             return self
         with ExitStack() as stack:
-            stack.enter_context(one_file(source.name, self._outcome.problems))
+            stack.enter_context(one_file(self._source.name, self._outcome.problems))
             make_parent(target)
             width, height, rate = self._reader.width, self._reader.height, self._reader.frame_rate
-            sound = source.path if self._reader.has_sound else None
+            sound = self._source.path if self._reader.has_sound else None
             self._writer = stack.enter_context(
                 VideoWriter(target, width, height, rate, sound, unkept=self._reader.unkept)
             )
@@ -141,5 +139,5 @@ class _Drawn:
             return
         self._stack.__exit__(kind, error, at)
         if kind is None and len(self._outcome.problems) == before:
-            self._outcome.written = self._task.target
-            self._outcome.notes += [self._task.source.words(note) for note in writer.notes]
+            self._outcome.written = self._target
+            self._outcome.notes += [self._source.words(note) for note in writer.notes]

@@ -1,4 +1,7 @@
-"""Jobs shared out to processes, with results in order; a process that dies takes with it the one job that it was at."""
+"""A pool of worker processes with results in order. A process that dies loses only the job it was doing.
+
+Pebble's pool would do the same, but it is installed with the page of `fkp web` alone.
+"""
 
 import contextlib
 import os
@@ -16,113 +19,120 @@ from typing import Any, Generic, TypeVar
 
 from fkp_app.errors import one_file
 
-J = TypeVar("J")
-R = TypeVar("R")
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
 
 AHEAD = 4
-"""How many jobs a worker are handed out before the first of them is back."""
+"""Jobs per worker that may be handed out or finished before the oldest result is taken."""
 GRACE = 5.0
-"""Seconds in which a process that must end may remove its unfinished files."""
+"""Seconds that a process gets to remove its unfinished files before it is killed."""
 TERMINATED = 143
+"""Exit code after SIGTERM."""
 
 _IGNORED = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
-"""They reach every process of a terminal; the first one deals with them and ends its workers."""
+"""Signals that reach every process of a terminal. Workers ignore them; the parent handles them and ends its workers."""
 
 
-class WorkerPool(Generic[J, R]):
-    """make: what a process does first, and here where no process can be started; it gives what does a job. It and the
-    jobs travel to other processes. lost: the result of a job whose process ended, or failed, for this reason.
+class WorkerPool(Generic[Job, Outcome]):
+    """Does jobs in several processes.
 
-    notes: what one should know of the processes, a line each, complete after the last result.
+    start: called first in each process, or in this one if no process can be started; returns the function that does a
+    job. lost: makes the outcome of a job whose process died or failed, from the job and the reason. `start`, jobs and
+    outcomes are pickled. notes: lines on processes that could not be started, complete after the last result.
     """
 
-    def __init__(self, make: Callable[[], Callable[[J], R]], workers: int, lost: Callable[[J, str], R]) -> None:
-        self._make, self._workers, self._lost = make, workers, lost
-        self._staff: list[_Worker] = []
+    def __init__(
+        self, start: Callable[[], Callable[[Job], Outcome]], workers: int, lost: Callable[[Job, str], Outcome]
+    ) -> None:
+        self._start, self._count, self._lost = start, workers, lost
+        self._workers: list[_Worker] = []
         self._reasons: list[str] = []
         self.notes: list[str] = []
 
-    def results(self, jobs: Sequence[J]) -> Iterator[R]:
-        """The result of each job, in order. Closing it ends all processes."""
-        todo, done = deque(range(len(jobs))), dict[int, R]()
+    def results(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """The outcome of each job, in order. Closing this iterator ends all processes."""
+        todo, done = deque(range(len(jobs))), dict[int, Outcome]()
         try:
-            for _ in range(min(self._workers, len(jobs))):
-                self._hire()
+            for _ in range(min(self._count, len(jobs))):
+                self._add_worker()
             for number, job in enumerate(jobs):
-                while number not in done and self._staff:
-                    self._hand_out(todo, jobs, number + AHEAD * self._workers)
+                while number not in done and self._workers:
+                    self._hand_out(todo, jobs, number + AHEAD * self._count)
                     self._collect(todo, jobs, done)
-                self._hand_out(todo, jobs, number + AHEAD * self._workers)  # nobody waits for whom we yield to
+                # The workers go on while the caller handles what we yield.
+                self._hand_out(todo, jobs, number + AHEAD * self._count)
                 if number in done:
                     yield done.pop(number)
-                else:  # nobody is left: no process could be started, or they ended before they were ready
+                else:  # no worker is left: none could be started, or all ended before they were ready
                     todo.remove(number)
-                    yield self._here(job)
-            self._say_who_failed()
+                    yield self._do_here(job)
+            self._note_failures()
         finally:
-            for worker in self._staff:
+            for worker in self._workers:
                 worker.dismiss()
-            for worker in self._staff:
+            for worker in self._workers:
                 worker.end()
 
-    def _hire(self) -> None:
+    def _add_worker(self) -> None:
         try:
-            self._staff.append(_Worker(self._make))
+            self._workers.append(_Worker(self._start))
         except OSError as error:  # too many processes, no memory
             self._reasons.append(error.strerror or str(error))
 
-    def _hand_out(self, todo: deque[int], jobs: Sequence[J], before: int) -> None:
-        for worker in self._staff:
+    def _hand_out(self, todo: deque[int], jobs: Sequence[Job], before: int) -> None:
+        for worker in self._workers:
             if worker.job is None and todo and todo[0] < before:
                 worker.give(todo.popleft(), jobs)
 
-    def _collect(self, todo: deque[int], jobs: Sequence[J], done: dict[int, R]) -> None:
-        """Wait until workers say something or end, and take it down."""
-        talking = wait([worker.pipe for worker in self._staff])
-        for worker in [worker for worker in self._staff if worker.pipe in talking]:
-            what, content = worker.hear()
-            if what == "ready":
+    def _collect(self, todo: deque[int], jobs: Sequence[Job], done: dict[int, Outcome]) -> None:
+        """Wait until at least one worker sends a message or ends; take the messages in."""
+        ready_pipes = wait([worker.pipe for worker in self._workers])
+        for worker in [worker for worker in self._workers if worker.pipe in ready_pipes]:
+            kind, content = worker.receive()
+            if kind == "ready":
                 worker.ready = True
-            elif what in ("ended", "unable"):
-                self._staff.remove(worker)
-                self._replace(worker, worker.end() if what == "ended" else str(content), todo, jobs, done)
+            elif kind in ("ended", "unable"):
+                self._workers.remove(worker)
+                self._replace(worker, worker.end() if kind == "ended" else str(content), todo, jobs, done)
             elif worker.job is not None:
-                done[worker.job] = content if what == "done" else self._lost(jobs[worker.job], content)
+                done[worker.job] = content if kind == "done" else self._lost(jobs[worker.job], content)
                 worker.job = None
 
-    def _replace(self, worker: "_Worker", reason: str, todo: deque[int], jobs: Sequence[J], done: dict[int, R]) -> None:
-        """After a worker that ended: its job is lost if it had begun it, and else somebody else's."""
-        if worker.job is not None and worker.ready and worker.given:
+    def _replace(
+        self, worker: "_Worker", reason: str, todo: deque[int], jobs: Sequence[Job], done: dict[int, Outcome]
+    ) -> None:
+        """Replace a worker that ended. Its job is lost if the worker had received it, else another worker gets it."""
+        if worker.job is not None and worker.ready and worker.received:
             done[worker.job] = self._lost(jobs[worker.job], f"the process that was at it ended ({reason})")
         elif worker.job is not None:
             todo.appendleft(worker.job)
-        if not worker.ready:  # the next one would end as well
+        if not worker.ready:  # another one would end in the same way
             self._reasons.append(reason)
         elif todo:
-            self._hire()
+            self._add_worker()
 
-    def _here(self, job: J) -> R:
+    def _do_here(self, job: Job) -> Outcome:
         if not hasattr(self, "_work"):
-            self._work = self._make()
+            self._work = self._start()
         return self._work(job)
 
-    def _say_who_failed(self) -> None:
+    def _note_failures(self) -> None:
         if self._reasons:
             what = f"{len(self._reasons)} of the processes could not be started ({self._reasons[0]})"
-            self.notes.append(f"--workers: {what}; {'the others' if self._staff else 'this one'} did all the work")
+            self.notes.append(f"--workers: {what}; {'the others' if self._workers else 'this one'} did all the work")
 
 
 class _Worker:
-    """A process; job: the number of the one that it is at; given: whether it has got it; ready: whether it works."""
+    """One process. job: index of its job, or None; received: whether the job was sent; ready: whether it can work."""
 
-    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+    def __init__(self, start: Callable[[], Callable[[Any], Any]]) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.job: int | None = None
-        self.given = self.ready = False
-        self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
+        self.received = self.ready = False
+        self._process = context.Process(target=_serve, args=(start, theirs), daemon=True)
         try:
-            with _deaf():
+            with _ignoring():
                 self._process.start()
         except BaseException:
             self.pipe.close()
@@ -131,14 +141,14 @@ class _Worker:
             theirs.close()
 
     def give(self, number: int, jobs: Sequence[Any]) -> None:
-        self.job, self.given = number, True
+        self.job, self.received = number, True
         try:
             self.pipe.send(jobs[number])
-        except OSError:  # it has ended, which `hear` will tell
-            self.given = False
+        except OSError:  # the process has ended, as `receive` will report
+            self.received = False
 
-    def hear(self) -> tuple[str, Any]:
-        """What it says, or that it has ended."""
+    def receive(self) -> tuple[str, Any]:
+        """The next message as (kind, content); ("ended", None) if the process has ended."""
         try:
             message: tuple[str, Any] = self.pipe.recv()
         except (EOFError, OSError):
@@ -146,13 +156,13 @@ class _Worker:
         return message
 
     def dismiss(self) -> None:
-        """Have it end: at once where it has something to do."""
+        """Tell the process to end: by a signal if it is doing a job, else by closing its pipe."""
         self.pipe.close()
         if self.job is not None:
             self._process.terminate()
 
     def end(self) -> str:
-        """Wait until it has ended, and say how."""
+        """Wait until the process has ended; kill it after GRACE seconds. Returns how it ended."""
         self.pipe.close()
         self._process.join(GRACE)
         if self._process.exitcode is None:
@@ -166,16 +176,16 @@ class _Worker:
         return f"signal {-code}"
 
 
-def _serve(make: Callable[[], Callable[[Any], Any]], pipe: "Connection[Any, Any]") -> None:
-    """What a process does: jobs that come through the pipe, until it closes or the process's parent is gone."""
+def _serve(start: Callable[[], Callable[[Any], Any]], pipe: "Connection[Any, Any]") -> None:
+    """The main loop of a process: do the jobs that come through the pipe, until it closes or the parent is gone."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work: Callable[[Any], Any] | None = None
-    with contextlib.suppress(EOFError, OSError):  # whoever is at the other end has gone
+    with contextlib.suppress(EOFError, OSError):  # the parent has closed the pipe or has ended
         with one_file("--workers", problems := list[str]()):
-            work = make()
+            work = start()
         pipe.send(("unable", problems[0]) if work is None else ("ready", None))
         while work is not None:
             job = pipe.recv()
@@ -190,20 +200,20 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _end_with_parent() -> None:
-    """No process works on where the one that started it was killed."""
+    """End this process if its parent is killed."""
     parent = parent_process()
     if parent is None:
         return
     wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)  # which ends what it is at, if a library comes back
+    os.kill(os.getpid(), signal.SIGTERM)  # takes effect when a library that is running returns
     time.sleep(GRACE)
     os._exit(TERMINATED)
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes that are started in the body inherit that these signals are ignored, from their first moment on."""
-    if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
+def _ignoring() -> Iterator[None]:
+    """Ignore these signals in the body, so that processes started there ignore them from their first moment."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can set handlers
         yield
         return
     before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _IGNORED]

@@ -1,1 +1,1 @@
-"""The page of `fkp web`."""
+"""The page of `fkp web`: its server, what it lets in, and what it does with a photo."""

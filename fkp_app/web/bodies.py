@@ -1,4 +1,4 @@
-"""How many bytes of requests are held in memory at once: who comes when there is no room waits."""
+"""A limit on the bytes of request bodies in memory: a request for which there is no room waits."""
 
 import asyncio
 from collections import Counter
@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from fkp_app.web.limits import SECONDS, SHARES, RefusedError, is_this_machine
 
 MAX_HELD = 256 << 20
+"""Bytes of all bodies in memory."""
 LOOK_AGAIN = 0.05
-"""Seconds after which somebody who waits looks again."""
+"""Seconds between two looks of a waiting request."""
 
 
 class Bodies:
-    """most: bytes of all bodies that are being received or worked on."""
+    """Counts the bytes of the bodies in memory. most: bytes of all bodies; seconds: how long a request waits."""
 
     def __init__(self, most: int = MAX_HELD, seconds: float = SECONDS) -> None:
         self._most, self._seconds = most, seconds
@@ -21,7 +22,7 @@ class Bodies:
 
     @asynccontextmanager
     async def room(self, address: str, size: int) -> AsyncIterator[None]:
-        """While it lasts, an address may have so many bytes more. RefusedError where there is no room for too long."""
+        """Reserve `size` bytes for an address while the body runs. RefusedError if there is no room for too long."""
         try:
             async with asyncio.timeout(self._seconds):
                 while not self._fits(address, size):
@@ -33,7 +34,7 @@ class Bodies:
             yield
         finally:
             self._held[address] -= size
-            self._held += Counter()  # drops the addresses that hold nothing
+            self._held += Counter()  # removes addresses with a count of 0
 
     def _fits(self, address: str, size: int) -> bool:
         share = self._most if is_this_machine(address) else self._most // SHARES

@@ -1,4 +1,4 @@
-"""The folder in which a page keeps its visitors' files: its own alone, and gone when it ends."""
+"""The private folder in which a page keeps its visitors' files; it is removed when the page ends."""
 
 import contextlib
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 
 PREFIX = "fkp-web-"
 SETTLED = 10.0
-"""Seconds after which a folder's page has surely locked it."""
+"""Seconds after which a page has certainly locked its new folder."""
 ENVIRONMENT = {
-    # Read when Gradio and what it brings are imported: nobody is told that, or how, the page is used.
+    # Gradio and its packages read these when they are imported; with them they report to nobody.
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_SHARE": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -25,10 +25,9 @@ ENVIRONMENT = {
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for this process alone, removed at the end, also on SIGTERM and Ctrl-C. Gradio is told to use it.
+    """A folder for this process only; Gradio is told to use it. It is removed at the end, also on SIGTERM and Ctrl-C.
 
-    What pages that were killed have left behind is removed first. SystemExit (143) on SIGTERM and where the terminal is
-    closed.
+    Folders left by pages that were killed are removed first. SystemExit (143) on SIGTERM and if the terminal is closed.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if hasattr(signal, "SIGHUP"):
@@ -50,7 +49,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a page's folder. A thread may still be about to write there: under the old name it can no more."""
+    """Remove a page's folder. It is renamed first, so that a thread that still runs cannot write into it."""
     gone = folder.with_name(f"{folder.name}.gone")
     with contextlib.suppress(OSError):
         folder.rename(gone)
@@ -58,7 +57,7 @@ def remove(folder: Path) -> None:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Remove the folders of pages that no longer run. A running page holds a lock, which ends with its process."""
+    """Remove folders of pages that no longer run. A running page holds a lock, which ends with its process."""
     for folder in place.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             settled = time.time() - folder.stat().st_mtime > SETTLED
@@ -69,7 +68,7 @@ def remove_abandoned(place: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds a folder's lock; None where another process holds it, or the system has no such locks."""
+    """Lock a folder; returns the descriptor. None if another process holds the lock, or the system has none."""
     try:
         import fcntl
     except ImportError:  # Windows

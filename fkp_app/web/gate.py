@@ -1,4 +1,7 @@
-"""The gate before the page: lets pass what the page itself would send, and answers the rest with a 4xx and one line."""
+"""The gate in front of the page: it passes on the requests that the page itself sends, and refuses all others.
+
+A refusal is a 4xx status and one line.
+"""
 
 import json
 import sys
@@ -9,11 +12,11 @@ from pathlib import Path
 from fkp_app.web.bodies import Bodies
 from fkp_app.web.limits import (
     JOIN,
-    Kind,
     Message,
     Receive,
     RefusedError,
     Scope,
+    ValueKind,
     body_size,
     check_address,
     check_event,
@@ -25,9 +28,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEARTBEAT = "/gradio_api/heartbeat/"
-"""A visitor's page holds this request, which ends with a name of its own, as long as it is open."""
+"""Start of the path of a request that each open page holds; the path ends in the visitor's name."""
 HEADERS = {
-    # Nothing is fetched from elsewhere, whatever the framework would like to; nobody shows the page in a frame.
+    # The browser fetches nothing from elsewhere, whatever Gradio asks for; no other site can show the page in a frame.
     b"content-security-policy": b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'",
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -36,17 +39,19 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Gate:
-    """An ASGI application before another. hosts: names under which the page may be asked for, any where None; events:
-    see `check_event`."""
+    """An ASGI application in front of another, `app`.
+
+    hosts: host names under which the page answers; None for any. events: as in `check_event`.
+    """
 
     app: App
     hosts: frozenset[str] | None
-    events: Mapping[int, Sequence[Kind]]
+    events: Mapping[int, Sequence[ValueKind]]
     visits: Visits
     bodies: Bodies = field(default_factory=Bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered."""
+        """Refuse a request, or pass it on to `app`."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
@@ -63,7 +68,7 @@ class Gate:
                 begun = True
                 added = dict(HEADERS)
                 if scope["path"].startswith("/gradio_api/file="):
-                    added[b"cache-control"] = b"no-store"  # a browser shall keep no photo either
+                    added[b"cache-control"] = b"no-store"  # the browser must keep no photo either
                 message["headers"] = [*(pair for pair in message["headers"] if pair[0] not in added), *added.items()]
             await send(message)
 
@@ -83,13 +88,13 @@ class Gate:
             else:
                 await self.app(scope, receive, send_with_headers)
         except RefusedError as refused:
-            await answer(send_with_headers, refused.status, str(refused))
+            await send_line(send_with_headers, refused.status, str(refused))
         except ConnectionError:
             return  # the visitor has gone
         except Exception as error:
             if not begun:
                 print(f"fkp: {scope['path']}: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
-                await answer(send_with_headers, 500, "something went wrong; see the console of fkp web")
+                await send_line(send_with_headers, 500, "something went wrong; see the console of fkp web")
 
     def _checked(self, path: str, body: bytes) -> bytes:
         if path != JOIN:
@@ -101,13 +106,13 @@ class Gate:
         clean = check_event(event, self.events, self.visits.folder)
         for value in clean["data"]:
             if isinstance(value, dict):
-                # Before the photo's turn comes: until somebody has asked about it, it is soon deleted.
+                # Claim the photo before its turn comes: an unclaimed photo is soon deleted.
                 self.visits.claim(Path(value["path"]).parent, clean["session_hash"])
         return json.dumps(clean).encode()
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives this body first."""
+    """A `receive` that first gives this body, which was read already."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -117,18 +122,18 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def address_of(scope: Scope) -> str:
-    """Where a request comes from; empty where that is not known."""
+    """The address that a request comes from; empty if it is not known."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without line breaks, cut off where it is long."""
+    """The first 300 characters of an error's message, without line breaks."""
     return " ".join(str(error).split())[:300]
 
 
-async def answer(send: Send, status: int, text: str) -> None:
-    """Send one line of text, and close the connection, on which the rest of a body may still be under way."""
+async def send_line(send: Send, status: int, text: str) -> None:
+    """Send one line of text and close the connection: the rest of a body may still be arriving on it."""
     body = f"{text}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

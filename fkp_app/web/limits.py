@@ -1,4 +1,4 @@
-"""What may come in from the network: addresses, origins, bodies. RefusedError where the page would not send such."""
+"""Checks of requests: addresses, origins, bodies. RefusedError for any request that the page would not send."""
 
 import asyncio
 import ipaddress
@@ -12,20 +12,22 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-Kind = Literal["file", "word", "words"]
+ValueKind = Literal["file", "word", "words"]
 
 MAX_UPLOAD = 20 * 1024 * 1024
-"""Bytes of a photo."""
+"""Bytes of one photo."""
 MAX_JSON = 64 * 1024
-LISTENED = 4
-"""A body up to so many times too large is heard out, since many senders read no answer before they have ended."""
+"""Bytes of one event."""
+READ_FACTOR = 4
+"""A body up to this many times its limit is read and discarded: many clients read no answer before they have sent
+everything."""
 SECONDS = 60.0
-"""A body must have arrived within these."""
+"""Seconds within which a body must have arrived."""
 SHARES = 4
-"""An address gets one part in so many of what there is for all; this machine itself gets all."""
+"""One address gets at most 1 / SHARES of what there is for all; this machine itself may take all."""
 UPLOAD, JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
 BODIES = {UPLOAD: (MAX_UPLOAD + 16 * 1024, "multipart/form-data"), JOIN: (MAX_JSON, "application/json")}
-"""Where a body may be sent: how many bytes (an upload has some around the photo), and of what type."""
+"""Paths that accept a body: its most bytes (an upload needs some around the photo) and its type."""
 READABLE = re.compile(
     r"/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)?|/(assets|static|svelte)/.+"
     r"|/gradio_api/(info|startup-events|upload_progress|queue/data|heartbeat/\w+|file=.+)"
@@ -34,7 +36,7 @@ SESSION = re.compile(r"[A-Za-z0-9_]{4,64}")
 
 
 class RefusedError(Exception):
-    """A request that is not let pass: an HTTP status, and why in one line."""
+    """A request is refused: an HTTP status, and the reason in one line."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -42,9 +44,9 @@ class RefusedError(Exception):
 
 
 def check_address(scope: Scope, hosts: frozenset[str] | None) -> None:
-    """Whether the page would send such a request, and from itself."""
+    """RefusedError if the page would not send such a request, or if another site sent it."""
     host = header(scope, b"host")
-    # A site can give its own name this machine's address, and read what its visitors' own pages say.
+    # Another site can point its own name at this machine, and would then read the pages of its visitors.
     if hosts is not None and _name(f"//{host}") not in hosts:
         raise RefusedError(421, "this page is here for the machine it runs on alone")
     path, method = scope["path"], scope["method"]
@@ -62,25 +64,24 @@ def check_address(scope: Scope, hosts: frozenset[str] | None) -> None:
 
 
 def body_size(scope: Scope) -> int:
-    """How many bytes a request's body may take. RefusedError where it is of another type, or says that it is much too
-    large."""
+    """The bytes to reserve for a request's body. RefusedError if its type is wrong or its stated size far too large."""
     most, kind = BODIES[scope["path"]]
     if header(scope, b"content-type").partition(";")[0].strip().lower() != kind:
         raise RefusedError(415, f"the body must be {kind}")
     length = header(scope, b"content-length")
     claimed = int(length[:20]) if length.isdecimal() else most
-    if claimed > LISTENED * most:
+    if claimed > READ_FACTOR * most:
         raise RefusedError(413, f"the body is larger than {most} bytes")
     return min(claimed, most)
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """A request's body, whole. RefusedError where it is too slow, or too large."""
+    """The whole body of a request. RefusedError if it is too slow or too large."""
     most, _ = BODIES[scope["path"]]
     body, arrived, more = bytearray(), 0, True
     try:
         async with asyncio.timeout(SECONDS):
-            while more and arrived <= LISTENED * most:
+            while more and arrived <= READ_FACTOR * most:
                 message = await receive()
                 if message["type"] != "http.request":
                     raise ConnectionResetError
@@ -95,10 +96,11 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     return bytes(body)
 
 
-def check_event(event: object, events: Mapping[int, Sequence[Kind]], folder: Path) -> dict[str, Any]:
-    """What the page sends when somebody chose something, cleaned: only what is needed, and no file but in `folder`.
+def check_event(event: object, events: Mapping[int, Sequence[ValueKind]], folder: Path) -> dict[str, Any]:
+    """The event that the page sends when a visitor chooses something, reduced to the fields that are needed.
 
-    events: the kinds of the values that go with each event's number. RefusedError where it is anything else.
+    events: for each event's number, the kinds of its values. A file must lie in `folder`. RefusedError for any other
+    content.
     """
     if not isinstance(event, dict):
         raise RefusedError(400, "the body must be an object")
@@ -115,8 +117,8 @@ def check_event(event: object, events: Mapping[int, Sequence[Kind]], folder: Pat
     return {"fn_index": number, "session_hash": session, "data": data, "trigger_id": trigger}
 
 
-def check_value(value: object, kind: Kind, folder: Path) -> object:
-    """A value of an event: a word, words, or an uploaded file, as {path, orig_name}, or none."""
+def check_value(value: object, kind: ValueKind, folder: Path) -> object:
+    """A value of an event, checked: a word, a list of words, an uploaded file as {path, orig_name}, or None."""
     if kind == "file":
         return None if value is None else _check_file(value, folder)
     words = [value] if kind == "word" else value
@@ -129,7 +131,7 @@ def _check_file(value: object, folder: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("path"), str):
         raise RefusedError(400, "data holds something that the page would not send")
     path, name = Path(value["path"]), value.get("orig_name")
-    # Uploads lie in a folder each; see fkp_app.web.uploads.
+    # Each upload lies in a folder of its own; see fkp_app.web.uploads.
     if path.parent.parent != folder or {"..", "\0"} & {*path.parts, *value["path"]}:
         raise RefusedError(403, "the file was not uploaded here")
     name = name if isinstance(name, str) else path.name
@@ -137,12 +139,12 @@ def _check_file(value: object, folder: Path) -> dict[str, Any]:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """A header's value, the first of several; empty where there is none."""
+    """The first value of a header; empty if the header is missing."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether a visitor's address is one of the machine that the page runs on."""
+    """Whether an address is a loopback address of this machine."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
@@ -151,7 +153,7 @@ def is_this_machine(address: str) -> bool:
 
 
 def _name(address: str) -> str | None:
-    """An address's host name; None where it has none, or is no address."""
+    """The host name of a URL; None if it has none, or if it is no URL."""
     try:
         return urlsplit(address).hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""The page of `fkp web`, made with Gradio: a photo in; faces, keypoints and what they wear out."""
+"""The page of `fkp web`, made with Gradio: it takes a photo and shows its faces, keypoints and styles."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,30 +12,34 @@ from fastapi import FastAPI
 from fkp_app.errors import FkpError
 from fkp_app.styles.library import names
 from fkp_app.web.gate import Gate
-from fkp_app.web.limits import MAX_UPLOAD, Kind
-from fkp_app.web.photo import NO_STYLE, OVERLAYS, Finder, Wishes, answer
+from fkp_app.web.limits import MAX_UPLOAD, ValueKind
+from fkp_app.web.photo import NO_STYLE, OVERLAYS, Choices, SharedFinder, answer
 from fkp_app.web.reader import PhotoReader
 from fkp_app.web.result_view import blank, said, shown, table_of
 from fkp_app.web.uploads import add_uploads
 from fkp_app.web.visits import Visits, photo_name
 
 SWEEP_SECONDS = 10.0
+"""Seconds between two deletions of old files."""
 AT_ONCE = 24
-"""So many visitors' photos are under way at once; most of them wait for one of the turns of `photo.Finder`, so that
-large ones, which have one turn together, leave room for others."""
-VALUES: tuple[Kind, ...] = ("file", "word", "word", "words")
-"""What the page sends whenever something was chosen: photo, backend, style, overlays."""
+"""Visitors' photos that are under way at once. Most of them wait for one of the turns of `photo.SharedFinder`.
+Large photos have one turn between them, so they leave room for others."""
+VALUES: tuple[ValueKind, ...] = ("file", "word", "word", "words")
+"""Values that the page sends after every choice: photo, backend, style, overlays."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}
 HEADER = "<header><h1>68 points on every face</h1><p>Photos stay on the machine that serves this page.</p></header>"
 START = "Drop a photo, or take one with the camera."
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
-# A screen reader says what the line below the picture says, whenever it changes.
+# A screen reader reads the line below the picture aloud whenever it changes.
 SCRIPT = "() => document.getElementById('status').setAttribute('aria-live', 'polite')"
 
 
-def application(finder: Finder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
-    """The whole page as an ASGI application. folder: for visitors' files, the one GRADIO_TEMP_DIR names; hosts: names
-    under which it may be asked for, any where None."""
+def application(finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
+    """The whole page as an ASGI application.
+
+    folder: for visitors' files, the one that GRADIO_TEMP_DIR names. hosts: host names under which the page answers;
+    None for any.
+    """
     visits = Visits(folder)
     page = build(finder, reader, visits)
     server = FastAPI(lifespan=lambda _: sweeping(visits), docs_url=None, redoc_url=None, openapi_url=None)
@@ -57,16 +61,16 @@ def application(finder: Finder, reader: PhotoReader, folder: Path, hosts: frozen
         css=CSS,
         js=SCRIPT,
     )
-    page.has_launched = True  # or Gradio does not check where files lie that it is asked to use
+    page.has_launched = True  # otherwise Gradio does not check the folders of the files it is asked to use
     events = {number: VALUES for number, event in page.fns.items() if event.name == "look"}
     return Gate(server, hosts, events, visits)
 
 
-def build(finder: Finder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
-    """The page; whatever is chosen on it is done at once."""
+def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
+    """The page itself. It answers each choice at once."""
     offered = finder.backends
 
-    # Not preprocessed: a photo is read by our own reader, and values that no page of ours sends are told in one line.
+    # Without preprocessing: our own reader reads the photo, and values that the page never sends get one line.
     def look(photo: Any, backend: Any, style: Any, overlays: Any, request: gr.Request) -> list[Any]:
         visitor, address = request.session_hash or "", request.client.host if request.client else ""
         if photo is None:
@@ -80,7 +84,7 @@ def build(finder: Finder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
             with visits.job(visitor, address):
                 results = visits.new_folder(address, visitor=visitor)
                 try:
-                    found = answer(path, name, wishes(backend, style, overlays, offered), finder, reader, results)
+                    found = answer(path, name, choices_of(backend, style, overlays, offered), finder, reader, results)
                     visits.grown(results)
                     kept.append(results)
                 finally:
@@ -133,7 +137,7 @@ def build(finder: Finder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
 
 @asynccontextmanager
 async def sweeping(visits: Visits) -> AsyncIterator[None]:
-    """While the server runs, delete files that are too old, or whose visitor has left."""
+    """While the server runs, delete files that are too old or whose visitor has left."""
 
     async def sweep() -> None:
         while True:
@@ -147,10 +151,10 @@ async def sweeping(visits: Visits) -> AsyncIterator[None]:
         task.cancel()
 
 
-def wishes(backend: object, style: object, overlays: object, offered: tuple[str, ...]) -> Wishes:
-    """What was chosen. FkpError where a value is none that the page offers; offered: its backends."""
+def choices_of(backend: object, style: object, overlays: object, offered: tuple[str, ...]) -> Choices:
+    """The visitor's choices. offered: backends of the page. FkpError for a value that the page does not offer."""
     if backend not in offered or style not in (NO_STYLE, *names()):
         raise FkpError("this page has no such backend or style; load it again")
     if not isinstance(overlays, list) or not set(overlays) <= set(OVERLAYS):
         raise FkpError("this page has no such overlay; load it again")
-    return Wishes(str(backend), str(style), overlays)
+    return Choices(str(backend), str(style), overlays)

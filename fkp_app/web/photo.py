@@ -1,4 +1,4 @@
-"""What the page does with a photo: find its faces, draw, and put the results where the visitor can fetch them."""
+"""What the page does with a photo: find its faces, draw, and write the results where the visitor can fetch them."""
 
 import sys
 import threading
@@ -10,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 from fkp_app.backends.onnx.card import is_onnx
-from fkp_app.backends.predictor import BACKENDS, Predictor, get_predictor
+from fkp_app.backends.predictor import BACKENDS
 from fkp_app.errors import FkpError, problem_of
-from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.drawing import draw_marks
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.finder import FaceFinder, load_finder
+from fkp_app.faces.keypoints import Face
 from fkp_app.pipeline.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
 from fkp_app.styles.wear import wear
@@ -23,22 +23,23 @@ from numpynet.checkpoint import CheckpointError
 from numpynet.typing import AnyArray
 
 MAX_PIXELS = 50_000_000
-"""Of a photo; smaller than what a file may have, since a page serves several people at once."""
+"""Most pixels of a photo; fewer than a command accepts, since a page serves several people at once."""
 LARGE = 12_000_000
-"""Photos of more pixels are worked on one at a time: each takes half a gigabyte."""
+"""Photos with more pixels are worked on one at a time: each takes half a gigabyte."""
 MUCH_WORK = 150_000_000
-"""So do photos of which more pixels are gone through, as JPEG has it of its scans: 12 million in 12 scans are less."""
+"""Photos that need more decoded pixels also go one at a time. A JPEG decodes all its pixels once per scan: 12 million
+pixels in 12 scans are 144 million, which is below this limit."""
 OTHERS_AT_ONCE = 7
-"""So many of the other photos are worked on at once."""
+"""Number of other photos that are worked on at once."""
 PREVIEW_SIDE = 1600
-"""In pixels: a larger picture is shown shrunk. The one to download is whole."""
+"""Longest side of the picture on the page, in pixels; the one to download is never shrunk."""
 NO_STYLE = "none"
 OVERLAYS = ("points", "numbers", "boxes")
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a visitor chose; overlays: some of OVERLAYS."""
+class Choices:
+    """The choices of a visitor. overlays: some of OVERLAYS."""
 
     backend: str
     style: str
@@ -47,7 +48,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found, remarks on the photo, and the files: the picture, a smaller one to show, the JSON."""
+    """The result, notes on the photo, and three files: the picture, a smaller one to show, and the JSON."""
 
     result: ImageResult
     notes: list[str]
@@ -57,67 +58,71 @@ class Answer:
 
 
 def backends_for(weights: Path | None) -> tuple[str, ...]:
-    """The backends that can run a weights file here; none is imported to see it."""
+    """The backends that can run a weights file on this machine. None is imported to find out."""
     if weights is not None and is_onnx(weights):
         return ("onnx",)
     needed = {"torch": "torch", "onnx": "onnx"}
     return tuple(name for name in BACKENDS if name not in needed or find_spec(needed[name]) is not None)
 
 
-class Finder:
-    """The networks and the cascades, for all visitors. They take turns: neither the cascades nor OpenCV's networks bear
-    two threads at once, and one search keeps all cores busy anyway."""
+class SharedFinder:
+    """Finds faces for all visitors, with the backend that each one chooses.
+
+    Visitors take turns: neither the cascades nor OpenCV's networks can serve two threads at once, and one search uses
+    all cores anyway.
+    """
 
     def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
-        """Loads the first backend, so that bad weights are an error here; the others when first asked for."""
+        """Loads the first backend, so that bad weights are an error here. Each other one is loaded at its first use."""
         self.backends = backends_for(weights)
         self._weights, self._threads = weights, threads
         self.large_turn = threading.Lock()
         """Held while a photo of more than LARGE pixels or MUCH_WORK is worked on."""
         self.other_turns = threading.BoundedSemaphore(OTHERS_AT_ONCE)
         self._turn = threading.Lock()
-        self._detector = FaceDetector()
-        self._predictors: dict[str, Predictor] = {}
-        self._predictor(self.backends[0])
+        self._finders: dict[str, FaceFinder] = {}
+        self._finder(self.backends[0])
 
     def faces(self, image: AnyArray, backend: str) -> list[Face]:
-        """Every face in an RGB image (H, W, 3). FkpError where the backend cannot be used."""
+        """Every face in an RGB image (H, W, 3). FkpError if the backend cannot be used."""
         with self._turn:
-            return find_faces(image, self._detector, self._predictor(backend))
+            return self._finder(backend)(image)
 
-    def _predictor(self, backend: str) -> Predictor:
-        if backend not in self._predictors:
-            self._predictors[backend] = get_predictor(backend, self._weights, self._threads, own_process=True)
-        return self._predictors[backend]
+    def _finder(self, backend: str) -> FaceFinder:
+        if backend not in self._finders:
+            self._finders[backend] = load_finder(backend, self._weights, self._threads)
+        return self._finders[backend]
 
 
-def answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
-    """Look at a photo that the visitor calls `name`, and write the results into `folder`.
+def answer(photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
+    """Find the faces of a photo that the visitor calls `name`, and write the results into `folder`.
 
-    FkpError, in one line with that name, whatever goes wrong with the photo.
+    FkpError for anything that goes wrong with the photo, in one line with that name.
     """
     try:
         pixels, work = reader.work(photo)
         with finder.large_turn if pixels > LARGE or work > MUCH_WORK else finder.other_turns:
-            return _answer(photo, name, wishes, finder, reader, folder)
+            return _answer(photo, name, choices, finder, reader, folder)
     except (FkpError, CheckpointError) as error:
         raise FkpError(str(error).replace(str(photo), name)) from None
-    except Exception as error:  # whatever is wrong with one photo must not end the page
+    except Exception as error:  # no error of one photo may end the page
         line = problem_of(name, error).replace(str(photo), name)
-        if not reader.closed:  # the page's folder is gone when it ends, in the middle of whatever was worked on
+        if not reader.closed:  # at the end of the page its folder is removed, also under photos at work
             print(f"fkp: {line}", file=sys.stderr)
         raise FkpError(line) from error
 
 
-def _answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: PhotoReader, folder: Path) -> Answer:
+def _answer(
+    photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path
+) -> Answer:
     notes: list[str] = []
     image = reader.read(photo, notes, MAX_PIXELS)
-    faces = finder.faces(image, wishes.backend)
+    faces = finder.faces(image, choices.backend)
     result = ImageResult(name, image.shape[1], image.shape[0], faces)
-    picture = Image.fromarray(drawn(image, faces, wishes))
+    picture = Image.fromarray(drawn(image, faces, choices))
     stem = f"{Path(name).stem or 'photo'}-keypoints"
     whole = preview = folder / f"{stem}.png"
-    picture.save(whole, compress_level=1)  # three times as fast as the usual 6, and hardly larger
+    picture.save(whole, compress_level=1)  # three times as fast as the default 6, and hardly larger
     if max(picture.size) > PREVIEW_SIDE:
         preview = folder / "preview.png"
         picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
@@ -127,9 +132,9 @@ def _answer(photo: Path, name: str, wishes: Wishes, finder: Finder, reader: Phot
     return Answer(result, [note.replace(str(photo), name) for note in notes], whole, preview, numbers)
 
 
-def drawn(image: AnyArray, faces: list[Face], wishes: Wishes) -> AnyArray:
-    """A copy of an RGB image (H, W, 3) in which the faces wear and show what was wished for."""
-    canvas = image.copy() if wishes.style == NO_STYLE else wear(image, faces, load_style(wishes.style))
+def drawn(image: AnyArray, faces: list[Face], choices: Choices) -> AnyArray:
+    """A copy of an RGB image (H, W, 3) with the style and the overlays that the visitor chose."""
+    canvas = image.copy() if choices.style == NO_STYLE else wear(image, faces, load_style(choices.style))
     for face in faces:
-        draw_marks(canvas, face, **{overlay: overlay in wishes.overlays for overlay in OVERLAYS})
+        draw_marks(canvas, face, **{overlay: overlay in choices.overlays for overlay in OVERLAYS})
     return canvas

@@ -1,4 +1,4 @@
-"""Photos read in processes of their own: one that takes too long, or ends its process, stops nobody else."""
+"""Photos are read in separate processes: a photo that takes too long or ends its process stops nobody else."""
 
 import contextlib
 import re
@@ -22,40 +22,44 @@ from fkp_app.media.images.reading import read_head
 from numpynet.typing import AnyArray
 
 WORKERS = 2
+"""Number of processes that read photos."""
 SECONDS = 15.0
-"""A photo must be read within these."""
+"""Seconds within which a photo must be read."""
 MEMORY = 4 << 30
-"""Bytes of address space that reading may take."""
+"""Bytes of address space that a process may take."""
 UNSAFE = ("TIFF", "JPEG2000")
-"""Rare on pages, and in Pillow older than 13 with faults that a file can use. Gradio does not allow 13 yet."""
+"""Formats that are rare on pages. Pillow before 13 has faults in them that a file can exploit; Gradio does not allow 13
+yet."""
 SAFE_PILLOW = 13
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class PhotoReader:
-    """Reads photos with `read_image`, several at a time; to be closed."""
+    """Reads photos with `read_image`, several at a time. Close it after use."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self.closed = False
-        """Whether the processes have ended, or are about to."""
+        """Whether the processes have ended or are about to end."""
         self._change = threading.Lock()
         self._pool = _new_pool()
 
     def work(self, photo: Path) -> tuple[int, int]:
-        """How many pixels a file claims to have, and how many are gone through until it is read; 0 where it cannot be
-        read, which `read` will say."""
+        """The number of pixels that a file states, and the number of pixels decoded to read it.
+
+        Both are 0 if it cannot be read; `read` then says why.
+        """
         return self.run(photo, _work, photo)
 
     def read(self, photo: Path, notes: list[str], max_pixels: int) -> AnyArray:
-        """The image in a file, and its notes, as `read_image` gives them. FkpError also where it takes too long."""
+        """The image in a file, as `read_image` gives it. FkpError also if it takes too long."""
         image, said = self.run(photo, _read, photo, max_pixels)
         notes += said
         return image
 
-    def run(self, photo: Path, work: Callable[..., Result], *arguments: object) -> Result:
-        """What `work` gives for these arguments, in one of the processes. FkpError if it takes too long or ends it."""
+    def run(self, photo: Path, work: Callable[..., T], *arguments: object) -> T:
+        """Call `work` in one of the processes. FkpError if it takes too long or ends the process."""
         pool = self._pool
         try:
             return pool.schedule(work, args=arguments, timeout=self._seconds).result()
@@ -74,13 +78,13 @@ class PhotoReader:
             raise FkpError(f"{photo}: was not read, since the system ended the page's processes; try again") from None
 
     def _renew(self, pool: ProcessPool) -> None:
-        """Another pool in place of one that works no more, as where no process could be started."""
+        """Replace a pool that no longer works, for example because no process could be started."""
         with self._change:
             if self._pool is pool and not self.closed:
                 self._pool = _new_pool()
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
+        """End the processes at once."""
         with self._change:
             self.closed = True
         self._pool.stop()
@@ -103,12 +107,14 @@ def _work(photo: Path) -> tuple[int, int]:
         content = photo.read_bytes()
     except (ImageError, OSError):
         return 0, 0
-    scans = content.count(b"\xff\xda") if kind_of(content[:HEAD]) == "JPEG" else 1  # its preview's may be among them
+    scans = (
+        content.count(b"\xff\xda") if kind_of(content[:HEAD]) == "JPEG" else 1
+    )  # may count those of its preview, too
     return width * height, width * height * max(1, scans)
 
 
 def is_refused(kind: str | None, pillow: str) -> bool:
-    """Whether the page reads no files of a kind with a version of Pillow."""
+    """Whether the page refuses files of this kind with this version of Pillow."""
     major = re.match(r"\d+", pillow)
     return kind in UNSAFE and not (major and int(major[0]) >= SAFE_PILLOW)
 
@@ -124,7 +130,7 @@ def _read(photo: Path, max_pixels: int) -> tuple[AnyArray, list[str]]:
 
 
 def _limit_memory() -> None:
-    """Where the system can do that."""
+    """Limit the memory of this process, if the system can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

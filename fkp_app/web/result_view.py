@@ -1,4 +1,4 @@
-"""What the page shows: a line, a picture, two files and a table."""
+"""The outputs of the page: a line, a picture, two files and a table."""
 
 import html
 from typing import Any
@@ -11,13 +11,15 @@ from fkp_app.wording import count_of
 
 
 def blank(text: str, bad: bool = False) -> list[Any]:
-    """The page's outputs without a result."""
-    files = [gr.update(value=None, interactive=False) for _ in range(2)]  # each its own: Gradio takes them apart
+    """The outputs without a result. bad: whether the line is an error."""
+    files = [
+        gr.update(value=None, interactive=False) for _ in range(2)
+    ]  # one update per file: Gradio changes each of them
     return [None, said(text, bad), *files, table_of(None)]
 
 
 def shown(found: Answer) -> list[Any]:
-    """The page's outputs with one."""
+    """The outputs for a result."""
     count = len(found.result.faces)
     text = f"{count_of(count, 'face')} found." if count else "No face found. This is the picture as it is."
     files = [gr.update(value=str(path), interactive=True) for path in (found.picture, found.numbers)]
@@ -25,12 +27,12 @@ def shown(found: Answer) -> list[Any]:
 
 
 def said(text: str, bad: bool = False) -> str:
-    """A line below the picture."""
+    """The line below the picture, as HTML."""
     return f'<p class="{"bad" if bad else "good"}">{html.escape(text)}</p>'
 
 
 def table_of(found: Answer | None) -> str:
-    """Every keypoint of every face, as a table in HTML."""
+    """A table of every keypoint of every face, as HTML."""
     if found is None or not found.result.faces:
         return "<p>None yet.</p>" if found is None else "<p>None.</p>"
     part = {number: name for name, numbers in RANGES.items() for number in numbers}

@@ -1,4 +1,4 @@
-"""The page's server: its address and its private folder, which is gone when it ends."""
+"""The page's server: it listens, answers, and removes the private folder at its end."""
 
 import contextlib
 import ctypes
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 LOCAL = frozenset(["localhost", "127.0.0.1", "::1"])
 MISSING = "`fkp web` needs Gradio: pip install 'numpynet-fkp[web]'"
 GRACE = 5.0
-"""Seconds in which photos that are worked on may be done with when the page is told to end."""
+"""Seconds that photos at work get to finish when the page is told to end."""
 M_MMAP_THRESHOLD = -3
-"""As <malloc.h> numbers it."""
+"""Number of this setting in <malloc.h>."""
 MAX_CONNECTIONS = 500
-"""Each open page holds two."""
+"""Connections at once; each open page holds two."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any free one. UsageError where that cannot be."""
+    """A socket that listens at host and port; port 0 takes any free one. UsageError if that fails."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=128)
@@ -47,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine reaches that address."""
+    """Whether only this machine can reach that address."""
     return host in LOCAL or is_this_machine(host)
 
 
@@ -56,7 +56,7 @@ def serve(
 ) -> None:
     """Build the page and answer requests until a signal ends it. show: open a browser.
 
-    UsageError where Gradio is not installed; errors of the weights as in `backends.get_predictor`.
+    UsageError if Gradio is not installed; errors of the weights as in `get_predictor`.
     """
     try:
         import gradio  # noqa: F401
@@ -67,16 +67,16 @@ def serve(
             raise
         raise UsageError(MISSING) from None
     from fkp_app.web.page import application
-    from fkp_app.web.photo import Finder
+    from fkp_app.web.photo import SharedFinder
     from fkp_app.web.reader import PhotoReader
 
     give_memory_back()
     local, served = is_local(host), threading.Event()
-    finder = Finder(weights, threads)
+    finder = SharedFinder(weights, threads)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
 
     class Server(uvicorn.Server):
-        """Says so when it is ready; told to end, it ends, whatever is still worked on."""
+        """Prints the address when it is ready. Told to end, it ends after GRACE seconds, even with photos at work."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -88,7 +88,7 @@ def serve(
             timer.daemon = True
             timer.start()
 
-    # What goes wrong the gate says in one line; at the end, pages that are still open are cut off after a second.
+    # uvicorn logs nothing: the gate says in one line what goes wrong. Open pages are cut off a second after the end.
     with PhotoReader() as reader:
         app = application(finder, reader, folder, LOCAL | {host} if local else None)
         config = uvicorn.Config(
@@ -106,23 +106,24 @@ def serve(
 
 
 def give_memory_back() -> None:
-    """Have memory of a megabyte and more returned to the system when it is free.
+    """Make glibc return freed blocks of a megabyte or more to the system at once.
 
-    glibc keeps it for the thread that had it, once such sizes were freed before: photos then hold what a dozen threads
-    needed for theirs at different times. Other systems have no such setting.
+    By default it raises that size after the first such block was freed, and keeps freed blocks for the thread that had
+    them: the page would hold the memory of a dozen photos that were read at different times. Other systems have no such
+    setting.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def _end(sig: int, folder: Path, reader: "PhotoReader", served: threading.Event) -> None:
-    """End the process at once: a search cannot be broken off, and at its own end Python would wait for it.
+    """End the process at once: Python would wait for a running search, which cannot be stopped.
 
-    served: set where the command has gone on to its own last words.
+    served: set if the command prints its own last line.
     """
     closing = threading.Thread(target=reader.close, daemon=True)
     closing.start()
-    closing.join(GRACE)  # and not longer: its processes end with this one
+    closing.join(GRACE)  # no longer: the reader's processes end with this one
     remove(folder)
     if sig == signal.SIGINT and not served.is_set():
         typer.echo("fkp: stopped", err=True)
@@ -138,6 +139,6 @@ def _announce(address: str, local: bool, show: bool) -> None:
 
 
 def _written(host: str) -> str:
-    """A host as it stands in an address that a browser can open."""
+    """A host as part of a URL that a browser can open."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host

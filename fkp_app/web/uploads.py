@@ -1,4 +1,4 @@
-"""The route that takes photos in: each into a folder of its own, under a name that nobody can guess."""
+"""The route for uploads: each photo goes into a folder of its own, whose name nobody can guess."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ from fkp_app.web.gate import address_of
 from fkp_app.web.limits import UPLOAD
 from fkp_app.web.visits import FullError, Visits, photo_name
 
-# What is wrong with a form is said to its sender, not on the console.
+# Errors in a form are told to its sender, not printed on the console.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 def add_uploads(server: FastAPI, visits: Visits) -> None:
-    """Give a server the route that Gradio's page sends files to, instead of Gradio's own.
+    """Add the route that Gradio's page sends files to; it replaces Gradio's own.
 
-    That one puts equal files of two visitors in one place, accepts a thousand at once, and does not bear all that can
-    be wrong with a form.
+    Gradio's route stores equal files of two visitors in one place, accepts a thousand files at once, and fails on some
+    malformed forms.
     """
 
     @server.post(UPLOAD)
@@ -36,8 +36,8 @@ def add_uploads(server: FastAPI, visits: Visits) -> None:
                 folder = visits.new_folder(address_of(request.scope), photos[0].size or 0)
                 path = folder / photo_name(photos[0].filename)
                 try:
-                    await asyncio.to_thread(write, photos[0].file, path)
-                except BaseException:  # also where the visitor has gone: nothing half written stays
+                    await asyncio.to_thread(copy_to, photos[0].file, path)
+                except BaseException:  # also if the visitor has gone: no half-written file stays
                     visits.remove(folder)
                     raise
         except HTTPException as error:
@@ -50,16 +50,16 @@ def add_uploads(server: FastAPI, visits: Visits) -> None:
 
     @server.get("/gradio_api/upload_progress")
     async def progress() -> Response:
-        # Photos come in whole or not at all; the page is told that they are there.
+        # A photo arrives whole or not at all, so the answer is always that it is there.
         return PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
 
 
-def write(content: BinaryIO, path: Path) -> None:
-    """Copy a file piece by piece."""
+def copy_to(content: BinaryIO, path: Path) -> None:
+    """Copy a file piece by piece, never whole in memory."""
     with path.open("wb") as file:
         shutil.copyfileobj(content, file)
 
 
 def refused(why: str, status: int = 400) -> Response:
-    """What is wrong with a request, in one line."""
+    """A response that says in one line what is wrong with a request."""
     return PlainTextResponse(f"{why}\n", status_code=status)

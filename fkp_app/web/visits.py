@@ -1,4 +1,4 @@
-"""Visitors' files: what they are called, whose they are, how much they may hold, and when they go."""
+"""Visitors' files: their names, their owners, their sizes, and when they are deleted."""
 
 import secrets
 import shutil
@@ -16,22 +16,22 @@ from fkp_app.web.limits import SHARES, is_this_machine
 MAX_KEPT = 2 << 30
 """Bytes of all visitors' files together."""
 MAX_JOBS = 4
-"""So many photos of one address are worked on, or wait for their turn, at once; this machine's as many as come."""
+"""Photos of one address that are worked on or wait at once; there is no limit for this machine itself."""
 UNUSED_SECONDS = 60.0
-"""An upload that the page does not ask about is deleted after so long: its visitor has left."""
+"""Seconds after which an unclaimed upload is deleted: its visitor has left."""
 ABSENT_SECONDS = 300.0
-"""Files of somebody who holds no connection to the page, such as a script, are deleted after so long."""
+"""Seconds after which files are deleted if their visitor, such as a script, has no open page."""
 KEPT_SECONDS = 3600.0
-"""Files of somebody who does are deleted after so long."""
+"""Seconds after which files are deleted if their visitor's page is open."""
 
 
 class FullError(FkpError):
-    """There is no room for another file."""
+    """There is no room for more files."""
 
 
 @dataclass
 class _Folder:
-    """visitor: None as long as nobody has asked about what lies there."""
+    """A folder. visitor: None until somebody claims it; size: in bytes; made: time of the monotonic clock."""
 
     address: str
     visitor: str | None
@@ -40,7 +40,7 @@ class _Folder:
 
 
 def photo_name(name: object) -> str:
-    """What a visitor calls a photo, fit to be a file's name, to be shown, and to be part of a longer name."""
+    """The visitor's name for a photo, made safe as a file name, as text on the page, and as part of a longer name."""
     last = str(name).replace("\\", "/").rpartition("/")[2] if name else ""
     last = "".join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*').strip(" .")
     stem, suffix = Path(last).stem[:50], Path(last).suffix[:8]  # at most 232 bytes
@@ -48,7 +48,7 @@ def photo_name(name: object) -> str:
 
 
 class Visits:
-    """Which folders belong to which visitor: the photo's and the last results'. The rest is deleted at once.
+    """Who owns which folder. A visitor keeps the photo and its last results; older folders are deleted at once.
 
     most: bytes of all files together.
     """
@@ -63,7 +63,7 @@ class Visits:
         self._jobs: Counter[str] = Counter()
 
     def new_folder(self, address: str, size: int = 0, visitor: str | None = None) -> Path:
-        """Make a folder, whose name nobody can guess, for `size` bytes. FullError where there is no room for them."""
+        """Make a folder for `size` bytes; nobody can guess its name. FullError if there is no room."""
         with self._lock:
             self._check_room(address, size)
             path = self.folder / secrets.token_urlsafe(16)
@@ -72,7 +72,7 @@ class Visits:
         return path
 
     def grown(self, path: Path) -> None:
-        """Count what lies in a folder now. FullError, and the folder is deleted, where that is too much."""
+        """Update the size of a folder from its files. If that is too much, delete it and raise FullError."""
         size = sum(file.stat().st_size for file in path.iterdir())
         with self._lock:
             folder = self._folders[path]
@@ -84,7 +84,7 @@ class Visits:
             folder.size = size
 
     def claim(self, path: Path, visitor: str) -> bool:
-        """Whether a folder is this visitor's; what nobody has asked about yet becomes so."""
+        """Whether a folder belongs to this visitor. A folder without an owner is given to the visitor."""
         with self._lock:
             folder = self._folders.get(path)
             if folder is None or folder.visitor not in (None, visitor):
@@ -93,7 +93,7 @@ class Visits:
             return True
 
     def keep(self, visitor: str, *folders: Path) -> None:
-        """Delete what this visitor had, but for these; these, too, if the visitor has left meanwhile."""
+        """Delete all folders of this visitor but these; these, too, if the visitor has left meanwhile."""
         with self._lock:
             kept = () if visitor in self._left else folders
             gone = [path for path, folder in self._folders.items() if folder.visitor == visitor and path not in kept]
@@ -107,13 +107,13 @@ class Visits:
         shutil.rmtree(path, ignore_errors=True)
 
     def arrive(self, visitor: str) -> None:
-        """A visitor's page is open."""
+        """A visitor's page was opened."""
         with self._lock:
             self._present[visitor] += 1
             self._left.pop(visitor, None)
 
     def leave(self, visitor: str) -> None:
-        """It is closed; with the last of them go the visitor's files."""
+        """A visitor's page was closed. If it was the last one, delete the visitor's files."""
         with self._lock:
             self._present[visitor] -= 1
             if self._present[visitor] > 0:
@@ -124,7 +124,7 @@ class Visits:
 
     @contextmanager
     def job(self, visitor: str, address: str) -> Iterator[None]:
-        """While it lasts, the visitor's photo is worked on. FkpError where that would take the others' turn."""
+        """Count one photo of the visitor as at work while the body runs. FkpError if too many are at work already."""
         names = [f"visitor {visitor}"] + ([] if is_this_machine(address) else [f"address {address}"])
         with self._lock:
             if self._jobs[names[0]] or self._jobs[names[-1]] >= MAX_JOBS:
@@ -135,10 +135,10 @@ class Visits:
         finally:
             with self._lock:
                 self._jobs.subtract(names)
-                self._jobs += Counter()  # drops the names that stand at 0
+                self._jobs += Counter()  # removes names with a count of 0
 
     def sweep(self) -> None:
-        """Delete what is too old, or whose visitor is not there."""
+        """Delete folders that are too old for the presence of their visitor."""
         now = time.monotonic()
         with self._lock:
             old = [path for path, folder in self._folders.items() if now - folder.made > self._lifetime(folder)]

@@ -103,8 +103,7 @@ def test_the_commands_say_that_the_process_is_theirs(fkp, tmp_path, monkeypatch)
         asked.append(options.get("own_process"))
         return load(*arguments, **options)
 
-    monkeypatch.setattr("fkp_app.pipeline.image_run.get_predictor", spy)
-    monkeypatch.setattr("fkp_app.backends.predictor.get_predictor", spy)
+    monkeypatch.setattr("fkp_app.faces.finder.get_predictor", spy)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 64, 3), np.uint8))
     assert fkp("detect", tmp_path / "a.png").code == 0
     assert fkp("filter", tmp_path / "a.png", "--out", tmp_path / "out").code == 0

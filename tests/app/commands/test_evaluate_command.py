@@ -98,7 +98,7 @@ def test_several_weights_stand_in_one_table_by_name(drawn_data, tmp_path, fkp):
 def test_what_it_refuses_is_one_line(drawn_data, tmp_path, fkp):
     file = copy(tmp_path / "a.safetensors")
     for options, words in (
-        (["--split", "all"], "--split must be training, validation, report or test, got all"),
+        (["--split", "all"], "Invalid value for '--split': must be training, validation, report or test, got all"),
         (["--split", "test", "--out", file], "is a file or lies in one; name a folder"),
         (["--split", "test", "--json", tmp_path], "is a folder; name a file"),
         (["--split", "test", "--weights", file, "--weights", file], "would both be called"),

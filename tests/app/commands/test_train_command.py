@@ -278,15 +278,15 @@ def test_evaluate_prints_the_figures_beside_the_mean_face(drawn_data, tmp_path, 
     ("arguments", "code", "words"),
     [
         (["--recipe", "resnet"], 2, "--recipe must be compact, hourglass, hourglass-finish, net, net-good or a TOML "),
-        (["--loss", "huber"], 2, "--loss must be smooth_l1, l1, mse or wing, got huber"),
-        (["--ops", "slow"], 2, "--ops must be readable or fast, got slow"),
-        (["--backend", "jax"], 2, "--backend must be numpy or torch, got jax"),
-        (["--backend", "onnx"], 2, "--backend must be numpy or torch, got onnx"),
-        (["--epochs", "0"], 2, "--epochs must be at least 1, got 0"),
-        (["--batch-size", "-1"], 2, "--batch-size must be at least 2, got -1"),
-        (["--lr", "nan"], 2, "--lr must be a number above 0"),
+        (["--loss", "huber"], 2, "Invalid value for '--loss': must be smooth_l1, l1, mse or wing, got huber"),
+        (["--ops", "slow"], 2, "Invalid value for '--ops': must be readable or fast, got slow"),
+        (["--backend", "jax"], 2, "Invalid value for '--backend': must be numpy or torch, got jax"),
+        (["--backend", "onnx"], 2, "Invalid value for '--backend': must be numpy or torch, got onnx"),
+        (["--epochs", "0"], 2, "Invalid value for '--epochs': must be at least 1, got 0"),
+        (["--batch-size", "-1"], 2, "Invalid value for '--batch-size': must be at least 2, got -1"),
+        (["--lr", "nan"], 2, "Invalid value for '--lr': must be a number above 0"),
         (["--lr", "100"], 1, "training.optimizer.lr must be a number in 1e-09 .. 10, got 100.0"),
-        (["--seed", "-1"], 2, "--seed must not be negative"),
+        (["--seed", "-1"], 2, "Invalid value for '--seed': must be between 0 and 9007199254740992, got -1"),
         (["--epochs", "many"], 2, "--epochs"),
         (["--resume"], 2, "holds no checkpoint.safetensors"),
     ],
@@ -356,7 +356,7 @@ def test_a_slip_in_a_recipe_ends_the_command_in_one_line(drawn_data, small, tmp_
 def test_evaluate_refuses_an_unknown_split(drawn_data, fkp):
     code, _, err = fkp("evaluate", "--data", drawn_data, "--split", "all")
     assert code == 2
-    assert "--split must be training, validation, report or test, got all" in err
+    assert "Invalid value for '--split': must be training, validation, report or test, got all" in err
 
 
 def spoil(kind, data):

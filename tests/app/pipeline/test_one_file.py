@@ -6,19 +6,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import fkp_app.pipeline.process  # (here, before a test puts its own finder in its place)
+import fkp_app
 from fkp_app.errors import FkpError, UsageError, one_file, problem_of
+from fkp_app.faces import finder as finder_module
 from fkp_app.media.images import write_image
 from fkp_app.media.sources import Source
 from fkp_app.media.video.reader import open_video
 from fkp_app.pipeline import image_run
-from fkp_app.pipeline.image_run import Finder, Job, Outcome, Setup
+from fkp_app.pipeline.image_run import ImageJob, ImageOutcome, run_image
+from fkp_app.pipeline.run_options import RunOptions
 from numpynet.files import PREFIX
 from tests.videos import write_avi
 
@@ -51,30 +54,37 @@ def die(*_, **__):
 
 
 STAGES = {
-    "reading": ("read_image", by_name),
-    "finding": ("find_faces", by_size),
-    "writing": ("write_image", by_name),
+    "reading": (image_run, "read_image", by_name),
+    "finding": (finder_module, "find_faces", by_size),
+    "writing": (image_run, "write_image", by_name),
 }
+"""What goes wrong at each stage: a function of a module, for the file that is bad."""
 
 
-class BrokenFinder(Finder):
-    """A finder in which one stage goes wrong for one file; or that does not come to be, in a worker."""
+load_finder = RunOptions.load_finder
 
-    def __init__(self, setup):
-        stage = os.environ[STAGE]
-        if parent_process() is not None and stage == "dies at the start":
-            os._exit(3)
-        if parent_process() is not None and stage == "fails at the start":
-            raise MemoryError
-        super().__init__(setup)
-        if stage in STAGES:
-            name, is_bad = STAGES[stage]
-            setattr(image_run, name, broken(getattr(image_run, name), is_bad))
-        if stage == "dies":
-            find = image_run.find_faces
-            image_run.find_faces = lambda image, *args, **kwargs: (die if by_size(image) else find)(
-                image, *args, **kwargs
-            )
+
+def load_broken(options):
+    """Loads a finder, after which one stage goes wrong for one file."""
+    stage, finder = os.environ[STAGE], load_finder(options)
+    if stage in STAGES:
+        module, name, is_bad = STAGES[stage]
+        setattr(module, name, broken(getattr(module, name), is_bad))
+    if stage == "dies":
+        find = finder_module.find_faces
+        finder_module.find_faces = lambda image, *args, **kwargs: (die if by_size(image) else find)(
+            image, *args, **kwargs
+        )
+    return finder
+
+
+def start_broken_worker(options):
+    """What a worker does first: it fails, ends its process, or loads a finder as above. Here it only loads."""
+    if parent_process() is not None and os.environ[STAGE] == "dies at the start":
+        os._exit(3)
+    if parent_process() is not None and os.environ[STAGE] == "fails at the start":
+        raise MemoryError
+    return partial(run_image, finder=load_broken(options), options=options)
 
 
 def draw(image, faces):
@@ -100,10 +110,10 @@ def stage(monkeypatch):
 
     def choose(name):
         monkeypatch.setenv(STAGE, name)
-        for module in ("fkp_app.pipeline.image_run", "fkp_app.pipeline.process"):
-            monkeypatch.setattr(f"{module}.Finder", BrokenFinder)
-        for function in ("read_image", "find_faces", "write_image"):  # put back what a finder changes
-            monkeypatch.setattr(image_run, function, getattr(image_run, function))
+        monkeypatch.setattr(RunOptions, "load_finder", load_broken)
+        monkeypatch.setattr(image_run, "start_worker", start_broken_worker)
+        for module, function, _ in STAGES.values():  # put back what load_broken changes
+            monkeypatch.setattr(module, function, getattr(module, function))
         monkeypatch.setattr("fkp_app.faces.drawing.draw_faces", draw_marked)
 
     return choose
@@ -178,8 +188,9 @@ def test_all_pictures_of_a_file_are_tried(album, tmp_path):
     def fails(image, faces):
         raise RuntimeError("no ink")
 
-    setup = Setup("numpy", None, 1, 0.0, fails)
-    outcome = Finder(setup)(Job(Source("image", album / "a.png", album), tmp_path / "p.png"))
+    options = RunOptions(fails, [], threads=1, min_confidence=0.0)
+    job = ImageJob(Source("image", album / "a.png", album), tmp_path / "p.png")
+    outcome = run_image(job, options.load_finder(), options)
     assert outcome.problem == f"{album}/a.png: cannot be worked on (RuntimeError: no ink)"
     assert outcome.result is not None
     assert (outcome.result.width, outcome.result.height) == (40, 50)
@@ -188,9 +199,9 @@ def test_all_pictures_of_a_file_are_tried(album, tmp_path):
 def test_what_a_killed_worker_left_of_a_picture_is_gone_when_the_run_ends(album, tmp_path, monkeypatch, fkp):
     out = tmp_path / "out"
 
-    def killed(setup, jobs, workers, notes):
+    def killed(jobs, workers, options, notes):
         (out / f"{PREFIX}0123456789abcdef.png").write_bytes(b"half a picture")
-        yield from (Outcome(job, problem=f"{job.source.name}: lost") for job in jobs)
+        yield from (ImageOutcome(job, problem=f"{job.source.name}: lost") for job in jobs)
 
     monkeypatch.setattr("fkp_app.pipeline.file_run.run_in_workers", killed)
     assert fkp("detect", album, "--workers", 2, "--out", out).code == 1
@@ -318,13 +329,13 @@ def test_a_folder_for_results_that_goes_meanwhile_is_made_again(album, tmp_path,
 
 
 def test_a_source_that_goes_meanwhile_is_its_line(album, tmp_path, monkeypatch, fkp):
-    find = image_run.find_faces
+    find = finder_module.find_faces
 
     def find_and_lose(*args, **kwargs):
         (album / "c.png").unlink(missing_ok=True)
         return find(*args, **kwargs)
 
-    monkeypatch.setattr(image_run, "find_faces", find_and_lose)
+    monkeypatch.setattr(finder_module, "find_faces", find_and_lose)
     ended = fkp("detect", album, "--json", tmp_path / "a.json")
     assert (ended.code, ended.err) == (1, f"fkp: {album}/c.png: no such file\n")
     assert len(json.loads((tmp_path / "a.json").read_text())) == 3

@@ -13,7 +13,7 @@ import pytest
 
 from fkp_app.errors import FkpError
 from fkp_app.faces.keypoints import Face
-from fkp_app.pipeline.results import ImageResult, to_csv, to_json, write_text
+from fkp_app.pipeline.results import ImageResult, to_csv, to_json, write_result
 from numpynet.files import atomic
 
 
@@ -75,7 +75,7 @@ def test_confidence_is_written_to_a_thousandth():
 
 
 def test_a_file_is_written_in_utf_8(tmp_path):
-    write_text(tmp_path / "größe.json", "é\n")
+    write_result(tmp_path / "größe.json", "é\n")
     assert (tmp_path / "größe.json").read_bytes() == b"\xc3\xa9\n"
     assert [path.name for path in tmp_path.iterdir()] == ["größe.json"]
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(FkpError, match=r"out\.json: cannot be written \(No space left on device\)"):
-        write_text(target, "new")
+        write_result(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
 def test_an_impossible_place_is_named(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(FkpError, match=rf"{name}: cannot be written \([^\n]+\); choose another place$"):
-        write_text(tmp_path / name, "x")
+        write_result(tmp_path / name, "x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
@@ -108,7 +108,7 @@ def test_standard_output_is_utf_8_whatever_its_encoding(render, encoding, monkey
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\r\n"))
     results = [ImageResult("köpfe/海.png", 1, 1, [face()])]
-    write_text(Path("-"), render(results))
+    write_result(Path("-"), render(results))
     assert raw.getvalue() == render(results).encode("utf-8")
     assert "köpfe/海.png".encode() in raw.getvalue()
     assert b"\r" not in raw.getvalue()
@@ -118,13 +118,13 @@ def test_lines_that_were_printed_before_come_before(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii"))
     print("line")
-    write_text(Path("-"), "text\n")
+    write_result(Path("-"), "text\n")
     assert raw.getvalue() == b"line\ntext\n"
 
 
 def test_a_standard_output_without_bytes(monkeypatch):
     monkeypatch.setattr("sys.stdout", io.StringIO())
-    write_text(Path("-"), "köpfe\n")
+    write_result(Path("-"), "köpfe\n")
     import sys
 
     assert sys.stdout.getvalue() == "köpfe\n"
@@ -133,9 +133,9 @@ def test_a_standard_output_without_bytes(monkeypatch):
 @pytest.mark.parametrize("name", ["a\ud800.png", "a\n\t\x1b.png", 'a"\\,;.png', "\U0001f642.png"])
 def test_names_of_any_characters_come_back(name, tmp_path):
     results = [ImageResult(name, 1, 1, [face()])]
-    write_text(tmp_path / "a.json", to_json(results))
+    write_result(tmp_path / "a.json", to_json(results))
     assert json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))[0]["image"] == name
-    write_text(tmp_path / "a.csv", to_csv(results))
+    write_result(tmp_path / "a.csv", to_csv(results))
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["image"] == name.encode("utf-8", "backslashreplace").decode()
@@ -143,7 +143,7 @@ def test_names_of_any_characters_come_back(name, tmp_path):
 
 def test_a_file_has_no_newlines_of_windows(tmp_path, monkeypatch):
     monkeypatch.setattr("os.linesep", "\r\n")
-    write_text(tmp_path / "a.csv", to_csv(RESULTS))
+    write_result(tmp_path / "a.csv", to_csv(RESULTS))
     assert b"\r" not in (tmp_path / "a.csv").read_bytes()
 
 
@@ -155,17 +155,19 @@ def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path):
     heard = []
     reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_bytes()))
     reader.start()
-    write_text(tmp_path / "pipe", "text\n")
+    write_result(tmp_path / "pipe", "text\n")
     reader.join(10)
     assert heard == [b"text\n"]
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
-    write_text(Path("/dev/null"), "text\n")
+    write_result(Path("/dev/null"), "text\n")
     assert Path("/dev/null").is_char_device()
 
 
 @pytest.mark.parametrize("name", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"])
 def test_open_files_are_written_to_and_not_replaced(name, tmp_path):
-    code = "from fkp_app.pipeline.results import write_text; from pathlib import Path; write_text(Path('{}'), 'text')"
+    code = (
+        "from fkp_app.pipeline.results import write_result; from pathlib import Path; write_result(Path('{}'), 'text')"
+    )
     with (tmp_path / "errors").open("wb") as file:
         file.write(b"before ")
         file.flush()
@@ -191,6 +193,6 @@ def test_a_link_below_dev_stays(tmp_path):
 
 def test_a_dash_is_standard_output(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_text(Path("-"), "text\n")
+    write_result(Path("-"), "text\n")
     assert capsys.readouterr().out == "text\n"
     assert not list(tmp_path.iterdir())

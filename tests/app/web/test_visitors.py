@@ -38,7 +38,7 @@ def reader():
 
 @pytest.fixture(scope="module")
 def finder():
-    return photo_module.Finder()
+    return photo_module.SharedFinder()
 
 
 class Clock:
@@ -236,7 +236,7 @@ def fails(*_, **__):
 
 STAGES = {
     "reading": ("fkp_app.web.reader.PhotoReader.read", "RuntimeError: no such luck"),
-    "finding": ("fkp_app.web.photo.find_faces", "RuntimeError: no such luck"),
+    "finding": ("fkp_app.faces.finder.find_faces", "RuntimeError: no such luck"),
     "drawing": ("fkp_app.web.photo.wear", "RuntimeError: no such luck"),
     "writing": ("PIL.Image.Image.save", "RuntimeError: no such luck"),
     "numbers": ("fkp_app.web.photo.to_json", "RuntimeError: no such luck"),
@@ -270,7 +270,7 @@ def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, mo
     """While somebody holds the turn of the large, a small photo is answered, a large or slow one waits."""
     claimed = {"small": (12_000_000, 150_000_000), "large": (12_000_001,) * 2, "slow": (1_600_000, 150_000_001)}
     sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails, closed=False)
-    wishes = photo_module.Wishes("numpy", "none", [])
+    choices = photo_module.Choices("numpy", "none", [])
     asked = []
 
     class Turn:
@@ -283,7 +283,7 @@ def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, mo
     monkeypatch.setattr(finder, "large_turn", Turn())
     for name in claimed:
         with pytest.raises(FkpError):
-            photo_module.answer(tmp_path / name, name, wishes, finder, sizes, tmp_path)
+            photo_module.answer(tmp_path / name, name, choices, finder, sizes, tmp_path)
         assert asked == ([] if name == "small" else ["turn", "done"])
         asked.clear()
 
@@ -329,8 +329,8 @@ def test_somebody_elses_photo_cannot_be_looked_at(page, photo):
 
 HANGING = """
 import sys, time
-import fkp_app.web.photo as photo
-photo.find_faces = lambda *_: time.sleep(600)
+import fkp_app.faces.finder as finder
+finder.find_faces = lambda *_, **__: time.sleep(600)
 from fkp_app.cli import main
 sys.exit(main(["web", "--port", "0"]))
 """
@@ -421,5 +421,5 @@ def alive(process):
 def test_what_fails_since_the_page_ends_is_not_said_on_its_console(finder, photo, tmp_path, capfd):
     ending = SimpleNamespace(work=lambda _: (1, 1), read=fails, closed=True)
     with pytest.raises(FkpError):
-        photo_module.answer(photo, "a.png", photo_module.Wishes("numpy", "none", []), finder, ending, tmp_path)
+        photo_module.answer(photo, "a.png", photo_module.Choices("numpy", "none", []), finder, ending, tmp_path)
     assert capfd.readouterr().err == ""

@@ -1,0 +1,44 @@
+"""All that finds faces in an image, ready to use: the cascades, a network and the least confidence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from fkp_app.backends.predictor import Predictor, get_predictor
+from fkp_app.faces.confidence import MIN_CONFIDENCE
+from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.keypoints import Face, find_faces
+from numpynet.typing import AnyArray
+
+
+@dataclass(frozen=True)
+class FaceFinder:
+    """Called with an image, it finds the faces. Use one finder per thread, as OpenCV's cascades serve one at a time."""
+
+    detector: FaceDetector
+    predictor: Predictor
+    min_confidence: float = MIN_CONFIDENCE
+    """Faces with less confidence are left out."""
+
+    def __call__(self, image: AnyArray) -> list[Face]:
+        """Every face in an RGB image (H, W, 3), the largest first."""
+        return find_faces(image, self.detector, self.predictor, min_confidence=self.min_confidence)
+
+
+def load_finder(
+    backend: str = "numpy",
+    weights: Path | None = None,
+    threads: int | None = None,
+    min_confidence: float | None = None,
+) -> FaceFinder:
+    """A finder for a process that is free to set up its threads for it, as a command's process is.
+
+    weights: the shipped file if None; threads: all cores if None; min_confidence: MIN_CONFIDENCE if None. Errors as
+    in `get_predictor`.
+    """
+    predictor = get_predictor(backend, weights, threads, own_process=True)
+    detector = FaceDetector()
+    if threads is not None:
+        cv2.setNumThreads(threads)
+    return FaceFinder(detector, predictor, MIN_CONFIDENCE if min_confidence is None else min_confidence)

@@ -1,0 +1,54 @@
+"""What a user asked `fkp detect` or `fkp filter` to do, as one object that runs of images, videos and cameras read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fkp_app.faces.drawing import Draw, Look
+from fkp_app.faces.finder import FaceFinder, load_finder
+from fkp_app.pipeline.results import SourceResult
+
+Save = Callable[[list[SourceResult]], bool]
+"""Writes results to the files that the user named. Returns whether all of them could be written."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of one run. The fields are named as the options of the command line, but for three:
+
+    draw_image: draws the pictures that are written. looks: styles for video frames; a window offers them all, a video
+    that is written uses the first. save: writes the results; None if the user wants none.
+    """
+
+    draw_image: Draw
+    looks: Sequence[Look]
+    backend: str = "numpy"
+    weights: Path | None = None
+    threads: int | None = None
+    min_confidence: float | None = None
+    out: Path | None = None
+    crops: Path | None = None
+    recursive: bool = False
+    workers: int = 1
+    smooth: bool = True
+    window: bool | None = None
+    record: Path | None = None
+    save: Save | None = None
+
+    @property
+    def draw_frame(self) -> Draw:
+        """Draws the frames of the videos that are written."""
+        return self.looks[0].draw
+
+    @property
+    def keep(self) -> bool:
+        """Whether the faces of each video frame are kept for `save`."""
+        return self.save is not None
+
+    def load_finder(self) -> FaceFinder:
+        """The finder of this run. Errors as in `get_predictor`."""
+        return load_finder(self.backend, self.weights, self.threads, self.min_confidence)
+
+    def for_worker(self, threads: int) -> "RunOptions":
+        """These options for a worker process, which uses this number of threads and saves nothing."""
+        return replace(self, threads=threads, save=None)
