@@ -12,6 +12,7 @@ import numpy as np
 from numpynet.architectures import ARCHITECTURES, build
 from numpynet.card import FORMAT_VERSION, WeightsCard
 from numpynet.checks import not_finite
+from numpynet.dispatch import ImplementationError
 from numpynet.init import no_init
 from numpynet.models import HourglassNet, KeypointNet
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
@@ -86,6 +87,8 @@ def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | Hour
                 raise ValueError(f"{key} must be {array.dtype}, got {kind}")
         if net.arguments["size"] != card.input_size:
             raise ValueError(f"input_size {card.input_size} for crops of {net.arguments['size']}")
+    except ImplementationError:  # a wrong NUMPYNET_OPS is no fault of the file
+        raise
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit the network it describes ({error})") from None
     return net

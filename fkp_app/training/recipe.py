@@ -16,6 +16,7 @@ from fkp_app.tables import read_table, read_toml
 from fkp_app.training.augmentation import Augmentation, RandomChanges
 from fkp_app.training.learning import LOSSES, Cosine, Training
 from numpynet.architectures import build
+from numpynet.dispatch import ImplementationError
 from numpynet.init import no_init
 from numpynet.typing import Seed
 
@@ -64,6 +65,8 @@ class Recipe:
         try:
             with no_init():
                 size = build(self.network.architecture, arguments).arguments["size"]
+        except ImplementationError:  # a wrong NUMPYNET_OPS is no fault of the recipe
+            raise
         except (TypeError, ValueError) as error:
             raise FkpError(f"{file}: network does not work: {error}") from None
         if size != framing.size:

@@ -78,7 +78,7 @@ def test_a_style_of_ones_own(photo, own, tmp_path, fkp):
         (("[33]", "[68]"), "anchors[0].keypoints"),
         (('"bar.png"', '"gone.png"'), "gone.png: no such file"),
         (("picture", "pictures"), "pictures is no key here"),
-        (("anchors", "anchors ="), "is no valid TOML"),
+        (("anchors", "anchors ="), "cannot be read as TOML"),
     ],
 )
 def test_a_bad_style_is_one_line_and_nothing_is_made(change, words, photo, own, tmp_path, fkp):
