@@ -98,6 +98,17 @@ def max_pool2d(
     return check(rng, F.max_pool2d, F.max_pool2d_backward, inputs, coverage, **options)
 
 
+def avg_pool2d(
+    rng: Rng, *, batch: int = 2, channels: int = 2, size: int = 7, kernel: int = 3, stride: int = 2, padding: int = 1,
+    ceil_mode: bool = False, count_include_pad: bool = True,
+) -> list[Finding]:  # fmt: skip
+    inputs: Inputs = {"x": rng.standard_normal((batch, channels, size, size))}
+    coverage = None if ceil_mode else coverage_of(size, kernel, stride, padding, 1)
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    options |= {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+    return check(rng, F.avg_pool2d, F.avg_pool2d_backward, inputs, coverage, **options)
+
+
 def batch_norm(
     rng: Rng, *, batch: int = 3, channels: int = 2, size: int = 4, eps: float = 1e-5, training: bool = True
 ) -> list[Finding]:
@@ -269,6 +280,7 @@ CASES: dict[str, Callable[..., list[Finding]]] = {
     "soft_argmax2d": soft_argmax2d,
     "conv2d": conv2d,
     "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
     "batch_norm": batch_norm,
     "conv_block": conv_block,
     "layers": layers,
