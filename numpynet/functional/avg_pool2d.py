@@ -48,12 +48,12 @@ def avg_pool2d(
         share = dout / area
         dxp[n, c, h, w] = sum_{oh, ow, kh, kw: oh stride + kh = h, ow stride + kw = w} share[n, c, oh, ow]
 
-    For one element (kh, kw) these are other pixels in each window, so `dxp[:, :, rows, columns] += share` adds all of
-    its shares at once. dx is dxp without the padding.
+    Element (kh, kw) looks at another pixel in each window, so `dxp[:, :, rows, columns] += share` adds all its shares
+    at once. dx is dxp without the padding.
 
     The cache holds the areas, the same for all images and channels, and no pixel: dx does not depend on x. As
-    torch.nn.functional.avg_pool2d, without `divisor_override`. ValueError if the kernel is larger than the padded
-    image, or the padding more than half the kernel.
+    torch.nn.functional.avg_pool2d, which also takes a `divisor_override`, and integers, whose means it rounds down.
+    ValueError if the kernel is larger than the padded image, or the padding more than half the kernel.
     """
     kernel = pair(kernel_size, "avg_pool2d: kernel_size")
     stride = pair(kernel if stride is None else stride, "avg_pool2d: stride")

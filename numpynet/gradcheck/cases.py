@@ -10,6 +10,7 @@ from numpynet.functional.windows import output_size, window_slices
 from numpynet.gradcheck.diagnosis import Finding, examine
 from numpynet.gradcheck.numeric import directional_derivative, numerical_gradient
 from numpynet.layers import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -197,6 +198,7 @@ def layers(rng: Rng) -> list[Finding]:
     cases: list[tuple[Module, tuple[int, ...]]] = [
         (Conv2d(3, 2, (3, 2), stride=2, padding=1, rng=rng), image),
         (MaxPool2d(3, stride=2, padding=1), image),
+        (AvgPool2d(3, stride=2, padding=1, count_include_pad=False), image),
         (BatchNorm2d(3), image),
         (BatchNorm2d(3).eval(), image),
         (BatchNorm1d(5), row),
