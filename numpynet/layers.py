@@ -274,7 +274,7 @@ class AvgPool2d(Module):
         self.padding = pair(padding, "AvgPool2d: padding", 0)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
-        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
+        if any(2 * self.padding[i] > self.kernel_size[i] for i in (0, 1)):
             raise ValueError(
                 f"AvgPool2d: padding {self.padding} must be at most half the kernel size {self.kernel_size}"
             )
