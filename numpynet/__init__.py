@@ -16,6 +16,7 @@ from numpynet.checkpoint import CheckpointError, WeightsCard, load_net, load_wei
 from numpynet.dispatch import use
 from numpynet.fuse import fuse
 from numpynet.layers import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -39,6 +40,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Chain",

@@ -20,7 +20,7 @@ from numpynet.module import Module
 from numpynet.parameter import Parameter
 from numpynet.typing import AnyArray, Array, Cache, IntOrPair, Pair, Seed
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear", "MaxPool2d", "ReLU"]
+__all__ = ["AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear", "MaxPool2d", "ReLU"]
 __all__ += ["SoftArgmax2d", "Upsample"]
 
 
@@ -252,6 +252,41 @@ class MaxPool2d(Module):
             f"kernel_size={_short(self.kernel_size)}, stride={_short(self.stride)}, padding={_short(self.padding)}, "
             f"dilation={_short(self.dilation)}, ceil_mode={self.ceil_mode}"
         )
+
+
+class AvgPool2d(Module):
+    """The mean of each window, x (N, C, H, W) -> (N, C, OH, OW) (torch.nn.AvgPool2d).
+
+    stride: None for the kernel size. padding: at most half the kernel size. count_include_pad: whether the zeros of the
+    padding count as numbers of the window.
+    """
+
+    def __init__(
+        self,
+        kernel_size: IntOrPair,
+        stride: IntOrPair | None = None,
+        padding: IntOrPair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self.kernel_size = pair(kernel_size, "AvgPool2d: kernel_size")
+        self.stride = pair(self.kernel_size if stride is None else stride, "AvgPool2d: stride")
+        self.padding = pair(padding, "AvgPool2d: padding", 0)
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        if any(2 * self.padding[i] > self.kernel_size[i] for i in (0, 1)):
+            raise ValueError(
+                f"AvgPool2d: padding {self.padding} must be at most half the kernel size {self.kernel_size}"
+            )
+
+    def forward(self, x: Array) -> tuple[Array, Cache]:
+        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def backward(self, dout: Array, cache: Cache) -> Array:
+        return F.avg_pool2d_backward(dout, cache)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={_short(self.kernel_size)}, stride={_short(self.stride)}, padding={_short(self.padding)}"
 
 
 class Upsample(Module):

@@ -29,6 +29,7 @@ from numpy import empty, zeros
 
 from numpynet.functional.adam import adam_update
 from numpynet.functional.average import average_update
+from numpynet.functional.avg_pool2d import AvgPool2dCache, avg_pool2d, avg_pool2d_backward
 from numpynet.functional.batch_norm import BatchNormCache, batch_norm, batch_norm_backward, running_update
 from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.conv_block import ConvBlockCache, ConvBlockGradients, conv_block, conv_block_backward
@@ -57,6 +58,7 @@ from numpynet.functional.upsample_nearest2d import (
 )
 
 __all__ = [
+    "AvgPool2dCache",
     "BatchNormCache",
     "Conv2dCache",
     "ConvBlockCache",
@@ -73,6 +75,8 @@ __all__ = [
     "WingLossCache",
     "adam_update",
     "average_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",

@@ -10,6 +10,7 @@ from numpynet.functional.windows import output_size, window_slices
 from numpynet.gradcheck.diagnosis import Finding, examine
 from numpynet.gradcheck.numeric import directional_derivative, numerical_gradient
 from numpynet.layers import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -96,6 +97,17 @@ def max_pool2d(
     coverage = coverage_of(size, kernel, stride, padding, dilation)
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     return check(rng, F.max_pool2d, F.max_pool2d_backward, inputs, coverage, **options)
+
+
+def avg_pool2d(
+    rng: Rng, *, batch: int = 2, channels: int = 2, size: int = 7, kernel: int = 3, stride: int = 2, padding: int = 1,
+    ceil_mode: bool = False, count_include_pad: bool = True,
+) -> list[Finding]:  # fmt: skip
+    inputs: Inputs = {"x": rng.standard_normal((batch, channels, size, size))}
+    coverage = None if ceil_mode else coverage_of(size, kernel, stride, padding, 1)
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    options |= {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+    return check(rng, F.avg_pool2d, F.avg_pool2d_backward, inputs, coverage, **options)
 
 
 def batch_norm(
@@ -186,6 +198,7 @@ def layers(rng: Rng) -> list[Finding]:
     cases: list[tuple[Module, tuple[int, ...]]] = [
         (Conv2d(3, 2, (3, 2), stride=2, padding=1, rng=rng), image),
         (MaxPool2d(3, stride=2, padding=1), image),
+        (AvgPool2d(3, stride=2, padding=1, count_include_pad=False), image),
         (BatchNorm2d(3), image),
         (BatchNorm2d(3).eval(), image),
         (BatchNorm1d(5), row),
@@ -269,6 +282,7 @@ CASES: dict[str, Callable[..., list[Finding]]] = {
     "soft_argmax2d": soft_argmax2d,
     "conv2d": conv2d,
     "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
     "batch_norm": batch_norm,
     "conv_block": conv_block,
     "layers": layers,

@@ -12,6 +12,8 @@ function of the same file name (weight, bias, mean, inv_std, dout, dx, ...), and
 from threadpoolctl import threadpool_limits
 
 from numpynet.functional import (
+    avg_pool2d,
+    avg_pool2d_backward,
     dropout,
     dropout_backward,
     flatten,
@@ -41,6 +43,8 @@ from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 __all__ = [
     "adam_update",
     "average_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",

@@ -20,6 +20,7 @@ def cases(dtype):
     return {
         "conv2d": (F.conv2d, F.conv2d_backward, {"x": x, "weight": filters, "bias": four, "stride": 2, "padding": 1}),
         "max_pool2d": (F.max_pool2d, F.max_pool2d_backward, {"x": x, "kernel_size": 3, "stride": 2, "padding": 1}),
+        "avg_pool2d": (F.avg_pool2d, F.avg_pool2d_backward, {"x": x, "kernel_size": 3, "stride": 2, "padding": 1}),
         "batch_norm": (F.batch_norm, F.batch_norm_backward, {"x": x, "weight": scale, "bias": shift}),
         "batch_norm, given": (F.batch_norm, F.batch_norm_backward, {"x": x, "weight": scale, "bias": shift, **given}),
         "batch_norm, without affine": (F.batch_norm, F.batch_norm_backward, {"x": x}),
@@ -33,6 +34,12 @@ def cases(dtype):
         "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, {"x": x, "target": 2 * x}),
         "wing_loss": (F.wing_loss, F.wing_loss_backward, {"x": x, "target": 1.2 * x}),
     }
+
+
+def test_every_operation_has_a_case():
+    operations = {name.removesuffix("_backward") for name in functional.__all__ if name.endswith("_backward")}
+    here = {name.partition(",")[0] for name in cases(np.float32)}
+    assert operations - here == {"conv_block"}  # tests/kernels/test_spoiled.py
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -90,6 +97,9 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.max_pool2d(ONES, (2, 4), padding=2), "max_pool2d: padding .* at most half the kernel size"),
         (lambda: F.max_pool2d(ONES, (4, 2), padding=2), "max_pool2d: padding .* at most half the kernel size"),
         (lambda: F.max_pool2d(ONES, 7), "max_pool2d: .*smaller than the kernel"),
+        (lambda: F.avg_pool2d(ONES[0], 2), r"avg_pool2d: x must have shape \(N, C, H, W\), got \(3, 4, 4\)"),
+        (lambda: F.avg_pool2d(ONES, (2, 4), padding=2), "avg_pool2d: padding .* at most half the kernel size"),
+        (lambda: F.avg_pool2d(ONES, (4, 2), padding=2), "avg_pool2d: padding .* at most half the kernel size"),
         (lambda: F.linear(ONES[0, 0], np.ones((3, 5))), r"linear: x must have shape \(N, 5\), got \(4, 4\)"),
         (lambda: F.batch_norm(np.ones((1, 3))), "batch_norm: .* need at least 2"),
         (lambda: F.batch_norm(ONES, mean=np.ones(3)), "batch_norm: mean and var must be given together"),
@@ -121,11 +131,13 @@ def test_errors_say_what_came_and_what_was_expected(call, words):
         call()
 
 
-@pytest.mark.parametrize("name", ["conv2d", "max_pool2d"])
+@pytest.mark.parametrize("name", ["conv2d", "max_pool2d", "avg_pool2d"])
 def test_a_kernel_as_large_as_the_image_fits_and_a_larger_one_does_not(name):
     def apply(kernel):
         return (
-            F.conv2d(ONES, np.ones((5, 3, *kernel), np.float32)) if name == "conv2d" else F.max_pool2d(ONES, kernel, 1)
+            F.conv2d(ONES, np.ones((5, 3, *kernel), np.float32))
+            if name == "conv2d"
+            else getattr(F, name)(ONES, kernel, 1)
         )
 
     assert apply((4, 4))[0].shape[2:] == (1, 1)

@@ -113,6 +113,36 @@ def test_max_pool2d_keeps_nan():
     np.testing.assert_array_equal(dx[0, 0], [[0.0, 1.0], [0.0, 0.0]])
 
 
+@pytest.mark.parametrize("count_include_pad", [True, False])
+@geometries
+def test_avg_pool2d(kernel, stride, padding, dilation, count_include_pad):
+    """Forward and backward: each window gives every pixel that it sees the same share of its dout."""
+    rng = seeded("avg_pool2d", kernel, stride, padding)
+    x = 3 + rng.standard_normal((2, 3, 8, 7))
+    out, cache = F.avg_pool2d(x, kernel, stride, padding, count_include_pad=count_include_pad)
+    dout, dx, seen = rng.standard_normal(out.shape), np.zeros_like(x), 0
+    for n in range(2):
+        for oh, ow, window in windows(x[n], kernel, stride, padding, (1, 1), np.nan):
+            inside = ~np.isnan(window)
+            count = window[0].size if count_include_pad else inside[0].sum()
+            np.testing.assert_allclose(out[n, :, oh, ow], np.nansum(window, axis=(1, 2)) / count, rtol=1e-12)
+            for kh, kw in np.argwhere(inside[0]):
+                h, w = oh * stride[0] + kh - padding[0], ow * stride[1] + kw - padding[1]
+                dx[n, :, h, w] += dout[n, :, oh, ow] / count
+            seen += 3
+    assert seen == out.size
+    np.testing.assert_allclose(F.avg_pool2d_backward(dout, cache), dx, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_avg_pool2d_takes_a_last_window_beyond_the_image_for_what_it_sees(beyond):
+    x = np.array([[[[1.0, 2, 6]]]])
+    out, cache = F.avg_pool2d(x, (1, 2), ceil_mode=bool(beyond))
+    np.testing.assert_array_equal(out[0, 0], [[1.5, 6][: 1 + beyond]])
+    dx = F.avg_pool2d_backward(np.array([[[[4.0, 5][: 1 + beyond]]]]), cache)
+    np.testing.assert_array_equal(dx[0, 0], [[2, 2, 5 * beyond]])
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3, 4, 5)])
 def test_batch_norm(shape):
     rng = seeded("batch_norm", shape)

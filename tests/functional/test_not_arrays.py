@@ -23,6 +23,8 @@ CALLS = {
     "conv2d: weight": lambda F, a: F.conv2d(IMAGES, a),
     "batch_norm: x": lambda F, a: F.batch_norm(a),
     "max_pool2d: x": lambda F, a: F.max_pool2d(a, 2),
+    "avg_pool2d: x": lambda F, a: F.avg_pool2d(a, 2),
+    "avg_pool2d_backward: dout": lambda F, a: F.avg_pool2d_backward(a, F.avg_pool2d(IMAGES, 1)[1]),
     "soft_argmax2d: x": lambda F, a: F.soft_argmax2d(a),
     "dropout: x": lambda F, a: F.dropout(a),
     "relu: x": lambda F, a: F.relu(a),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from numpynet import functional, layers
 from numpynet.gradcheck import directional_derivative, examine, numerical_gradient
 from numpynet.gradcheck.__main__ import main
 from numpynet.gradcheck.cases import CASES
@@ -14,6 +15,13 @@ GEOMETRIES = [
     {"kernel": 3, "stride": 1, "padding": 1, "dilation": 2},
     {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1},
 ]
+
+
+def test_every_operation_and_every_layer_has_a_case():
+    operations = {name.removesuffix("_backward") for name in functional.__all__ if name.endswith("_backward")}
+    assert operations <= set(CASES)
+    checked = {finding.name.split()[0].removesuffix(":") for finding in CASES["layers"](np.random.default_rng(1))}
+    assert set(layers.__all__) <= checked
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -39,6 +47,8 @@ def test_every_geometry(name, geometry):
         ("smooth_l1_loss", {"beta": 0.0}),
         ("wing_loss", {"reduction": "sum", "w": 0.4, "eps": 0.7}),
         ("mse_loss", {"reduction": "sum"}),
+        ("avg_pool2d", {"count_include_pad": False}),
+        ("avg_pool2d", {"size": 8, "kernel": 4, "stride": 3, "padding": 2, "ceil_mode": True}),
         ("conv2d", {"batch": 1, "channels": 1, "filters": 1}),
     ],
 )

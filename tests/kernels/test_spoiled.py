@@ -33,6 +33,7 @@ FORWARD = {
     "relu": ({"x": X - 1}, {}),
     "max_pool2d": ({"x": X}, {"kernel_size": 2}),
     "max_pool2d, overlapping": ({"x": X}, {"kernel_size": 3, "stride": 1}),
+    "avg_pool2d": ({"x": X}, {"kernel_size": 3, "stride": 2, "padding": 1}),
     "upsample_nearest2d": ({"x": X}, {}),
     "soft_argmax2d": ({"x": X}, {}),
     "flatten": ({"x": X}, {}),
@@ -42,6 +43,7 @@ FORWARD = {
     "smooth_l1_loss, absolute": ({"x": X, "target": numbers(*X.shape, seed=1)}, {"beta": 0.0}),
     "wing_loss": ({"x": X, "target": numbers(*X.shape, seed=1)}, {}),
 }
+OPERATIONS = {name.removesuffix("_backward") for name in functional.__all__ if name.endswith("_backward")}
 BACKWARD = [name for name in FORWARD if "loss" not in name]
 
 
@@ -57,6 +59,10 @@ def spoilt(name, argument, spoil):
 
 ARGUMENTS = [(name, argument) for name, (arrays, _) in FORWARD.items() for argument in arrays]
 forwards = pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=str)
+
+
+def test_every_operation_is_spoiled():
+    assert {name.partition(",")[0] for name in FORWARD} == OPERATIONS
 
 
 @pytest.mark.parametrize("spoil", SHAPES.values(), ids=SHAPES)

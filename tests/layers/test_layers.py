@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from numpynet import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -38,6 +39,7 @@ RNG = np.random.default_rng(30)
         (BatchNorm2d(4), "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"),
         (BatchNorm1d(4, 1e-3, None, False, False), "BatchNorm1d(4, eps=0.001, momentum=None, affine=False, "),
         (MaxPool2d(2, 2), "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"),
+        (AvgPool2d(3, (2, 1), 1, True, False), "AvgPool2d(kernel_size=3, stride=(2, 1), padding=1)"),
         (Linear(3, 4, bias=False), "Linear(in_features=3, out_features=4, bias=False)"),
         (Sequential(ReLU(), Flatten()), "Sequential(\n  (0): ReLU()\n  (1): Flatten(start_dim=1, end_dim=-1)\n)"),
     ],
@@ -53,6 +55,7 @@ WRONG_SHAPES = [
     (BatchNorm2d(3, affine=False), (2, 4, 5, 5), "BatchNorm2d: x must have shape (N, 3, H, W), got (2, 4, 5, 5)"),
     (BatchNorm1d(3), (2, 3, 5, 5), "BatchNorm1d: x must have shape (N, 3) or (N, 3, L), got (2, 3, 5, 5)"),
     (MaxPool2d(2), (2, 3, 5), "max_pool2d: x must have shape (N, C, H, W), got (2, 3, 5)"),
+    (AvgPool2d(2), (2, 3, 5), "avg_pool2d: x must have shape (N, C, H, W), got (2, 3, 5)"),
 ]
 
 
@@ -102,6 +105,8 @@ def test_a_pool_keeps_its_sizes_as_pairs_and_prints_equal_ones_as_one_number():
     assert (pool.kernel_size, pool.stride, pool.padding, pool.dilation) == ((3, 3), (2, 1), (1, 1), (1, 2))
     assert repr(pool) == "MaxPool2d(kernel_size=3, stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=False)"
     assert MaxPool2d((2, 4)).stride == (2, 4)
+    pool = AvgPool2d((3, 4), padding=[1, 2])
+    assert (pool.kernel_size, pool.stride, pool.padding) == ((3, 4), (3, 4), (1, 2))
 
 
 def test_default_initialisation_is_uniform_within_one_over_root_fan_in():

@@ -8,6 +8,7 @@ from torch.nn import functional as torch_f
 
 from numpynet import (
     Adam,
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -35,6 +36,7 @@ LAYERS = {
     "Linear": (lambda: Linear(5, 2, rng=0), lambda: nn.Linear(5, 2), (5,)),
     "MaxPool2d": (lambda: MaxPool2d(2), lambda: nn.MaxPool2d(2), (3, 6, 6)),
     "MaxPool2d of 3": (lambda: MaxPool2d(3, 2, 1), lambda: nn.MaxPool2d(3, 2, 1), (3, 6, 6)),
+    "AvgPool2d": (lambda: AvgPool2d(3, 2, 1), lambda: nn.AvgPool2d(3, 2, 1), (3, 6, 6)),
     "ReLU": (ReLU, nn.ReLU, (3, 6, 6)),
     "Dropout": (lambda: Dropout(0.5), lambda: nn.Dropout(0.5), (4,)),
     "Flatten": (Flatten, nn.Flatten, (3, 6, 6)),
@@ -111,6 +113,9 @@ WITHOUT_NUMBERS = {
     "max_pool2d, height": lambda: F.max_pool2d(np.zeros((1, 1, 0, 4)), 2, padding=1),
     "max_pool2d, width": lambda: F.max_pool2d(np.zeros((2, 1, 4, 0)), 2, ceil_mode=True, padding=1),
     "max_pool2d, channels": lambda: F.max_pool2d(np.zeros((2, 0, 4, 4)), 2),
+    "avg_pool2d, height": lambda: F.avg_pool2d(np.zeros((1, 1, 0, 4)), 2, padding=1),
+    "avg_pool2d, width": lambda: F.avg_pool2d(np.zeros((2, 1, 4, 0)), 2, ceil_mode=True, padding=1),
+    "avg_pool2d, channels": lambda: F.avg_pool2d(np.zeros((2, 0, 4, 4)), 2),
     "batch_norm, channels": lambda: F.batch_norm(np.zeros((4, 0))),
     "batch_norm, channels in evaluation": lambda: F.batch_norm(np.zeros((4, 0)), mean=np.zeros(0), var=np.ones(0)),
     "batch_norm, height": lambda: F.batch_norm(np.zeros((4, 3, 0, 2))),

@@ -58,6 +58,17 @@ def test_max_pool2d(window, ceil_mode, ties, dtype):
 
 
 @generated
+@given(windows(), st.booleans(), st.booleans(), dtypes)
+def test_avg_pool2d(window, ceil_mode, count_include_pad, dtype):
+    shape, kernel, stride, padding, _ = window
+    assume(all(output_size(shape[2 + i], kernel[i], stride[i], padding[i], 1) >= 1 for i in (0, 1)))
+    x = 3 + seeded("avg_pool2d", window).standard_normal(shape)
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    options |= {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+    check("avg_pool2d", F.avg_pool2d, F.avg_pool2d_backward, torch.nn.functional.avg_pool2d, [x], dtype, **options)
+
+
+@generated
 # If the mean is far above the spread, both sides lose digits; tests/parity/test_batch_norm.py compares with float64.
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=4), st.floats(1e-6, 1), st.floats(-5, 5), dtypes)
 def test_batch_norm(shape, eps, mean, dtype):

@@ -73,6 +73,16 @@ def test_max_pool2d(window, places, dtype):
 
 @both_dtypes
 @places
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("more", [{}, {"ceil_mode": True, "count_include_pad": False}], ids=str)
+def test_avg_pool2d(more, window, places, dtype):
+    rng, options = seeded(window, places, dtype), WINDOWS[window] | more
+    x = sprinkled(rng, (2, 3, 8, 7), dtype, places)
+    compare("avg_pool2d", lambda t: nn.functional.avg_pool2d(t, **options), x, places, rng, **options)
+
+
+@both_dtypes
+@places
 @pytest.mark.parametrize("shape", [(4, 3, 6, 5), (7, 3)], ids=str)
 @pytest.mark.parametrize("which", ["x", "dout", "both"])
 def test_batch_norm_with_given_statistics(which, shape, places, dtype):

@@ -120,6 +120,36 @@ BOTH = {
         lambda: torch_f.max_pool2d(t(X), 0),
         "max_pool2d: kernel_size must be",
     ),
+    "avg_pool2d: no height": (
+        lambda: F.avg_pool2d(X[:, :, :0], 2, padding=1),
+        lambda: torch_f.avg_pool2d(t(X[:, :, :0]), 2, padding=1),
+        "avg_pool2d: x of shape .* has an axis of length 0",
+    ),
+    "avg_pool2d: padding of more than half": (
+        lambda: F.avg_pool2d(X, (2, 3), padding=(0, 2)),
+        lambda: torch_f.avg_pool2d(t(X), (2, 3), padding=(0, 2)),
+        "avg_pool2d: padding .* must be at most half",
+    ),
+    "avg_pool2d: padding -1": (
+        lambda: F.avg_pool2d(X, 2, padding=-1),
+        lambda: torch_f.avg_pool2d(t(X), 2, padding=-1),
+        "avg_pool2d: padding must be an integer of at least 0",
+    ),
+    "avg_pool2d: kernel 0": (
+        lambda: F.avg_pool2d(X, 0),
+        lambda: torch_f.avg_pool2d(t(X), 0),
+        "avg_pool2d: kernel_size must be",
+    ),
+    "avg_pool2d: kernel larger than the image": (
+        lambda: F.avg_pool2d(X, (7, 2)),
+        lambda: torch_f.avg_pool2d(t(X), (7, 2)),
+        r"avg_pool2d: x of shape \(4, 3, 6, 6\) is smaller than the kernel \(7, 2\)",
+    ),
+    "avg_pool2d: stride 0": (
+        lambda: F.avg_pool2d(X, 2, 0),
+        lambda: torch_f.avg_pool2d(t(X), 2, 0),
+        "avg_pool2d: stride must be an integer of at least 1",
+    ),
     "dropout: p 1.1": (lambda: F.dropout(X, 1.1), lambda: torch_f.dropout(t(X), 1.1), "dropout: p must lie in 0 .. 1"),
     "dropout: p -0.1": (lambda: F.dropout(X, -0.1), lambda: torch_f.dropout(t(X), -0.1), "dropout: p must lie"),
     "dropout: integers": (
@@ -167,6 +197,7 @@ NUMPYNET_ALONE = {
     ),
     "mse_loss: target broadcasts": (lambda: F.mse_loss(ROWS, ROWS[:1]), "mse_loss: target must have the input's shape"),
     "max_pool2d: integers": (lambda: F.max_pool2d(X.astype(int), 2), "max_pool2d: x must be an array of floating"),
+    "avg_pool2d: integers": (lambda: F.avg_pool2d(X.astype(int), 2), "avg_pool2d: x must be an array of floating"),
     "soft_argmax2d: integers": (
         lambda: F.soft_argmax2d(X.astype(int)),
         "soft_argmax2d: x must be an array of floating",

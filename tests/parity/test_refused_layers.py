@@ -8,6 +8,7 @@ import pytest
 from torch import nn
 
 from numpynet import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -72,6 +73,11 @@ NUMPYNET_ALONE = {
     "MaxPool2d: stride 0": (lambda: MaxPool2d(2, 0), "MaxPool2d: stride must be"),
     "MaxPool2d: padding 2": (lambda: MaxPool2d(3, padding=2), "MaxPool2d: padding .* at most half"),
     "MaxPool2d: dilation 1.5": (lambda: MaxPool2d(3, dilation=1.5), "MaxPool2d: dilation must be"),
+    "AvgPool2d: kernel 0": (lambda: AvgPool2d(0), "AvgPool2d: kernel_size must be"),
+    "AvgPool2d: stride 0": (lambda: AvgPool2d(2, 0), "AvgPool2d: stride must be"),
+    "AvgPool2d: padding -1": (lambda: AvgPool2d(2, padding=-1), "AvgPool2d: padding must be"),
+    "AvgPool2d: padding 2 below": (lambda: AvgPool2d((3, 4), padding=2), "AvgPool2d: padding .* at most half"),
+    "AvgPool2d: padding 2 beside": (lambda: AvgPool2d((4, 3), padding=2), "AvgPool2d: padding .* at most half"),
     "Upsample: factor 1.5": (lambda: Upsample(1.5), "Upsample: scale_factor must be an integer"),
     "Flatten: start_dim -1": (lambda: Flatten(-1), "Flatten: start_dim must be at least 0"),
     "Dropout: p True": (lambda: Dropout(True), "Dropout: p must be a number"),

@@ -9,6 +9,7 @@ from fkp_app.backends.onnx.graph import Graph, Writer, refusal
 from numpynet.functional.soft_argmax2d import places
 from numpynet.fuse import ConvBlock
 from numpynet.layers import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -62,6 +63,18 @@ def _max_pool2d(graph: Graph, layer: MaxPool2d, x: str) -> str:
     )
 
 
+def _avg_pool2d(graph: Graph, layer: AvgPool2d, x: str) -> str:
+    """Padding that counts is a node of its own: OpenCV's average pool has no `count_include_pad`."""
+    if layer.ceil_mode:  # which ONNX and PyTorch do not round alike
+        raise refusal(layer, "ceil_mode has no exact counterpart")
+    pads = layer.padding * 2
+    if layer.count_include_pad and any(pads):
+        PH, PW = layer.padding
+        x = graph.node("Pad", x, graph.constant(f"pads{PH}x{PW}", np.array([0, 0, PH, PW] * 2)))
+        pads = (0, 0, 0, 0)
+    return graph.node("AveragePool", x, kernel_shape=layer.kernel_size, strides=layer.stride, pads=pads)
+
+
 def _conv_block(graph: Graph, layer: ConvBlock, x: str) -> str:
     x = _relu(graph, ReLU(), _batch_norm(graph, layer.bn, _conv2d(graph, layer.conv, x)))
     return _max_pool2d(graph, MaxPool2d(2), x) if layer.pool else x
@@ -107,6 +120,7 @@ def _residual(graph: Graph, layer: Residual, x: str) -> str:
 
 
 WRITERS: dict[type[Module], Writer] = {
+    AvgPool2d: _avg_pool2d,
     BatchNorm1d: _batch_norm,
     BatchNorm2d: _batch_norm,
     Conv2d: _conv2d,

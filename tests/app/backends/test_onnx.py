@@ -14,6 +14,7 @@ from fkp_app.geometry.framing import face_square
 from numpynet import HourglassNet, KeypointNet, fuse
 from numpynet.checkpoint import load_net, save_weights
 from numpynet.layers import (
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
@@ -103,6 +104,14 @@ LAYERS = {
     "max pool": lambda: flat(Conv2d(1, 3, 1, rng=0), MaxPool2d(2)),
     "max pool, each way another": lambda: flat(
         Conv2d(1, 3, 1, rng=0), MaxPool2d((3, 2), stride=(2, 3), padding=(1, 0))
+    ),
+    "average pool": lambda: flat(Conv2d(1, 3, 1, rng=0), AvgPool2d(2)),
+    "average pool, each way another": lambda: flat(
+        Conv2d(1, 3, 1, rng=0), AvgPool2d((3, 2), stride=(2, 3), padding=(1, 0))
+    ),
+    "average pool, padding on all sides": lambda: flat(Conv2d(1, 3, 1, rng=0), AvgPool2d((3, 4), 2, (1, 2))),
+    "average pool, padding not counted": lambda: flat(
+        Conv2d(1, 3, 1, rng=0), AvgPool2d((3, 4), 2, (1, 2), count_include_pad=False)
     ),
     "linear": lambda: Sequential(Flatten(), Linear(144, 7, rng=0)),
     "linear without bias": lambda: Sequential(Flatten(), Linear(144, 7, bias=False, rng=0)),
@@ -216,6 +225,7 @@ class Backwards(Sequential):
         (Backwards(ReLU()), "Backwards( (0): ReLU() ) cannot be written as ONNX"),
         (BatchNorm2d(1, track_running_stats=False), "it normalises by the batch even in evaluation"),
         (MaxPool2d(2, ceil_mode=True), "ceil_mode has no exact counterpart"),
+        (AvgPool2d(2, ceil_mode=True), "ceil_mode has no exact counterpart"),
         (Flatten(2), "Flatten(start_dim=2, end_dim=-1) cannot be written as ONNX: start_dim must be 1"),
     ],
 )
