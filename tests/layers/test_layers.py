@@ -126,6 +126,13 @@ def test_same_seed_same_weights_and_no_init_draws_nothing():
     assert rng.bit_generator.state == before
 
 
+def test_no_init_takes_as_many_weights_as_it_may_and_no_more():
+    with no_init(most=4 * 5 + 5):
+        Linear(4, 5)
+    with no_init(most=4 * 5 + 5 - 1), pytest.raises(ValueError, match="more weights than it may have"):
+        Linear(4, 5)
+
+
 def test_a_layer_used_twice_before_backward_keeps_both_caches():
     layer = Linear(4, 4, rng=1).astype(np.float64)
     x = RNG.standard_normal((3, 4))
