@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -252,8 +253,10 @@ def judge(
     ]
     for plugin in ("cacheprovider", "xdist", "faulthandler"):
         options += ["-p", f"no:{plugin}"]
-    options += ["-o", "tmp_path_retention_policy=none", *(f"--ignore={path}" for path in ignored)]
-    code = pytest.main([*options, *tests], plugins=[judges])
+    options += ["-o", "tmp_path_retention_policy=none"]
+    options += [f"--deselect={name}" if "::" in name else f"--ignore={name}" for name in ignored]
+    with tempfile.TemporaryDirectory() as folder:  # in pytest's own place, later runs of pytest would clear it away
+        code = pytest.main([*options, f"--basetemp={folder}", *tests], plugins=[judges])
     if judges.problem or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sys.exit(judges.problem or f"pytest ended with {code}")
     return judges.verdicts
