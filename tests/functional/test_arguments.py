@@ -124,7 +124,7 @@ def test_errors_say_what_came_and_what_was_expected(call, words):
 
 def test_a_backward_function_says_whose_cache_it_takes_and_what_shape():
     _, cache = functional.relu(ONES)
-    with pytest.raises(TypeError, match="^flatten_backward: cache must be what flatten gave .* got ReLUCache$"):
+    with pytest.raises(TypeError, match=r"^flatten_backward: cache must be what flatten gave .* got ReLUCache$"):
         functional.flatten_backward(ONES, cache)
     with pytest.raises(TypeError, match="got ReLUCache of the fast kernels; call use"):
         functional.relu_backward(ONES, kernels.relu(ONES)[1])
@@ -139,7 +139,7 @@ def test_what_a_wrong_mask_is_like():
 
 def test_running_statistics_must_be_arrays():
     _, cache = functional.batch_norm(ONES)
-    with pytest.raises(ValueError, match="^running_update: running_mean must be an array .*, got list"):
+    with pytest.raises(ValueError, match=r"^running_update: running_mean must be an array .*, got list"):
         functional.running_update([0.0] * 3, np.zeros(3), cache, 0.1)
 
 

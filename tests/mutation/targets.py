@@ -73,8 +73,8 @@ FUNCTIONS_LEFT_OUT = {
 def files(package: Path = PACKAGE) -> dict[Path, Group | str]:
     """Every file of the package with its group, in the order of the groups; then those left out, with the reasons."""
     places = {path: place_of(path.relative_to(package)) for path in sorted(package.rglob("*.py"))}
-    turn = {group: number for number, group in enumerate(GROUPS)}
-    return dict(sorted(places.items(), key=lambda item: turn.get(item[1], len(turn))))  # type: ignore[call-overload]
+    turn: dict[Group | str, int] = {group: number for number, group in enumerate(GROUPS)}
+    return dict(sorted(places.items(), key=lambda item: turn.get(item[1], len(turn))))
 
 
 def place_of(path: Path) -> Group | str:

@@ -92,6 +92,17 @@ class Outer:
 NAME = "Outer.Inner.method"
 
 
+def test_every_mutant_of_a_starred_result_is_python():
+    source = "def sizes(x):\n    return (0, *x.shape)"
+    changes = []
+    for number, mutant in enumerate(mutants(ast.parse(source), "sizes")):
+        tree = ast.parse(source)
+        list(mutants(tree, "sizes"))[number].apply()
+        compile(ast.fix_missing_locations(tree), "here", "exec")
+        changes.append(mutant.change)
+    assert "return (0, *x.shape)  ->  return (0, *x.shape[::-1])" in changes
+
+
 def test_a_mutant_computes_what_it_says():
     """Neither the default value nor what `raise` says is changed; `super()` may go, or its argument."""
     results = {}
