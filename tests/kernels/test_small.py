@@ -302,6 +302,17 @@ def test_an_element_without_a_gradient_makes_dscale_nan_if_it_is_not_finite(plac
 
 
 @pools
+def test_an_infinite_running_mean_makes_dscale_nan(pool, random):
+    x, weight, bias, scale, shift, mean, var = pixel_by_pixel(random((2, 1, 4, 6), np.float64))
+    arguments = x, weight, bias, scale, shift, mean + np.inf, var
+    out, cache = conv_block.conv_block(*arguments, pool=pool)
+    assert not out.any()
+    _, readable = functional.conv_block(*arguments, pool=pool)
+    for block, kept in ((conv_block, cache), (functional, readable)):
+        assert np.isnan(block.conv_block_backward(np.ones(out.shape), kept).dscale).all()
+
+
+@pools
 @pytest.mark.parametrize("shift", [0, 0.5])
 def test_conv_block_of_a_scale_of_zero(shift, pool, random):
     """As the last batch norm of a residual body may begin."""
