@@ -143,6 +143,26 @@ def test_running_statistics_must_be_arrays():
         functional.running_update([0.0] * 3, np.zeros(3), cache, 0.1)
 
 
+def test_sgd_changes_only_a_parameter_that_may_be_written_with_a_gradient_of_its_dtype():
+    param = np.ones(2)
+    with pytest.raises(ValueError, match=r"^sgd_update: param, grad must be of one dtype"):
+        functional.sgd_update(param, np.ones(2, np.float32), None, 0.1, 0.0, 0.0, 0.0, False)
+    param.setflags(write=False)
+    with pytest.raises(ValueError, match=r"^sgd_update: param is read-only"):
+        functional.sgd_update(param, np.ones(2), None, 0.1, 0.0, 0.0, 0.0, False)
+
+
+def test_without_decay_an_infinite_weight_leaves_its_velocity_a_number():
+    """0 inf is NaN."""
+    assert functional.sgd_update(np.array([np.inf]), np.ones(1), np.zeros(1), 0.1, 0.9, 0.0, 0.0, False) == 1
+
+
+def test_a_size_by_axis_may_be_an_array():
+    np.testing.assert_array_equal(
+        functional.max_pool2d(ONES, np.array([1, 2]))[0], functional.max_pool2d(ONES, (1, 2))[0]
+    )
+
+
 def test_betas_may_be_a_list():
     arrays = [np.ones(2), np.ones(2), np.zeros(2), np.zeros(2)]
     functional.adam_update(*arrays, 1, 0.1, [0.9, 0.99], 1e-8, 0.0)
