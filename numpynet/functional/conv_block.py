@@ -104,5 +104,5 @@ def max_pool_2x2(x: Array) -> Array:
     PH, PW = x.shape[2] // 2, x.shape[3] // 2
     if not (PH and PW):
         raise ValueError(f"max_pool2d: x of shape {x.shape} is smaller than the kernel (2, 2)")
-    rows = np.maximum(x[:, :, 0 : 2 * PH : 2], x[:, :, 1 : 2 * PH : 2])  # (N, F, PH, OW)
-    return np.maximum(rows[..., 0 : 2 * PW : 2], rows[..., 1 : 2 * PW : 2])  # (N, F, PH, PW)
+    rows = np.maximum(x[:, :, 0 : 2 * PH : 2], x[:, :, 1::2])  # (N, F, PH, OW)
+    return np.maximum(rows[..., 0 : 2 * PW : 2], rows[..., 1::2])  # (N, F, PH, PW)

@@ -8,6 +8,7 @@ import pytest
 
 from numpynet import functional, kernels
 from numpynet.dispatch import F
+from numpynet.functional.conv_block import max_pool_2x2
 from tests.seeds import seeded
 
 
@@ -129,6 +130,65 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
 def test_errors_say_what_came_and_what_was_expected(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_backward_function_says_whose_cache_it_takes_and_what_shape():
+    _, cache = functional.relu(ONES)
+    with pytest.raises(TypeError, match=r"^flatten_backward: cache must be what flatten gave .* got ReLUCache$"):
+        functional.flatten_backward(ONES, cache)
+    with pytest.raises(TypeError, match="got ReLUCache of the fast kernels; call use"):
+        functional.relu_backward(ONES, kernels.relu(ONES)[1])
+    with pytest.raises(ValueError, match=r"^relu_backward: dout must have the output's shape \(.*\), got \(3, 4, 4\)"):
+        functional.relu_backward(ONES[0], cache)
+
+
+def test_what_a_wrong_mask_is_like():
+    with pytest.raises(ValueError, match=r"got int64 \(3,\)$"):
+        functional.dropout(ONES, 0.5, mask=np.ones(3, np.int64))
+
+
+def test_running_statistics_must_be_arrays():
+    _, cache = functional.batch_norm(ONES)
+    with pytest.raises(ValueError, match=r"^running_update: running_mean must be an array .*, got list"):
+        functional.running_update([0.0] * 3, np.zeros(3), cache, 0.1)
+
+
+def test_sgd_changes_only_a_parameter_that_may_be_written_with_a_gradient_of_its_dtype():
+    param = np.ones(2)
+    with pytest.raises(ValueError, match=r"^sgd_update: param, grad must be of one dtype"):
+        functional.sgd_update(param, np.ones(2, np.float32), None, 0.1, 0.0, 0.0, 0.0, False)
+    param.setflags(write=False)
+    with pytest.raises(ValueError, match=r"^sgd_update: param is read-only"):
+        functional.sgd_update(param, np.ones(2), None, 0.1, 0.0, 0.0, 0.0, False)
+
+
+def test_without_decay_an_infinite_weight_leaves_its_velocity_a_number():
+    """0 inf is NaN."""
+    assert functional.sgd_update(np.array([np.inf]), np.ones(1), np.zeros(1), 0.1, 0.9, 0.0, 0.0, False) == 1
+
+
+def test_a_size_by_axis_may_be_an_array():
+    np.testing.assert_array_equal(
+        functional.max_pool2d(ONES, np.array([1, 2]))[0], functional.max_pool2d(ONES, (1, 2))[0]
+    )
+
+
+def test_betas_may_be_a_list():
+    arrays = [np.ones(2), np.ones(2), np.zeros(2), np.zeros(2)]
+    functional.adam_update(*arrays, 1, 0.1, [0.9, 0.99], 1e-8, 0.0)
+    assert arrays[0] == pytest.approx(0.9)
+
+
+def test_a_block_without_the_gradient_of_its_input():
+    out, cache = functional.conv_block(ONES, np.ones((2, 3, 1, 1), ONES.dtype), None, None, None)
+    assert functional.conv_block_backward(out, cache, input_gradient=False).dx is None
+    assert functional.conv_block_backward(out, cache).dx is not None
+
+
+@pytest.mark.parametrize("size", [(2, 2), (5, 8), (4, 7), (9, 3)], ids=str)
+def test_the_pool_without_a_cache_is_the_pool(size):
+    x = seeded(size).standard_normal((2, 3, *size))
+    np.testing.assert_array_equal(max_pool_2x2(x), functional.max_pool2d(x, 2)[0])
 
 
 @pytest.mark.parametrize("name", ["conv2d", "max_pool2d", "avg_pool2d"])

@@ -328,6 +328,20 @@ def test_sgd_without_momentum_is_one_step_down():
     np.testing.assert_allclose(param, [0.95, -1.9])
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_winner_among_nothing_but_minus_infinity_is_the_first_pixel_of_the_image(turned):
+    """Rows and columns differ in padding, stride and dilation."""
+    by_axis = {"kernel_size": (4, 3), "padding": (2, 1), "stride": (1, 3), "dilation": (1, 2)}
+    by_axis = {name: pair[::-1] if turned else pair for name, pair in by_axis.items()}
+    out, cache = F.max_pool2d(np.full((1, 1, 9, 9), -np.inf), **by_axis)
+    dout, expected = seeded("minus infinity").standard_normal(out.shape), np.zeros((9, 9))
+    for place in np.ndindex(out.shape[2:]):
+        begins = [o * s - p for o, s, p in zip(place, by_axis["stride"], by_axis["padding"], strict=True)]
+        first = [next(i for i in range(b, 9, d) if i >= 0) for b, d in zip(begins, by_axis["dilation"], strict=True)]
+        expected[tuple(first)] += dout[0, 0, *place]
+    np.testing.assert_allclose(F.max_pool2d_backward(dout, cache)[0, 0], expected, rtol=0, atol=1e-12)
+
+
 def test_upsample_nearest2d():
     x = seeded("upsample_nearest2d").standard_normal((2, 3, 2, 4))
     out, _ = F.upsample_nearest2d(x, 3)

@@ -49,6 +49,17 @@ def test_an_argument_that_is_no_array_of_numbers_is_named(module, call, kind):
 
 
 @pytest.mark.parametrize("module", [functional, kernels])
+@pytest.mark.parametrize("name", ["flatten", "upsample_nearest2d"])
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_only_moves_numbers_takes_complex_ones_too(module, name, kind):
+    if kind == "complex128":
+        assert getattr(module, name)(IMAGES.astype(complex))[0].dtype == complex
+        return
+    with pytest.raises(ValueError, match=f"^{name}: x must be an array of numbers, got {kind}$"):
+        getattr(module, name)(STRANGE[kind])
+
+
+@pytest.mark.parametrize("module", [functional, kernels])
 def test_a_list_for_an_optional_argument_is_named(module):
     with pytest.raises(ValueError, match="linear: bias must be an array"):
         module.linear(TWO, TWO, [1.0, 1.0])

@@ -107,6 +107,19 @@ def test_batch_norm_says_what_is_wrong():
     raises_the_same("batch_norm", X[0, 0, 0])
 
 
+def test_batch_norm_with_a_gradient_of_another_dtype_goes_to_the_readable_function(monkeypatch):
+    """Numba would compile the loops for every pair of dtypes, and knows no float16."""
+    calls = []
+    monkeypatch.setattr(functional, "batch_norm_backward", lambda *arguments: calls.append(arguments))
+    _, cache = kernels.batch_norm(X)
+    kernels.batch_norm_backward(X, cache)
+    assert calls == []
+    kernels.batch_norm_backward(X.astype(np.float32), cache)
+    [(dout, readable)] = calls
+    assert dout.dtype == np.float32
+    assert isinstance(readable, functional.BatchNormCache)
+
+
 def test_batch_norm_of_rows():
     out, cache = kernels.batch_norm(ROWS)
     expected, readable = functional.batch_norm(ROWS)

@@ -248,11 +248,11 @@ def test_conv_block_of_one_window(pool, random):
     same(dx, functional.conv_block_backward(dout, readable).dx, np.float64)
 
 
-@pools
-def test_conv_block_of_two_numbers(pool, random):
-    """As few as statistics can be made of."""
+@pytest.mark.parametrize(("pool", "size"), [(True, (4, 4)), (False, (3, 4)), (False, (4, 3))])
+def test_conv_block_of_the_fewest_numbers(pool, size, random):
+    """Two are the fewest that statistics can be made of; a pool needs four."""
     x, weight, *others = block_arguments(random, np.float64)
-    x = np.ascontiguousarray(x[:1, :, :4, :4] if pool else x[:1, :, :3, :4])
+    x = np.ascontiguousarray(x[:1, :, : size[0], : size[1]])
     out, cache = conv_block.conv_block(x, weight, *others, pool=pool)
     expected, readable = functional.conv_block(x, weight, *others, pool=pool)
     same(out, expected, np.float64)
@@ -283,6 +283,33 @@ def test_conv_block_lets_nan_through(pool, dtype):
     gradients = conv_block.conv_block_backward(np.ones(out.shape, dtype), cache)
     assert gradients.dshift == 2
     np.testing.assert_array_equal(gradients.dx != 0, np.isnan(x))
+
+
+@pools
+@pytest.mark.parametrize("number", [-np.inf, np.nan])
+@pytest.mark.parametrize("place", [(0, 0), (4, 6), (2, 6), (4, 1)])
+def test_an_element_without_a_gradient_makes_dscale_nan_if_it_is_not_finite(place, number, pool, random):
+    """0 x_hat is NaN, as in the readable function, even in the last row and column, which belong to no window."""
+    x = random((2, 1, 5, 7), np.float64)
+    x[1, 0, *place] = number
+    arguments = pixel_by_pixel(x)
+    out, cache = conv_block.conv_block(*arguments, pool=pool)
+    _, readable = functional.conv_block(*arguments, pool=pool)
+    dout = random(out.shape, np.float64)
+    got, expected = conv_block.conv_block_backward(dout, cache), functional.conv_block_backward(dout, readable)
+    assert np.isnan(got.dscale).all()
+    assert np.isnan(expected.dscale).all()
+
+
+@pools
+def test_an_infinite_running_mean_makes_dscale_nan(pool, random):
+    x, weight, bias, scale, shift, mean, var = pixel_by_pixel(random((2, 1, 4, 6), np.float64))
+    arguments = x, weight, bias, scale, shift, mean + np.inf, var
+    out, cache = conv_block.conv_block(*arguments, pool=pool)
+    assert not out.any()
+    _, readable = functional.conv_block(*arguments, pool=pool)
+    for block, kept in ((conv_block, cache), (functional, readable)):
+        assert np.isnan(block.conv_block_backward(np.ones(out.shape), kept).dscale).all()
 
 
 @pools
@@ -424,7 +451,7 @@ def test_batch_norm(affine, given, dtype, random, rng):
         same(got, want, dtype)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 1), (1, 5, 2), (3, 2, 4), (2, 1, 1, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 1), (1, 5, 2), (3, 2, 4), (2, 1, 1, 1), (1, 1, 2)], ids=str)
 def test_batch_norm_of_other_shapes(shape, random):
     """Three dimensions, and no more than two numbers a channel."""
     x, dout = random(shape, np.float64), random(shape, np.float64)

@@ -205,6 +205,22 @@ def test_backward_refuses_a_cache_whose_arrays_do_not_fit(name, field):
         getattr(kernels, f"{name}_backward")(out, spoilt)
 
 
+@pytest.mark.parametrize("field", ["x", "weight"])
+def test_backward_refuses_a_cache_of_images_or_filters_with_fewer_rows(field):
+    out, cache = forward(kernels, "conv_block", *FORWARD["conv_block"])
+    spoilt = cache._replace(**{field: getattr(cache, field)[:, :, :-1].copy()})
+    with pytest.raises(ValueError, match=rf"^conv_block_backward: {field} must have .*shape \("):
+        kernels.conv_block_backward(out, spoilt)
+
+
+def test_a_winner_that_is_no_element_of_its_window_is_read_within_the_image():
+    """With a shift far larger than the scale the loop reads the winner's pixel, and compiled loops check no index."""
+    arrays, options = FORWARD["conv_block"]
+    out, cache = forward(kernels, "conv_block", {**arrays, "shift": FOUR + 1000}, options)
+    cache.pooled.winner[...] = 255
+    assert np.isfinite(kernels.conv_block_backward(out, cache).dscale).all()
+
+
 def test_a_pool_refuses_winners_that_do_not_fit():
     out, cache = kernels.max_pool2d(X, 2)
     with pytest.raises(ValueError, match="max_pool2d_backward: winner must have shape"):

@@ -23,7 +23,7 @@ from numpynet import (
 )
 from numpynet.dispatch import F
 from numpynet.fuse import ConvBlock
-from numpynet.init import no_init
+from numpynet.init import kaiming_uniform, no_init
 
 RNG = np.random.default_rng(30)
 
@@ -129,6 +129,22 @@ def test_same_seed_same_weights_and_no_init_draws_nothing():
     with no_init():
         Linear(9, 9, rng=rng)
     assert rng.bit_generator.state == before
+
+
+def test_initial_weights_are_the_generators_numbers_in_their_order():
+    numbers = kaiming_uniform((3, 4), 16, rng=5, dtype=np.float64)
+    drawn = np.random.default_rng(5).random((3, 4), np.float32)
+    assert numbers.dtype == np.float64
+    np.testing.assert_allclose(numbers, drawn * np.float32(0.5) - np.float32(0.25), atol=1e-7)
+    with pytest.raises(ValueError, match="kaiming_uniform: fan_in must be at least 1, got 0"):
+        kaiming_uniform((3, 4), 0, rng=5)
+
+
+def test_no_init_takes_as_many_weights_as_it_may_and_no_more():
+    with no_init(most=4 * 5 + 5):
+        Linear(4, 5)
+    with no_init(most=4 * 5 + 5 - 1), pytest.raises(ValueError, match="more weights than it may have"):
+        Linear(4, 5)
 
 
 def test_a_layer_used_twice_before_backward_keeps_both_caches():

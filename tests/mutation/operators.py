@@ -217,6 +217,9 @@ def _replacements(node: ast.AST, truth: bool) -> Iterator[ast.AST]:
 
 def _spoiled(value: ast.expr) -> Iterator[ast.expr]:
     """A result with a wrong sign, factor, offset or order."""
+    if isinstance(value, ast.Starred):  # -*sizes would be no Python
+        yield from (ast.Starred(changed, ast.Load()) for changed in _spoiled(value.value))
+        return
     if isinstance(value, ast.Constant | ast.Call) and not _looks_like_array(value):
         return
     yield ast.UnaryOp(ast.USub(), value)

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +40,9 @@ WAIT = 90
 
 MEMORY = 4 << 30
 """How many bytes more than this process has a mutant may ask for."""
+
+PIECES = 16
+"""The first pass cuts the tests into this many pieces per worker: slow tests stand side by side in one file."""
 
 REACHED = "_reached_by_the_test"
 
@@ -116,7 +120,8 @@ class Judges:
                 passed = self.run(self.items[i], self.items[i + 1] if i + 1 in numbers else None)
                 yield json.dumps([i, time.process_time() - begin, sorted(reached), not passed])
 
-        cuts = [len(self.items) * i // self.workers for i in range(self.workers + 1)]
+        pieces = self.workers * PIECES
+        cuts = [len(self.items) * i // pieces for i in range(pieces + 1)]
         jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
         jobs += [(range(a, b), partial(work, range(a, b))) for a, b in itertools.pairwise(cuts)]
         lines = sorted(json.loads(line) for _, out, _ in in_forks(jobs, self.workers, 0) for line in out)
@@ -248,8 +253,10 @@ def judge(
     ]
     for plugin in ("cacheprovider", "xdist", "faulthandler"):
         options += ["-p", f"no:{plugin}"]
-    options += ["-o", "tmp_path_retention_policy=none", *(f"--ignore={path}" for path in ignored)]
-    code = pytest.main([*options, *tests], plugins=[judges])
+    options += ["-o", "tmp_path_retention_policy=none"]
+    options += [f"--deselect={name}" if "::" in name else f"--ignore={name}" for name in ignored]
+    with tempfile.TemporaryDirectory() as folder:  # in pytest's own place, later runs of pytest would clear it away
+        code = pytest.main([*options, f"--basetemp={folder}", *tests], plugins=[judges])
     if judges.problem or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sys.exit(judges.problem or f"pytest ended with {code}")
     return judges.verdicts
