@@ -22,9 +22,9 @@ from numpynet import (
     fuse,
 )
 from numpynet.fuse import ConvBlock
+from tests.seeds import seeded
 
-RNG = np.random.default_rng(80)
-IMAGES = RNG.standard_normal((3, 1, 8, 8))
+IMAGES = seeded("images").standard_normal((3, 1, 8, 8))
 
 
 class Leaky(ReLU):
@@ -109,7 +109,7 @@ def computes_the_same(plain, fused):
         out, cache = plain.forward(IMAGES)
         got, fused_cache = fused.forward(IMAGES)
         np.testing.assert_allclose(got, out, rtol=1e-10, atol=1e-10)
-        dout = RNG.standard_normal(out.shape)
+        dout = seeded("dout", out.shape).standard_normal(out.shape)
         dx, fused_dx = plain.backward(dout, cache), fused.backward(dout, fused_cache)
         np.testing.assert_allclose(fused_dx, dx, rtol=1e-8, atol=1e-8)
         for (name, one), (_, two) in zip(plain.named_parameters(), fused.named_parameters(), strict=True):

@@ -24,8 +24,7 @@ from numpynet import (
 from numpynet.dispatch import F
 from numpynet.fuse import ConvBlock
 from numpynet.init import no_init
-
-RNG = np.random.default_rng(30)
+from tests.seeds import seeded
 
 
 @pytest.mark.parametrize(
@@ -132,11 +131,12 @@ def test_same_seed_same_weights_and_no_init_draws_nothing():
 
 
 def test_a_layer_used_twice_before_backward_keeps_both_caches():
+    rng = seeded("used twice")
     layer = Linear(4, 4, rng=1).astype(np.float64)
-    x = RNG.standard_normal((3, 4))
+    x = rng.standard_normal((3, 4))
     middle, first = layer.forward(x)
     _, second = layer.forward(middle)
-    dout = RNG.standard_normal((3, 4))
+    dout = rng.standard_normal((3, 4))
     layer.backward(layer.backward(dout, second), first)
     weight = layer.weight.data
     expected = dout.T @ middle + (dout @ weight).T @ x
@@ -144,8 +144,9 @@ def test_a_layer_used_twice_before_backward_keeps_both_caches():
 
 
 def test_gradients_add_up_until_zero_grad():
+    rng = seeded("zero_grad")
     layer = Conv2d(2, 3, 3, rng=1)
-    x, dout = RNG.standard_normal((2, 2, 5, 5)).astype(np.float32), RNG.standard_normal((2, 3, 3, 3)).astype(np.float32)
+    x, dout = rng.standard_normal((2, 2, 5, 5)).astype(np.float32), rng.standard_normal((2, 3, 3, 3)).astype(np.float32)
     _, cache = layer.forward(x)
     layer.backward(dout, cache)
     once = layer.weight.grad.copy()
@@ -164,6 +165,7 @@ def test_a_gradient_that_does_not_fit_is_refused():
 
 
 def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
+    rng = seeded("dropout")
     x = np.ones((4, 50), np.float32)
     layer = Dropout(0.5, rng=7)
     first, cache = layer.forward(x)
@@ -175,7 +177,7 @@ def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
     np.testing.assert_array_equal(again.forward(x)[0], second)
     np.testing.assert_array_equal(layer.backward(x, cache) == 0, first == 0)
     layer.eval()
-    x = RNG.standard_normal((4, 50)).astype(np.float32)
+    x = rng.standard_normal((4, 50)).astype(np.float32)
     out, cache = layer.forward(x)
     assert cache is None
     np.testing.assert_array_equal(out, x)
@@ -268,12 +270,13 @@ def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
 
 
 def test_astype_turns_a_whole_network():
+    rng = seeded("astype")
     net = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4)).astype(np.float64)
     dtypes = {key: array.dtype for key, array in net.state_dict().items()}
     assert dtypes.pop("1.num_batches_tracked") == np.int64
     assert set(dtypes.values()) == {np.dtype(np.float64)}
-    out, cache = net.forward(RNG.standard_normal((5, 3)))
-    net.backward(RNG.standard_normal(out.shape), cache)
+    out, cache = net.forward(rng.standard_normal((5, 3)))
+    net.backward(rng.standard_normal(out.shape), cache)
     assert net.parameters()[0].grad.dtype == np.float64
     assert len(net.parameters()) == 4
 
@@ -294,7 +297,8 @@ def test_use_refuses_an_unknown_implementation_and_a_context_ends():
 @pytest.mark.parametrize("implementation", ["readable", "fast"])
 def test_a_pass_in_evaluation_keeps_the_statistics_that_it_used(implementation):
     """The running ones may change before its backward pass: another batch may be under way."""
-    x, other = RNG.standard_normal((2, 2, 3, 4, 4))
+    rng = seeded("evaluation")
+    x, other = rng.standard_normal((2, 2, 3, 4, 4))
     gradients = []
     with use(implementation):
         for between in (False, True):

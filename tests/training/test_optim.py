@@ -5,8 +5,7 @@ import pytest
 
 from numpynet import SGD, Adam, AdamW, Parameter
 from numpynet.blocks import BLOCK
-
-RNG = np.random.default_rng(40)
+from tests.seeds import seeded
 
 
 def minimise(optimizer_of, steps=300):
@@ -35,10 +34,11 @@ def test_finds_the_bottom_of_a_bowl(optimizer_of):
 
 
 def test_adam_in_blocks_moves_every_number_of_a_large_parameter():
+    rng = seeded("adam in blocks")
     size = 2 * BLOCK + 17
     parameter = Parameter(np.zeros((size,)))
     optimizer = Adam([parameter], lr=0.5)
-    grad = RNG.choice([-1.0, 1.0], size) * RNG.uniform(0.5, 2.0, size)
+    grad = rng.choice([-1.0, 1.0], size) * rng.uniform(0.5, 2.0, size)
     parameter.add_grad(grad)
     optimizer.step()
     np.testing.assert_allclose(parameter.data, -0.5 * np.sign(grad), rtol=1e-4)

@@ -5,8 +5,7 @@ import pytest
 
 from numpynet import SGD, Adam, AdamW, KeypointNet, Linear, Parameter, SmoothL1Loss, WeightAverage
 from numpynet.training import Trainer
-
-RNG = np.random.default_rng(50)
+from tests.seeds import seeded
 
 
 def momentum(params):
@@ -17,8 +16,9 @@ def moved(optimizer_of, shape=(3,), dtype=np.float64, steps=2):
     """An optimizer that has done some steps on one parameter, and its state, copied."""
     parameter = Parameter(np.ones(shape, dtype))
     optimizer = optimizer_of([parameter])
+    rng = seeded("moved", shape, steps)
     for _ in range(steps):
-        parameter.grad = RNG.standard_normal(shape).astype(dtype)
+        parameter.grad = rng.standard_normal(shape).astype(dtype)
         optimizer.step()
     return optimizer, {key: array.copy() for key, array in optimizer.state_dict().items()}
 
@@ -147,8 +147,9 @@ def learner(seed=0, optimizer_of=Adam, average=True, **changes):
 
 def taught(**options):
     trainer = learner(**options)
+    rng = seeded("taught")
     for _ in range(2):
-        trainer.train_step(RNG.random((4, 1, 20, 20), np.float32), RNG.random((4, 136), np.float32))
+        trainer.train_step(rng.random((4, 1, 20, 20), np.float32), rng.random((4, 136), np.float32))
     return {key: array.copy() for key, array in trainer.state_dict().items()}
 
 
@@ -187,6 +188,7 @@ SPOILERS = {
 
 @pytest.mark.parametrize("words", SPOILERS)
 def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
+    rng = seeded("next step")
     trainer = learner(seed=3)
     before = {key: array.copy() for key, array in trainer.state_dict().items()}
     with pytest.raises(ValueError, match=words.rstrip()):
@@ -195,7 +197,7 @@ def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
     assert after.keys() == before.keys()
     for key, array in before.items():
         np.testing.assert_array_equal(after[key], array, err_msg=key)
-    trainer.train_step(RNG.random((4, 1, 20, 20), np.float32), RNG.random((4, 136), np.float32))
+    trainer.train_step(rng.random((4, 1, 20, 20), np.float32), rng.random((4, 136), np.float32))
 
 
 def test_a_trainers_state_that_fits_loads():

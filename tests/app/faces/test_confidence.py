@@ -6,13 +6,12 @@ import pytest
 from fkp_app.faces.confidence import MIN_CONFIDENCE, asymmetry, confidence, features
 from fkp_app.faces.detector import Candidate
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+from tests.seeds import seeded
 
-RNG = np.random.default_rng(0)
 
-
-def symmetric():
+def symmetric(rng):
     """Random points that are symmetric about x = 50: each point's partner is its mirror image."""
-    points = RNG.uniform(0, 100, (68, 2))
+    points = rng.uniform(0, 100, (68, 2))
     mirrored = points[FLIP_ORDER] * [-1, 1] + [100, 0]
     return (points + mirrored) / 2
 
@@ -28,11 +27,13 @@ def candidate(weight=10.0, seconded=10):
 
 @pytest.mark.parametrize("degrees", [0, 30, 170])
 def test_a_symmetric_shape_is_one_however_it_lies(degrees):
-    assert asymmetry(turned(symmetric(), degrees, 3.0)) == pytest.approx(0, abs=1e-6)
+    rng = seeded("symmetric", degrees)
+    assert asymmetry(turned(symmetric(rng), degrees, 3.0)) == pytest.approx(0, abs=1e-6)
 
 
 def test_asymmetry_is_the_procrustes_distance_to_the_mirror_image():
-    points = RNG.uniform(0, 100, (68, 2))
+    rng = seeded("procrustes")
+    points = rng.uniform(0, 100, (68, 2))
     # The least-squares similarity that takes the mirrored points to the points, as a linear system.
     mirrored = (points * [-1, 1])[FLIP_ORDER]
     mirrored, centred = mirrored - mirrored.mean(axis=0), points - points.mean(axis=0)
@@ -45,7 +46,8 @@ def test_asymmetry_is_the_procrustes_distance_to_the_mirror_image():
 
 
 def test_features_by_hand():
-    first = symmetric()
+    rng = seeded("features")
+    first = symmetric(rng)
     side = float(np.ptp(first, axis=0).max())
     second = first + np.array([0.03, 0.04]) * side
     values = features(candidate(weight=np.e**2, seconded=3), first, second)
@@ -54,7 +56,8 @@ def test_features_by_hand():
 
 
 def test_confidence_is_a_share_that_grows_with_the_evidence():
-    first, second = symmetric(), symmetric()
+    rng = seeded("evidence")
+    first, second = symmetric(rng), symmetric(rng)
     weights = confidence(np.array([features(candidate(weight=w), first, first) for w in (0.1, 1, 10, 100)]))
     assert ((weights > 0) & (weights < 1)).all()
     assert (np.diff(weights) > 0).all()
