@@ -1,4 +1,4 @@
-"""The layers without torch: what they own, print, count, refuse, and that caches really travel."""
+"""The layers without torch: what they own, print, count and refuse, and that each call has its own cache."""
 
 import copy
 import re
@@ -169,7 +169,7 @@ def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
     x = np.ones((4, 50), np.float32)
     layer = Dropout(0.5, rng=7)
     first, cache = layer.forward(x)
-    np.random.default_rng(0).random(1000)  # what others draw does not matter
+    np.random.default_rng(0).random(1000)  # other generators' draws have no effect
     second, _ = layer.forward(x)
     assert (first != second).any()
     again = Dropout(0.5, rng=7)
@@ -213,7 +213,7 @@ def test_dropout_of_an_impossible_share_is_refused_at_once(p):
         Dropout(p)
 
 
-def test_batch_norm_in_evaluation_uses_what_it_remembers_and_remembers_no_more():
+def test_batch_norm_in_evaluation_uses_the_running_statistics_and_keeps_them():
     layer = BatchNorm1d(1, momentum=0.5)
     layer.forward(np.array([[1.0], [3.0]], np.float32))
     assert layer.running_mean[0] == pytest.approx(1.0)  # half of 2
@@ -296,7 +296,7 @@ def test_use_refuses_an_unknown_implementation_and_a_context_ends():
 
 @pytest.mark.parametrize("implementation", ["readable", "fast"])
 def test_a_pass_in_evaluation_keeps_the_statistics_that_it_used(implementation):
-    """The running ones may change before its backward pass: another batch may be under way."""
+    """Another batch may change the running statistics before the backward pass."""
     rng = seeded("evaluation")
     x, other = rng.standard_normal((2, 2, 3, 4, 4))
     gradients = []

@@ -1,4 +1,4 @@
-"""Parameter: what it takes as data and as gradient, and how gradients add up."""
+"""Parameter: which data and gradients it accepts, and how gradients add up."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_data_that_the_gradient_does_not_fit_is_refused(data):
 @pytest.mark.parametrize("batches", [(2, 5), (5, 2), (1, 3, 2)])
 @pytest.mark.parametrize("kept", ["arrays", "factors", "factors, then arrays", "arrays, then factors"])
 def test_batches_of_any_sizes_add_up(kept, batches):
-    """The second is larger, or smaller, and replaces nothing."""
+    """The second batch may be larger or smaller; it does not replace the first."""
     rng = seeded("batches", kept, batches)
     parameter, expected = Parameter(np.zeros((4, 6))), np.zeros((4, 6))
     for i, size in enumerate(batches):
@@ -80,7 +80,7 @@ def test_batches_of_any_sizes_add_up(kept, batches):
 
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 def test_two_batches_through_a_large_layer_add_up(ops):
-    """Large enough that the fast one keeps its gradient as factors."""
+    """Large enough for the fast layer to keep its gradient as factors."""
     rng = seeded("large layer")
     layer = Linear(1030, 1024, rng=0)
     expected = np.zeros((1024, 1030))
@@ -123,8 +123,8 @@ def test_a_residual_changes_neither_x_nor_dout(body):
     np.testing.assert_array_equal(net.backward(frozen, cache), dx)
 
 
-def test_the_order_of_bytes_is_no_matter_to_a_gradient():
-    """Kernels answer in the machine's order; a parameter from a file may have the other."""
+def test_a_gradient_may_have_the_other_byte_order():
+    """Kernels return the machine's byte order; a parameter from a file may have the other one."""
     parameter = Parameter(np.zeros(3, ">f4"))
     parameter.add_grad(np.array([1, 2, 3], "<f4"))
     parameter.add_grad(np.array([1, 2, 3], ">f4"))

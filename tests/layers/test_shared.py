@@ -1,4 +1,4 @@
-"""One layer, or one parameter, under several names: it is learned once, and has several keys."""
+"""One layer or parameter under several names: an update moves it once, and it has one key per name."""
 
 import copy
 
