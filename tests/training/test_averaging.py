@@ -1,4 +1,4 @@
-"""The moving average of weights: what it is after each update, and what it leaves alone."""
+"""The moving average of weights: its value after each update, and what it does not change."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def net():
 
 
 def move(network, rng):
-    """Other weights and statistics, and one more batch counted, as after a step."""
+    """Changes weights and statistics and counts one more batch, as a step does; returns a copy of the state."""
     for array in network.state_dict().values():
         if array.dtype == np.int64:
             array += 1
@@ -65,7 +65,7 @@ def test_a_fused_network_is_averaged_and_its_average_evaluates():
     average = WeightAverage(learning, 0.5, warmup=False)
     images = rng.random((3, 1, 16, 16), np.float32)
     for _ in range(3):
-        learning(images)  # in training: the running statistics move
+        learning(images)  # in training mode, so the running statistics move
         plain.fc1.weight.data += 1
         average.update()
     assert learning.training

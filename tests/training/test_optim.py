@@ -1,4 +1,4 @@
-"""Optimizers without torch: the path they take, what they keep, what they refuse."""
+"""Optimizers without torch: their steps, their state and their errors."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.seeds import seeded
 
 
 def minimise(optimizer_of, steps=300):
-    """From (4, -3) down the bowl x^2 + 10 y^2, whose gradient is known."""
+    """Minimise x^2 + 10 y^2, whose gradient is known, from (4, -3)."""
     parameter = Parameter(np.array([4.0, -3.0]))
     optimizer = optimizer_of([parameter])
     for _ in range(steps):
@@ -107,4 +107,4 @@ def test_parameters_in_the_other_order_of_bytes_are_moved_as_well(optimizer_of):
             parameter.grad = np.arange(3.0) + 1
             optimizer.step()
         moved.append(parameter.data)
-    np.testing.assert_allclose(*moved, rtol=4 * np.finfo(float).eps)  # which kernels round elsewhere
+    np.testing.assert_allclose(*moved, rtol=4 * np.finfo(float).eps)  # the kernels round in other places

@@ -1,4 +1,4 @@
-"""States that are not this optimizer's, network's or average's: refused with a reason, and nothing is changed."""
+"""States of another optimizer, network or average are refused with a reason, and change nothing."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def momentum(params):
 
 
 def moved(optimizer_of, shape=(3,), dtype=np.float64, steps=2):
-    """An optimizer that has done some steps on one parameter, and its state, copied."""
+    """An optimizer after some steps on one parameter, and a copy of its state."""
     parameter = Parameter(np.ones(shape, dtype))
     optimizer = optimizer_of([parameter])
     rng = seeded("moved", shape, steps)
@@ -24,7 +24,7 @@ def moved(optimizer_of, shape=(3,), dtype=np.float64, steps=2):
 
 
 def refused(optimizer, state, words):
-    """The error, and that the optimizer goes on as if nothing had been."""
+    """Checks the error, and that the optimizer's state is unchanged and its next step works."""
     before = {key: array.copy() for key, array in optimizer.state_dict().items()}
     with pytest.raises(ValueError, match=words):
         optimizer.load_state_dict(state)
@@ -211,7 +211,7 @@ def test_a_state_of_another_rule_is_refused_by_the_trainer_too():
     with pytest.raises(ValueError, match="is of another rule"):
         learner(optimizer_of=momentum).load_state_dict(taught())
     plain = learner(optimizer_of=SGD, average=False)
-    plain.load_state_dict(taught(optimizer_of=SGD, average=False))  # a rule that remembers nothing misses nothing
+    plain.load_state_dict(taught(optimizer_of=SGD, average=False))  # plain SGD has no state, so none is missing
     assert plain.steps_done == 2
 
 
@@ -236,7 +236,7 @@ def test_load_state_dict_takes_lists_and_refuses_a_read_only_place():
 
 
 def test_a_state_without_generators_leaves_them_where_they_are():
-    """Such as the PyTorch twin's."""
+    """The PyTorch twin's state has none."""
     trainer, state = learner(seed=3), without(taught(), "rng.")
     before = trainer.net.dropout.rng.bit_generator.state
     trainer.load_state_dict(state)
