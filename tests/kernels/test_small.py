@@ -7,8 +7,8 @@ are made to believe that everything is large:
 
 - the sizes from which a kernel pays, and the sizes of its pieces, are set to a few numbers (`small_pieces`, `cut`):
   each test has several pieces, and the last of them is smaller than the others;
-- `functional`, as the kernels see it, is replaced by `Nothing`: a call that is passed on to the readable function
-  fails, because the test would then compare that function with itself;
+- the kernels' `functional` is replaced by `FailingFunctional`: a call that is passed on to the readable function fails,
+  because the test would then compare that function with itself;
 - `empty` returns NaN everywhere (`poisoned`): an element that a kernel forgets to write shows.
 """
 
@@ -34,7 +34,7 @@ dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 
 
-class Nothing:
+class FailingFunctional:
     """Replaces `numpynet.functional`: it has the types, but every call of a function fails."""
 
     def __getattr__(self, name):
@@ -63,7 +63,7 @@ def poisoned(shape, dtype):
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d):
-        monkeypatch.setattr(module, "functional", Nothing())
+        monkeypatch.setattr(module, "functional", FailingFunctional())
     for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
         monkeypatch.setattr(module, "empty", poisoned)
     for name, value in {"STRIP_PIXELS": 20, "LEAST_STRIPS": 2, "GROUPS": 2}.items():
