@@ -17,7 +17,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def fkp(capfd):
-    """Runs `fkp` with the given arguments, in this process."""
+    """Runs `fkp` with the given arguments in this process."""
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
@@ -31,6 +31,6 @@ def fkp(capfd):
 
 @pytest.fixture
 def silent(capfd):
-    """Checks that the test prints nothing, neither OpenCV's nor FFmpeg's own messages."""
+    """Checks that the test prints nothing; OpenCV and FFmpeg would print messages of their own."""
     yield
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""`fkp_app.detect`, as a script uses it."""
+"""`fkp_app.detect`, as scripts call it."""
 
 import io
 import os
@@ -49,7 +49,7 @@ def closed_file():
 
 
 @pytest.mark.parametrize("image", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)])
-def test_what_is_no_image_is_said(image):
+def test_an_image_of_another_type_is_refused(image):
     with pytest.raises(ValueError, match=r"image: must be uint8 RGB \(H, W, 3\), got "):
         detect(image)
 
@@ -82,7 +82,7 @@ def test_threads_find_what_one_finds_and_share_no_cascade():
 
     def run(name):
         found[name] = [face.keypoints for face in detect(group)]
-        detectors.add(loaded.detector())  # kept, so that none takes the place of another
+        detectors.add(loaded.detector())  # kept, so that no two share an address
 
     threads = [threading.Thread(target=run, args=(name,)) for name in range(4)]
     for thread in threads:
@@ -106,7 +106,7 @@ def test_the_snippet_of_the_readme_runs(tmp_path):
 
 
 def test_every_way_to_give_an_image(tmp_path):
-    """A path of any kind, opened files, PIL images: what the file's pixels give."""
+    """Paths of any kind, open files and PIL images give the same result as the file's pixels."""
 
     class Place:
         def __fspath__(self):
@@ -116,7 +116,7 @@ def test_every_way_to_give_an_image(tmp_path):
     (expected,) = detect(hopper())
     content = (tmp_path / "a.png").read_bytes()
     behind = io.BytesIO()
-    behind.write(content)  # which leaves it at its end
+    behind.write(content)  # leaves the position at the end
     reader, writer = os.pipe()
     os.write(writer, content[:30_000])
     os.close(writer)
@@ -131,7 +131,7 @@ def test_every_way_to_give_an_image(tmp_path):
 
 
 def test_a_pil_image_is_seen_as_its_file_would_be(tmp_path):
-    """Its orientation and profile count, in every mode, and it is left as it is."""
+    """Its orientation and profile apply in each mode, and the image itself is not changed."""
     exif = Image.Exif()
     exif[274] = 6
     turned = Image.fromarray(np.ascontiguousarray(hopper().transpose(1, 0, 2)[::-1]))

@@ -1,4 +1,4 @@
-"""Which kernels OpenBLAS is told to use, and what is said where it uses slower ones."""
+"""The kernels that OpenBLAS is told to use, and the advice if it uses slower ones."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ NARROW = "flags\t\t: fpu avx2\n"
 
 @pytest.fixture
 def unset(monkeypatch):
-    """The variable is not set, and whatever a test makes of it is undone: another process may lack the kernels."""
-    monkeypatch.setenv(blas.VARIABLE, "")  # first, since pytest undoes only what it has changed
+    """Unsets the variable and undoes a test's changes to it: other processes may lack the kernels."""
+    monkeypatch.setenv(blas.VARIABLE, "")  # first, since pytest undoes only its own changes
     monkeypatch.delenv(blas.VARIABLE)
 
 
@@ -25,7 +25,7 @@ def test_the_processors_width_is_read(tmp_path, text, wide):
     assert blas.has_wide_vectors(tmp_path / "cpuinfo") is wide
 
 
-def test_a_system_that_does_not_tell_is_taken_for_narrow(tmp_path):
+def test_a_system_that_does_not_state_the_width_counts_as_narrow(tmp_path):
     assert blas.has_wide_vectors(tmp_path / "none") is False
 
 

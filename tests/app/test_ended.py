@@ -1,4 +1,4 @@
-"""Runs that are ended from outside: by signals, by what kills without asking, and what the next run finds."""
+"""Runs that end from outside: by signals, by a kill that cannot be caught, and what the next run does."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 
 @pytest.fixture
 def album(tmp_path):
-    """Many pictures of nothing, so that a run is still at work when it is ended."""
+    """Many pictures without a face, so that a run still works when it is ended."""
     folder = tmp_path / "album"
     folder.mkdir()
     write_image(folder / "000.png", np.full((300, 400, 3), 90, np.uint8))
@@ -31,7 +31,7 @@ def album(tmp_path):
 
 
 def begin(*arguments, before=()):
-    """`fkp` as a process that leads a group of its own."""
+    """`fkp` as a process that leads its own process group."""
     command = [*before, sys.executable, "-m", "fkp_app", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
@@ -61,7 +61,7 @@ def test_a_signal_leaves_whole_files_and_the_results_so_far(number, workers, alb
     out, report = tmp_path / "out", tmp_path / "a.json"
     process = begin("detect", album, "--workers", workers, "--out", out, "--json", report)
     wait_for(lambda: len(pictures(out)) >= 12)
-    os.killpg(process.pid, number)  # as a closed terminal, `timeout` and a service manager do: to all of them
+    os.killpg(process.pid, number)  # to the whole group, as a closed terminal, `timeout` and service managers do
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     results = json.loads(report.read_text())
@@ -91,11 +91,11 @@ def test_workers_end_with_a_parent_that_is_killed(album, tmp_path):
     process.wait()
     wait_for(lambda: group_is_gone(process.pid), 20)
     assert len(pictures(tmp_path / "out")) < COUNT
-    assert not list((tmp_path / "out").glob(f"{PREFIX}*"))  # they had the time to remove what was not whole
+    assert not list((tmp_path / "out").glob(f"{PREFIX}*"))  # the workers had time to remove their unfinished files
 
 
 class Lasting:
-    """What a worker makes: it begins a file for each job, says so, and never ends."""
+    """Makes the function of a worker, which begins a file for each job, reports it, and never ends."""
 
     def __call__(self):
         return self.work
@@ -146,7 +146,7 @@ def test_a_closed_terminal_under_nohup_does_not_end_it(album, tmp_path):
     assert len(pictures(tmp_path / "out")) == 30
 
 
-def test_what_a_killed_run_left_goes_with_the_next_one(tmp_path):
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
     still = np.full((240, 320, 3), 90, np.uint8)
     video = write_avi(tmp_path / "long.avi", [still] * 2000)
     out = tmp_path / "out"
@@ -172,14 +172,14 @@ def test_a_run_beside_another_leaves_its_files_alone(tmp_path):
     wait_for(lambda: out.is_dir() and any(path.stat().st_size for path in out.iterdir()))
     second = begin("filter", tmp_path / "a.png", "--out", out)
     assert second.communicate(timeout=60)[1] == b""
-    assert first.poll() is None  # else this has shown nothing
+    assert first.poll() is None  # otherwise the test would show nothing
     assert first.communicate(timeout=60)[1] == b""
     assert (first.returncode, second.returncode) == (0, 0)
     assert sorted(path.name for path in out.iterdir()) == ["a.png.png", "long.avi.mp4"]
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_reader_of_the_lines_who_leaves_early_costs_no_results(wanted, album, tmp_path):
+def test_a_closed_pipe_for_the_lines_costs_no_results(wanted, album, tmp_path):
     process = begin("detect", album, *(("--json", tmp_path / "a.json") if wanted else ()))
     assert process.stdout is not None
     process.stdout.readline()

@@ -1,4 +1,4 @@
-"""`fkp_app.detect` in forked processes, as `multiprocessing` makes them on Linux up to Python 3.13."""
+"""`fkp_app.detect` in forked processes, which `multiprocessing` uses on Linux up to Python 3.13."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_a_fork_finds_what_its_parent_finds(before, backend, ops):
 
 
 @pytest.mark.torch
-def test_torch_in_a_fork_says_that_it_cannot_work_instead_of_waiting_for_ever():
+def test_torch_in_a_fork_raises_instead_of_waiting_for_ever():
     assert forked("torch", "torch").startswith("torch was used before this process was forked, and never answers")
 
 

@@ -1,4 +1,4 @@
-"""What is not needed is not loaded: seen in sys.modules of a fresh process."""
+"""Modules that a command does not need are not loaded: sys.modules of a new process shows it."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ HEAVY = ("torch", "pandas", "matplotlib", "scipy", "skimage", "numba", "gradio",
 
 
 def loaded(program, cwd):
-    """The top-level modules in memory after a Python program, which prints nothing else, in a fresh process."""
+    """The top-level modules in a new process after this Python program, which may print nothing else."""
     program += "\nimport sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd, check=False)
     assert done.returncode == 0, done.stderr
@@ -57,7 +57,7 @@ def test_help_loads_hardly_anything(here):
 
 @pytest.mark.torch
 def test_the_torch_backend_does_load_it(here, tmp_path):
-    """The counterpart, without which the tests above might be blind."""
+    """The counterpart: it shows that the tests above would notice torch."""
     program = (
         f"from fkp_app.cli import main; assert main(['demo', '--backend', 'torch', '--out', {str(tmp_path)!r}]) == 0"
     )

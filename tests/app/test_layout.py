@@ -1,4 +1,4 @@
-"""The order of the application's folders: each imports only those on floors below its own."""
+"""The order of the application's folders: each imports only folders on lower floors."""
 
 import ast
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and room of every import from `fkp_app`, also inside functions and for type checking."""
+    """Line and room of each import from `fkp_app`, also inside functions and for type checking."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "fkp_app":
             yield from ((node.lineno, alias.name if alias.name in FLOOR else "__init__") for alias in node.names)
@@ -36,7 +36,7 @@ def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def climbs(root: Path) -> list[str]:
-    """Every import that does not run to a lower floor, as `file:line imports room`."""
+    """Each import that does not lead to a lower floor, as `file:line imports room`."""
     found = []
     for path in sorted(root.rglob("*.py")):
         own = path.relative_to(root).parts[0].removesuffix(".py")

@@ -1,4 +1,4 @@
-"""What every operation promises: it keeps its arguments and their dtype, and its errors name the argument."""
+"""Every operation leaves its arguments unchanged, keeps their dtype, and names the argument in its errors."""
 
 import inspect
 import typing
@@ -13,7 +13,7 @@ from tests.seeds import seeded
 
 
 def cases(dtype):
-    """For each operation: its two functions, and arguments by name."""
+    """By operation: its forward and backward functions, and its arguments by name."""
     rng = seeded("arguments", np.dtype(dtype))
     shapes = (3, 2, 6, 5), (4, 2, 3, 3), (4,), (2,), (2,), (2,), (3, 7), (5, 7), (5,)
     x, filters, four, scale, shift, mean, rows, matrix, five = [rng.standard_normal(s).astype(dtype) for s in shapes]
@@ -61,7 +61,7 @@ def test_arguments_are_kept_and_dtype_goes_through(name, dtype):
 
 
 def test_mean_and_var_of_batch_norm_must_be_named():
-    """PyTorch's order is another: positional calls written for it would run, and be wrong."""
+    """PyTorch has another order of arguments: positional calls in that order would run and be wrong."""
     x, four = np.ones((2, 4)), np.ones(4)
     for module in (functional, kernels):
         with pytest.raises(TypeError, match="positional"):
@@ -69,7 +69,7 @@ def test_mean_and_var_of_batch_norm_must_be_named():
 
 
 def test_every_type_that_a_function_returns_is_exported():
-    """The caches, named after the operation, and the gradients that are a type of their own."""
+    """The caches, which are named after the operation, and the types of gradients."""
     returned = set()
     for name in functional.__all__:
         if inspect.isfunction(function := getattr(functional, name)):

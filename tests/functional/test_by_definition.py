@@ -10,7 +10,7 @@ from tests.seeds import seeded
 
 
 def windows(image, kernel, stride, padding, dilation, fill):
-    """Yields oh, ow and the window there as (C, KH, KW), copied pixel by pixel; outside the image it holds `fill`."""
+    """Yields oh, ow and their window (C, KH, KW), copied pixel by pixel; pixels outside the image are `fill`."""
     C, H, W = image.shape
     OH = (H + 2 * padding[0] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
     OW = (W + 2 * padding[1] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
@@ -48,7 +48,7 @@ def test_conv2d(kernel, stride, padding, dilation):
 
 @geometries
 def test_conv2d_backward_is_the_convolution_with_rotated_filters(kernel, stride, padding, dilation):
-    """dx as other texts teach it: spread dout by the stride, pad it fully, slide the rotated filters over it."""
+    """dx by the textbook rule: spread dout by the stride, pad it fully, convolve it with the rotated filters."""
     rng = seeded("rotated", kernel, stride, padding, dilation)
     (KH, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
     x, weight = rng.standard_normal((2, 3, 8, 7)), rng.standard_normal((4, 3, *kernel))
@@ -58,10 +58,10 @@ def test_conv2d_backward_is_the_convolution_with_rotated_filters(kernel, stride,
 
     N, filters, OH, OW = dout.shape
     spread = np.zeros((N, filters, SH * (OH - 1) + 1, SW * (OW - 1) + 1))
-    spread[:, :, ::SH, ::SW] = dout  # stride - 1 zeros between its numbers
+    spread[:, :, ::SH, ::SW] = dout  # stride - 1 zeros between neighbours
     rotated = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (F, C, KH, KW) -> (C, F, KH, KW)
     seen, _ = F.conv2d(spread, rotated, None, 1, (DH * (KH - 1), DW * (KW - 1)), dilation)
-    dxp = np.zeros((N, 3, 8 + 2 * PH, 7 + 2 * PW))  # the pixels at the end that no window sees keep 0
+    dxp = np.zeros((N, 3, 8 + 2 * PH, 7 + 2 * PW))  # pixels at the end that no window covers keep 0
     dxp[:, :, : seen.shape[2], : seen.shape[3]] = seen
     np.testing.assert_allclose(dx, dxp[:, :, PH : PH + 8, PW : PW + 7], rtol=1e-12, atol=1e-12)
 
@@ -69,7 +69,7 @@ def test_conv2d_backward_is_the_convolution_with_rotated_filters(kernel, stride,
 @geometries
 def test_max_pool2d(kernel, stride, padding, dilation):
     rng = seeded("max_pool2d", kernel, stride, padding, dilation)
-    x = rng.standard_normal((2, 3, 8, 7)) - 5  # negative: a zero of the padding would win
+    x = rng.standard_normal((2, 3, 8, 7)) - 5  # negative numbers, so that a padding of zeros would win
     out, _ = F.max_pool2d(x, kernel, stride, padding, dilation)
     seen = 0
     for n in range(2):
@@ -81,7 +81,7 @@ def test_max_pool2d(kernel, stride, padding, dilation):
 
 def test_max_pool2d_backward_adds_where_windows_overlap():
     x = np.zeros((1, 1, 3, 3))
-    x[0, 0, 1, 1] = 1.0  # the winner of all four 2 x 2 windows
+    x[0, 0, 1, 1] = 1.0  # the maximum of all four 2 x 2 windows
     _, cache = F.max_pool2d(x, 2, stride=1)
     dout = np.array([[[[1.0, 10.0], [100.0, 1000.0]]]])
     dx = F.max_pool2d_backward(dout, cache)
@@ -96,8 +96,8 @@ def test_max_pool2d_lets_the_first_of_equal_elements_win():
 
 
 @pytest.mark.parametrize("kernel", [(46, 46), (60, 5), (5, 60)])
-def test_max_pool2d_counts_to_the_end_of_a_large_window(kernel):
-    """The winner's number, up to 2115, must fit into the cache's integer type."""
+def test_max_pool2d_keeps_the_winner_of_a_large_window(kernel):
+    """The winner's index, up to 2115, must fit into the cache's integer type."""
     x = np.zeros((1, 1, *kernel))
     x[0, 0, -1, -1] = 1
     _, cache = F.max_pool2d(x, kernel)
@@ -116,7 +116,7 @@ def test_max_pool2d_keeps_nan():
 @pytest.mark.parametrize("count_include_pad", [True, False])
 @geometries
 def test_avg_pool2d(kernel, stride, padding, dilation, count_include_pad):
-    """Forward and backward: each window gives every pixel that it sees the same share of its dout."""
+    """Forward and backward: a window's dout is divided equally among its pixels."""
     rng = seeded("avg_pool2d", kernel, stride, padding)
     x = 3 + rng.standard_normal((2, 3, 8, 7))
     out, cache = F.avg_pool2d(x, kernel, stride, padding, count_include_pad=count_include_pad)
@@ -135,7 +135,7 @@ def test_avg_pool2d(kernel, stride, padding, dilation, count_include_pad):
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
-def test_avg_pool2d_takes_a_last_window_beyond_the_image_for_what_it_sees(beyond):
+def test_avg_pool2d_averages_only_the_pixels_inside_of_a_last_window_beyond_the_image(beyond):
     x = np.array([[[[1.0, 2, 6]]]])
     out, cache = F.avg_pool2d(x, (1, 2), ceil_mode=bool(beyond))
     np.testing.assert_array_equal(out[0, 0], [[1.5, 6][: 1 + beyond]])
@@ -160,7 +160,7 @@ def test_batch_norm(shape):
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (2, 3, 4, 5)])
 def test_batch_norm_backward_is_the_staged_one(shape):
-    """Forward in five lines, backward through the same five from the last to the first, one gradient per variable."""
+    """Forward in five lines, then backward through these lines in reverse, with one gradient per variable."""
     rng = seeded("staged", shape)
     x, dout = 7 + 3 * rng.standard_normal(shape), rng.standard_normal(shape)
     weight, bias, eps = rng.standard_normal(3), rng.standard_normal(3), 1e-3
@@ -177,9 +177,9 @@ def test_batch_norm_backward_is_the_staged_one(shape):
         dstd = -(dx_hat * centred).sum() / std**2  # from x_hat = centred / std
         dcentred = dx_hat / std
         dvar = dstd / (2 * std)  # from std = sqrt(var + eps)
-        dcentred += dvar * 2 * centred / M  # from var = sum(centred^2) / M: its second path
+        dcentred += dvar * 2 * centred / M  # from var = sum(centred^2) / M, the second path of centred
         dmean = -dcentred.sum()  # from centred = x - mean
-        staged = dcentred + dmean / M  # from mean = sum(x) / M: x's second path
+        staged = dcentred + dmean / M  # from mean = sum(x) / M, the second path of x
 
         np.testing.assert_allclose(dx[:, c].ravel(), staged, rtol=1e-10, atol=1e-12)
         assert dweight[c] == pytest.approx((dout_c * x_hat).sum(), abs=1e-12)
@@ -187,7 +187,7 @@ def test_batch_norm_backward_is_the_staged_one(shape):
 
 
 def test_running_update_remembers_the_unbiased_variance():
-    x = np.array([[1.0], [2.0], [6.0]])  # mean 3; the squared distances from it add up to 14
+    x = np.array([[1.0], [2.0], [6.0]])  # mean 3; the squared distances from the mean sum to 14
     _, cache = F.batch_norm(x)
     mean, var = F.running_update(np.array([10.0]), np.array([20.0]), cache, momentum=0.25)
     np.testing.assert_allclose(mean, 0.75 * 10 + 0.25 * 3)
@@ -195,7 +195,7 @@ def test_running_update_remembers_the_unbiased_variance():
 
 
 def test_batch_norm_keeps_digits_far_from_zero():
-    """In float32, E[x^2] - E[x]^2 of numbers around 4096 is off by whole units; the variance here is 1."""
+    """Around 4096, E[x^2] - E[x]^2 in float32 has an error of several units; the variance here is 1."""
     x = (seeded("far from zero").standard_normal((64, 1, 32, 32)) + 4096).astype(np.float32)
     _, cache = F.batch_norm(x)
     assert cache.var[0] == pytest.approx(x.astype(np.float64).var(), rel=1e-5)
@@ -282,7 +282,7 @@ def test_adam_with_decoupled_decay_shrinks_weights_at_one_rate_whatever_the_grad
 
 @pytest.mark.parametrize("shape", [(), (3,), (11,), (25,), (5, 4), (4, 2, 3), (1, 25), (0,), (3, 0)], ids=str)
 def test_adam_in_blocks_is_adam_in_one_piece(shape, monkeypatch):
-    """Blocks of one number, of a few rows, of one long row, and a last block that is shorter."""
+    """Blocks of one number, of a few rows and of one long row; the last block is shorter."""
     rng = np.random.default_rng(70)
     whole = [np.asarray(rng.uniform(1, 2, shape)) for _ in range(4)]
     blocked = [array.copy() for array in whole]
@@ -309,7 +309,7 @@ def test_adam_eps_stands_outside_the_root_after_the_correction():
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_sgd_with_momentum_and_decay(nesterov):
-    """The first velocity is the first gradient; Nesterov's step looks one velocity ahead."""
+    """The first velocity equals the first gradient; Nesterov's step looks one velocity ahead."""
     param = np.array([1.0])
     velocity = F.sgd_update(param, np.array([0.5]), None, 0.1, 0.9, 0.25, 0.2, nesterov)  # g = 0.5 + 0.2 * 1 = 0.7
     after = 1 - 0.1 * (0.7 + 0.9 * 0.7 if nesterov else 0.7)

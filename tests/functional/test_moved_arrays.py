@@ -1,4 +1,4 @@
-"""What only moves numbers takes any kind of them, complex ones too, but no list, matrix or masked array."""
+"""Functions that only move numbers take every numeric dtype, also complex, but no list, matrix or masked array."""
 
 import numpy as np
 import pytest

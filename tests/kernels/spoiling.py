@@ -1,4 +1,4 @@
-"""Arrays made unfit: in another shape, order or dtype; and how what comes of them is compared."""
+"""Spoils arrays, in shape, memory order or dtype, and compares the results of two functions."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ modules = pytest.mark.parametrize("module", [kernels, functional], ids=["fast", 
 
 
 def numbers(*shape, seed=0):
-    """Positive, so that they can be variances, too."""
+    """Positive random numbers, so that they can also be variances."""
     return np.random.default_rng([seed, *shape]).uniform(0.5, 2, shape).astype(np.float32)
 
 
@@ -59,14 +59,14 @@ DTYPES = (">f4", ">f8", "f2", "f8", "g", "i4", "u1", "?", "c8")
 
 
 def plain(result):
-    """The arrays of a result, one after the other."""
+    """The arrays of a result as a flat list."""
     if isinstance(result, tuple):
         return [array for part in result for array in plain(part)]
     return [] if result is None else [np.asarray(result)]
 
 
 def outcome(call):
-    """Its arrays, or what it says."""
+    """The arrays that `call` returns, or its error message."""
     try:
         with np.errstate(all="ignore"):
             return plain(call())
@@ -75,7 +75,7 @@ def outcome(call):
 
 
 def agree(got, expected, dtype=np.float32):
-    """The same error, or the same numbers to within the rounding of `dtype`."""
+    """Both are the same error, or the same numbers up to the rounding of `dtype`."""
     assert isinstance(got, str) == isinstance(expected, str), (got, expected)
     if isinstance(got, str):
         assert got == expected

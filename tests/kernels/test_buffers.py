@@ -1,4 +1,4 @@
-"""The free list: memory serves again once nobody holds it, and never before."""
+"""The free list: memory is used again as soon as nobody holds it, and never before."""
 
 import ctypes
 import functools
@@ -27,7 +27,7 @@ def nothing_kept():
 
 
 def place(array):
-    """Where an array's numbers lie."""
+    """The address of an array's numbers."""
     return array.__array_interface__["data"][0]
 
 
@@ -37,7 +37,7 @@ def test_memory_of_an_array_that_is_gone_serves_again():
     second = empty(SHAPE, np.uint8)
     assert place(second) != address
     del first
-    third = empty((SHAPE[0] * LEAST // 4,), np.float32)  # another shape and dtype of as many bytes
+    third = empty((SHAPE[0] * LEAST // 4,), np.float32)  # another shape and dtype with the same number of bytes
     assert place(third) == address
     assert third.dtype == np.float32
 
@@ -92,7 +92,7 @@ def test_a_view_keeps_the_memory(view):
     gc.collect()
     assert place(empty(SHAPE, np.uint8)) != address
     del part
-    gc.collect()  # for what refers to itself, as ctypes' arrays do
+    gc.collect()  # for objects that refer to themselves, such as ctypes' arrays
     assert address in {place(memory) for memory in [empty(SHAPE, np.uint8) for _ in range(3)]}
 
 
@@ -109,7 +109,7 @@ def test_a_tensor_keeps_the_memory():
 
 
 def test_an_argument_that_nobody_else_holds_keeps_the_memory():
-    """Interpreters lend references to arguments and loops, and count them in different ways."""
+    """Interpreters count the references of arguments and loops in different ways."""
 
     def taken(array):
         other = empty(SHAPE, np.uint8)
@@ -122,7 +122,7 @@ def test_an_argument_that_nobody_else_holds_keeps_the_memory():
 
 
 def test_memory_is_free_as_soon_as_the_last_view_is_gone():
-    """No collection is needed, and a hundred arrays one after another take the memory of one."""
+    """No garbage collection is needed: a hundred arrays in sequence take the memory of one."""
     gc.disable()
     try:
         assert len({place(empty(SHAPE, np.uint8)[2:].T) for _ in range(100)}) == 1
@@ -139,8 +139,8 @@ def test_a_cycle_gives_its_memory_back_when_it_is_collected():
     assert place(empty(SHAPE, np.uint8)) == address
 
 
-def test_memory_may_come_back_in_the_midst_of_asking_for_some(monkeypatch):
-    """As when the garbage collector runs just then."""
+def test_memory_may_come_back_during_a_request_for_memory(monkeypatch):
+    """The garbage collector may run at that moment."""
     held, real = [empty(SHAPE, np.uint8)], buffers.from_line
     monkeypatch.setattr(buffers, "from_line", lambda size: (held.clear(), real(size))[1])
     arrays = [empty(SHAPE, np.uint8) for _ in range(3)]
@@ -162,7 +162,7 @@ def test_what_is_in_use_when_all_is_forgotten_does_not_come_back():
     array = empty(SHAPE, np.uint8)
     address = place(array)
     buffers.clear()
-    blocker = np.empty(SHAPE, np.uint8)  # which malloc might otherwise make of the same memory
+    blocker = np.empty(SHAPE, np.uint8)  # otherwise malloc might return the same memory
     other = empty(SHAPE, np.uint8)
     assert place(other) != address
     del array, blocker
@@ -206,7 +206,7 @@ def test_zeros_are_zero_where_other_numbers_were():
     assert not zeros(SHAPE, np.uint8).any()
 
 
-def test_of_ever_new_sizes_no_more_is_kept_than_was_in_use_and_something_to_spare(monkeypatch):
+def test_with_ever_new_sizes_the_kept_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(buffers, "SPARE", 20 * LEAST)
 
     def kept():
@@ -231,7 +231,7 @@ def test_small_arrays_are_numpys_own():
 
 
 def test_two_threads_that_take_and_let_go_never_share():
-    """Each writes its own number everywhere and finds nothing else, over thousands of loans."""
+    """In thousands of loans, each thread fills its array with its own number and reads nothing else."""
     wrong, size = [], (LEAST,)
 
     def hammer(number):
@@ -251,7 +251,7 @@ def test_two_threads_that_take_and_let_go_never_share():
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(buffers._free[LEAST]) <= 2 * 6  # what both held at once, and no more
+    assert len(buffers._free[LEAST]) <= 2 * 6  # no more than both held at once
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -272,7 +272,7 @@ def test_a_process_that_is_forked_while_another_thread_asks_for_memory(monkeypat
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(20)  # ends it if it waits for ever
+        signal.alarm(20)  # ends the process if it waits for ever
         array = empty(SHAPE, np.uint8)
         array[...] = 1
         os._exit(0)

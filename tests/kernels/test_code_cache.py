@@ -1,4 +1,4 @@
-"""Compiled code and its cache: whatever is wrong with the files, the function computes what it should."""
+"""Compiled code and its cache: whatever is wrong with the files, the function computes the right result."""
 
 import importlib
 import importlib.util
@@ -29,7 +29,7 @@ def twice(x):
 
 @pytest.fixture
 def twice(tmp_path, monkeypatch):
-    """A new process's view of a compiled function: `twice()` is the function, not yet compiled or loaded."""
+    """Imitates a new process: `twice()` returns a function that is not yet compiled or loaded."""
     (tmp_path / "loops.py").write_text(SOURCE)
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
@@ -44,7 +44,7 @@ def twice(tmp_path, monkeypatch):
 
 
 def locator(name):
-    """One of Numba's classes for a place of the cache; older versions begin their names with _."""
+    """One of Numba's classes that locate the cache; in older versions their names begin with _."""
     return getattr(caching, name, None) or getattr(caching, f"_{name}")
 
 
@@ -118,7 +118,7 @@ def test_a_folder_in_a_files_place(twice, tmp_path, suffix):
 
 
 def test_code_under_another_kinds_name_is_not_run(twice, tmp_path):
-    """Two processes that compile at once may give their code the same name, and only one's index stays."""
+    """Two processes that compile at once may use the same file name, and only one index is kept."""
     function = twice()
     assert function(2.0) == 4.0
     assert function(3) == 6
@@ -142,7 +142,7 @@ def test_files_of_another_numba_are_replaced(twice, tmp_path, monkeypatch):
 
 
 def test_files_of_other_kernels_are_not_used(twice, monkeypatch):
-    """A kernel compiled into another may have changed in a file of its own."""
+    """A kernel that is compiled into another one may have changed in its own file."""
     with monkeypatch.context() as patch:
         patch.setattr(code_cache, "_sources", lambda: "other")
         assert twice()(2.0) == 4.0
@@ -219,10 +219,10 @@ def test_a_numba_that_cannot_be_loaded_is_one_clear_error(tmp_path, stub):
     assert module == "numpynet.functional"
 
 
-def test_what_was_chosen_stays_where_fast_cannot_be(monkeypatch):
+def test_the_implementation_stays_if_the_fast_one_cannot_be_loaded(monkeypatch):
     with use("readable"):
         before = F.__name__
-        monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+        monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # makes its import fail
         with pytest.raises(ImplementationError, match="'fast' cannot be used here"):
             use("fast")
         assert F.__name__ == before

@@ -1,4 +1,4 @@
-"""Factors act as the array they stand for: what is read, added up and learned is the product."""
+"""Factors behave like the array they stand for: reading, adding and learning use their product."""
 
 import copy
 import importlib
@@ -50,7 +50,7 @@ READINGS = {
 @pytest.mark.parametrize("optimizer_of", [Adam, AdamW, lambda p: SGD(p, momentum=0.5)])
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
 def test_reading_the_gradient_changes_nothing_that_the_optimizer_does(reading, optimizer_of, ops):
-    """To the bit, in a network's layer that keeps its gradient as factors: also if more gradient follows."""
+    """Bit for bit, in a layer that keeps its gradient as factors, also if another gradient is added later."""
     moved = []
     for reads in (False, True):
         layer, rng = Linear(LEAST // 64, 64, rng=0), np.random.default_rng(4)
@@ -69,8 +69,8 @@ def test_reading_the_gradient_changes_nothing_that_the_optimizer_does(reading, o
 
 
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
-def test_what_is_read_is_the_product(reading):
-    """Every way of reading gives what it gives on the array."""
+def test_reading_factors_gives_the_product(reading):
+    """Each way of reading gives the same result as on the array."""
     pair = factors(3, outputs=7, inputs=5)
     got, expected = reading(pair), reading(pair.left.T @ pair.right)
     if reading is repr:
@@ -113,7 +113,7 @@ def test_the_product_is_made_only_when_somebody_needs_it(monkeypatch):
 
 
 def test_an_array_of_it_is_read_only_and_a_copy_is_not():
-    """What is written into a product that nobody keeps would be lost."""
+    """Otherwise numbers written into a temporary product would be lost."""
     pair = factors(3)
     for array in (np.asarray(pair), pair.T, pair[:, 1]):
         with pytest.raises(ValueError, match="read-only"):
@@ -138,7 +138,7 @@ WRITINGS = {
 @both
 @pytest.mark.parametrize("optimizer_of", [Adam, lambda p: SGD(p, lr=0.1)])
 @pytest.mark.parametrize("writing", WRITINGS.values(), ids=WRITINGS)
-def test_what_is_written_into_the_gradient_is_what_the_optimizer_takes(writing, optimizer_of, ops):
+def test_the_optimizer_uses_what_was_written_into_the_gradient(writing, optimizer_of, ops):
     moved, grads = [], []
     for change in (writing, lambda p: setattr(p, "grad", np.array(p.grad) * 0.5)):
         p = parameter()
@@ -212,7 +212,7 @@ def test_factors_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("images", [1, 4, 10, 13])
 @pytest.mark.parametrize("rule", [Adam, AdamW])
 def test_adam_moves_by_factors_as_by_their_product(rule, images, dtype, ops):
-    """Three steps; an odd number of rows, columns of more than one tile, images that are no multiple of four."""
+    """Three steps, with an odd number of rows, more columns than one tile, and images that are no multiple of four."""
     whole, factored = parameter(dtype), parameter(dtype)
     optimizers = [rule([p], lr=0.05, weight_decay=0.01) for p in (whole, factored)]
     with use(ops):
@@ -223,7 +223,7 @@ def test_adam_moves_by_factors_as_by_their_product(rule, images, dtype, ops):
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-    tolerance = 1e-9 if dtype == np.float64 else 2e-3  # of the step; a tiny gradient's rounding is a large share of it
+    tolerance = 1e-9 if dtype == np.float64 else 2e-3  # relative to the step; rounding is large beside a tiny gradient
     assert np.abs(whole.data - factored.data).max() <= tolerance * 0.05
     for name in ("exp_avg.0", "exp_avg_sq.0"):
         a, b = (optimizer.state_dict()[name] for optimizer in optimizers)
@@ -244,8 +244,8 @@ def test_sgd_takes_the_product():
 @pytest.mark.parametrize("images", [1, 4])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("which", ["x", "dout", "both"])
-def test_the_gradient_stays_what_it_was_when_the_next_batch_takes_the_callers_arrays(which, order, images, ops):
-    """Between backward and step, as a loader does that fills one array again and again."""
+def test_the_gradient_stays_the_same_if_the_caller_reuses_its_arrays(which, order, images, ops):
+    """Between backward and step: a loader may fill the same array with the next batch."""
     rng = np.random.default_rng(12)
     layer = Linear(LEAST // 64, 64, rng=0)
     x = np.asarray(rng.standard_normal((images, layer.in_features)), np.float32, order=order)

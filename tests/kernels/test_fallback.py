@@ -1,4 +1,4 @@
-"""A kernel passes what it is not made for on to the readable function, which computes it or says what is wrong."""
+"""A kernel passes unsupported arguments to the readable function, which computes the result or raises the error."""
 
 import numpy as np
 import pytest

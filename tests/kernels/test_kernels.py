@@ -1,4 +1,4 @@
-"""The fast implementation beside the readable one; the parity tests compare it with PyTorch (NUMPYNET_OPS=fast)."""
+"""Compares the fast implementation with the readable one; the parity tests use PyTorch (NUMPYNET_OPS=fast)."""
 
 import numpy as np
 import pytest
@@ -10,15 +10,15 @@ from numpynet.kernels.linear import MOST_IMAGES, TILE
 
 
 def test_both_have_the_same_names():
-    """Kernels export no types: some have caches of their own."""
+    """Kernels export no types, since some of them have their own caches."""
     types = {name for name in functional.__all__ if isinstance(getattr(functional, name), type)}
     assert set(kernels.__all__) == set(functional.__all__) - types
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_network_learns_the_same(dtype):
-    """Five steps of Adam: losses, weights and running statistics. The biases before a batch norm have no gradient but
-    rounding noise, which Adam makes whole steps of: they, and the means that they shift, are left out."""
+    """Five steps of Adam: losses, weights and running statistics. The gradient of a bias before a batch norm is only
+    rounding noise, which Adam turns into full steps: these biases and the means that they shift are not compared."""
     tolerance = 1e-3 if dtype == np.float32 else 1e-9
     losses, states = [], []
     for name in ("readable", "fast"):
@@ -49,7 +49,7 @@ def test_a_network_learns_the_same(dtype):
 @pytest.mark.parametrize("padding", [0, 2])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_convolution_of_many_strips(stride, padding):
-    """Large enough that an image is unfolded in several strips, the last one shorter."""
+    """Large enough to unfold an image in several strips, of which the last is shorter."""
     rng = np.random.default_rng(2)
     x, weight = rng.standard_normal((2, 24, 61, 90)), rng.standard_normal((5, 24, 3, 2))
     (out, cache), (wanted, readable) = (f.conv2d(x, weight, None, stride, padding) for f in (kernels, functional))
@@ -63,7 +63,7 @@ def test_convolution_of_many_strips(stride, padding):
 @pytest.mark.parametrize("images", [1, 2, 5, 65])
 @pytest.mark.parametrize("features", [(1033, 1031), (401, 2 * TILE + 77)])
 def test_linear_in_blocks(images, features):
-    """Large enough that threads share the work, of no round size, of several tiles; the last goes to BLAS."""
+    """Large enough for several threads and tiles, and no multiple of their size; BLAS computes the last case."""
     rng = np.random.default_rng(3)
     outputs, inputs = features
     x, weight = rng.standard_normal((images, inputs)), rng.standard_normal((outputs, inputs))

@@ -1,7 +1,7 @@
-"""Wrong loans, planted in the free list of memory: the tests in test_buffers.py must notice each of them.
+"""Plants wrong loans in the free list of memory: the tests in test_buffers.py must notice each of them.
 
-If memory counted as idle although a view of it lives, two arrays would share it, and a training run would go on with
-wrong numbers and without an error. Here it is made to count so, in four ways, and the tests of the free list must fail.
+If memory counted as idle while a view of it lives, two arrays would share it, and a training run would continue with
+wrong numbers and without an error. This file causes that fault in four ways; the tests of the free list must fail.
 """
 
 import gc
@@ -19,7 +19,7 @@ LOST: list[object] = []
 
 
 def ends_at_once(memory, home):
-    """The array does not hold the loan, which therefore ends while the array lives."""
+    """The array does not hold the loan, so the loan ends while the array lives."""
     return np.asarray(LOAN(memory, home)._memory)
 
 
@@ -35,12 +35,12 @@ def ends_twice(memory, home):
 
 
 def never_ends(memory, home):
-    """The memory goes to a list that nobody reads, where malloc cannot use it again, either."""
+    """The memory goes to a list that nobody reads, and malloc cannot use it either."""
     return LOAN(memory, LOST)
 
 
 def counting(slack):
-    """An `empty` that counts who refers to the memory, as far as an interpreter lets one, and is wrong by `slack`."""
+    """An `empty` that counts the references to the memory, if the interpreter can, and is wrong by `slack`."""
     kept, idle = [], 0
 
     def counts(size):
@@ -116,6 +116,6 @@ def test_a_loan_that_never_ends_is_noticed(monkeypatch, name):
     "name", ["memory serves again", "arguments", "random loans", "a row", "transposed", "memoryview"]
 )
 def test_a_count_of_references_that_is_one_too_high_is_noticed(monkeypatch, name):
-    """As after a new release of the interpreter that counts one reference less."""
+    """As if a new release of the interpreter counted one reference less."""
     monkeypatch.setattr(tests, "empty", counting(slack=1))
     assert notices(*SHARING[name])

@@ -1,4 +1,4 @@
-"""What the fast Adam multiplies with is checked as the readable one's is, although it computes by itself."""
+"""The fast Adam checks its settings like the readable one, although it does not call it."""
 
 import numpy as np
 import pytest

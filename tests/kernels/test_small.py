@@ -1,4 +1,4 @@
-"""Every kernel beside the readable function, on arrays of a few numbers.
+"""Compares every kernel with the readable function, on arrays of a few numbers.
 
 The arrays are small because `tests.mutation` runs this file with NUMBA_DISABLE_JIT=1, a thousand times, and compiled
 loops that run uncompiled are slow. But a kernel does most of its work only with large arrays: it passes small ones on
@@ -7,8 +7,8 @@ are made to believe that everything is large:
 
 - the sizes from which a kernel pays, and the sizes of its pieces, are set to a few numbers (`small_pieces`, `cut`):
   each test has several pieces, and the last of them is smaller than the others;
-- `functional`, as the kernels see it, is replaced by `Nothing`: a call that is passed on to the readable function
-  fails, because the test would then compare that function with itself;
+- the kernels' `functional` is replaced by `FailingFunctional`: a call that is passed on to the readable function fails,
+  because the test would then compare that function with itself;
 - `empty` returns NaN everywhere (`poisoned`): an element that a kernel forgets to write shows.
 """
 
@@ -34,8 +34,8 @@ dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 
 
-class Nothing:
-    """Stands in for `numpynet.functional`: the types are there, but every call of a function fails."""
+class FailingFunctional:
+    """Replaces `numpynet.functional`: it has the types, but every call of a function fails."""
 
     def __getattr__(self, name):
         if name.endswith("Cache"):
@@ -45,7 +45,7 @@ class Nothing:
 
 @pytest.fixture
 def rng(request):
-    """A generator of the test's own: its numbers do not depend on which other tests run."""
+    """One generator per test, so that its numbers do not depend on which other tests run."""
     return seeded(request.node.name)
 
 
@@ -56,14 +56,14 @@ def random(rng):
 
 
 def poisoned(shape, dtype):
-    """Stands in for `empty`: an array of NaN, or of 77 if it is of integers."""
+    """Replaces `empty`: an array full of NaN, or of 77 for integers."""
     return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype)
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d):
-        monkeypatch.setattr(module, "functional", Nothing())
+        monkeypatch.setattr(module, "functional", FailingFunctional())
     for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
         monkeypatch.setattr(module, "empty", poisoned)
     for name, value in {"STRIP_PIXELS": 20, "LEAST_STRIPS": 2, "GROUPS": 2}.items():
@@ -87,7 +87,7 @@ def cut(request, monkeypatch):
 
 
 def same(got, expected, dtype):
-    """Equal in shape and dtype, and in value to within rounding."""
+    """Checks equal shape and dtype, and equal values up to rounding."""
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.shape == expected.shape
     assert got.dtype == expected.dtype == dtype
@@ -96,7 +96,7 @@ def same(got, expected, dtype):
 
 
 def unchanged(arrays, call):
-    """The result of `call`, which may change none of the arrays."""
+    """Returns the result of `call`, and checks that it changes none of the arrays."""
     before = [a.copy() for a in arrays]
     result = call()
     for array, copy in zip(arrays, before, strict=True):
@@ -164,7 +164,7 @@ def test_an_image_is_cut_into_strips_that_fit(monkeypatch, limit):
 
 @pytest.mark.parametrize("limit", ["STRIP_BYTES", "STRIP_PIXELS", "WIDE", "LEAST_STRIPS"])
 def test_small_images_come_several_to_a_strip(monkeypatch, limit):
-    """Three of ten, whichever limit it is that allows no more."""
+    """Three of ten images per strip, under each of the limits."""
     g = geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
     for name, value in {"STRIP_BYTES": 10**9, "STRIP_PIXELS": 10**9, "WIDE": 10**9, "LEAST_STRIPS": 1}.items():
         monkeypatch.setattr(strips, name, value)
@@ -250,7 +250,7 @@ def test_conv_block_of_one_window(pool, random):
 
 @pytest.mark.parametrize(("pool", "size"), [(True, (4, 4)), (False, (3, 4)), (False, (4, 3))])
 def test_conv_block_of_the_fewest_numbers(pool, size, random):
-    """Two are the fewest that statistics can be made of; a pool needs four."""
+    """The smallest number that has statistics is two; a pool needs four."""
     x, weight, *others = block_arguments(random, np.float64)
     x = np.ascontiguousarray(x[:1, :, : size[0], : size[1]])
     out, cache = conv_block.conv_block(x, weight, *others, pool=pool)
@@ -315,7 +315,7 @@ def test_an_infinite_running_mean_makes_dscale_nan(pool, random):
 @pools
 @pytest.mark.parametrize("shift", [0, 0.5])
 def test_conv_block_of_a_scale_of_zero(shift, pool, random):
-    """As the last batch norm of a residual body may begin."""
+    """The last batch norm of a residual body may begin like this."""
     x, weight, bias, _, _ = block_arguments(random, np.float64)
     arguments = x, weight, bias, np.zeros(4), np.full(4, float(shift))
     out, cache = conv_block.conv_block(*arguments, pool=pool)
@@ -330,9 +330,9 @@ def test_conv_block_of_a_scale_of_zero(shift, pool, random):
 @pytest.mark.parametrize("spread", [1e-3, 1, 1e3])
 @pytest.mark.parametrize(("scale", "shift"), [(1e-3, 100), (1, 0.3), (-1e-3, 100), (1e-3, 0.002)])
 def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale, shift, spread, pool, random):
-    """In float32, 100 + 0.001 x_hat leaves three digits of x_hat: dscale must not be computed from that.
+    """In float32, 100 + 0.001 x_hat keeps three digits of x_hat: dscale must not be computed from the sum.
 
-    For the same reason float32 finds equals in a window where float64 does not. So both sum over the same winners.
+    For the same reason float32 finds ties in a window that float64 does not find. So both sum over the same winners.
     """
     x, weight = random((3, 2, 8, 9), np.float64), random((1, 2, 3, 3), np.float64) * spread
     arguments = [x, weight, None, np.array([scale]), np.array([float(shift)])]
@@ -351,7 +351,7 @@ def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale
 @dtypes
 @pytest.mark.parametrize("place", range(4))
 def test_conv_block_takes_the_first_of_equals(place, dtype):
-    """Windows whose largest number stands at `place`, and again everywhere after it."""
+    """In each window the largest number is at `place` and at all later places."""
     window = np.array([-1, -1, -1, -1], dtype)
     window[place:] = 2
     x = np.tile(window.reshape(1, 1, 2, 2), (1, 1, 2, 2))
@@ -401,7 +401,7 @@ def test_adam(decoupled, dtype, random):
 @decays
 @pytest.mark.parametrize("images", [1, 4, 6, 9])
 def test_adam_of_factors(images, decoupled, dtype, random):
-    """Seven rows, the last of which has no partner, and columns of several tiles."""
+    """Seven rows, of which the last has no partner, and more columns than one tile."""
     param, exp_avg, exp_avg_sq = random((7, 13), dtype), random((7, 13), dtype), random((7, 13), dtype) ** 2
     factors = Factors(random((images, 7), dtype), random((images, 13), dtype))
     expected = [a.copy() for a in (param, exp_avg, exp_avg_sq)]
@@ -417,7 +417,7 @@ def test_adam_of_factors(images, decoupled, dtype, random):
 @pytest.mark.parametrize("images", range(1, 9))
 @pytest.mark.parametrize("rows", range(1, 10))
 def test_adam_of_factors_moves_every_row(rows, images, dtype, random):
-    """Whatever number of rows, and of images, is left over behind the last whole piece."""
+    """For every number of rows and images that is left after the last whole piece."""
     shape = rows, 6
     arrays = [random(shape, dtype), random(shape, dtype), random(shape, dtype) ** 2]
     factors = Factors(random((images, rows), dtype), random((images, 6), dtype))
@@ -453,7 +453,7 @@ def test_batch_norm(affine, given, dtype, random, rng):
 
 @pytest.mark.parametrize("shape", [(2, 3, 1), (1, 5, 2), (3, 2, 4), (2, 1, 1, 1), (1, 1, 2)], ids=str)
 def test_batch_norm_of_other_shapes(shape, random):
-    """Three dimensions, and no more than two numbers a channel."""
+    """Three dimensions, and only two numbers per channel."""
     x, dout = random(shape, np.float64), random(shape, np.float64)
     out, cache = batch_norm.batch_norm(x, eps=0.3)
     expected, readable = functional.batch_norm(x, eps=0.3)

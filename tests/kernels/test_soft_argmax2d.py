@@ -1,4 +1,4 @@
-"""The soft argmax kernel beside the readable function: every image in its place, on several threads."""
+"""Compares the soft argmax kernel with the readable function: every image in its place, on several threads."""
 
 import importlib
 

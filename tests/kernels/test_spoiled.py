@@ -1,4 +1,4 @@
-"""Every function, readable and fast, with one argument after the other spoiled: the same result, or the same error.
+"""Every readable and fast function with one spoiled argument at a time: the same result, or the same error.
 
 Compiled loops do not check their indices. A kernel must refuse arrays that do not fit before its loops start.
 """
@@ -52,7 +52,7 @@ def forward(module, name, arrays, options):
 
 
 def spoilt(name, argument, spoil):
-    """The forward arguments with one of them replaced."""
+    """The forward arguments, one of them spoiled."""
     arrays, options = FORWARD[name]
     return {**arrays, argument: spoil(arrays[argument])}, options
 
@@ -111,7 +111,7 @@ def test_forward_with_an_argument_of_another_dtype(name, argument, dtype):
 @pytest.mark.parametrize("dtype", [">f4", ">f8", "f2", "f8", "g"])
 @pytest.mark.parametrize("name", FORWARD)
 def test_all_arguments_of_another_dtype(name, dtype):
-    """Forward and backward: the readable function computes what the loops are not made for."""
+    """Forward and backward: the readable function computes dtypes that the loops do not support."""
     arrays, options = FORWARD[name]
     arrays = {key: array.astype(dtype) for key, array in arrays.items()}
     results = []

@@ -1,4 +1,4 @@
-"""Adam with one argument after the other spoiled: it moves as it should, or says what is wrong and moves nothing."""
+"""Adam with one spoiled argument at a time: it makes the right step, or raises a clear error and moves nothing."""
 
 import numpy as np
 import pytest

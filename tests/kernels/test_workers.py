@@ -1,4 +1,4 @@
-"""The pool of threads: every piece once, errors come out, and who is faster decides nothing."""
+"""The pool of threads: each piece is done once, errors reach the caller, and timing does not change results."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_every_piece_is_done_once(threads, count):
 
 
 def test_pieces_run_side_by_side():
-    """Two pieces that wait for each other can only end together."""
+    """Two pieces that wait for each other only end if they run at the same time."""
     set_threads(2)
     meeting = threading.Barrier(2, timeout=20)
     run(lambda _: meeting.wait(), 2)
@@ -119,7 +119,7 @@ def test_kernels_give_the_same_bits_with_any_number_of_threads():
 
 
 def test_a_thread_that_never_began_is_not_waited_for():
-    """Where the pool is busy, or the machine, whoever asked does all the pieces and goes on."""
+    """If the pool or the machine is busy, the caller does all pieces itself and continues."""
     set_threads(2)
     go, began, waited_in_vain = threading.Event(), threading.Semaphore(0), []
 
@@ -131,7 +131,7 @@ def test_a_thread_that_never_began_is_not_waited_for():
     other = threading.Thread(target=run, args=(slow, 2))
     other.start()
     for _ in range(2):
-        assert began.acquire(timeout=20)  # now the pool's only thread is taken
+        assert began.acquire(timeout=20)  # now the pool's only thread is busy
     done = []
     run(done.append, 7)
     go.set()
@@ -191,7 +191,7 @@ atexit.register(compute, "atexit")
 """
 
 
-def test_what_still_computes_when_the_process_ends_is_not_stopped():
+def test_work_that_still_runs_when_the_process_ends_is_finished():
     """Python closes every pool before it waits for threads."""
     done = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=60)
     assert (done.stdout.split("\n"), done.stderr) == (["main 20", "thread 20", "atexit 20", ""], "")

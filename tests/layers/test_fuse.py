@@ -1,4 +1,4 @@
-"""A fused network beside the plain one it was made of, with the readable functions and with the kernels."""
+"""Compares a fused network with its plain one, with the readable functions and with the kernels."""
 
 import copy
 
@@ -30,7 +30,7 @@ def small(padding=1, size=29):
 
 
 def nested():
-    """Blocks with and without a pool, some of them inside of Residuals, and a convolution with nothing behind it."""
+    """Blocks with and without a pool, some inside Residuals, and a convolution that no other layer follows."""
 
     def block(width, filters, bias=False):
         return [Conv2d(width, filters, 3, padding=1, bias=bias, rng=filters), BatchNorm2d(filters), ReLU()]
@@ -41,7 +41,7 @@ def nested():
 
 
 def names(layers):
-    """The kinds of the layers, those of a Residual in a list."""
+    """The types of the layers; those inside a Residual form a list."""
     return [
         names(x.path()) if isinstance(x, Residual) else type(x).__name__ + "-pool" * getattr(x, "pool", False)
         for x in layers
@@ -83,7 +83,7 @@ def test_blocks_inside_of_residuals_are_found():
     net = nested()
     expected = ["ConvBlock-pool", "ConvBlock", ["ConvBlock", ["Conv2d", "ConvBlock"], "ConvBlock"], "Conv2d"]
     assert names(fuse(net).path()) == expected
-    assert names(net.path())[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]  # which is as it was
+    assert names(net.path())[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]  # unchanged
 
 
 @both
@@ -93,7 +93,7 @@ def test_residuals_and_blocks_without_pool_compute_what_the_plain_network_does(o
     rng = np.random.default_rng(9)
     images, dout = rng.random((5, 1, 12, 10)), rng.standard_normal((5, 3, 6, 5))
     plain = nested()
-    plain.forward(images)  # so that the running statistics are not at their initial values
+    plain.forward(images)  # moves the running statistics from their initial values
     plain.train(training)
     fused = fuse(copy.deepcopy(plain), input_gradient)
     with use("readable"):
@@ -119,7 +119,7 @@ def test_a_residual_in_front_keeps_its_input_gradient():
 
 @both
 def test_the_output_alone_is_the_same(ops):
-    """In evaluation batch norm goes into the filters."""
+    """In evaluation batch norm is folded into the filters."""
     images = np.random.default_rng(4).random((3, 1, 29, 29))
     net = small().eval()
     with use(ops):
@@ -149,7 +149,7 @@ CHANGES = {
 @both
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_the_output_alone_follows_what_changes_between_two_calls(change, ops):
-    """In evaluation batch norm goes into the filters: each time anew, or a network that learns would be the old one."""
+    """In evaluation batch norm is folded into the filters at each call; otherwise new weights would be ignored."""
     images = np.random.default_rng(11).random((3, 1, 29, 29))
     net = small()
     fused = fuse(net)
@@ -167,11 +167,11 @@ def test_the_output_alone_follows_what_changes_between_two_calls(change, ops):
 @pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}])
-def test_the_output_alone_without_what_the_layers_may_lack(options, bias, pool, ops):
+def test_the_output_alone_without_the_optional_parts_of_the_layers(options, bias, pool, ops):
     images = np.random.default_rng(5).random((3, 2, 9, 9))
     layers = [Conv2d(2, 4, 3, bias=bias, rng=0), BatchNorm2d(4, **options), ReLU(), MaxPool2d(2)]
     plain = Sequential(*layers[: 3 + pool])
-    plain.astype(np.float64).forward(images)  # so that the running statistics are not at their initial values
+    plain.astype(np.float64).forward(images)  # moves the running statistics from their initial values
     plain.eval()
     with use(ops):
         np.testing.assert_allclose(fuse(plain)(images), plain(images), rtol=1e-11, atol=1e-11)
@@ -213,7 +213,7 @@ def test_a_network_that_begins_otherwise_keeps_its_input_gradient():
 
 
 def layers(conv=None, bn=None, between=None, pool=None):
-    """A block, or with one of its layers replaced something that is none."""
+    """The layers of a block; with a replacement they may no longer form one."""
     return [conv or Conv2d(1, 4, 3), bn or BatchNorm2d(4), between or ReLU(), pool or MaxPool2d(2)]
 
 

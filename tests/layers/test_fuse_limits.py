@@ -1,4 +1,4 @@
-"""What fuse leaves as it is: subclasses and objects that compute something else; and what it must not forget."""
+"""`fuse` leaves subclasses and objects with another computation unchanged, and keeps all that a network owns."""
 
 import copy
 
@@ -22,9 +22,9 @@ from numpynet import (
     fuse,
 )
 from numpynet.fuse import ConvBlock
+from tests.seeds import seeded
 
-RNG = np.random.default_rng(80)
-IMAGES = RNG.standard_normal((3, 1, 8, 8))
+IMAGES = seeded("images").standard_normal((3, 1, 8, 8))
 
 
 class Leaky(ReLU):
@@ -73,7 +73,7 @@ class Half(Residual):
 
 
 class Backwards(Residual):
-    """Its body in another order."""
+    """Runs its body in reverse order."""
 
     def path(self):
         return super().path()[::-1]
@@ -99,7 +99,7 @@ NETS = {
 
 
 def computes_the_same(plain, fused):
-    """Output in both forms, in both modes, dL/dx and every gradient."""
+    """Compares, in both modes, the output of `net(x)` and of `forward`, dL/dx and every gradient."""
     for mode in (True, False):
         plain.train(mode)
         fused.train(mode)
@@ -109,7 +109,7 @@ def computes_the_same(plain, fused):
         out, cache = plain.forward(IMAGES)
         got, fused_cache = fused.forward(IMAGES)
         np.testing.assert_allclose(got, out, rtol=1e-10, atol=1e-10)
-        dout = RNG.standard_normal(out.shape)
+        dout = seeded("dout", out.shape).standard_normal(out.shape)
         dx, fused_dx = plain.backward(dout, cache), fused.backward(dout, fused_cache)
         np.testing.assert_allclose(fused_dx, dx, rtol=1e-8, atol=1e-8)
         for (name, one), (_, two) in zip(plain.named_parameters(), fused.named_parameters(), strict=True):
@@ -150,7 +150,7 @@ def test_an_object_whose_forward_was_replaced_stays(position):
 
 
 class Scaled(Sequential):
-    """A network that does more than walk its path, with a parameter and a buffer of its own."""
+    """A network whose forward does more than its path, with its own parameter and buffer."""
 
     buffer_names = ("seen",)
 
@@ -181,7 +181,7 @@ def test_a_network_with_a_forward_of_its_own_keeps_it():
 
 
 class Owner(Chain):
-    """A plain path, and beside it a parameter and a buffer that the network itself owns."""
+    """A plain path, and a parameter and a buffer that belong to the network itself."""
 
     buffer_names = ("calls",)
 
@@ -234,7 +234,7 @@ def test_whether_it_trains_is_one_switch():
     fused.training = True
     assert net.training
     assert copy.deepcopy(fused).eval().training is False
-    assert net.training  # the copy has a switch of its own
+    assert net.training  # the copy has its own switch
 
 
 def test_a_fused_network_is_fused_anew():

@@ -1,4 +1,4 @@
-"""The layers without torch: what they own, print, count, refuse, and that caches really travel."""
+"""The layers without torch: what they own, print, count and refuse, and that each call has its own cache."""
 
 import copy
 import re
@@ -24,8 +24,7 @@ from numpynet import (
 from numpynet.dispatch import F
 from numpynet.fuse import ConvBlock
 from numpynet.init import kaiming_uniform, no_init
-
-RNG = np.random.default_rng(30)
+from tests.seeds import seeded
 
 
 @pytest.mark.parametrize(
@@ -148,11 +147,12 @@ def test_no_init_takes_as_many_weights_as_it_may_and_no_more():
 
 
 def test_a_layer_used_twice_before_backward_keeps_both_caches():
+    rng = seeded("used twice")
     layer = Linear(4, 4, rng=1).astype(np.float64)
-    x = RNG.standard_normal((3, 4))
+    x = rng.standard_normal((3, 4))
     middle, first = layer.forward(x)
     _, second = layer.forward(middle)
-    dout = RNG.standard_normal((3, 4))
+    dout = rng.standard_normal((3, 4))
     layer.backward(layer.backward(dout, second), first)
     weight = layer.weight.data
     expected = dout.T @ middle + (dout @ weight).T @ x
@@ -160,8 +160,9 @@ def test_a_layer_used_twice_before_backward_keeps_both_caches():
 
 
 def test_gradients_add_up_until_zero_grad():
+    rng = seeded("zero_grad")
     layer = Conv2d(2, 3, 3, rng=1)
-    x, dout = RNG.standard_normal((2, 2, 5, 5)).astype(np.float32), RNG.standard_normal((2, 3, 3, 3)).astype(np.float32)
+    x, dout = rng.standard_normal((2, 2, 5, 5)).astype(np.float32), rng.standard_normal((2, 3, 3, 3)).astype(np.float32)
     _, cache = layer.forward(x)
     layer.backward(dout, cache)
     once = layer.weight.grad.copy()
@@ -180,10 +181,11 @@ def test_a_gradient_that_does_not_fit_is_refused():
 
 
 def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
+    rng = seeded("dropout")
     x = np.ones((4, 50), np.float32)
     layer = Dropout(0.5, rng=7)
     first, cache = layer.forward(x)
-    np.random.default_rng(0).random(1000)  # what others draw does not matter
+    np.random.default_rng(0).random(1000)  # other generators' draws have no effect
     second, _ = layer.forward(x)
     assert (first != second).any()
     again = Dropout(0.5, rng=7)
@@ -191,7 +193,7 @@ def test_dropout_is_off_in_evaluation_and_its_masks_come_from_its_own_stream():
     np.testing.assert_array_equal(again.forward(x)[0], second)
     np.testing.assert_array_equal(layer.backward(x, cache) == 0, first == 0)
     layer.eval()
-    x = RNG.standard_normal((4, 50)).astype(np.float32)
+    x = rng.standard_normal((4, 50)).astype(np.float32)
     out, cache = layer.forward(x)
     assert cache is None
     np.testing.assert_array_equal(out, x)
@@ -227,7 +229,7 @@ def test_dropout_of_an_impossible_share_is_refused_at_once(p):
         Dropout(p)
 
 
-def test_batch_norm_in_evaluation_uses_what_it_remembers_and_remembers_no_more():
+def test_batch_norm_in_evaluation_uses_the_running_statistics_and_keeps_them():
     layer = BatchNorm1d(1, momentum=0.5)
     layer.forward(np.array([[1.0], [3.0]], np.float32))
     assert layer.running_mean[0] == pytest.approx(1.0)  # half of 2
@@ -284,12 +286,13 @@ def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
 
 
 def test_astype_turns_a_whole_network():
+    rng = seeded("astype")
     net = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4)).astype(np.float64)
     dtypes = {key: array.dtype for key, array in net.state_dict().items()}
     assert dtypes.pop("1.num_batches_tracked") == np.int64
     assert set(dtypes.values()) == {np.dtype(np.float64)}
-    out, cache = net.forward(RNG.standard_normal((5, 3)))
-    net.backward(RNG.standard_normal(out.shape), cache)
+    out, cache = net.forward(rng.standard_normal((5, 3)))
+    net.backward(rng.standard_normal(out.shape), cache)
     assert net.parameters()[0].grad.dtype == np.float64
     assert len(net.parameters()) == 4
 
@@ -309,8 +312,9 @@ def test_use_refuses_an_unknown_implementation_and_a_context_ends():
 
 @pytest.mark.parametrize("implementation", ["readable", "fast"])
 def test_a_pass_in_evaluation_keeps_the_statistics_that_it_used(implementation):
-    """The running ones may change before its backward pass: another batch may be under way."""
-    x, other = RNG.standard_normal((2, 2, 3, 4, 4))
+    """Another batch may change the running statistics before the backward pass."""
+    rng = seeded("evaluation")
+    x, other = rng.standard_normal((2, 2, 3, 4, 4))
     gradients = []
     with use(implementation):
         for between in (False, True):

@@ -1,4 +1,4 @@
-"""The network: its printed form, its size, its shapes, and the snippet that a reader meets first."""
+"""The network: its printed form, size and shapes, and the README's first snippet."""
 
 import numpy as np
 import pytest

@@ -1,12 +1,11 @@
-"""Parameter: what it takes as data and as gradient, and how gradients add up."""
+"""Parameter: which data and gradients it accepts, and how gradients add up."""
 
 import numpy as np
 import pytest
 
 from numpynet import Linear, Parameter, ReLU, Residual, use
 from numpynet.kernels.factors import Factors
-
-RNG = np.random.default_rng(90)
+from tests.seeds import seeded
 
 
 @pytest.mark.parametrize(
@@ -68,10 +67,11 @@ def test_data_that_the_gradient_does_not_fit_is_refused(data):
 @pytest.mark.parametrize("batches", [(2, 5), (5, 2), (1, 3, 2)])
 @pytest.mark.parametrize("kept", ["arrays", "factors", "factors, then arrays", "arrays, then factors"])
 def test_batches_of_any_sizes_add_up(kept, batches):
-    """The second is larger, or smaller, and replaces nothing."""
+    """The second batch may be larger or smaller; it does not replace the first."""
+    rng = seeded("batches", kept, batches)
     parameter, expected = Parameter(np.zeros((4, 6))), np.zeros((4, 6))
     for i, size in enumerate(batches):
-        factors = Factors(RNG.standard_normal((size, 4)), RNG.standard_normal((size, 6)))
+        factors = Factors(rng.standard_normal((size, 4)), rng.standard_normal((size, 6)))
         expected += factors.left.T @ factors.right
         as_array = {"arrays": True, "factors": False, "factors, then arrays": i > 0}.get(kept, i == 0)
         parameter.add_grad(factors.product() if as_array else factors)
@@ -80,12 +80,13 @@ def test_batches_of_any_sizes_add_up(kept, batches):
 
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 def test_two_batches_through_a_large_layer_add_up(ops):
-    """Large enough that the fast one keeps its gradient as factors."""
+    """Large enough for the fast layer to keep its gradient as factors."""
+    rng = seeded("large layer")
     layer = Linear(1030, 1024, rng=0)
     expected = np.zeros((1024, 1030))
     with use(ops):
         for size in (2, 7):
-            x, dout = RNG.standard_normal((size, 1030)), RNG.standard_normal((size, 1024))
+            x, dout = rng.standard_normal((size, 1030)), rng.standard_normal((size, 1024))
             expected += dout.T @ x
             _, cache = layer.forward(x.astype(np.float32))
             layer.backward(dout.astype(np.float32), cache)
@@ -93,7 +94,8 @@ def test_two_batches_through_a_large_layer_add_up(ops):
 
 
 def test_adding_changes_no_array_that_was_given():
-    first, second = RNG.standard_normal((2, 3))
+    rng = seeded("add_grad")
+    first, second = rng.standard_normal((2, 3))
     copies = first.copy(), second.copy()
     parameter = Parameter(np.zeros(3))
     parameter.add_grad(first)
@@ -105,8 +107,9 @@ def test_adding_changes_no_array_that_was_given():
 
 @pytest.mark.parametrize("body", [[], [ReLU()], [Linear(3, 3, rng=0), ReLU()]], ids=len)
 def test_a_residual_changes_neither_x_nor_dout(body):
+    rng = seeded("residual")
     net = Residual(*body).astype(np.float64)
-    x, dout = RNG.standard_normal((2, 4, 3))
+    x, dout = rng.standard_normal((2, 4, 3))
     before = x.copy(), dout.copy()
     out, cache = net.forward(x)
     dx = net.backward(dout, cache)
@@ -120,8 +123,8 @@ def test_a_residual_changes_neither_x_nor_dout(body):
     np.testing.assert_array_equal(net.backward(frozen, cache), dx)
 
 
-def test_the_order_of_bytes_is_no_matter_to_a_gradient():
-    """Kernels answer in the machine's order; a parameter from a file may have the other."""
+def test_a_gradient_may_have_the_other_byte_order():
+    """Kernels return the machine's byte order; a parameter from a file may have the other one."""
     parameter = Parameter(np.zeros(3, ">f4"))
     parameter.add_grad(np.array([1, 2, 3], "<f4"))
     parameter.add_grad(np.array([1, 2, 3], ">f4"))

@@ -1,4 +1,4 @@
-"""The path of a network: built once, and still the network's own parts, whatever is put in their place."""
+"""The path of a network is built once, and uses a layer that later replaces another."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""One layer, or one parameter, under several names: it is learned once, and has several keys."""
+"""One layer or parameter under several names: an update moves it once, and it has one key per name."""
 
 import copy
 
@@ -23,8 +23,7 @@ from numpynet import (
     fuse,
 )
 from numpynet.training import Trainer
-
-RNG = np.random.default_rng(70)
+from tests.seeds import seeded
 
 
 def twice():
@@ -78,13 +77,14 @@ def test_a_layer_deep_in_two_parts():
 
 def test_two_layers_with_the_same_parameter():
     """Tied weights: an autoencoder whose two layers learn one matrix."""
+    rng = seeded("tied weights")
     first, second = Linear(3, 3, rng=0), Linear(3, 3, rng=1)
     second.weight = first.weight
     net = Sequential(first, ReLU(), second).astype(np.float64)
     assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.bias"]
     assert second.weight is first.weight
-    _out, cache = net.forward(RNG.standard_normal((5, 3)))
-    net.backward(RNG.standard_normal((5, 3)), cache)
+    _out, cache = net.forward(rng.standard_normal((5, 3)))
+    net.backward(rng.standard_normal((5, 3)), cache)
     before = first.weight.data.copy()
     SGD(net.parameters(), lr=1.0).step()
     np.testing.assert_allclose(first.weight.data, before - first.weight.grad)
@@ -121,12 +121,13 @@ def test_a_state_loads_into_both_names_and_lacks_neither():
 
 
 def test_a_fused_network_has_each_once_as_well():
+    rng = seeded("fused")
     conv, bn = Conv2d(2, 2, 3, padding=1, rng=0), BatchNorm2d(2)
     net = Sequential(conv, bn, ReLU(), conv, bn, ReLU()).astype(np.float64)
     fused = fuse(copy.deepcopy(net))
     assert [name for name, _ in fused.named_parameters()] == [name for name, _ in net.named_parameters()]
     assert list(fused.state_dict()) == list(net.state_dict())
-    x, dout = RNG.standard_normal((2, 3, 2, 6, 6))
+    x, dout = rng.standard_normal((2, 3, 2, 6, 6))
     for network in (net, fused):
         _out, cache = network.forward(x)
         network.backward(dout, cache)
@@ -136,10 +137,11 @@ def test_a_fused_network_has_each_once_as_well():
 
 
 def test_a_trainers_state_holds_one_generator_for_a_dropout_under_two_names():
+    rng = seeded("shared dropout")
     dropout = Dropout(0.5, rng=3)
     net = Sequential(Linear(4, 8, rng=0), dropout, Linear(8, 8, rng=1), dropout, Linear(8, 2, rng=2))
     trainer = Trainer(net, MSELoss(), Adam(net.parameters()))
-    x, target = RNG.random((3, 4), np.float32), RNG.random((3, 2), np.float32)
+    x, target = rng.random((3, 4), np.float32), rng.random((3, 2), np.float32)
     trainer.train_step(x, target)
     state = {key: array.copy() for key, array in trainer.state_dict().items()}
     assert [key for key in state if key.startswith("rng")] == ["rng.0"]

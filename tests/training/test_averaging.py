@@ -1,24 +1,23 @@
-"""The moving average of weights: what it is after each update, and what it leaves alone."""
+"""The moving average of weights: its value after each update, and what it does not change."""
 
 import numpy as np
 import pytest
 
 from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, blocks, fuse, use
-
-RNG = np.random.default_rng(60)
+from tests.seeds import seeded
 
 
 def net():
     return Sequential(Linear(4, 3, rng=0), BatchNorm1d(3)).eval()
 
 
-def move(network):
-    """Other weights and statistics, and one more batch counted, as after a step."""
+def move(network, rng):
+    """Changes weights and statistics and counts one more batch, as a step does; returns a copy of the state."""
     for array in network.state_dict().values():
         if array.dtype == np.int64:
             array += 1
         else:
-            array[...] = RNG.standard_normal(array.shape)
+            array[...] = rng.standard_normal(array.shape)
     return {key: array.copy() for key, array in network.state_dict().items()}
 
 
@@ -26,12 +25,13 @@ def move(network):
 @pytest.mark.parametrize("warmup", [False, True])
 @pytest.mark.parametrize("ops", ["readable", "fast"])
 def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
+    rng = seeded("formula", warmup, block)
     monkeypatch.setattr(blocks, "BLOCK", block)
     network = net()
     average = WeightAverage(network, 0.4, warmup)
     wanted = {}
     for t in range(8):
-        weights = move(network)
+        weights = move(network, rng)
         keep = 0 if t == 0 else min(0.4, (1 + t) / (10 + t)) if warmup else 0.4
         wanted = {key: keep * wanted[key] + (1 - keep) * weights[key] if t else weights[key] for key in weights}
         with use(ops):
@@ -47,23 +47,25 @@ def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
 
 
 def test_the_arrays_stay_where_they_are():
+    rng = seeded("same arrays")
     network = net()
     average = WeightAverage(network)
     before = average.net.state_dict()
     for _ in range(3):
-        move(network)
+        move(network, rng)
         average.update()
     assert all(array is before[key] for key, array in average.net.state_dict().items())
     assert not any(np.shares_memory(array, network.state_dict()[key]) for key, array in before.items())
 
 
 def test_a_fused_network_is_averaged_and_its_average_evaluates():
+    rng = seeded("fused")
     plain = KeypointNet(16, (2,), (4,), padding=1, rng=0)
     learning = fuse(plain)
     average = WeightAverage(learning, 0.5, warmup=False)
-    images = RNG.random((3, 1, 16, 16), np.float32)
+    images = rng.random((3, 1, 16, 16), np.float32)
     for _ in range(3):
-        learning(images)  # in training: the running statistics move
+        learning(images)  # in training mode, so the running statistics move
         plain.fc1.weight.data += 1
         average.update()
     assert learning.training
@@ -75,16 +77,17 @@ def test_a_fused_network_is_averaged_and_its_average_evaluates():
 
 
 def test_it_goes_on_where_it_stopped():
+    rng = seeded("goes on")
     network = net()
     average = WeightAverage(network)
-    move(network)
+    move(network, rng)
     average.update()
     state = {key: array.copy() for key, array in average.state_dict().items()}
     assert list(state) == [*(f"net.{key}" for key in network.state_dict()), "updates"]
     other = WeightAverage(network)
     other.load_state_dict(state)
     for _ in range(3):
-        move(network)
+        move(network, rng)
         average.update()
         other.update()
     assert average.updates == other.updates == 4
@@ -93,15 +96,16 @@ def test_it_goes_on_where_it_stopped():
 
 
 def test_begun_anew_it_copies_first():
+    rng = seeded("begun anew")
     network = net()
     average = WeightAverage(network)
     for _ in range(3):
-        move(network)
+        move(network, rng)
         average.update()
     average.load_state_dict(
         {f"net.{key}": array.copy() for key, array in network.state_dict().items()} | {"updates": 0}
     )
-    weights = move(network)
+    weights = move(network, rng)
     average.update()
     for key, array in average.net.state_dict().items():
         np.testing.assert_array_equal(array, weights[key])

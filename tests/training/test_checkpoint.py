@@ -1,4 +1,4 @@
-"""Weights files: what is written comes back, and every other kind of file is refused by its name and kind."""
+"""Weights files are read back as written; any other file is refused with its name and kind."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The loader: every sample once, in an order the generator decides, whether or not a thread prepares it."""
+"""The loader yields each sample once, in the generator's order, with or without a background thread."""
 
 import threading
 
@@ -9,7 +9,7 @@ from numpynet.data import DataLoader
 
 
 class Numbers:
-    """Sample i is an image and a target full of i; notes the threads that asked for it."""
+    """Sample i is an image and a target full of i; records the threads that ask for samples."""
 
     def __init__(self, length, fail_at=None):
         self.length, self.fail_at, self.threads = length, fail_at, set()

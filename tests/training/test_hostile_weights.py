@@ -1,4 +1,4 @@
-"""Weights files that anybody may have made: each is loaded or refused in one line, before memory is taken for it."""
+"""Weights files from strangers: each is loaded, or refused in one line before memory is allocated for it."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def ml_dtypes():
 
 
 def rewrite(path, card=None, **tensors):
-    """The file as another program would write it: this card's text, and some other tensors."""
+    """Rewrite the file as another program would: with this text as its card, and some other tensors."""
     state, own = load_tensors(path)[0], load_weights(path)[1]
     text = own.to_metadata()["numpynet"] if card is None else card
     save_file(state | tensors, path, {"numpynet": text})
@@ -46,7 +46,7 @@ def with_field(name, value):
 
 
 def refused(path):
-    """The one line with which a file is refused."""
+    """The error for a file, which must be one line."""
     with pytest.raises(CheckpointError) as caught:
         load_net(path)
     message = str(caught.value)
@@ -89,7 +89,7 @@ def test_an_argument_of_the_network_that_cannot_be(name, value, weights):
 
 
 def test_no_memory_is_taken_for_weights_that_the_file_does_not_hold(weights):
-    """By the limits alone each layer is allowed; the file has a few hundred numbers."""
+    """The limits alone would allow each layer, but the file has only a few hundred numbers."""
     state, _ = load_tensors(weights)
     for arguments in (
         TINY | {"channels": [4096, 4096]},
@@ -105,8 +105,8 @@ def test_no_memory_is_taken_for_weights_that_the_file_does_not_hold(weights):
             tracemalloc.stop()
 
 
-def test_no_convolution_is_so_wide_that_one_crop_fills_the_memory(tmp_path):
-    """A file that holds all that its card asks for, and is small."""
+def test_a_convolution_whose_output_would_fill_the_memory_is_refused(tmp_path):
+    """The file is small and holds all weights that its card describes."""
     arguments = {"size": 1024, "channels": [1024, *[1] * 8], "hidden": [], "padding": 1, "dropout": 0.0}
     net, path = KeypointNet(**arguments, rng=0), tmp_path / "wide.safetensors"
     card = WeightsCard(arguments, 1024)
@@ -136,7 +136,7 @@ def test_a_card_that_is_no_card(kind, weights):
 
 
 def test_what_older_versions_wrote_still_loads(weights):
-    """Without a checksum, and with the NaN that Python writes where a score was not to be had."""
+    """Without a checksum, and with the NaN that Python writes for a missing score."""
     rewrite(weights, with_field("training", {"epoch": 3, "validation": {"nme": float("nan"), "mse": float("inf")}}))
     net, card = load_net(weights)
     assert card.training["epoch"] == 3
@@ -146,7 +146,7 @@ def test_what_older_versions_wrote_still_loads(weights):
 
 
 def header_of(path, change):
-    """Write the file again with its header, as a table, changed; the tensors' bytes stay."""
+    """Rewrite the file with a changed header (a table); the tensors' bytes stay."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
@@ -222,7 +222,7 @@ def test_every_value_of_the_short_types_is_read_exactly(name, theirs, ml_dtypes)
 
 @pytest.mark.parametrize("theirs", ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float16", "float64"])
 def test_other_types_of_floats_load_into_float32(theirs, weights, ml_dtypes):
-    """Written with the metadata of the original, checksum and all, as converters do."""
+    """With the original's metadata, including its checksum, as converters write it."""
     kind = np.dtype(theirs) if hasattr(np, theirs) else np.dtype(getattr(ml_dtypes, theirs))
     state, _ = load_tensors(weights)
     data = weights.read_bytes()
@@ -271,13 +271,13 @@ def test_a_flipped_bit_or_a_zeroed_block_is_noticed_wherever_it_is(block, tmp_pa
 
 
 def test_a_changed_card_is_noticed(weights):
-    """In its text: a scale of 1.3 becomes one of 1.2, which no other check would find."""
+    """A scale of 1.3 in its text becomes 1.2, which no other check would find."""
     weights.write_bytes(weights.read_bytes().replace(b'\\"scale\\": 1.3', b'\\"scale\\": 1.2'))
     assert "is damaged" in refused(weights)
 
 
 def test_the_checksum_stays_between_the_files(tmp_path):
-    """What is loaded and saved again gets one of its own, also from arrays in another order of bytes or memory."""
+    """Weights that are loaded and saved again get a new checksum, also from arrays in another byte or memory order."""
     for arrays in ({"a": np.arange(6.0).reshape(2, 3).T}, {"a": np.arange(3, dtype=">i4"), "b": np.float32(2)}, {}):
         save_tensors(tmp_path / "a", arrays, {"note": "x"})
         tensors, metadata = load_tensors(tmp_path / "a")
@@ -288,7 +288,7 @@ def test_the_checksum_stays_between_the_files(tmp_path):
 
 
 def test_equal_weights_are_equal_files(weights):
-    """Byte for byte, with letters of any language in the card: people compare hashes."""
+    """Byte for byte, since people compare hashes; the card may have letters of any language."""
     state, _ = load_tensors(weights)
     card = WeightsCard(TINY, 24, training={"recipe": "größe\n\x7f\u2028\t/"})
     files = set()

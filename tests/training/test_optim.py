@@ -1,16 +1,15 @@
-"""Optimizers without torch: the path they take, what they keep, what they refuse."""
+"""Optimizers without torch: their steps, their state and their errors."""
 
 import numpy as np
 import pytest
 
 from numpynet import SGD, Adam, AdamW, Parameter
 from numpynet.blocks import BLOCK
-
-RNG = np.random.default_rng(40)
+from tests.seeds import seeded
 
 
 def minimise(optimizer_of, steps=300):
-    """From (4, -3) down the bowl x^2 + 10 y^2, whose gradient is known."""
+    """Minimise x^2 + 10 y^2, whose gradient is known, from (4, -3)."""
     parameter = Parameter(np.array([4.0, -3.0]))
     optimizer = optimizer_of([parameter])
     for _ in range(steps):
@@ -35,10 +34,11 @@ def test_finds_the_bottom_of_a_bowl(optimizer_of):
 
 
 def test_adam_in_blocks_moves_every_number_of_a_large_parameter():
+    rng = seeded("adam in blocks")
     size = 2 * BLOCK + 17
     parameter = Parameter(np.zeros((size,)))
     optimizer = Adam([parameter], lr=0.5)
-    grad = RNG.choice([-1.0, 1.0], size) * RNG.uniform(0.5, 2.0, size)
+    grad = rng.choice([-1.0, 1.0], size) * rng.uniform(0.5, 2.0, size)
     parameter.add_grad(grad)
     optimizer.step()
     np.testing.assert_allclose(parameter.data, -0.5 * np.sign(grad), rtol=1e-4)
@@ -107,4 +107,4 @@ def test_parameters_in_the_other_order_of_bytes_are_moved_as_well(optimizer_of):
             parameter.grad = np.arange(3.0) + 1
             optimizer.step()
         moved.append(parameter.data)
-    np.testing.assert_allclose(*moved, rtol=4 * np.finfo(float).eps)  # which kernels round elsewhere
+    np.testing.assert_allclose(*moved, rtol=4 * np.finfo(float).eps)  # the kernels round in other places

@@ -1,4 +1,4 @@
-"""Schedules without torch: where they begin, peak and end, what they hold, and what they refuse."""
+"""Schedules without torch: their start, peak and end, and their errors."""
 
 import math
 from itertools import pairwise
@@ -16,7 +16,7 @@ def test_one_cycle_begins_peaks_and_ends_where_it_should():
     lr = one_cycle(1.0, 100, warmup=0.31, div_factor=10, final_div_factor=100)
     rates = [lr(i) for i in range(100)]
     assert rates[0] == pytest.approx(0.1)
-    assert rates[15] == pytest.approx(0.55)  # half way up
+    assert rates[15] == pytest.approx(0.55)  # halfway up
     assert rates[30] == max(rates) == 1.0
     assert rates[99] == pytest.approx(0.001)
     assert all(a < b for a, b in pairwise(rates[:31]))
@@ -25,7 +25,7 @@ def test_one_cycle_begins_peaks_and_ends_where_it_should():
 
 def test_a_cycle_whose_peak_is_at_or_beside_its_first_step():
     assert one_cycle(1.0, 10, warmup=0.1)(0) == 1.0
-    assert one_cycle(1.0, 15, warmup=0.1, div_factor=8)(0) == 1 / 8  # the peak is half way to the second step
+    assert one_cycle(1.0, 15, warmup=0.1, div_factor=8)(0) == 1 / 8  # the peak is halfway to the second step
     assert one_cycle(1.0, 20, warmup=0.1, div_factor=8)(0) == 1 / 8
 
 
@@ -37,12 +37,12 @@ def test_a_cycle_may_begin_at_its_peak_and_end_above_where_it_began():
 def test_cosine_begins_peaks_and_ends_where_it_should():
     rates = [cosine(1.0, 104, warmup=4 / 104, min_lr=0.2)(i) for i in range(104)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[54] == pytest.approx(0.6)  # half way down
+    assert rates[54] == pytest.approx(0.6)  # halfway down
     assert rates[103] == pytest.approx(0.2 + 0.4 * (1 + math.cos(math.pi * 99 / 100)))
     assert all(a > b for a, b in pairwise(rates[4:]))
 
 
-def test_no_step_of_a_cosine_is_for_nothing():
+def test_every_step_of_a_cosine_has_a_positive_rate():
     assert min(map(cosine(1.0, 20), range(20))) > 0
 
 

@@ -1,12 +1,11 @@
-"""States that are not this optimizer's, network's or average's: refused with a reason, and nothing is changed."""
+"""States of another optimizer, network or average are refused with a reason, and change nothing."""
 
 import numpy as np
 import pytest
 
 from numpynet import SGD, Adam, AdamW, KeypointNet, Linear, Parameter, SmoothL1Loss, WeightAverage
 from numpynet.training import Trainer
-
-RNG = np.random.default_rng(50)
+from tests.seeds import seeded
 
 
 def momentum(params):
@@ -14,17 +13,18 @@ def momentum(params):
 
 
 def moved(optimizer_of, shape=(3,), dtype=np.float64, steps=2):
-    """An optimizer that has done some steps on one parameter, and its state, copied."""
+    """An optimizer after some steps on one parameter, and a copy of its state."""
     parameter = Parameter(np.ones(shape, dtype))
     optimizer = optimizer_of([parameter])
+    rng = seeded("moved", shape, steps)
     for _ in range(steps):
-        parameter.grad = RNG.standard_normal(shape).astype(dtype)
+        parameter.grad = rng.standard_normal(shape).astype(dtype)
         optimizer.step()
     return optimizer, {key: array.copy() for key, array in optimizer.state_dict().items()}
 
 
 def refused(optimizer, state, words):
-    """The error, and that the optimizer goes on as if nothing had been."""
+    """Checks the error, and that the optimizer's state is unchanged and its next step works."""
     before = {key: array.copy() for key, array in optimizer.state_dict().items()}
     with pytest.raises(ValueError, match=words):
         optimizer.load_state_dict(state)
@@ -147,8 +147,9 @@ def learner(seed=0, optimizer_of=Adam, average=True, **changes):
 
 def taught(**options):
     trainer = learner(**options)
+    rng = seeded("taught")
     for _ in range(2):
-        trainer.train_step(RNG.random((4, 1, 20, 20), np.float32), RNG.random((4, 136), np.float32))
+        trainer.train_step(rng.random((4, 1, 20, 20), np.float32), rng.random((4, 136), np.float32))
     return {key: array.copy() for key, array in trainer.state_dict().items()}
 
 
@@ -187,6 +188,7 @@ SPOILERS = {
 
 @pytest.mark.parametrize("words", SPOILERS)
 def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
+    rng = seeded("next step")
     trainer = learner(seed=3)
     before = {key: array.copy() for key, array in trainer.state_dict().items()}
     with pytest.raises(ValueError, match=words.rstrip()):
@@ -195,7 +197,7 @@ def test_a_trainers_state_that_does_not_fit_changes_nothing(words):
     assert after.keys() == before.keys()
     for key, array in before.items():
         np.testing.assert_array_equal(after[key], array, err_msg=key)
-    trainer.train_step(RNG.random((4, 1, 20, 20), np.float32), RNG.random((4, 136), np.float32))
+    trainer.train_step(rng.random((4, 1, 20, 20), np.float32), rng.random((4, 136), np.float32))
 
 
 def test_a_trainers_state_that_fits_loads():
@@ -209,7 +211,7 @@ def test_a_state_of_another_rule_is_refused_by_the_trainer_too():
     with pytest.raises(ValueError, match="is of another rule"):
         learner(optimizer_of=momentum).load_state_dict(taught())
     plain = learner(optimizer_of=SGD, average=False)
-    plain.load_state_dict(taught(optimizer_of=SGD, average=False))  # a rule that remembers nothing misses nothing
+    plain.load_state_dict(taught(optimizer_of=SGD, average=False))  # plain SGD has no state, so none is missing
     assert plain.steps_done == 2
 
 
@@ -234,7 +236,7 @@ def test_load_state_dict_takes_lists_and_refuses_a_read_only_place():
 
 
 def test_a_state_without_generators_leaves_them_where_they_are():
-    """Such as the PyTorch twin's."""
+    """The PyTorch twin's state has none."""
     trainer, state = learner(seed=3), without(taught(), "rng.")
     before = trainer.net.dropout.rng.bit_generator.state
     trainer.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""What `atomic` leaves behind and what it does not, with the longest names and where processes are killed."""
+"""`atomic` leaves no temporary files behind, also with the longest names and after processes were killed."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ with atomic(sys.argv[1]) as temporary:
 
 
 def holder(path):
-    """A process that is writing a file until its standard input ends, and its temporary file's name."""
+    """A process that writes a file until its standard input ends, and the name of its temporary file."""
     process = subprocess.Popen([sys.executable, "-c", HOLDS, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     return process, process.stdout.readline().decode().strip()

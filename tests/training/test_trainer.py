@@ -1,4 +1,4 @@
-"""The trainer with a schedule and an average: what it does at which step, and that a resumed run is the same run."""
+"""The trainer with a schedule and an average: what each step does, and that a resumed run gives the same result."""
 
 import itertools
 
@@ -39,7 +39,7 @@ def same(got, wanted):
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_interrupted_and_resumed_equals_uninterrupted(fused, tmp_path):
-    """In the middle of the schedule, through a file, with dropout: bit for bit, what is predicted as well."""
+    """Stopped in mid-schedule, saved to a file, with dropout: weights and predictions are equal bit for bit."""
     whole = trainer(fused=fused)
     list(fit(whole, batches, epochs=4))
 
@@ -77,7 +77,7 @@ def test_without_a_schedule_the_rate_is_the_optimizers():
 
 
 def test_the_schedule_is_what_the_steps_obey():
-    """A rate of zero from the second step on: nothing moves any more."""
+    """With a rate of zero from the second step on, nothing moves any more."""
     learner = trainer(schedule=lambda step: 1e-2 if step == 0 else 0.0, decay=None)
     before = learner.net.fc1.weight.data.copy()
     learner.train_step(*next(batches(1)))
@@ -96,7 +96,7 @@ def test_evaluated_and_handed_out_are_the_averaged_weights():
     assert not np.allclose(averaged.fc2.weight.data, learner.net.fc2.weight.data, atol=1e-5)
     before = copied(learner.state_dict())
     assert learner.evaluated_net is learner.average.net
-    for mode in (False, True):  # of the network that learns; the averaged one is always in evaluation
+    for mode in (False, True):  # mode of the network that learns; the averaged one is always in evaluation
         learner.train(mode)
         np.testing.assert_array_equal(learner.predict(images), averaged(images))
         same(learner.state_dict(), before)
@@ -115,7 +115,7 @@ def test_without_an_average_they_are_the_networks():
 
 
 def test_a_state_without_step_and_average_begins_them_anew():
-    """As states were saved before there were any."""
+    """Older versions saved such states."""
     old, learner = trainer(decay=None), trainer(seed=3)
     list(fit(old, batches, epochs=1))
     list(fit(learner, batches, epochs=1))
@@ -124,7 +124,7 @@ def test_a_state_without_step_and_average_begins_them_anew():
     assert (learner.steps_done, learner.average.updates) == (0, 0)
     same(learner.weights(), old.weights())
     learner.train_step(*next(batches(1)))
-    same(learner.weights(), learner.net.state_dict())  # the first update copies
+    same(learner.weights(), learner.net.state_dict())  # the first update copies the weights
 
 
 def test_a_state_with_an_average_loads_where_there_is_none():
@@ -153,7 +153,7 @@ def spoiling(part, number):
 @pytest.mark.parametrize(
     "part", ["net.fc1.weight", "net.conv1_bn.running_var", "optimizer.exp_avg_sq.2", "average.net.fc2.bias"]
 )
-def test_what_the_last_update_of_an_epoch_spoils_is_noticed_before_the_epoch_is_told_of(part, number):
+def test_a_spoiled_last_update_of_an_epoch_is_noticed_before_its_event(part, number):
     events = fit(spoiling(part, number), batches, epochs=2, validate=lambda: pytest.fail("was validated"))
     steps = list(itertools.islice(events, 3))
     assert [type(event) for event in steps] == [StepEvent] * 3
@@ -163,7 +163,7 @@ def test_what_the_last_update_of_an_epoch_spoils_is_noticed_before_the_epoch_is_
 
 
 def test_a_rate_that_is_far_too_high_is_noticed_by_the_end_of_the_epoch():
-    """As it happens: the losses of the only batch are finite, the weights after it are not."""
+    """The loss of the only batch is finite; the weights after it are not."""
     net = Sequential(Linear(3, 2, rng=0))
     learner = Trainer(net, MSELoss("sum"), SGD(net.parameters(), lr=1e38))
     images = np.full((2, 3), 1e4, np.float32)
@@ -182,7 +182,7 @@ def test_a_schedule_that_gives_no_rate_is_refused_before_anything_moves(rate):
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_its_images():
-    """Batches of 1, 4 and 2 images: a mean over batches would be another number."""
+    """With batches of 1, 4 and 2 images, the mean over batches would differ."""
     net = Sequential(Linear(3, 2, rng=0))
     learner = Trainer(net, MSELoss(), SGD(net.parameters(), lr=0.0))
     rng = np.random.default_rng(3)

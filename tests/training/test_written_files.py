@@ -1,4 +1,4 @@
-"""What `save_tensors` writes: the library's own bytes, by no other file than the one that is locked and swept."""
+"""`save_tensors` writes the same bytes as the safetensors library, through a single locked temporary file."""
 
 import json
 import os
@@ -17,7 +17,7 @@ KEYS = ["a", "b.c", "größe", "海", '"\\', "Z", "", "0", "\x01", "x" * 200, "a
 
 
 def by_the_library(path, tensors, metadata):
-    """The library's file, with its metadata, whose order is random there, in theirs."""
+    """The file as the library writes it, but with the metadata in the given order; the library's order is random."""
     save_file(tensors, path, metadata)
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
@@ -28,7 +28,7 @@ def by_the_library(path, tensors, metadata):
 
 
 def known_to(library, kind):
-    """Whether the installed version of safetensors knows a type of numbers; old ones know no complex ones."""
+    """Whether the installed safetensors knows a dtype; old versions know no complex ones."""
     try:
         library({"a": np.zeros(1, kind)})
     except SafetensorError:
@@ -38,7 +38,7 @@ def known_to(library, kind):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_file_is_the_librarys(seed, tmp_path):
-    """Every type of numbers, scalars and nothing at all, in any order, under any name."""
+    """Every dtype, scalars and empty arrays, in any order, under any name."""
     rng = np.random.default_rng(seed)
     kinds = [kind for kind in NAMES if known_to(save, kind)]
     tensors = {
@@ -63,7 +63,7 @@ def test_every_type_has_its_place():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither flock nor a umask to speak of")
 def test_the_file_on_its_way_is_held_and_the_only_one(tmp_path, monkeypatch):
-    """A killed process must leave nothing that no later one removes; a living one's file must not be taken for that."""
+    """A later process must remove what a killed one left, but never the file of a living one."""
     seen = []
     sync = os.fsync
 
@@ -95,7 +95,7 @@ def test_numbers_that_the_format_lacks_are_named(tmp_path):
 
 @pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580, 0x3C20])
 def test_a_header_whose_length_begins_as_another_kind_of_file(length, tmp_path):
-    """As a pickle does, and as a page of HTML."""
+    """The length's first bytes are those of a pickle or of a page of HTML."""
     path = tmp_path / "a.safetensors"
     for letters in range(length - 300, length):
         save_tensors(path, {"a": np.ones(3)}, {"note": "x" * letters})

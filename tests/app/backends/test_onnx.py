@@ -1,4 +1,4 @@
-"""Networks as ONNX: every layer and network gives the same in ONNX Runtime, OpenCV, numpynet and PyTorch."""
+"""Networks as ONNX: ONNX Runtime, OpenCV, numpynet and PyTorch give the same outputs for every layer and network."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def card_of(net, size):
 
 
 def experienced(net, size):
-    """`net` in evaluation mode, with random weights and statistics in place of its initial ones."""
+    """`net` in evaluation mode, with random weights and statistics instead of the initial ones."""
     rng = np.random.default_rng(7)
     for module in net.modules():
         if isinstance(module, BatchNorm1d | BatchNorm2d):
@@ -87,7 +87,7 @@ def flat(*layers):
 
 
 def positions():
-    """A soft argmax over maps of 10 x 7 scores, far enough apart for positions from edge to edge."""
+    """A soft argmax over maps of 10 x 7 scores that differ enough for positions from edge to edge."""
     conv = Conv2d(1, 5, (3, 6), rng=0)
     conv.weight.data *= 40
     return Sequential(conv, SoftArgmax2d())
@@ -188,7 +188,7 @@ def test_what_is_in_the_file(network):
         np.testing.assert_array_equal(tensors[key], array)
 
 
-def test_it_matters_not_whether_a_network_is_fused_or_training(network):
+def test_fused_networks_and_networks_in_training_mode_give_the_same_file(network):
     net, card = network
     before = to_onnx(net, card)
     state = {key: array.copy() for key, array in net.state_dict().items()}
@@ -212,7 +212,7 @@ class Swish(ReLU):
 
 
 class Backwards(Sequential):
-    """A chain whose forward pass is not its path."""
+    """A chain whose forward pass differs from its path."""
 
     def forward(self, x):
         return super().forward(x[::-1])
@@ -241,7 +241,7 @@ def test_a_layer_without_a_counterpart_is_named(layer, words):
 def test_a_network_too_large_for_the_format_is_refused():
     from numpynet.init import no_init
 
-    with no_init():  # 2.6 GB that are never touched
+    with no_init():  # 2.6 GB, allocated but never written
         net = KeypointNet(size=224, hidden=(17_000,))
     with pytest.raises(FkpError, match=r"weights take 2\.\d GiB, and an ONNX file holds less than 2"):
         to_onnx(net, card_of(net, 224))
@@ -267,7 +267,7 @@ def predictors(tmp_path_factory):
 
 
 def looks(image, squares, predictors):
-    """The points (2, F, 68, 2) of each program, in pixels of the image, at the first look and at the second."""
+    """The points (2, F, 68, 2) of each program, in image pixels, after the first and the second look."""
     upright = [0.0] * len(squares)
     return {name: np.stack(sights(image, squares, upright, predictor, 1)) for name, predictor in predictors.items()}
 

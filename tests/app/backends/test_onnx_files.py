@@ -1,4 +1,4 @@
-"""Backend onnx and its files: use without the package onnx, threads, and the refusal of all other files."""
+"""Backend onnx and its files: it works without the package onnx and with threads, and refuses all other files."""
 
 import json
 import pickle
@@ -63,7 +63,7 @@ def test_the_card_is_read_back(small, tmp_path):
 
 
 def test_detect_needs_no_package_onnx_for_an_onnx_file(shipped, photo, tmp_path):
-    """In a new process in which importing onnx fails. No other heavy package is loaded either."""
+    """In a new process in which importing onnx fails. It loads no other heavy package either."""
     arguments = [
         "detect",
         str(photo),
@@ -138,7 +138,7 @@ def test_other_backends_refuse_an_onnx_file(backend, shipped, photo, tmp_path, f
 
 
 def test_content_tells_the_kind_of_file(shipped, tmp_path):
-    """Each file has the other's suffix."""
+    """Each file has the suffix of the other kind."""
     (tmp_path / "a.onnx").write_bytes(SHIPPED_WEIGHTS.read_bytes())
     (tmp_path / "b.safetensors").write_bytes(shipped.read_bytes())
     assert not is_onnx(tmp_path / "a.onnx")
@@ -176,7 +176,7 @@ def test_a_predictor_is_shared_between_threads(small, tmp_path):
     predictor = OnnxPredictor(tmp_path / "a.onnx")
     batches = [np.random.default_rng(i).random((1 + i % 4, 1, 16, 16), np.float32) for i in range(60)]
     expected = [predictor(batch) for batch in batches]
-    assert len({out.tobytes() for out in expected}) == len(batches)  # no answer is overwritten by a later one
+    assert len({out.tobytes() for out in expected}) == len(batches)  # no output is overwritten by a later one
     with ThreadPoolExecutor(8) as pool:
         for out, wanted in zip(pool.map(predictor, batches), expected, strict=True):
             np.testing.assert_allclose(out, wanted, atol=1e-6)
@@ -196,7 +196,7 @@ def test_crops_of_every_kind(small, tmp_path):
 
 
 def refused(path, data):
-    """The one line of the error for a file of these bytes."""
+    """The error for a file of these bytes, which must be one line."""
     path.write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         OnnxPredictor(path)
@@ -212,7 +212,7 @@ def test_every_truncation_is_noticed(small, tmp_path):
 
 
 def test_every_damaged_byte_is_noticed(small, tmp_path):
-    """Wherever the byte is, OpenCV must not see the file."""
+    """OpenCV must never see the file, whichever byte is damaged."""
     rng = np.random.default_rng(0)
     for place in [*range(300), *rng.integers(0, len(small), 700), *range(len(small) - 100, len(small))]:
         damaged = bytearray(small)
@@ -271,7 +271,7 @@ HOSTILE = {
 def test_a_hostile_file_is_one_line(kind, tmp_path, capfd):
     data, words = HOSTILE[kind]
     assert words in refused(tmp_path / "a.onnx", data)
-    assert capfd.readouterr() == ("", "")  # OpenCV's own messages would be more lines
+    assert capfd.readouterr() == ("", "")  # OpenCV's own messages would be further lines
 
 
 @settings(deadline=None)
@@ -284,7 +284,7 @@ def test_arbitrary_bytes_are_refused(data, valid, tmp_path_factory):
 
 
 def test_what_opencv_cannot_run_is_one_line(small, tmp_path, capfd):
-    """OpenCV by itself would print more lines."""
+    """Without our handling OpenCV would print further lines."""
     model = onnx.load_model_from_string(small)
     model.graph.node[0].op_type = "Nonsense"
     del model.metadata_props[-1]  # the old checksum
@@ -292,7 +292,7 @@ def test_what_opencv_cannot_run_is_one_line(small, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_network_that_makes_no_keypoints_is_refused(small, tmp_path):
+def test_a_network_with_the_wrong_number_of_outputs_is_refused(small, tmp_path):
     """Its checksum is right and OpenCV runs it, but it gives 68 numbers."""
     model = onnx.load_model_from_string(small)
     made = model.graph.node[-1].output[0]
@@ -344,7 +344,7 @@ def test_what_is_no_onnx_file_is_one_line(kind, photo, tmp_path, fkp):
     assert not (tmp_path / "a.json").exists()
 
 
-def test_the_predictor_says_which_it_is(shipped):
+def test_the_predictor_names_its_backend(shipped):
     predictor = get_predictor("onnx", shipped)
     assert predictor.backend == "onnx"
     assert predictor.card == CropCard.of(load_net(SHIPPED_WEIGHTS)[1], SHIPPED_WEIGHTS)

@@ -1,4 +1,4 @@
-"""Cores: commands divide crops among threads in order, each product has one thread, a library changes nothing."""
+"""Cores: commands divide crops among threads in order, each matrix product uses one thread; the API changes nothing."""
 
 import threading
 
@@ -17,7 +17,7 @@ from numpynet.workers import get_threads, set_threads
 
 @pytest.fixture(autouse=True)
 def as_it_was():
-    """BLAS starts with two threads, if it supports them; changes of a test to the process are undone."""
+    """BLAS starts with two threads, if it supports them; a test's changes to the process are undone."""
     opencv = cv2.getNumThreads()
     with threadpool_limits(limits=2):
         yield
@@ -43,7 +43,7 @@ def test_every_crop_gets_its_own_outputs_in_order(threads, count):
 
 
 def test_the_crops_are_handed_to_several_threads():
-    """Two parts that wait for each other only end if they run at the same time."""
+    """Two parts that wait for each other end only if they run at the same time."""
     set_threads(2)
     meeting = threading.Barrier(2, timeout=20)
 
@@ -73,7 +73,7 @@ def test_what_a_part_raises_comes_out():
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("torch", marks=pytest.mark.torch)])
 def test_a_commands_process_runs_each_product_on_one_thread(backend):
     alone = get_predictor(backend)
-    assert blas() == {2}  # a library changes nothing
+    assert blas() == {2}  # the API changes nothing
     expected = alone(crops(5))
     set_threads(2)
     predictor = get_predictor(backend, threads=2, own_process=True)
@@ -86,7 +86,7 @@ def test_a_commands_process_runs_each_product_on_one_thread(backend):
         assert torch.get_num_threads() == 1
 
 
-def test_so_many_threads_as_are_asked_for():
+def test_the_requested_number_of_threads():
     for threads in (1, 3):
         get_predictor(threads=threads, own_process=True)
         assert get_threads() == threads
@@ -132,8 +132,8 @@ def test_ahead_gives_the_same_items_and_makes_one_meanwhile():
 
     coming = ahead(items())
     assert next(coming) == 0
-    assert second.wait(20)  # the second was begun before it was asked for
-    assert made == [0, 1]  # and the third was not
+    assert second.wait(20)  # the second was begun before it was requested
+    assert made == [0, 1]  # the third was not
     assert list(coming) == [1, 2, 3]
 
 

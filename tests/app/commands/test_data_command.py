@@ -1,4 +1,4 @@
-"""`fkp data`: show, verify, download, and what each says when it cannot."""
+"""`fkp data`: show, verify and download, and their errors."""
 
 import hashlib
 import http.server
@@ -25,7 +25,7 @@ def data(*arguments):
 
 
 def refused(result, kind, *words):
-    """The command ended with this error, whose one line holds these words."""
+    """The command ended with this error: one line that contains these words."""
     assert isinstance(result.exception, kind), result.exception
     assert type(result.exception) is not FkpError or kind is FkpError
     message = str(result.exception)
@@ -128,7 +128,7 @@ def test_show_names_a_broken_frame(tmp_path):
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """A small data set, tmp_path / "data", that stands for the published one; its archive on loopback: the address."""
+    """Replaces the published data set by a small one, tmp_path / "data"; returns its archive's address on loopback."""
     root = write_dataset(tmp_path / "data", people=2, videos=1, frames=1, test_frames=1)
     names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
     contents = {name: (root / name).read_bytes() for name in names}
@@ -155,7 +155,7 @@ def published(tmp_path, monkeypatch):
 def test_verify_an_intact_directory(published, tmp_path):
     result = data("verify", tmp_path / "data")
     assert result.exit_code == 0
-    # Two people's frames in each folder, an unlabelled one in each, two CSV files.
+    # In each folder two people's frames and an unlabelled one; two CSV files.
     assert result.stdout == f"{tmp_path / 'data'}: 8 as published, 0 missing, 0 changed, 0 others (no fault)\n"
 
 
@@ -191,7 +191,7 @@ def test_download_fetches_once_and_verifies(published, tmp_path):
 
 
 def test_errors_end_in_one_line_and_an_exit_code(drawn_data, tmp_path, capfd):
-    """Through `fkp` itself: nothing else on standard error, no traceback."""
+    """Through `fkp` itself: standard error has nothing else and no traceback."""
     for code, arguments in {
         1: ["verify", tmp_path / "none"],
         2: ["show", drawn_data, "--count", "0"],

@@ -1,4 +1,4 @@
-"""`fkp detect`, `fkp filter` and `fkp demo` on every kind of input that must work, and on every bad one."""
+"""`fkp detect`, `fkp filter` and `fkp demo` on every kind of valid and of bad input."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ EYES = ((226, 196), (308, 192))
 
 @pytest.fixture(scope="module")
 def portrait():
-    """The head of Grace Hopper, RGB (300, 300, 3), and her eyes there."""
+    """The head of Grace Hopper, RGB (300, 300, 3), and the positions of her eyes."""
     left, top = 115, 60
     return hopper()[top : top + 300, left : left + 300].copy(), np.array(EYES) - [left, top]
 
@@ -77,7 +77,7 @@ def test_a_png_called_jpg(portrait, tmp_path, fkp):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_coordinates_are_those_of_the_picture_as_displayed(orientation, portrait, tmp_path, fkp):
     picture, points = portrait
-    # How the pixels must lie in the file for a viewer that obeys the tag to show the portrait (EXIF 2.3, Orientation).
+    # The stored pixels that a viewer turns into the portrait if it obeys the tag (EXIF 2.3, Orientation).
     stored = {
         1: picture,
         2: picture[:, ::-1],
@@ -95,7 +95,7 @@ def test_coordinates_are_those_of_the_picture_as_displayed(orientation, portrait
     one_face(ended.out, points)
     marked = read_image(tmp_path / "out" / "a.png.png").astype(int)
     away = np.abs(marked - picture).max(axis=2) < 3
-    assert away.mean() > 0.8  # upright too, but for box and points
+    assert away.mean() > 0.8  # upright too, except for box and points
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 50), (30, 30), (6000, 4500)])
@@ -116,7 +116,7 @@ def test_a_very_large_photo(portrait, tmp_path, fkp):
     one_face(fkp("detect", tmp_path / "large.jpg", "--json", "-").out, 16 * points)
 
 
-def test_nothing_found_is_said_beside_json_on_stdout(tmp_path, fkp):
+def test_a_line_beside_json_on_stdout_says_that_nothing_was_found(tmp_path, fkp):
     Image.new("RGB", (200, 100), "white").save(tmp_path / "white.png")
     ended = fkp("detect", tmp_path / "white.png", "--json", "-")
     assert ended.code == 0
@@ -132,7 +132,7 @@ CUTS = {
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_face_cut_by_the_edge(cut, portrait, tmp_path, fkp):
-    """As far as a cascade finds it, at last with the edges continued."""
+    """The cuts leave enough of it for a cascade; the last search continues the edges."""
     picture, eyes = portrait
     write_image(tmp_path / "cut.png", np.ascontiguousarray(picture[cut]))
     ended = fkp("detect", tmp_path / "cut.png", "--json", "-")
@@ -144,7 +144,7 @@ def test_a_face_cut_by_the_edge(cut, portrait, tmp_path, fkp):
     assert x >= 0 <= y
     assert x + w <= result["width"]
     assert y + h <= result["height"]
-    left_eye = np.array(face["keypoints"][42:48]).mean(axis=0)  # which no cut has reached
+    left_eye = np.array(face["keypoints"][42:48]).mean(axis=0)  # no cut reaches this eye
     there = eyes[1] - [
         cut[1].start or 0 if isinstance(cut, tuple) else 0,
         0 if isinstance(cut, tuple) else cut.start or 0,
@@ -182,7 +182,7 @@ def test_everyone_in_a_group_as_json_csv_and_picture(backend, tmp_path, fkp):
         x, y, _, h = face["box"]
         assert (marked[y : y + h, x] != image[y : y + h, x]).any()
         x, y = np.rint(face["keypoints"][30]).astype(int)
-        assert marked[y, x, 1] > 150  # the tip of the nose bears a green point
+        assert marked[y, x, 1] > 150  # a green point on the tip of the nose
 
 
 def test_how_sure_faces_must_be(tmp_path, fkp):
@@ -226,7 +226,7 @@ def test_a_folder_with_bad_and_unlabelled_files_goes_on(portrait, tmp_path, fkp)
 
 
 def spoil(kind, path, picture):
-    """Make the bad source at `path`."""
+    """Write this kind of bad source to `path`."""
     if kind == "missing":
         return
     if kind == "folder":
@@ -269,7 +269,7 @@ def test_a_bad_source_is_one_line(kind, command, portrait, tmp_path, fkp):
 
 
 class Trap:
-    """Unpickled, it would leave a file."""
+    """Writes a file if it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -279,7 +279,7 @@ class Trap:
 
 
 def weights(kind, path):
-    """Make the bad weights at `path`."""
+    """Write this kind of bad weights to `path`."""
     whole = SHIPPED_WEIGHTS.read_bytes()
     contents = {
         "empty": b"",
@@ -378,7 +378,7 @@ def test_an_output_folder_that_cannot_be_written(command, portrait, tmp_path, mo
         assert (ended.code, ended.out) == (2, "")
         assert ended.err == f"fkp: --out {out}: is a file or lies in one; name a folder\n"
     assert (tmp_path / "file").read_text() == "kept"
-    # Rights mean nothing to the superuser, so the system's answer is put in its mouth.
+    # Permissions do not stop the superuser, so the system's error is imitated.
     (tmp_path / "locked").mkdir()
     monkeypatch.setattr(
         "fkp_app.pipeline.outputs.os", SimpleNamespace(access=lambda *_: False, W_OK=os.W_OK, X_OK=os.X_OK)
@@ -399,7 +399,7 @@ def test_a_read_only_folder_for_a_common_user(portrait, tmp_path, fkp):
 
 
 def test_sources_are_never_overwritten(portrait, tmp_path, fkp):
-    """Pictures written among the sources, names that collide, and the same command twice."""
+    """Pictures beside the sources, names that collide, and the same command twice."""
     (tmp_path / "other").mkdir()
     for name in ("a.png", "a.jpg", "a.png.png", "other/a.png"):
         write_image(tmp_path / name, portrait[0])
@@ -416,7 +416,7 @@ def test_sources_are_never_overwritten(portrait, tmp_path, fkp):
 
 @pytest.mark.torch
 def test_torch_that_is_not_there(portrait, tmp_path, monkeypatch, fkp):
-    """As where PyTorch is not installed; test_imports.py has the converse, that nothing else needs it."""
+    """As if PyTorch were not installed; test_imports.py tests that no other backend needs it."""
     write_image(tmp_path / "a.png", portrait[0])
     for name in [name for name in sys.modules if name.partition(".")[0] in ("torch", "reference")]:
         monkeypatch.delitem(sys.modules, name)
@@ -463,7 +463,7 @@ def test_help_and_version(command, fkp):
     assert fkp("--version").out.startswith("fkp 0.")
 
 
-def test_a_reader_who_leaves_early_hears_no_complaint(portrait, tmp_path):
+def test_a_closed_pipe_on_stdout_prints_nothing(portrait, tmp_path):
     write_image(tmp_path / "a.png", portrait[0])
     command = [sys.executable, "-m", "fkp_app", "detect", tmp_path / "a.png", "--json", "-"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -15,12 +15,12 @@ from numpynet import __version__
 
 @pytest.fixture
 def rows(fkp):
-    """Runs the command; returns its exit code and, by name, each row's state and text."""
+    """Runs the command; returns its exit code, and the state and text of each row by name."""
 
     def run(*options):
         ended = fkp("doctor", *options)
         assert ended.err == ""
-        assert "\x1b" not in ended.out  # no colour where it is no terminal
+        assert "\x1b" not in ended.out  # no colour if the output is no terminal
         lines = [re.fullmatch(r"(.+?) +(ok|missing|broken) +(.+)", line) for line in ended.out.splitlines()]
         assert all(lines)
         return ended.code, {line[1]: (line[2], line[3]) for line in lines}
@@ -71,7 +71,7 @@ def test_extras_that_are_missing_say_how_to_get_them(rows, monkeypatch):
     assert [found[name][0] for name in ("torch", "av", "onnx", "gradio")] == ["missing"] * 4
 
 
-def test_what_is_broken_sets_the_exit_code(rows, monkeypatch):
+def test_a_broken_part_sets_the_exit_code(rows, monkeypatch):
     def version(name):
         if name == "numba":
             raise PackageNotFoundError
@@ -105,7 +105,7 @@ def test_numba_is_ok_only_where_a_kernel_runs(rows, monkeypatch):
 
 
 def test_kernels_that_cannot_be_imported_leave_the_readable_functions(rows, monkeypatch):
-    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # makes its import fail
     code, found = rows("--no-camera")
     assert (code, found["numba"][0]) == (1, "broken")
     assert "--ops readable" in found["numba"][1]
@@ -127,7 +127,7 @@ def test_no_folder_for_compiled_code_is_said_with_the_way_out(rows, monkeypatch)
         ("onnx", "onnx", TypeError("Descriptors cannot be created directly")),
     ],
 )
-def test_what_is_installed_and_cannot_be_loaded_is_broken(rows, monkeypatch, package, module, error):
+def test_an_installed_package_that_cannot_be_loaded_is_broken(rows, monkeypatch, package, module, error):
     load = importlib.import_module
 
     def fails(name, *rest):

@@ -1,4 +1,4 @@
-"""`fkp evaluate`: tables, JSON and pictures, several weights, both backends, and what it refuses."""
+"""`fkp evaluate`: tables, JSON and pictures, several weights, both backends, and its errors."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def test_a_folder_receives_tables_figures_and_pictures(drawn_data, tmp_path, fkp
 
 
 def test_people_seen_in_training_are_told(drawn_data, fkp):
-    """In drawn data, too, the test file has all people of the training file."""
+    """In drawn data, too, the test file contains all people of the training file."""
     seen = {person(name) for name in load_split(drawn_data, "training").names}
     everyone = {person(name) for name in load_split(drawn_data, "test").names}
     ended = fkp("evaluate", "--data", drawn_data, "--threads", 1, "--split", "test")

@@ -1,4 +1,4 @@
-"""`fkp export`: what it writes, what it refuses, and that a file is whole, right or not there."""
+"""`fkp export`: its files and its errors; it leaves a whole and correct file, or none."""
 
 import copy
 import os
@@ -57,7 +57,7 @@ def test_weights_of_ones_own(weights, tmp_path, fkp):
 
 
 def spoilt(change):
-    """An export that writes a network that was changed."""
+    """An export that writes a changed network."""
     plain = onnx_export.to_onnx
 
     def to_onnx(net, card):
@@ -152,7 +152,7 @@ def test_what_is_refused(arguments, code, words, weights, tmp_path, monkeypatch,
     (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "text.safetensors").write_text("words and words\n")
     (tmp_path / "other.onnx").write_bytes(b"\x08\x08")
-    os.link(weights, tmp_path / "same.onnx")  # weights, whatever they are called
+    os.link(weights, tmp_path / "same.onnx")  # weights, whatever their suffix
     before = sorted(path.name for path in tmp_path.iterdir())
     ended = fkp("export", *arguments)
     assert (ended.code, ended.out) == (code, "")

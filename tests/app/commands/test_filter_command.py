@@ -1,4 +1,4 @@
-"""`fkp filter`: styles by name and by file, the list of them, and what it says of bad ones."""
+"""`fkp filter`: styles by name and by file, the list of styles, and the errors of bad ones."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def photo(tmp_path):
 
 @pytest.fixture
 def own(tmp_path):
-    """A style of one's own: a red bar below the nose."""
+    """The user's own style: a red bar below the nose."""
     Image.new("RGBA", (100, 40), (255, 0, 0, 255)).save(tmp_path / "bar.png")
     (tmp_path / "bar.toml").write_text(MOUSTACHE)
     return tmp_path / "bar.toml"
@@ -101,7 +101,7 @@ def test_what_must_be_named(photo, fkp):
 
 
 @pytest.mark.parametrize(("words", "expected"), [("fkp det", "detect"), ("fkp filter --sty", "--style")])
-def test_shells_are_told_how_to_complete(words, expected):
+def test_shell_completion(words, expected):
     environment = os.environ | {
         **{"_FKP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     }

@@ -1,4 +1,4 @@
-"""`fkp train` and `fkp evaluate` on drawn faces: files, resuming, both backends, and what they refuse."""
+"""`fkp train` and `fkp evaluate` on drawn faces: files, resuming, both backends, and their errors."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ schedule = { name = "one_cycle" }
 
 @pytest.fixture
 def small(tmp_path):
-    """The file of a recipe that is quickly trained."""
+    """The file of a recipe that trains quickly."""
     (tmp_path / "small.toml").write_text(RECIPE)
     return tmp_path / "small.toml"
 
@@ -60,7 +60,7 @@ def same_checkpoints(one, two):
     assert one.keys() == two.keys()
     for key in one:
         np.testing.assert_array_equal(one[key], two[key], err_msg=key)
-    np.testing.assert_array_equal(*(np.delete(rows, -2, axis=1) for rows in times))  # all but the seconds
+    np.testing.assert_array_equal(*(np.delete(rows, -2, axis=1) for rows in times))  # all columns but the seconds
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -95,7 +95,7 @@ def test_a_run_leaves_its_files_and_resumes_as_if_never_stopped(backend, drawn_d
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_with_a_schedule_and_an_average_resumes_exactly(backend, drawn_data, small, tmp_path):
-    """Stopped within an epoch: what was learned since the last whole one is learned again."""
+    """Stopped within an epoch: the resumed run repeats the steps since the last whole epoch."""
     settings = Settings(str(drawn_data), str(small), backend, seed=1, threads=None, ops="fast")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     list(TrainingRun.start(settings, load_recipe(str(small)), whole).fit())
@@ -121,7 +121,7 @@ def test_a_run_may_start_with_the_weights_of_another(backend, drawn_data, small,
     assert fkp("train", *options, "--out", tmp_path / "first").code == 0
     first = tmp_path / "first" / "weights.safetensors"
     trained, _ = load_weights(first)
-    # Steps so small that weights stay where they are show from where they came.
+    # With tiny steps the weights hardly change, which shows their origin.
     again = ("--start", first, "--lr", 1e-9, "--seed", 5)
     assert fkp("train", *options, *again, "--out", tmp_path / "second").code == 0
     state, card = load_weights(tmp_path / "second" / "weights.safetensors")
@@ -129,7 +129,7 @@ def test_a_run_may_start_with_the_weights_of_another(backend, drawn_data, small,
     for key, array in trained.items():
         if key.endswith(("weight", "bias")):
             np.testing.assert_allclose(state[key], array, rtol=0, atol=1e-6, err_msg=key)
-    first.unlink()  # a checkpoint holds all that is needed to go on
+    first.unlink()  # the checkpoint alone is enough to continue
     resumed = ("--data", drawn_data, "--out", tmp_path / "second", "--resume", "--epochs", 2)
     assert fkp("train", *resumed).code == 0
     ended = fkp("train", *resumed, "--start", "other.safetensors")
@@ -159,7 +159,7 @@ def test_a_run_may_start_with_the_shipped_weights(drawn_data, tmp_path, fkp):
 
 
 def test_metrics_tell_the_best_epoch_and_its_weights_are_kept(drawn_data, small, tmp_path, monkeypatch):
-    """Of NMEs that are made up."""
+    """With invented NMEs."""
     settings = Settings(str(drawn_data), str(small), "numpy", seed=1, threads=None, ops="fast")
     recipe = load_recipe(str(small)).with_options(epochs=7)
     recipe = replace(recipe, training=replace(recipe.training, validate_every=2))
@@ -220,7 +220,7 @@ def test_without_validation_people_the_latest_weights_are_kept(small, tmp_path, 
 
 
 def test_curves_show_nme_where_there_is_one(tmp_path):
-    """And are renewed after every epoch, from the files alone."""
+    """And they are renewed after each epoch, from the files alone."""
     for name, nme in {"with": "7.5", "without": ""}.items():
         run = tmp_path / name
         run.mkdir()
@@ -315,7 +315,7 @@ def test_train_refuses_data_that_is_not_there_and_a_directory_in_use(drawn_data,
     assert "holds a training run already" in err
 
 
-def test_resume_keeps_what_a_run_is_made_of(drawn_data, tmp_path, fkp):
+def test_resume_keeps_the_settings_of_the_run(drawn_data, tmp_path, fkp):
     options = ("--data", drawn_data, "--out", tmp_path / "run")
     assert fkp("train", *options, "--epochs", 1, "--batch-size", 4, "--loss", "smooth_l1")[0] == 0
     code, _, err = fkp("train", *options, "--resume", "--loss", "mse", "--epochs", 2)
@@ -360,7 +360,7 @@ def test_evaluate_refuses_an_unknown_split(drawn_data, fkp):
 
 
 def spoil(kind, data):
-    """Make the fault in a data set: in its test labels, or in a frame of each folder."""
+    """Damage a data set: its test labels, or one frame of each folder."""
     path = data / "test_frames_keypoints.csv"
     table = cells(path)
     if kind == "frame truncated":
@@ -420,7 +420,7 @@ def test_torch_that_is_not_there(command, drawn_data, tmp_path, monkeypatch, fkp
 
 
 def test_kernels_that_cannot_be_loaded_are_one_line_with_the_way_out(fkp, drawn_data, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # whose import then fails
+    monkeypatch.setitem(sys.modules, "numpynet.kernels", None)  # makes its import fail
     ended = fkp("train", "--data", drawn_data, "--out", tmp_path / "run")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""`fkp detect` and `fkp filter` on videos: what comes out, and what is said of bad ones."""
+"""`fkp detect` and `fkp filter` on videos: their results, and the errors of bad videos."""
 
 import csv
 import json
@@ -24,14 +24,14 @@ STEP = 3
 
 @pytest.fixture(scope="module")
 def frames():
-    """Grace Hopper's head moving to the right, RGB (240, 320, 3) each."""
+    """Frames of Grace Hopper's head moving to the right, each RGB (240, 320, 3)."""
     photo = hopper()
     return [photo[90:330, 110 - STEP * i : 430 - STEP * i].copy() for i in range(COUNT)]
 
 
 @pytest.fixture
 def clip(frames, tmp_path):
-    """The same as a video of 25 frames a second with sound."""
+    """The frames as a video with sound, at 25 frames per second."""
     pytest.importorskip("av", reason="PyAV is not installed (the extra `video`)")
     return write_video(tmp_path / "clip.mp4", frames, sound="aac")
 
@@ -53,7 +53,7 @@ def test_every_frame_of_a_video_as_json_csv_and_video(clip, frames, tmp_path, fk
     faces = [frame["faces"] for frame in result["frames"]]
     assert [[face["track"] for face in each] for each in faces] == [[1]] * COUNT
     noses = np.array([each[0]["keypoints"][30] for each in faces])
-    moved = np.diff(noses[2:], axis=0).mean(axis=0)  # the first frames' motion is not yet known
+    moved = np.diff(noses[2:], axis=0).mean(axis=0)  # without the first frames, whose motion is not yet known
     np.testing.assert_allclose(moved, [STEP, 0], atol=0.6)
     with (tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -113,7 +113,7 @@ def test_videos_among_images_in_a_folder(frames, tmp_path, fkp):
     assert named == [f"{folder}/{name}" for name in ("a.png", "b.avi", "c.png")]
 
 
-def test_a_video_that_ends_in_the_middle_is_kept_so_far_and_said(frames, tmp_path, fkp):
+def test_a_truncated_video_is_kept_up_to_its_end_with_a_note(frames, tmp_path, fkp):
     whole = write_avi(tmp_path / "whole.avi", frames)
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])

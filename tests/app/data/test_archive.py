@@ -1,4 +1,4 @@
-"""The public archive: each file is checked, all are fetched or none, and no file leaves the directory."""
+"""The public archive: each file is checked, all files are fetched or none, and none is written elsewhere."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ from tests.drawn import write_dataset
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """The published files: name -> content."""
+    """The contents of the published files by name."""
     root = write_dataset(tmp_path_factory.mktemp("published") / "data", people=2, videos=1, frames=2)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
@@ -33,7 +33,7 @@ def manifest(published):
 
 
 def packed(path, members):
-    """A zip file with these members: names or ZipInfo, and contents."""
+    """A zip file of these members, each a name or ZipInfo and its content."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as pack:
         for name, data in members:
             pack.writestr(name, data)
@@ -150,7 +150,7 @@ def test_an_address_that_does_not_answer(url, manifest, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_what_was_fetched_whole_is_not_fetched_again(published, manifest, serve, tmp_path, monkeypatch):
+def test_a_complete_archive_is_not_fetched_again(published, manifest, serve, tmp_path, monkeypatch):
     """Stopped while unpacking: no file is moved, leftovers are removed, and the next call uses the archive."""
     server = serve(packed(tmp_path / "a.zip", published.items()))
     target = tmp_path / "data"
@@ -173,7 +173,7 @@ def test_what_was_fetched_whole_is_not_fetched_again(published, manifest, serve,
 
 
 def bad_archive(manifest, server, target, words):
-    """The error for such an archive is one line, no file is moved, and the archive is removed."""
+    """Such an archive gives a one-line error, moves no file, and is removed."""
     before = {name: path.read_bytes() for name, path in files(target).items()} if target.exists() else {}
     with pytest.raises(ArchiveError, match=words) as error:
         fetch(target, server, manifest)
@@ -205,7 +205,7 @@ def test_an_archive_that_lacks_a_file_is_refused(published, manifest, serve, tmp
 )
 def test_no_member_leaves_the_directory(evil, published, manifest, serve, tmp_path):
     member = zipfile.ZipInfo("placeholder")
-    member.filename = evil.format(root=tmp_path)  # set here, because the constructor would correct it
+    member.filename = evil.format(root=tmp_path)  # set here because the constructor would correct the name
     server = serve(packed(tmp_path / "a.zip", [*published.items(), (member, b"evil")]))
     bad_archive(manifest, server, tmp_path / "data", "would leave the directory; nothing is unpacked")
     assert not list(Path(tmp_path).rglob("*evil*"))
@@ -229,7 +229,7 @@ def flip_bytes(data):
 
 
 def encrypt(data):
-    """Mark every member as encrypted, in both of its headers."""
+    """Mark each member as encrypted, in both of its headers."""
     damaged = bytearray(data)
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         place = data.find(signature)
@@ -240,7 +240,7 @@ def encrypt(data):
 
 
 def point_outside(data):
-    """Let the end record give a wrong offset of the directory."""
+    """Write a wrong offset of the directory into the end record."""
     place = data.rfind(b"PK\x05\x06")
     return data[: place + 16] + struct.pack("<I", 0xFFFFFF0) + data[place + 20 :]
 

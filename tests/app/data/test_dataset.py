@@ -1,4 +1,4 @@
-"""The data set: frames with the right labels, splits by person, and one line for each fault of a CSV."""
+"""The data set: frames with the right labels, splits by person, and one error line for each fault of a CSV."""
 
 import csv
 import re
@@ -122,7 +122,7 @@ def test_frames_of_one_name_in_two_folders_stay_apart(drawn_data):
         np.testing.assert_allclose(validation[i]["keypoints"].ravel(), np.array(row[1:], np.float32), rtol=1e-6)
 
 
-def test_frames_are_read_whatever_they_are_called(drawn_data):
+def test_frames_are_read_whatever_their_names(drawn_data):
     test = load_split(drawn_data, "test", lambda sample: {**sample, "seen": True})
     kinds = set()
     for i in range(len(test)):
@@ -244,7 +244,7 @@ def test_real_splits(real_data):
         417,
         400,
         693,
-    ]  # those of the shipped weights
+    ]  # the people of the shipped weights
     data = load_data(real_data)
     assert data.remarks == []
     assert data.people == (
@@ -262,7 +262,7 @@ def test_real_splits(real_data):
     assert all(0.05 < len(side) / len(people(frames)) < 0.15 for side in sides[1:])
     sizes = np.array([Image.open(path).size for path in frames.paths])[:, None]
     beyond = np.maximum(-frames.keypoints, frames.keypoints - (sizes - 1)).max(axis=(1, 2))
-    assert (beyond > 0).sum() == 6  # none is refused: points a little outside may be right
+    assert (beyond > 0).sum() == 6  # none is refused, since points a little outside may be right
     assert 20 < beyond.max() < 25
     for i in range(0, len(training), 400):
         sample = training[i]
@@ -273,7 +273,7 @@ def test_real_splits(real_data):
 
 
 def test_published_frames_and_labels(real_data):
-    """raw/: RGBA PNGs named .jpg, some of them without a label."""
+    """raw/: RGBA PNGs named .jpg, some without a label."""
     raw = real_data / "raw"
     if not raw.is_dir():
         pytest.skip(f"{real_data} has no raw/")

@@ -1,4 +1,4 @@
-"""Downloads from harmful or broken servers: they take no more bytes than the archive has, and they end."""
+"""Downloads from harmful or broken servers end, and read no more bytes than the archive has."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from tests.app.data.test_archive import bad_archive, files, holds, manifest, pac
 
 
 class RawServer:
-    """A server that answers each request with the pieces that `answer` yields, and counts the bytes sent."""
+    """A server that sends the pieces that `answer` yields to each request, and counts the bytes."""
 
     def __init__(self, answer):
         self.sent, self.answer = 0, answer
@@ -79,14 +79,14 @@ def gzipped(over):
 
 
 @pytest.mark.parametrize("answer", [endless, endless_in_chunks, a_terabyte, gzipped])
-def test_no_more_than_the_published_bytes_are_taken(answer, raw, tmp_path):
+def test_no_more_than_the_published_bytes_are_read(answer, raw, tmp_path):
     server = raw(answer)
     with pytest.raises(FkpError, match=r"gave (more than )?\d+ bytes") as error:
         fetch(server.url, 1_000_000, tmp_path / "archive.zip")
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
     server.over.set()
-    assert server.sent < 20_000_000  # no more than the buffers of the sockets hold
+    assert server.sent < 20_000_000  # no more than the sockets' buffers hold
 
 
 def silent(over):
@@ -127,7 +127,7 @@ def nonsense_in_chunks(over):
 
 
 @pytest.mark.parametrize("answer", [again_and_again, nonsense, nonsense_in_chunks])
-def test_an_answer_that_is_none_is_one_line(answer, raw, tmp_path):
+def test_an_invalid_answer_is_one_line(answer, raw, tmp_path):
     server = raw(answer)
     with pytest.raises(FkpError, match=f"{server.url}: cannot be fetched") as error:
         fetch(server.url, 1000, tmp_path / "archive.zip")
@@ -144,7 +144,7 @@ def test_an_address_of_another_kind_is_one_line(url, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_certificates_that_are_not_there_are_no_fault_of_the_directory(tmp_path, monkeypatch, fkp):
+def test_missing_certificates_are_not_blamed_on_the_directory(tmp_path, monkeypatch, fkp):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/bundle.pem")
     ended = fkp("data", "download", tmp_path / "data", "--url", "https://127.0.0.1:9/a.zip")
     assert (ended.code, ended.err.count("\n")) == (1, 1)

@@ -1,4 +1,4 @@
-"""A user's own folders: pictures are found, rows checked, people divided, and each assumption is one line."""
+"""A user's own folders: pictures are found, rows checked and people split, with one line per assumption."""
 
 import csv
 import os
@@ -24,7 +24,7 @@ def drawn_photos(tmp_path_factory):
 
 @pytest.fixture
 def photos(drawn_photos, tmp_path):
-    """A folder IMG_0001.JPG .. IMG_0012.JPG and keypoints.csv, to be changed."""
+    """A folder of IMG_0001.JPG .. IMG_0012.JPG and keypoints.csv, which a test may change."""
     return shutil.copytree(drawn_photos, tmp_path / "photos")
 
 
@@ -39,14 +39,14 @@ def write_table(folder, rows, name="keypoints.csv", separator=",", end="\r\n", e
 
 
 def change(folder, edit):
-    """Let `edit` change the rows of keypoints.csv."""
+    """Change the rows of keypoints.csv with `edit`."""
     rows = table(folder)
     edit(rows)
     write_table(folder, rows)
 
 
 def frames(data):
-    """All frames by name: file, points and side."""
+    """All frames by name: file, points and split."""
     return {
         name: (path.name, points, side)
         for side, part in data.splits.items()
@@ -93,7 +93,7 @@ def test_own_data_has_no_test_split(photos, fkp):
     assert f"{photos} has no test split; choose training, validation, report" in ended.err
 
 
-# -- How the CSV may be written
+# -- Forms of the CSV
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_all_x_before_all_y_by_their_names(word, photos, drawn_photos):
     same_frames(photos, drawn_photos)
 
 
-def test_of_two_sets_of_points_it_is_the_first(photos, drawn_photos):
+def test_the_first_of_two_sets_of_points_is_used(photos, drawn_photos):
     def double(rows):
         for row in rows[1:]:
             row += ["7"] * 136
@@ -198,7 +198,7 @@ def test_a_csv_without_a_line_of_names_loses_no_row(photos, drawn_photos):
 
 
 def refused(folder, *words, code=1):
-    """Loading is refused in one line with these words."""
+    """Loading fails with a one-line error that contains these words."""
     with pytest.raises(DatasetError) as error:
         load_data(folder)
     message = str(error.value)
@@ -296,7 +296,7 @@ def _swap(row):
 
 
 def _apart(row, first=0):
-    """All of one axis before all of the other, under names that do not say so."""
+    """Moves all values of one axis before those of the other, under names that do not say so."""
     row[1:] = row[1 + first :: 2] + row[2 - first :: 2] if row[0] != "file" else [f"column {i}" for i in range(136)]
 
 
@@ -309,14 +309,14 @@ def _from_below(row):
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_a_csv_that_means_something_else_is_refused_whole(case, photos):
+def test_a_csv_with_another_meaning_is_refused_whole(case, photos):
     edit, *words = WHOLE[case]
     change(photos, edit)
     refused(photos, *words)
 
 
 def test_decimal_commas_between_commas(photos):
-    """Then 12,5 is two cells, so rows are longer than the line of names."""
+    """Then 12,5 becomes two cells, and rows are longer than the line of names."""
     text = (photos / "keypoints.csv").read_text("utf-8").replace(".JPG", "#").replace(".", ",").replace("#", ".JPG")
     (photos / "keypoints.csv").write_text(text, "utf-8")
     refused(photos, "cannot be read as CSV (row 2 has ", "numbers need decimal points, not commas")
@@ -331,10 +331,10 @@ def test_a_table_in_latin_letters_or_a_spreadsheet(photos):
     refused(photos, "cannot be read as CSV (is no text in UTF-8; export it as that)")
 
 
-def test_which_csv_it_is(photos, tmp_path, drawn_photos):
+def test_the_choice_among_several_csv_files(photos, tmp_path, drawn_photos):
     (photos / "metadata.csv").write_text("camera,iso\nA,100\n")
     (photos / "._keypoints.csv").write_bytes(b"\0")
-    data = same_frames(photos, drawn_photos, notes=1)  # keypoints.csv goes before others
+    data = same_frames(photos, drawn_photos, notes=1)  # keypoints.csv comes before other CSV files
     assert data.notes == [f"{photos}: left out 1 other CSV files, such as metadata.csv"]
     (photos / "folder.csv").mkdir()
     (photos / "keypoints.csv").rename(photos / "labels.csv")
@@ -345,11 +345,11 @@ def test_which_csv_it_is(photos, tmp_path, drawn_photos):
     refused(photos, "no such file, nor any other CSV of labels in this folder", "docs/own-data.md says how")
 
 
-# -- Which file a name means
+# -- From names to files
 
 
 def rename(old, new):
-    """The names in the CSV, changed."""
+    """Replaces `old` by `new` in the names of the CSV."""
     return lambda rows: [row.__setitem__(0, row[0].replace(old, new)) for row in rows[1:]]
 
 
@@ -364,7 +364,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("case", NAMES)
-def test_names_that_are_spelled_otherwise_are_found_and_told(case, photos, drawn_photos):
+def test_names_with_another_spelling_are_found_with_a_note(case, photos, drawn_photos):
     change(photos, NAMES[case] if case != "a whole path" else rename("IMG", f"{photos}/IMG"))
     data = same_frames(photos, drawn_photos, notes=case not in ("a whole path", "spaces"))
     if data.notes:
@@ -399,7 +399,7 @@ def test_accents_of_another_system(photos):
     assert len(frames(load_data(photos))) == PHOTOS
 
 
-# -- Rows that are left out
+# -- Rows left out
 
 
 def cells(row, start, *values):
@@ -448,7 +448,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("case", ROWS)
-def test_a_row_that_cannot_be_meant_is_left_out_and_told(case, photos):
+def test_an_implausible_row_is_left_out_with_a_note(case, photos):
     edit, words = ROWS[case]
     line = 3
     if words is None:
@@ -461,8 +461,8 @@ def test_a_row_that_cannot_be_meant_is_left_out_and_told(case, photos):
     assert all(np.isfinite(points).all() for _, points, _ in frames(data).values())
 
 
-def test_what_may_stay(photos):
-    """A point a little outside, one coordinate of -1, a face at the picture's edge, rolled by 80 degrees."""
+def test_unusual_but_possible_rows_are_kept(photos):
+    """A point a little outside, one coordinate of -1, a face at the picture's edge, a face rolled by 80 degrees."""
 
     def edit(rows):
         cells(1, 21, -1, 40)(rows)
@@ -518,10 +518,10 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
-    """EXIF turns the picture: labels must be of the upright picture; those of the stored one are refused."""
+    """If EXIF turns the picture, labels must fit the upright picture; labels of the stored one are refused."""
     image, points = draw_face(np.random.default_rng(5), size=(90, 120))
     exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned clockwise by 90 degrees
+    exif[0x0112] = 6  # viewers turn it clockwise by 90 degrees
     stored = Image.fromarray(np.rot90(image).copy())
     stored.save(photos / "IMG_0001.JPG", quality=95, exif=exif)
     rows = table(photos)
@@ -539,7 +539,7 @@ def test_labels_of_a_phones_picture_as_it_is_stored(photos):
     assert "has points of the picture as it is stored, but its EXIF orientation turns it" in load_data(photos).notes[0]
 
 
-# -- Who is who
+# -- People
 
 
 def labelled_people(folder, people):
@@ -547,7 +547,7 @@ def labelled_people(folder, people):
     write_table(folder, [[row[0], who, *row[1:]] for row, who in zip(rows, ["Person", *people], strict=True)])
 
 
-def test_a_column_person_goes_before_names(photos):
+def test_a_column_person_takes_precedence_over_file_names(photos):
     labelled_people(photos, ["ann", "bea", "cy", "dan"] * 3)
     data = load_data(photos)
     assert {who for part in data.splits.values() for who in part.people} == {"ann", "bea", "cy", "dan"}
@@ -654,7 +654,7 @@ def test_one_name_of_the_courses_form_for_all_tells_nobody_apart():
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 9, 10, 19, 20, 30, 100, 500])
-def test_somebody_is_on_each_side_however_few_there_are(count):
+def test_each_split_has_a_person_however_few_there_are(count):
     for seed in range(30):
         people = [f"{seed} {i}" for i in range(count)]
         sides = divide(people)
@@ -665,7 +665,7 @@ def test_somebody_is_on_each_side_however_few_there_are(count):
         assert divide(people[::-1]) == sides
 
 
-def test_those_whom_the_hash_divides_well_stay_where_it_puts_them():
+def test_a_good_split_by_hash_stays():
     people = [f"Person_{i}" for i in range(1000)]
     assert divide(people) == {who: split_of(who) for who in people}
 
@@ -675,11 +675,11 @@ def test_of_two_people_one_is_validation_and_of_one_none():
     assert divide(["a"]) == {"a": "training"}
 
 
-# -- The published layout with files of one's own
+# -- The published layout with the user's own files
 
 
 def published(folder, rename_to, edit=lambda rows: None):
-    """A drawn data set in the published layout whose frames have other names."""
+    """A drawn data set in the published layout, with renamed frames."""
     write_dataset(folder, people=3, videos=2, frames=3, test_frames=2)
     for part in ("training", "test"):
         path = folder / f"{part}_frames_keypoints.csv"
@@ -718,7 +718,7 @@ def test_names_of_the_form_stay_divided_as_ever_beside_others(tmp_path):
     assert "by the file names (4 files not named as in Name_Surname_12.jpg count as their own person)" in data.people
 
 
-def test_the_published_layout_as_it_is_needs_no_remark(drawn_data):
+def test_the_unchanged_published_layout_gives_no_note(drawn_data):
     assert load_data(drawn_data).remarks == []
     assert load_data(drawn_data).people.startswith(
         "people are told apart by the file names: 3 for training (18 frames)"
@@ -830,7 +830,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
     assert ended.out.splitlines()[-1] == f"{photos}: 11 pictures and all their labels can be used"
 
     def damaged(path):
-        """As a decoder that finds damage only when it reaches it."""
+        """Like a decoder that finds damage only when it reaches it."""
         if path.name == "IMG_0007.JPG":
             raise ImageError(f"{path}: is truncated or damaged")
         return read_image(path)
@@ -845,7 +845,7 @@ def test_check_reads_every_picture(photos, fkp, monkeypatch):
 
 
 def test_everything_written_into_the_folder_itself_does_not_matter_later(photos, small, fkp):
-    """A run's directory also holds CSV files and pictures."""
+    """A run's directory contains CSV files and pictures, too."""
     options = ("train", "--data", photos, "--recipe", small, "--batch-size", 4, "--threads", 1)
     assert fkp(*options, "--out", photos / "run", "--epochs", 1).code == 0
     assert load_data(photos).notes == []
@@ -856,14 +856,14 @@ def test_everything_written_into_the_folder_itself_does_not_matter_later(photos,
 def test_percent_of_large_pictures_are_refused(photos, drawn_photos):
     for path in photos.glob("*.JPG"):
         Image.open(path).resize((500, 400)).save(path)
-    change(photos, every(lambda v: str(v)))  # no point above 96, in pictures of 500 x 400
+    change(photos, every(lambda v: str(v)))  # no coordinate above 96, in pictures of 500 x 400
     refused(photos, "12 of 12 rows look like percent (no number above 100 in large pictures); multiply x by the")
     change(photos, every(lambda v: str(5 * v - 5)))
     assert len(frames(load_data(photos))) == PHOTOS
 
 
 def test_names_that_mean_something_to_a_drawing_library(photos, tmp_path, fkp):
-    """In titles dollars mark formulas, in lines brackets are markup, and the font may lack letters."""
+    """Dollars mark formulas in titles, brackets are markup in lines, and the font may lack letters."""
     called(photos, ["a$b^{$.jpg", "[red]x[b].jpg", "顔.jpg", *(f"$\\frac{i}.jpg" for i in range(PHOTOS - 3))])
     assert len(frames(load_data(photos))) == PHOTOS
     ended = fkp("data", "show", photos, "--out", tmp_path / "a.png", "--quiet")

@@ -1,4 +1,4 @@
-"""docs/own-data.md: every command of the page does what the page says, on drawn photos."""
+"""docs/own-data.md: each command on the page does what the page says, on drawn photos."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ QUICKER = {
 
 
 def steps():
-    """The page's commands in order, each with the lines that it prints."""
+    """The page's commands in order, each with its printed lines."""
     found = []
     for block in re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         for line in block.splitlines():
@@ -34,7 +34,7 @@ def steps():
 
 
 def masked(line):
-    """A line that differs from run to run, without its numbers."""
+    """A line without its numbers, which differ from run to run."""
     varies = line.startswith(("epoch", "weights of epoch", "|"))
     return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "#", line)) if varies else line
 
@@ -57,7 +57,7 @@ def test_every_command_of_the_page_prints_what_the_page_says(tmp_path, monkeypat
             printed = ran.stdout.splitlines()
         rest = iter([masked(line) for line in printed])
         for line in expected:
-            assert masked(line) in rest, (command, line, printed)  # which goes on after it: lines come in order
+            assert masked(line) in rest, (command, line, printed)  # `rest` continues after this line
     for name in ("found.csv", "labels.png", "run/weights.safetensors", "marked/IMG_0003.JPG.png"):
         assert (tmp_path / name).stat().st_size > 0
 

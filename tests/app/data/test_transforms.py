@@ -17,7 +17,7 @@ JITTER: dict[str, Any] = {"rotate": 25.0, "scale": 0.2, "shift": 0.1, "flip": Tr
 
 
 def dotted(width=300, height=260, middle=(150.0, 120.0), side=120.0, radius=4.0):
-    """A black picture with a soft red, green and blue dot at three keypoints of an upright face: a sample."""
+    """A sample: a black picture with soft red, green and blue dots at three keypoints of an upright face."""
     keypoints = (side * face_shape() + np.asarray(middle)).astype(np.float32)
     y, x = np.mgrid[0:height, 0:width]
     squares = [(x - keypoints[i, 0]) ** 2 + (y - keypoints[i, 1]) ** 2 for i in DOTS]
@@ -26,7 +26,7 @@ def dotted(width=300, height=260, middle=(150.0, 120.0), side=120.0, radius=4.0)
 
 
 def centres(image):
-    """The positions (3, 2) of the red, the green and the blue dot: their centres of mass."""
+    """The centres of mass (3, 2) of the red, the green and the blue dot."""
     y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
     weights = image.astype(np.float64)
     mass = weights.sum(axis=(0, 1))
@@ -34,7 +34,7 @@ def centres(image):
 
 
 def mirrored(points):
-    """Whether right eye, left eye and chin (3, 2) have the opposite orientation of an upright face."""
+    """Whether right eye, left eye and chin (3, 2) have the opposite orientation to an upright face."""
     (ax, ay), (bx, by) = points[1] - points[0], points[2] - points[0]
     return ax * by - ay * bx < 0
 
@@ -45,7 +45,7 @@ def face(seed=0, size=(150, 120)):
 
 
 def test_dots_are_where_the_keypoints_are():
-    """The tests below assume this."""
+    """The tests below rely on this."""
     sample = dotted()
     np.testing.assert_allclose(centres(sample["image"]), sample["keypoints"][list(DOTS)], atol=0.02)
 
@@ -60,7 +60,7 @@ def test_rescale(size, shape):
     assert scaled["image"].shape == (*shape, 3)
     factor = np.array([shape[1] / 300, shape[0] / 260])
     np.testing.assert_allclose(scaled["keypoints"], sample["keypoints"] * factor, rtol=1e-5)
-    # Resizing keeps the picture's edges, and so moves a pixel's centre by up to half of (factor - 1).
+    # Resizing keeps the picture's edges, so it moves a pixel's centre by up to (factor - 1) / 2.
     centred = (sample["keypoints"][list(DOTS)] + 0.5) * factor - 0.5
     np.testing.assert_allclose(centres(scaled["image"]), centred, atol=0.05)
 
@@ -71,7 +71,7 @@ def test_rescale_keeps_the_shape_of_an_upright_picture():
 
 
 def coordinates(height, width):
-    """A picture whose red is its row and whose green is its column."""
+    """A picture whose red level is the row and whose green level is the column."""
     y, x = np.mgrid[0:height, 0:width]
     image = np.stack([y, x, np.zeros_like(x)], axis=2).astype(np.uint8)
     return {"image": image, "keypoints": np.full((68, 2), 20, np.float32)}
@@ -86,7 +86,7 @@ def test_random_crop_reaches_every_place_alike():
         counts[top, left] += 1
         assert cropped["image"].shape == (10, 10, 3)
         np.testing.assert_array_equal(cropped["keypoints"][0], [20 - left, 20 - top])
-    assert counts.min() > 60  # 100 each: 4 standard deviations
+    assert counts.min() > 60  # 100 expected; 40 are 4 standard deviations
     assert counts.max() < 140
 
 
@@ -165,7 +165,7 @@ def test_face_crop_with_every_jitter_keeps_dots_under_keypoints():
         dots, points = centres(out["image"]), out["keypoints"]
         flipped = mirrored(dots)
         flips += flipped
-        # The red dot is the right eye; a mirrored picture has it at the left eye.
+        # The red dot marks the right eye; in a mirrored picture it marks the left eye.
         numbers = (LEFT_EYE, RIGHT_EYE, CHIN) if flipped else DOTS
         np.testing.assert_allclose(dots, points[list(numbers)], atol=0.2)
         assert not mirrored(points[list(DOTS)])
@@ -204,7 +204,7 @@ def test_a_gray_face_is_cropped_as_a_coloured_one():
     turned = Compose([Gray(), FaceCrop(Framing("face", 64, 1.4), rng=0, **JITTER)])(sample)
     assert crop["image"].shape == turned["image"].shape == (64, 64)
     assert crop["image"].dtype == turned["image"].dtype == np.uint8
-    np.testing.assert_allclose(turned["image"], crop["image"].astype(float), atol=2)  # each rounded, in another order
+    np.testing.assert_allclose(turned["image"], crop["image"].astype(float), atol=2)  # rounded in different orders
     np.testing.assert_array_equal(turned["keypoints"], crop["keypoints"])
 
 
@@ -261,7 +261,7 @@ def test_ranges_part_the_68_points():
 
 
 def test_flip_order_is_the_mirror():
-    """Of a symmetrical face, whose points tests/drawn.py lays out without looking at FLIP_ORDER."""
+    """On a symmetrical face: tests/drawn.py places its points without using FLIP_ORDER."""
     shape = face_shape()
     np.testing.assert_allclose(shape[FLIP_ORDER] * [-1, 1], shape, atol=1e-12)
     np.testing.assert_array_equal(FLIP_ORDER[FLIP_ORDER], np.arange(68))
@@ -279,7 +279,7 @@ def test_real_faces_fill_their_crops(real_data):
         assert sample["image"].shape == (112, 112, 3)
         low, high = sample["keypoints"].min(axis=0), sample["keypoints"].max(axis=0)
         assert max(high - low) == pytest.approx(80, abs=0.01)
-        # Labels are of upright people: brows above eyes above mouth, and the right eye on the left.
+        # The labelled people are upright: brows above eyes above mouth, and the right eye on the left.
         points = sample["keypoints"]
         assert points[17:27, 1].mean() < points[36:48, 1].mean() < points[48:68, 1].mean()
         assert points[36, 0] < points[45, 0]

@@ -1,4 +1,4 @@
-"""Harmful archives: bombs, duplicates and overlaps are refused before they cost anything, and then removed."""
+"""Harmful archives: bombs, duplicates and overlaps are refused before they cost time or memory, and removed."""
 
 import stat
 import struct
@@ -22,7 +22,7 @@ KINDS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZI
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_way_of_compressing_is_read_and_its_damage_is_one_line(kind, published, manifest, serve, tmp_path):  # noqa: F811
+def test_every_compression_is_read_and_its_damage_is_one_line(kind, published, manifest, serve, tmp_path):  # noqa: F811
     """The damaged archive is removed, so the next call fetches a whole one."""
     whole = compressed(tmp_path / "a.zip", published.items(), kind)
     damaged = bytearray(whole)
@@ -55,7 +55,7 @@ def _nothing():
 
 
 def test_a_hundred_thousand_members_are_not_even_listed(tmp_path, monkeypatch):
-    """The whole directory of such an archive would be read into memory."""
+    """Listing them would read the archive's whole directory into memory."""
     one = compressed(tmp_path / "a.zip", [("a.jpg", b"x" * 10)], zipfile.ZIP_STORED)
     end = one.rfind(b"PK\x05\x06")
     start = struct.unpack("<I", one[end + 16 : end + 20])[0]
@@ -81,7 +81,7 @@ def test_a_directory_of_64_bits_is_refused(tmp_path, monkeypatch):
 
 
 def test_files_that_share_their_bytes_are_refused(tmp_path):
-    """Five thousand listed members that each span the whole archive would take hours to read."""
+    """Five thousand listed members, each as large as the whole archive, would take hours to read."""
     sizes = {f"{i}.jpg": 1_000_000 for i in range(20)}
     data = compressed(tmp_path / "a.zip", [("0.jpg", bytes(1_000_000))], zipfile.ZIP_STORED)
     end = data.rfind(b"PK\x05\x06")
@@ -94,8 +94,8 @@ def test_files_that_share_their_bytes_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bomb_in_a_file_of_the_list_is_not_blown_up(tmp_path):
-    """A gigabyte of zeros in a member whose directory entry says a thousand bytes."""
+def test_a_bomb_in_a_listed_file_is_not_unpacked(tmp_path):
+    """A member of a gigabyte of zeros whose directory entry states a thousand bytes."""
     data = bytearray(compressed(tmp_path / "a.zip", [("a.jpg", bytes(100_000_000))], zipfile.ZIP_DEFLATED))
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         place = data.find(signature) + offset
@@ -107,7 +107,7 @@ def test_a_bomb_in_a_file_of_the_list_is_not_blown_up(tmp_path):
 
 
 def test_members_that_the_list_does_not_name_are_left_alone(tmp_path):
-    """A bomb among them costs nothing."""
+    """A bomb among them takes no time or memory."""
     members = [("a.jpg", b"x" * 10), ("bomb.jpg", bytes(200_000_000)), ("training/", b"")]
     compressed(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED)
     unpack(tmp_path / "a.zip", tmp_path / "out", {"a.jpg": 10})
@@ -115,7 +115,7 @@ def test_members_that_the_list_does_not_name_are_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
-def test_what_is_marked_as_a_pipe_becomes_a_file(kind, tmp_path):
+def test_a_member_marked_as_a_pipe_becomes_a_file(kind, tmp_path):
     member = zipfile.ZipInfo("a.jpg")
     member.create_system, member.external_attr = 3, (kind | 0o777) << 16
     packed(tmp_path / "a.zip", [(member, b"x" * 10)])
@@ -123,7 +123,7 @@ def test_what_is_marked_as_a_pipe_becomes_a_file(kind, tmp_path):
     assert (tmp_path / "out" / "a.jpg").is_file()
 
 
-def test_a_directory_in_the_place_of_a_file_is_said_before_any_is_moved(published, manifest, serve, tmp_path):  # noqa: F811
+def test_a_directory_in_the_place_of_a_file_is_refused_before_any_is_moved(published, manifest, serve, tmp_path):  # noqa: F811
     from fkp_app.errors import FkpError
 
     server, last = serve(packed(tmp_path / "a.zip", published.items())), list(manifest)[-1]

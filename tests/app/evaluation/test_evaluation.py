@@ -1,4 +1,4 @@
-"""Protocols and their figures, on networks and frames whose answers are known."""
+"""Protocols and their figures, on networks and frames with known answers."""
 
 import json
 from functools import partial
@@ -36,7 +36,7 @@ def targets(faces=5):
 
 
 def oracle(card, answers):
-    """A "network" that returns these outputs (F, 136) in order, for any crops."""
+    """A "network" that returns these outputs (F, 136) in order, whatever the crops."""
     rest = iter(answers)
     return Predictor("numpy", card, lambda crops: np.stack([next(rest) for _ in crops]))
 
@@ -46,7 +46,7 @@ def test_a_perfect_answer_scores_zero():
     assert (scores.mse, scores.smooth_l1, scores.nme, scores.failures, scores.images) == (0, 0, 0, 0, 5)
 
 
-def test_an_offset_scores_what_it_must():
+def test_the_score_of_an_offset():
     truth = targets()
     scores = score(truth + np.float32(0.5), truth, FACE)
     assert scores.mse == pytest.approx(0.25)
@@ -114,7 +114,7 @@ def test_the_course_view_is_the_middle_of_the_rescaled_frame(size, shorter):
 @pytest.mark.parametrize("view", [face_view, course_view, partial(face_view, angle=30)])
 def test_points_come_back_in_pixels_of_the_frame(view, drawn_data, monkeypatch):
     monkeypatch.setattr(protocols, "BATCH", 5)
-    dataset = load_split(drawn_data, "test").subset(range(12))  # the last batch is one of two
+    dataset = load_split(drawn_data, "test").subset(range(12))  # the last batch has two frames
     views = [view(dataset[i]["image"], dataset.keypoints[i], Framing.from_dict(FACE.framing)) for i in range(12)]
     answers = np.stack([(apply(shown.matrix, shown.truth).ravel() - 43) / 21 for shown in views]).astype(np.float32)
     right = run_crops("a", "b", oracle(FACE, answers), dataset, view)
@@ -144,9 +144,9 @@ def test_a_rotated_frame_turns_whole_with_its_labels():
 
 
 def test_a_second_look_is_framed_by_the_points_of_the_first():
-    """The network gives the same answer for any crop, so the two looks differ only by the second framing."""
+    """The network's answer is the same for every crop, so only the second framing distinguishes the two looks."""
     frame = FrameOfOneFace()
-    inside = apply(frame.matrix(), frame.points)  # what a first look, framed by the labels, should answer
+    inside = apply(frame.matrix(), frame.points)  # the right answer of a first look that the labels frame
     seen: list[np.ndarray] = []
 
     def forward(crops):
@@ -162,7 +162,7 @@ def test_a_second_look_is_framed_by_the_points_of_the_first():
 
 
 class FrameOfOneFace:
-    """A data set of one frame; its face's eyes are level, so that a second look need not turn it."""
+    """A data set of one frame; the face's eyes are level, so a second look need not turn it."""
 
     names: ClassVar = ["Ada_00.jpg"]
     people: ClassVar = ["Ada"]
@@ -182,7 +182,7 @@ class FrameOfOneFace:
 
 
 class Frames:
-    """A data set of five black frames, each with one face whose square is (50, 50, 40)."""
+    """A data set of five black frames, each with one face in the square (50, 50, 40)."""
 
     def __init__(self):
         face = np.random.default_rng(0).uniform(30, 70, (68, 2)).astype(np.float32)
@@ -204,7 +204,7 @@ RIGHT, NEAR, FAR = (30, 30, 40, 40), (36, 36, 40, 40), (0, 0, 30, 30)
 
 
 def found_in(image):
-    """Per frame: the face; nothing; the face and a false one; the face twice, the worse first; only a false one."""
+    """Per frame: the face; nothing; the face and a false one; the face twice, the worse one first; only a false one."""
     boxes = [[RIGHT], [], [FAR, RIGHT], [NEAR, RIGHT], [FAR]][int(image[0, 0, 0])]
     return [Face(box, None, Frames().keypoints[0] + (box == NEAR) * np.float32(50)) for box in boxes]
 
@@ -246,8 +246,8 @@ def test_end_to_end_counts_right_missed_and_false_faces():
         ((20, 20, 64, 64), False),  # around, 0.39
     ],
 )
-def test_a_box_is_the_right_face_from_an_iou_of_two_fifths_on(box, right):
-    """The labelled square is (50, 50, 40); every box here touches it."""
+def test_a_box_matches_the_face_from_an_iou_of_two_fifths(box, right):
+    """The labelled square is (50, 50, 40), and each box touches it."""
     row = run_end_to_end("a", lambda image: [Face(box, None, Frames().keypoints[0])], Frames(), itself)
     assert row.detections.found == [right] * 5
     assert row.detections.false == [[] if right else [box]] * 5
@@ -273,7 +273,7 @@ def test_a_summary_by_hand():
     assert one.nme_median == pytest.approx(5)
     assert one.failures == pytest.approx(100 / 3)
     assert one.auc == pytest.approx((0.5 + 1 + 0) / 3)
-    assert one.nme_interval == pytest.approx((2.5, 20))  # twice Ada, twice Bo
+    assert one.nme_interval == pytest.approx((2.5, 20))  # the draws Ada twice and Bo twice
     assert (one.ced[0], one.ced[20], one.ced[-1]) == pytest.approx((1 / 3, 2 / 3, 2 / 3))
     assert one.regions == pytest.approx(dict.fromkeys(one.regions, 25 / 3))
     assert one.sizes == {"<30 px": (2, pytest.approx(2.5)), "30-45 px": (0, None), "45-60 px": (0, None)} | {

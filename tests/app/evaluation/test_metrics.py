@@ -21,7 +21,7 @@ def face(interocular=50.0):
     return keypoints
 
 
-def test_a_shift_counts_as_its_share_of_the_outer_eye_distance():
+def test_a_shift_is_divided_by_the_outer_eye_distance():
     truth = np.stack([face(50), face(25)])
     predicted = truth + np.array([3.0, 4.0])  # every point 5 pixels off
     np.testing.assert_allclose(nme(predicted, truth), [10.0, 20.0])
@@ -65,7 +65,7 @@ def test_shapes_are_checked():
 
 
 def faces(eyes, count=1):
-    """Faces (count, 68, 2) of zeros, but for the outer eye corners, which lie `eyes` apart."""
+    """Faces (count, 68, 2) of zeros, except for the outer eye corners, which lie `eyes` apart."""
     keypoints = np.zeros((count, 68, 2))
     keypoints[:, 45] = eyes
     return keypoints
@@ -104,7 +104,7 @@ def test_a_face_fails_above_ten_percent():
     assert failure_rate(np.array([5, 10, 10.1, 30]), limit=4) == 100
 
 
-def test_ced_is_the_share_of_faces_at_most_so_wrong():
+def test_ced_is_the_share_of_faces_up_to_each_error():
     np.testing.assert_allclose(ced(np.array([8.0, 2, 2, 20]), np.array([0, 1.9, 2, 8, 10])), [0, 0, 0.5, 0.75, 0.75])
 
 
@@ -116,13 +116,13 @@ def test_auc_is_the_area_under_the_ced_curve():
 
 
 def test_the_bootstrap_draws_people_not_frames():
-    """A hundred frames of each of two people tell no more than two frames: every draw has the mean 0, 1/2 or 1."""
+    """A hundred frames per person tell no more than one: with two people every draw has the mean 0, 1/2 or 1."""
     assert bootstrap_interval(np.repeat([0.0, 1.0], 100), ["a"] * 100 + ["b"] * 100) == (0, 1)
     assert bootstrap_interval(np.array([1.0, 2, 6]), ["a"] * 3) == (3, 3)
 
 
 def test_the_bootstrap_averages_over_the_frames_of_those_drawn():
-    """A draw gives 0 (twice a), 3 (both: 12 / 4; a mean of the people's means would be 2) or 4, with odds 1 : 2 : 1."""
+    """A draw gives 0 (a twice), 3 (both: 12 / 4; the mean of their means would be 2) or 4, in the ratio 1 : 2 : 1."""
     errors, people = np.array([0.0, 4, 4, 4]), ["a", "b", "b", "b"]
     assert bootstrap_interval(errors, people, percent=0) == (3, 3)
     assert bootstrap_interval(errors, people) == (0, 4)

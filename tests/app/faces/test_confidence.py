@@ -1,4 +1,4 @@
-"""The confidence of a face: what raises it, what lowers it, and that real faces pass and other things do not."""
+"""The confidence of a face: what raises and what lowers it; real faces pass, other finds do not."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,12 @@ import pytest
 from fkp_app.faces.confidence import MIN_CONFIDENCE, asymmetry, confidence, features
 from fkp_app.faces.detector import Candidate
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
+from tests.seeds import seeded
 
-RNG = np.random.default_rng(0)
 
-
-def symmetric():
+def symmetric(rng):
     """Random points that are symmetric about x = 50: each point's partner is its mirror image."""
-    points = RNG.uniform(0, 100, (68, 2))
+    points = rng.uniform(0, 100, (68, 2))
     mirrored = points[FLIP_ORDER] * [-1, 1] + [100, 0]
     return (points + mirrored) / 2
 
@@ -27,13 +26,15 @@ def candidate(weight=10.0, seconded=10):
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 170])
-def test_a_symmetric_shape_is_one_however_it_lies(degrees):
-    assert asymmetry(turned(symmetric(), degrees, 3.0)) == pytest.approx(0, abs=1e-6)
+def test_a_symmetric_shape_has_no_asymmetry_at_any_angle(degrees):
+    rng = seeded("symmetric", degrees)
+    assert asymmetry(turned(symmetric(rng), degrees, 3.0)) == pytest.approx(0, abs=1e-6)
 
 
 def test_asymmetry_is_the_procrustes_distance_to_the_mirror_image():
-    points = RNG.uniform(0, 100, (68, 2))
-    # The least-squares similarity that takes the mirrored points to the points, as a linear system.
+    rng = seeded("procrustes")
+    points = rng.uniform(0, 100, (68, 2))
+    # The least-squares similarity from the mirrored points to the points, as a linear system.
     mirrored = (points * [-1, 1])[FLIP_ORDER]
     mirrored, centred = mirrored - mirrored.mean(axis=0), points - points.mean(axis=0)
     x, y = mirrored.T
@@ -45,16 +46,18 @@ def test_asymmetry_is_the_procrustes_distance_to_the_mirror_image():
 
 
 def test_features_by_hand():
-    first = symmetric()
+    rng = seeded("features")
+    first = symmetric(rng)
     side = float(np.ptp(first, axis=0).max())
     second = first + np.array([0.03, 0.04]) * side
     values = features(candidate(weight=np.e**2, seconded=3), first, second)
     assert values == pytest.approx([2, np.log(4), np.log(0.05), 0], abs=1e-6)
-    assert features(candidate(), first, first)[2] == pytest.approx(np.log(1e-3))  # points that stay are finite
+    assert features(candidate(), first, first)[2] == pytest.approx(np.log(1e-3))  # finite if the points stay
 
 
-def test_confidence_is_a_share_that_grows_with_the_evidence():
-    first, second = symmetric(), symmetric()
+def test_confidence_lies_between_0_and_1_and_grows_with_the_evidence():
+    rng = seeded("evidence")
+    first, second = symmetric(rng), symmetric(rng)
     weights = confidence(np.array([features(candidate(weight=w), first, first) for w in (0.1, 1, 10, 100)]))
     assert ((weights > 0) & (weights < 1)).all()
     assert (np.diff(weights) > 0).all()
@@ -65,7 +68,7 @@ def test_confidence_is_a_share_that_grows_with_the_evidence():
     assert confidence(np.array([[1e9, 0, 0, 0], [-1e9, 0, 0, 0]])) == pytest.approx([1, 0], abs=1e-9)
 
 
-def test_real_faces_pass_and_what_else_the_cascade_finds_does_not():
+def test_real_faces_pass_and_other_finds_of_the_cascade_do_not():
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.faces.detector import FaceDetector
     from fkp_app.faces.keypoints import find_faces

@@ -1,4 +1,4 @@
-"""The Haar cascades on photos whose faces are known, and the squares that the network sees for their boxes."""
+"""The Haar cascades on photos with known faces, and the network's squares for their boxes."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ def group():
 
 
 def around(face, box):
-    """Whether a box frames the eyes of this face: both in its upper half, about 0.4 of its width apart."""
+    """Whether a box frames the eyes of this face: both in the box's upper half, about 0.4 of its width apart."""
     x, y, w, h = box
     across, down = (face.eyes[0] - x) / w, (face.eyes[1] - y) / h
     return 0.3 < across < 0.7 and 0.2 < down < 0.55 and 0.25 < face.distance / w < 0.55
@@ -98,7 +98,7 @@ def test_a_face_that_touches_the_edge_is_found(detector):
 def test_with_a_margin_a_cut_face_is_found_where_it_is(detector, zoom):
     (whole,) = (one for one in detector.candidates(hopper()) if one.weight >= SURE)
     cut = hopper()[:, 200:]
-    cut = cv2.resize(cut, None, fx=zoom, fy=zoom)  # at zoom 4 it is searched at a smaller size
+    cut = cv2.resize(cut, None, fx=zoom, fy=zoom)  # at zoom 4 it is searched at a reduced size
     assert cascade_faces(detector, cut) == []
     best = max(detector.candidates(cut, margin=0.3), key=lambda one: one.weight)
     assert best.weight >= SURE
@@ -107,11 +107,11 @@ def test_with_a_margin_a_cut_face_is_found_where_it_is(detector, zoom):
     x, y, w, h = best.box
     assert x == 0 <= y
     assert y + h <= cut.shape[0]
-    assert 0.5 < w / h < 1  # cut off, too
+    assert 0.5 < w / h < 1  # the box is cut off, too
 
 
 def turned(image, angle):
-    """A picture turned clockwise about its middle, at the same size, and the map (2, 3) from old pixels to new ones."""
+    """The picture turned clockwise about its middle, at the same size, and the map (2, 3) from old to new pixels."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -angle, 1.0)
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), matrix
@@ -122,7 +122,7 @@ def turned(image, angle):
 def test_a_face_found_in_the_image_turned_lies_where_it_is_in_the_image(detector, angle, zoom):
     (straight,) = (one for one in detector.candidates(hopper()) if one.weight >= SURE)
     image, matrix = turned(hopper(), -angle)
-    image = cv2.resize(image, None, fx=zoom, fy=zoom)  # at zoom 5 it is searched at a smaller size
+    image = cv2.resize(image, None, fx=zoom, fy=zoom)  # at zoom 5 it is searched at a reduced size
     best = max(detector.candidates(image, angle), key=lambda one: one.weight)
     assert best.weight >= SURE
     assert best.angle == angle
@@ -145,12 +145,12 @@ def test_candidates_know_more_than_boxes_and_faces_outweigh_the_rest(detector, g
     assert all(one.seconded >= 3 for one in candidates if one.weight >= SURE)  # the second cascade agrees
     for one in candidates[: len(faces)]:
         assert one.square == pytest.approx(square_from_box(one.box), abs=1.5)
-    assert candidates == FaceDetector().candidates(image)  # the same every time
+    assert candidates == FaceDetector().candidates(image)  # every call gives the same candidates
 
 
 @pytest.mark.parametrize("shrink", [2, 3, 4])
 def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypatch):
-    """The cascade is replaced by one with a known answer, so that an error of half a pixel shows."""
+    """A fake cascade gives a known answer, so that an error of half a pixel shows."""
     monkeypatch.setattr("fkp_app.faces.detector.LONGEST_SIDE", 400)
     window, spy = [120, 90, 100, 100], FaceDetector()
     passed = np.full(5, PASS_MARK + 1.0)
@@ -160,7 +160,7 @@ def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypat
     (small,) = spy.candidates(np.zeros((300, 400, 3), np.uint8))
     (large,) = spy.candidates(np.zeros((300 * shrink, 400 * shrink, 3), np.uint8))
     assert small.square == pytest.approx(square_from_box(window))
-    # A pixel's centre is a whole number, and its edges lie half a pixel off: edges grow by the factor.
+    # Pixel centres are whole numbers, and edges lie half a pixel beside them: the edges are scaled by the factor.
     edges = [number + 0.5 for number in small.square[:2]]
     assert [number + 0.5 for number in large.square[:2]] == pytest.approx([shrink * number for number in edges])
     assert large.square[2] == pytest.approx(shrink * small.square[2])
@@ -189,7 +189,7 @@ def test_squares_grow_and_move_with_their_boxes():
     cx, cy, side = square_from_box((10, 20, 100, 100))
     assert 0.8 < side / 100 < 0.95
     assert abs(cx - 59.5) < 3
-    assert 69.5 + 12 < cy < 69.5 + 20  # a Haar box begins at the forehead, the keypoints at the brows
+    assert 69.5 + 12 < cy < 69.5 + 20  # a Haar box begins at the forehead, keypoints begin at the brows
     # The middle of box (x, w) is x + (w - 1) / 2: pixel centres are whole numbers, at every size.
     x2, y2, side2 = square_from_box((10 + 7, 20 - 3, 200, 200))
     assert side2 == pytest.approx(2 * side)
@@ -215,7 +215,7 @@ def test_the_square_lies_on_the_face(detector, group):
         across, down = np.array([face.eyes[0] - cx, face.eyes[1] - cy]) / side
         along = across * np.cos(turn) + down * np.sin(turn)
         assert abs(along) < 0.15, face
-        assert -0.4 < down * np.cos(turn) - across * np.sin(turn) < -0.1, face  # eyes lie above the middle
+        assert -0.4 < down * np.cos(turn) - across * np.sin(turn) < -0.1, face  # the eyes lie above the middle
 
 
 def test_the_calibration_fits_people_it_was_not_measured_on(detector, real_data):

@@ -26,7 +26,7 @@ def test_points_and_box_are_where_they_belong(size):
     assert (image == 120).all()
     for x, y in face(size).keypoints:
         middle = drawn[round(float(y)), round(float(x))].astype(int)
-        assert middle[1] > middle[0] + 40, (x, y)  # green has come in
+        assert middle[1] > middle[0] + 40, (x, y)  # greener
     for x, y in ((20, 30), (20 + size - 1, 30 + size // 2), (20 + size // 2, 30 + size - 1)):
         assert like(drawn, BOX_COLOUR)[y, x]
     changed = np.argwhere((drawn != image).any(axis=2))
@@ -47,14 +47,14 @@ def test_points_are_round(radius):
     canvas = np.zeros((41, 41, 3), np.uint8)
     draw_points(canvas, np.full((1, 2), 20.0, np.float32), radius)
     light = canvas[:, :, 1] > 128
-    area = np.pi * radius**2  # a diamond would have two thirds of it
+    area = np.pi * radius**2  # a diamond would have two thirds of this area
     assert light.sum() == pytest.approx(area, rel=0.25)
     np.testing.assert_array_equal(light, light[::-1])
     np.testing.assert_array_equal(light, light.T)
 
 
 @pytest.mark.parametrize("size", [60, 300])
-def test_how_sure_a_face_is_stands_in_its_box(size):
+def test_the_confidence_stands_in_the_box(size):
     image = np.full((400, 400, 3), 120, np.uint8)
     unknown = face(size)
     without = draw_faces(image, [unknown])
@@ -77,7 +77,7 @@ def test_every_face_is_drawn():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (50, 30)])
-def test_what_lies_outside_the_image_is_left_out(shape):
+def test_parts_outside_the_image_are_left_out(shape):
     image = np.zeros((*shape, 3), np.uint8)
     points = face(100).keypoints.copy()
     points[0], points[1], points[2] = [np.nan, 3], [1e30, -1e30], [-5, -5]

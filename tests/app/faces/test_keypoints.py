@@ -1,4 +1,4 @@
-"""From boxes to keypoints in pixels of the image, with predictors whose answers are known."""
+"""From boxes to keypoints in image pixels, with predictors whose answers are known."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ FRAMING = Framing("face", 64, 1.3)
 
 
 class Fake:
-    """A predictor that calls a function for the 68 points of each crop and records the batches it was given."""
+    """A predictor that gets the 68 points of each crop from a function, and records its batches."""
 
     def __init__(self, answer, framing=FRAMING):
         self.card = SimpleNamespace(framing=framing.as_dict())
@@ -30,7 +30,7 @@ class Fake:
 
 
 class Boxes:
-    """A detector that returns these boxes only if asked for this angle and this margin."""
+    """A detector that returns these boxes at one angle and margin only."""
 
     def __init__(self, *boxes, angle=0.0, margin=0.0, weight=1e9):
         self.boxes, self.angle, self.margin, self.weight = list(boxes), angle, margin, weight
@@ -43,7 +43,7 @@ class Boxes:
 
 
 SHAPE = np.random.default_rng(5).uniform(0, 1, (68, 2))
-SHAPE[[0, 1, 36, 45]] = (0, 0), (1, 1), (0.2, 0.3), (0.8, 0.3)  # it fills the unit square, and its eyes are level
+SHAPE[[0, 1, 36, 45]] = (0, 0), (1, 1), (0.2, 0.3), (0.8, 0.3)  # fills the unit square, with level eyes
 
 
 def placed(middle, side, angle):
@@ -53,7 +53,7 @@ def placed(middle, side, angle):
 
 
 def two_eyes(*faces):
-    """A picture (400, 500) with bright discs for the right eyes and dim ones for the left eyes of faces (68, 2)."""
+    """A picture (400, 500) with a bright disc for each right eye and a dim one for each left eye of faces (68, 2)."""
     image = np.zeros((400, 500, 3), np.uint8)
     for points in faces:
         radius = np.linalg.norm(points[45] - points[36]) / 8
@@ -64,7 +64,7 @@ def two_eyes(*faces):
 
 
 def eyes_in(crop):
-    """The middles of the bright and of the dim disc."""
+    """The centres of the bright and of the dim disc."""
     count, labels = cv2.connectedComponents((crop > 0.25).astype(np.uint8))
     assert count == 3
     discs = [labels == 1, labels == 2]
@@ -73,7 +73,7 @@ def eyes_in(crop):
 
 
 def by_the_eyes(crop, inwards=0.0):
-    """SHAPE fitted to the eyes that a crop shows. inwards: move all points by this share towards the crop's middle."""
+    """SHAPE fitted to the eyes in a crop. inwards: all points move by this share towards the crop's middle."""
     right, left = (complex(*eye) for eye in eyes_in(crop))
     shape = SHAPE[:, 0] + 1j * SHAPE[:, 1]
     points = right + (left - right) * (shape - shape[36]) / (shape[45] - shape[36])
@@ -82,7 +82,7 @@ def by_the_eyes(crop, inwards=0.0):
 
 
 def brightest(crop):
-    """All 68 points on the crop's brightest spot."""
+    """All 68 points at the crop's brightest spot."""
     weight = np.where(crop > 0.5 * crop.max(), crop, 0)
     rows, columns = np.mgrid[: crop.shape[0], : crop.shape[1]]
     return np.tile([(weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum()], (68, 1))
@@ -137,8 +137,8 @@ def test_an_angle_turns_the_crop_of_the_first_look():
     assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)
 
 
-def test_refining_repairs_what_a_misplaced_box_costs():
-    """The network errs towards the middle of its crop, as real ones do."""
+def test_refining_corrects_the_error_of_a_misplaced_box():
+    """The network errs towards the middle of its crop, like real ones."""
     truth = placed((240, 190), 120, 0)
     predictor = Fake(lambda crop: by_the_eyes(crop, inwards=0.15))
     square = (258.0, 178.0, 110.0)
@@ -159,7 +159,7 @@ def test_points_that_make_no_face_are_not_followed(answer):
     np.testing.assert_array_equal(first, second)
 
 
-def test_all_faces_of_an_image_are_one_batch_a_look():
+def test_all_faces_of_an_image_are_one_batch_per_look():
     truth = [placed((100, 100), 60, 0), placed((350, 250), 150, 10), placed((380, 60), 70, -5)]
     boxes = [(60, 50, 80, 80), (260, 150, 180, 180), (335, 10, 90, 90)]
     predictor = Fake(by_the_eyes)
@@ -179,7 +179,7 @@ def test_two_boxes_on_one_face_are_one_face():
     (face,) = find_faces(two_eyes(truth), Boxes((170, 110, 140, 140), (200, 120, 120, 120)), predictor)
     np.testing.assert_allclose(face.keypoints, truth, atol=3)
     side_by_side = np.stack([placed((100, 100), 50, 0), placed((130, 100), 50, 0), placed((140, 100), 50, 0)])
-    # The second shares 0.4 of the first, the third only 0.2.
+    # The second box shares 0.4 of the first, the third only 0.2.
     assert distinct_faces(side_by_side, np.array([0.9, 0.8, 0.7])) == [0, 2]
     assert distinct_faces(side_by_side, np.array([0.7, 0.8, 0.9])) == [2, 0]
 
@@ -201,7 +201,7 @@ def test_if_no_face_is_found_upright_the_image_is_turned():
     (face,) = find_faces(image, detector, predictor)
     np.testing.assert_allclose(face.keypoints, placed((240, 190), 120, -35), atol=3)
     right, left = eyes_in(predictor.batches[0][0, 0])
-    assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)  # even the first look is upright
+    assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)  # upright even in the first look
     assert detector.asked == [(0.0, 0.0), (0.0, 0.3), (-35.0, 0.0), (35.0, 0.0)]
     upright_one = Boxes((170, 110, 140, 140))
     find_faces(image, upright_one, predictor)

@@ -1,4 +1,4 @@
-"""Windows grouped, boxes compared and images turned, on cases computed by hand."""
+"""Grouping windows, comparing boxes and turning images, on cases computed by hand."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ def windows(*boxes):
     return np.array(boxes, np.float64)
 
 
-def test_windows_that_lie_alike_are_one_box():
-    # Reach is 0.2 of the smaller side: 20 px. The third joins the first only through the second.
+def test_windows_in_similar_places_are_one_box():
+    # Edges may differ by 0.2 of the smaller side, 20 px. The third joins the first only through the second.
     boxes, names = group(windows((0, 0, 100, 100), (18, 0, 100, 100), (36, 0, 100, 100), (300, 0, 100, 100)))
     np.testing.assert_array_equal(names, [0, 0, 0, 1])
     np.testing.assert_allclose(boxes, [(18, 0, 100, 100), (300, 0, 100, 100)])
@@ -54,7 +54,7 @@ def test_no_windows_no_boxes():
         ((0, 0, 4, 4), (2, 3, 10, 10), 2 / 16),
     ],
 )
-def test_what_two_boxes_share_of_the_smaller(one, other, share):
+def test_the_share_of_the_smaller_box_that_lies_in_the_other(one, other, share):
     assert covered(np.array(one), np.array(other)) == pytest.approx(share)
     assert covered(np.array(other), np.array(one)) == pytest.approx(share)
 
@@ -78,7 +78,7 @@ def test_a_square_is_a_box_about_its_centre():
     np.testing.assert_array_equal(box_of((10.0, 20.0, 5.0)), [7.5, 17.5, 5, 5])
 
 
-def test_of_boxes_on_one_place_the_first_in_order_stays():
+def test_of_boxes_in_one_place_the_first_in_order_stays():
     boxes = windows((0, 0, 100, 100), (20, 20, 60, 60), (200, 0, 50, 50), (230, 0, 50, 50))
 
     def kept(*order):
@@ -89,11 +89,11 @@ def test_of_boxes_on_one_place_the_first_in_order_stays():
     assert kept() == []
 
 
-def test_what_was_dropped_suppresses_nothing():
-    """Of 0, 1, 2 in a row, 1 is like both its neighbours, and 0 and 2 are not alike."""
+def test_a_dropped_box_suppresses_no_other():
+    """Of 0, 1, 2, the number 1 is like both its neighbours, and 0 and 2 are not alike."""
     assert keep_heaviest([0, 1, 2], lambda i, k: abs(i - k) == 1) == [0, 2]
     assert keep_heaviest(np.array([1, 0, 2]), lambda i, k: abs(i - k) == 1) == [1]
-    assert keep_heaviest([0, 5, 6], lambda i, k: abs(i - k) == 1) == [0, 5]  # like a later one of those kept
+    assert keep_heaviest([0, 5, 6], lambda i, k: abs(i - k) == 1) == [0, 5]  # 6 is like 5, which was kept
 
 
 @pytest.mark.parametrize("angle", [-35.0, 35.0, 90.0])
@@ -107,7 +107,7 @@ def test_a_turned_picture_holds_every_corner_clockwise(angle):
     from_middle = np.array([81.5, 11.5]) - [49.5, 29.5]
     now = spot - (np.array(image.shape[::-1]) - 1) / 2
     turn = np.degrees(np.arctan2(now[1], now[0]) - np.arctan2(from_middle[1], from_middle[0]))
-    assert (turn - angle + 180) % 360 - 180 == pytest.approx(0, abs=0.5)  # y points down: more is clockwise
+    assert (turn - angle + 180) % 360 - 180 == pytest.approx(0, abs=0.5)  # y points down, so clockwise is positive
     corners = np.array([(0, 0), (99, 0), (0, 59), (99, 59)]) @ matrix[:, :2].T + matrix[:, 2]
     assert (corners > -1).all()
     assert (corners < np.array(image.shape[::-1])).all()

@@ -1,4 +1,4 @@
-"""The card of crops: what the application stores in a weights file, and checks when it reads one."""
+"""The crop card, which the application stores in a weights file and checks when it reads one."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_text_in_the_file_has_every_field_at_one_level():
     assert text.startswith('{"arguments": {"size": 24}, "input_size": 24, "framing": {"kind": "face", "size": 24, ')
 
 
-def test_what_is_written_is_read():
+def test_a_written_card_is_read_back():
     read = CropCard.of(WeightsCard.from_metadata(CARD.to_metadata(), "a file"), "a file")
     assert read == CARD
     assert (read.keypoint_offset, read.keypoint_scale, read.framing["scale"]) == (12.0, 6.0, 1.3)

@@ -1,4 +1,4 @@
-"""The geometry that training and detection share, on points and pictures whose places are known."""
+"""The geometry that training and detection share, on points and spots at known places."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_face_square_is_the_middle_and_longer_side_of_the_points():
 def test_the_square_fills_its_share_of_the_crop():
     matrix = crop_matrix((200.0, 120.0, 80.0), FACE)
     ends = apply(matrix, np.array([[200.0, 120.0], [160.0, 120.0], [200.0, 160.0]]))
-    # 80 pixels of the image are 100 / 1.25 = 80 of the crop; the middle of 100 pixels is 49.5.
+    # 80 image pixels are 100 / 1.25 = 80 crop pixels; the middle of 100 pixels is 49.5.
     np.testing.assert_allclose(ends, [[49.5, 49.5], [9.5, 49.5], [49.5, 89.5]], atol=1e-12)
 
 
@@ -52,10 +52,10 @@ def test_the_square_fills_its_share_of_the_crop():
     [
         ({"angle": 90.0}, [49.5, 89.5]),  # the right side moves to the bottom: clockwise as seen
         ({"angle": 30.0}, [49.5 + 40 * np.sqrt(0.75), 69.5]),
-        ({"scale": 2.0}, [69.5, 49.5]),  # a larger crop shows a smaller face
+        ({"scale": 2.0}, [69.5, 49.5]),  # a larger scale shows a smaller face
         ({"shift": (0.1, -0.2)}, [99.5, 29.5]),
         ({"flip": True}, [9.5, 49.5]),
-        ({"flip": True, "angle": 90.0}, [49.5, 89.5]),  # turned first, then mirrored
+        ({"flip": True, "angle": 90.0}, [49.5, 89.5]),  # it turns first, then mirrors
     ],
 )
 def test_jitter_moves_a_point_as_documented(change, expected):
@@ -74,7 +74,7 @@ def test_pixels_go_where_points_go(side, change):
     np.testing.assert_allclose(centroid(crop), apply(matrix, np.array([x, y])), atol=0.1)
 
 
-@pytest.mark.parametrize("side", [16.0, 90.0])  # enlarged; shrunk by area first
+@pytest.mark.parametrize("side", [16.0, 90.0])  # enlarged; first shrunk by area
 def test_beyond_the_edge_the_last_pixels_go_on(side):
     image = np.zeros((60, 100, 3), np.uint8)
     image[:, :50], image[:, 50:] = (200, 10, 30), (20, 180, 60)

@@ -1,4 +1,4 @@
-"""The line of the eyes, by hand."""
+"""The line between the eyes, computed by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from fkp_app.geometry.keypoint_layout import eye_angle, interocular
 
 
 def face(line):
-    """Keypoints (68, 2) whose outer eye corners are this vector apart."""
+    """Keypoints (68, 2) with this vector between the outer eye corners."""
     keypoints = np.random.default_rng(0).uniform(0, 100, (68, 2))
     keypoints[45] = keypoints[36] + line
     return keypoints

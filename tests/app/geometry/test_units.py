@@ -1,4 +1,4 @@
-"""The map between pixels and a network's units, by hand and to the bit."""
+"""The map between pixels and a network's units, computed by hand and compared to the bit."""
 
 import numpy as np
 import pytest

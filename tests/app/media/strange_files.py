@@ -1,4 +1,4 @@
-"""Assembles image files by hand: with any EXIF, TIFF directories, PNG and WebP chunks, JPEG segments."""
+"""Builds image files by hand, with any EXIF, TIFF directories, PNG and WebP chunks, and JPEG segments."""
 
 import io
 import struct
@@ -27,7 +27,7 @@ def saved(rgb, kind, **options):
 
 
 def directory(place, *tags, after=0, order="<"):
-    """A directory at that offset of a TIFF file, followed by the values that do not fit into it. tags: number, type
+    """A directory at offset `place` of a TIFF file, followed by the values that do not fit into it. tags: number, type
     and the values' bytes, or number, type, count and the bytes of the entry itself."""
     entries, more = b"", b""
     behind = place + 2 + 12 * len(tags) + 4
@@ -46,7 +46,7 @@ def directory(place, *tags, after=0, order="<"):
 
 
 def exif(*tags, order="<"):
-    """An EXIF block as in a JPEG file."""
+    """An EXIF block as it stands in a JPEG file."""
     mark = b"II" if order == "<" else b"MM"
     return b"Exif\0\0" + mark + struct.pack(f"{order}HI", 42, 8) + directory(8, *tags, order=order)
 
@@ -77,7 +77,7 @@ def page(rgb, place, pixels, *tags, after=0):
 
 
 def tiff(*pages):
-    """A TIFF file of pages; each page is an RGB array, or a tuple of one and further tags."""
+    """A TIFF file of pages; each page is an RGB array, or a tuple of an RGB array and further tags."""
     arrays = [(each, ()) if isinstance(each, np.ndarray) else (each[0], each[1:]) for each in pages]
     body, place = b"", 8
     for number, (rgb, tags) in enumerate(arrays):
@@ -113,7 +113,7 @@ def webp_with(rgb, *chunks):
 
 
 def jpeg_with(rgb, *segments, kind="JPEG", **options):
-    """A JPEG file with further segments after its first marker; each is a marker's number and a body."""
+    """A JPEG file with further segments after its first marker; each segment is a marker's number and a body."""
     data = saved(rgb, kind, **options)
     more = b"".join(bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in segments)
     return data[:2] + more + data[2:]

@@ -24,7 +24,7 @@ def picture(number, width=64, height=48):
 
 
 class FakeCapture:
-    """A driver that delivers each frame when the test releases it; at the end it delivers nothing, or hangs."""
+    """A driver that delivers each frame when the test releases it; after the last frame it fails or hangs."""
 
     def __init__(self, frames=(), hangs=False, opened=True, free=False):
         self.frames, self.hangs, self.opened, self.free = iter(frames), hangs, opened, free
@@ -43,7 +43,7 @@ class FakeCapture:
         return frame is not None, frame
 
     def run_free(self):
-        """From now on, frames come as fast as they are read."""
+        """From now on, each read returns a frame at once."""
         self.free = True
         self.let_go.release()
 
@@ -52,7 +52,7 @@ class FakeCapture:
 
 
 def seen(device):
-    """All frames until the camera fails, and its error; each frame is taken before the next one comes."""
+    """All frames until the camera fails, and its error; each frame is read before the next one is released."""
     frames = []
 
     def look():
@@ -137,7 +137,7 @@ def test_a_driver_that_raises():
         Camera(0, broken)
 
 
-def test_a_change_of_size_is_said():
+def test_a_change_of_size_gives_a_note():
     frames, message = seen(FakeCapture([picture(0), picture(1, 32, 24)]))
     assert len(frames) == 1
     assert "changed its size to 32 x 24" in message
@@ -153,7 +153,7 @@ def test_closing_gives_the_device_back():
 
 
 def test_a_number_without_a_camera():
-    """OpenCV itself, which would print warnings in several lines."""
+    """With the real OpenCV, which by itself would print warnings in several lines."""
     with pytest.raises(CameraError, match="camera:99: is absent or in use"):
         open_camera(99)
 

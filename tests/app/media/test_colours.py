@@ -1,4 +1,4 @@
-"""Colours of image files: whatever their colour space, they are read as the sRGB colours that look the same."""
+"""Colours of image files: in any colour space, they are read as the sRGB colours that look the same."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ def decoded(levels, gamma):
 
 
 def as_srgb(levels, white, corners, gamma):
-    """Levels (H, W, 3) in sRGB, by the definitions and in floating point; colours out of gamut are clipped."""
+    """Levels (H, W, 3) in sRGB, from the definitions in floating point; colours out of gamut are clipped."""
     whole = np.linalg.inv(matrix(D65, SRGB)) @ adaptation(white, D65) @ matrix(white, corners)
     linear = np.clip(decoded(levels, gamma) @ whole.T, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -119,7 +119,7 @@ def test_the_same_as_littlecms_through_its_wrapper():
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 def test_srgb_stays_bit_for_bit(kind):
-    """With the profile that littlecms makes, with our profile of the same numbers, and without a profile."""
+    """With littlecms's profile, with our profile of the same numbers, and without a profile."""
     plain = read_image(saved(Image.fromarray(hopper()), kind))
     for own in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), profile(corners=SRGB)):
         notes = []
@@ -160,7 +160,7 @@ def gray_profile(gamma):
 
 
 def cmyk_profile():
-    """A version 2 profile of inks: CIELAB at the 16 corners of their cube, straight lines between."""
+    """A version 2 profile of inks: CIELAB at the 16 corners of their cube, linear between the corners."""
     curve = bytes(range(256))
     table = b""
     for i in range(16):
@@ -219,10 +219,10 @@ def test_inks_with_a_profile_and_without(kind):
 
 
 def test_cielab_files():
-    """CIELAB levels as a TIFF file holds them: gray is gray, and red is red."""
+    """CIELAB levels as in a TIFF file: gray is read as gray, and red as red."""
     lab = np.zeros((2, 40, 3), np.uint8)
     lab[:, :20] = (128, 0, 0)
-    lab[:, 20:] = (136, 80, 67)  # of sRGB's pure red: L 54.29 at D50, a 80.8, b 69.9
+    lab[:, 20:] = (136, 80, 67)  # sRGB's pure red: L 54.29, a 80.8, b 69.9 at D50
     picture = Image.frombytes("LAB", (40, 2), lab.tobytes())
     notes = []
     image = read_image(saved(picture, "TIFF"), notes)
@@ -242,7 +242,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_a_broken_profile_is_said_and_the_pixels_are_as_they_are(case, kind):
+def test_a_broken_profile_gives_a_note_and_unchanged_pixels(case, kind):
     own = {"cmyk": cmyk_profile(), None: profile()[:150]}.get(BROKEN[case], BROKEN[case])
     options = {"lossless": True} if kind == "WEBP" else {}
     notes = []
@@ -300,14 +300,14 @@ def test_a_png_of_srgb_or_of_nonsense_stays_as_it_is(chunks):
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_is_said(transfer, name):
+def test_hdr_gives_a_note(transfer, name):
     notes = []
     image = read_image(png(chart(), (b"cICP", bytes([9, transfer, 0, 1]))), notes)
     np.testing.assert_array_equal(image, chart())
     assert notes == [f"image: is HDR ({name}); its levels are used as they are, so that it looks dull"]
 
 
-def test_a_camera_that_says_adobe_rgb_and_has_no_profile():
+def test_a_camera_that_states_adobe_rgb_and_has_no_profile():
     index = directory(44, (1, 2, b"R03\0"))
     block = exif((34665, 4, long(26)))[6:] + directory(26, (40965, 4, long(44))) + index
     large = chart().repeat(8, 0).repeat(8, 1)
@@ -350,8 +350,8 @@ def test_a_damaged_header_of_a_jpeg_2000_ends(seed):
         read_image(io.BytesIO(data.tobytes()))
 
 
-def test_faces_are_found_in_what_is_seen():
-    """A photo in another colour space gives the same keypoints as its sRGB pixels, from a file and from a PIL image."""
+def test_faces_are_found_in_the_colours_that_a_viewer_shows():
+    """A photo in another colour space gives the keypoints of its sRGB pixels, from a file and from a PIL image."""
     file = saved(Image.fromarray(hopper()), icc_profile=profile(gamma=1.0))
     seen = read_image(file)
     (expected,) = detect(seen)
@@ -370,7 +370,7 @@ def test_floating_point_levels_are_scaled_and_said(most):
     assert notes == [f"image: holds floating-point numbers, of which {white:g} is taken for white"]
 
 
-def test_levels_that_are_no_numbers():
+def test_levels_of_nan_and_infinity():
     levels = np.array([[0, np.nan, np.inf, -np.inf, 0.5, 1]], np.float32)
     assert read_image(saved(Image.fromarray(levels), "TIFF"))[0, :, 0].tolist()[::3] == [0, 0]
 

@@ -1,4 +1,4 @@
-"""Many sources in one run: folders, patterns, workers, and the lines printed meanwhile and at the end."""
+"""Many sources in one run: folders, patterns, workers, and the lines during the run and at its end."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def test_quiet_leaves_problems_and_verbose_adds_details(album, fkp):
     assert len(lines) == 2
 
 
-def test_a_pattern_that_the_shell_has_left(album, monkeypatch, fkp):
+def test_a_pattern_that_the_shell_has_not_expanded(album, monkeypatch, fkp):
     monkeypatch.chdir(album)
     ended = fkp("detect", "**/a.*", "*.bmp")
     assert ended.code == 1
@@ -120,7 +120,7 @@ def test_points_with_their_numbers_in_an_enlarged_picture(portrait, tmp_path, fk
     fkp("detect", tmp_path / "a.png", "--out", tmp_path / "numbers", "--numbers", "--json", tmp_path / "a.json")
     picture = read_image(tmp_path / "numbers" / "a.png.png").astype(int)
     (result,) = json.loads((tmp_path / "a.json").read_text())
-    assert (result["width"], result["height"]) == (300, 300)  # coordinates are the photo's
+    assert (result["width"], result["height"]) == (300, 300)  # coordinates are those of the photo
     (face,) = result["faces"]
     zoom = -(-600 // face["box"][2])
     assert picture.shape == (300 * zoom, 300 * zoom, 3)
@@ -145,7 +145,7 @@ def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):
     until = time.monotonic() + 60
     while len(list(tmp_path.glob("out/*.png"))) < 12 and time.monotonic() < until:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # to the whole group, as a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # to the whole process group, as a terminal does
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     note, stopped = errors.decode().splitlines()
@@ -165,7 +165,7 @@ def test_ctrl_c_leaves_neither_workers_nor_half_a_file(portrait, tmp_path):
 
 
 def gone(group):
-    """Whether no process of a group is left; multiprocessing's helper may outlive its parent for a moment."""
+    """Whether the group has no process left; multiprocessing's helper may outlive its parent for a moment."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         try:

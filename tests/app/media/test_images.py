@@ -1,4 +1,4 @@
-"""Reading and writing pictures: every kind that must work, and the error of every kind that cannot."""
+"""Reading and writing pictures: every supported kind, and the errors of bad files."""
 
 import io
 import os
@@ -102,7 +102,7 @@ def test_cmyk(name, tmp_path):
         np.testing.assert_allclose(image, np.broadcast_to(expected, (16, 16, 3)), atol=3)
 
 
-# How a picture is stored, so that turning it as the tag says sets it upright (EXIF 2.3, tag 274).
+# From the upright picture to the stored one, which the tag's turn sets upright again (EXIF 2.3, tag 274).
 STORED = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -168,7 +168,7 @@ def test_a_picture_too_large_is_refused_before_its_pixels_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
-def test_of_an_animation_the_first_frame_and_a_note(suffix, rgb, tmp_path):
+def test_an_animation_gives_its_first_frame_and_a_note(suffix, rgb, tmp_path):
     first, second = Image.fromarray(rgb), Image.fromarray(255 - rgb)
     options = {".webp": {"lossless": True}}.get(suffix, {})
     path = tmp_path / f"a{suffix}"
@@ -194,7 +194,7 @@ def test_content_decides_and_not_the_name(png, tmp_path):
         assert picture.mode == ("RGBA" if png else "RGB")
 
 
-def test_of_an_animation_the_first_frame(tmp_path):
+def test_an_animation_gives_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "lime", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(read_image(tmp_path / "a.gif"), np.broadcast_to([255, 0, 0], (6, 8, 3)))
@@ -233,7 +233,7 @@ def check_refusal(path, words):
     assert error.value.exit_code == 1
 
 
-def test_what_is_not_there_or_not_a_file(rgb, tmp_path):
+def test_paths_that_are_no_files(rgb, tmp_path):
     check_refusal(tmp_path / "none.jpg", "no such file")
     check_refusal(tmp_path, "is a directory")
     write_image(tmp_path / "a.png", rgb)
@@ -261,7 +261,7 @@ def test_an_unreadable_file_for_the_superuser_too(rgb, tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about the damaged metadata
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
 def test_damage_anywhere_is_an_image_error_or_none(kind, rgb, tmp_path):
-    """With bytes changed at random, there is a picture or an ImageError, never another exception."""
+    """Files with random changed bytes give a picture or an ImageError, never another exception."""
     rng = np.random.default_rng(4)
     whole = encoded(rgb, kind)
     refusals = []
@@ -296,7 +296,7 @@ def test_reading_is_silent_and_light(rgb, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("a.png", 0), ("a.JPG", 8), ("a.webp", 8), ("a.bmp", 0)])
-def test_what_is_written_is_read_again(name, tolerance, rgb, tmp_path):
+def test_a_written_picture_is_read_back(name, tolerance, rgb, tmp_path):
     write_image(tmp_path / name, rgb)
     assert np.abs(read_image(tmp_path / name).astype(int) - rgb).mean() <= tolerance
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -334,7 +334,7 @@ def test_where_nothing_can_be_written(rgb, tmp_path):
 
 
 def test_published_files_are_read(real_data):
-    """RGBA PNGs that are called .jpg, as in the published data set."""
+    """RGBA PNGs with the suffix .jpg, as in the published data set."""
     folder = real_data / "raw" / "training"
     if not folder.is_dir():
         pytest.skip(f"{real_data} has no raw/")

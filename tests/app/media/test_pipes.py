@@ -28,7 +28,7 @@ def jpeg():
 
 
 def fed(content, *arguments, cwd=None, **options):
-    """Runs `fkp` with this standard input: exit code, output and errors."""
+    """Runs `fkp` with this standard input; returns exit code, output and errors."""
     command = [sys.executable, "-m", "fkp_app", *map(str, arguments)]
     how = {"input": content} if isinstance(content, bytes) else {"stdin": content}
     done = subprocess.run(command, capture_output=True, timeout=120, cwd=cwd, **how, **options)
@@ -97,7 +97,7 @@ def test_a_file_called_dash_is_named_by_its_folder(tmp_path):
     assert (code, said) == (0, "-: 1 face found\n")
 
 
-def test_what_a_shell_opens(tmp_path):
+def test_a_pipe_that_the_shell_opens(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg())
     command = f"{sys.executable} -m fkp_app detect <(cat a.jpg) <(printf words) --out out --workers 2"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""What a command's arguments stand for, and what is left out."""
+"""The sources that a command's arguments stand for, and what is left out."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def expand(*arguments, **options):
 
 
 def notes(*arguments, **options):
-    """The lines about what was left out or guessed, without `left out: `."""
+    """The notes about left-out and guessed sources, without `left out: `."""
     return [note.removeprefix("left out: ") for note in expand_all(list(map(str, arguments)), **options).notes]
 
 
@@ -138,7 +138,7 @@ def source(path, inside=None):
     return Source(kind, Path(path), Path(inside or Path(path).name))
 
 
-def test_results_lie_as_the_sources_do():
+def test_results_lie_in_folders_like_the_sources():
     sources = [source("in/a.jpg"), source("in/deep/a.jpg", "deep/a.jpg"), source("in/b.mp4")]
     assert target_paths(Path("out"), sources) == [
         Path("out/a.jpg.png"),
@@ -147,20 +147,20 @@ def test_results_lie_as_the_sources_do():
     ]
 
 
-def test_no_result_goes_over_a_source_or_another_result():
+def test_no_result_replaces_a_source_or_another_result():
     sources = [source("x/a.jpg"), source("out/a.jpg.png"), source("y/a.jpg"), source("y/A.JPG")]
     expected = ["out/a.jpg.2.png", "out/a.jpg.png.png", "out/a.jpg.3.png", "out/A.JPG.4.png"]
     assert [str(path) for path in target_paths(Path("out"), sources)] == expected
 
 
-def test_no_face_cut_out_goes_over_a_source_or_another_result():
+def test_no_cut_out_face_replaces_a_source_or_another_result():
     sources = [source("d/a.jpg"), source("d/a.jpg.1.png"), source("e/a.jpg"), source("d/b.jpg")]
     others = [Path("d/b.jpg.7.png"), None]
     expected = ["d/a.jpg.2.png", "d/a.jpg.1.png.png", "d/a.jpg.3.png", "d/b.jpg.2.png"]
     assert [str(path) for path in crop_paths(Path("d"), sources, others)] == expected
 
 
-def test_faces_cut_out_keep_their_names_beside_pictures():
+def test_cut_out_faces_keep_their_names_beside_pictures():
     sources = [source("d/a.jpg")]
     pictures = target_paths(Path("out"), sources)
     assert crop_paths(Path("out"), sources, pictures) == pictures == [Path("out/a.jpg.png")]
@@ -214,7 +214,7 @@ def test_a_folder_of_one_unread_format_is_a_problem_that_the_note_explains(tmp_p
     assert "2 .jxl; convert them" in expanded.notes[0]
 
 
-def test_every_suffix_that_is_read_is_known_and_none_that_is_read_is_counted(tmp_path, monkeypatch):
+def test_suffixes_that_are_read_are_not_counted_as_unread(tmp_path, monkeypatch):
     from fkp_app.media.images import SUFFIXES
     from fkp_app.media.video.reader import VIDEO_SUFFIXES
 
@@ -228,7 +228,7 @@ def test_every_suffix_that_is_read_is_known_and_none_that_is_read_is_counted(tmp
 @pytest.mark.parametrize(
     "kept", ["@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found"]
 )
-def test_what_systems_keep_beside_photos_is_left_out(kept, tmp_path):
+def test_files_that_systems_keep_beside_photos_are_left_out(kept, tmp_path):
     make(tmp_path / kept / "a.jpg", SYNOPHOTO_THUMB_XL__jpg=JPEG)
     make(tmp_path / "deep" / kept, b__jpg=JPEG)
     make(tmp_path, a__jpg=JPEG)
@@ -237,11 +237,11 @@ def test_what_systems_keep_beside_photos_is_left_out(kept, tmp_path):
     assert f"2 folders of copies, deleted or hidden files (2 {kept})" in notes(tmp_path, recursive=True)[0]
     assert inside(expand([str(tmp_path / "**" / "*.jpg")])[0]) == ["a.jpg"]
     assert f"(2 {kept})" in notes(tmp_path / "**" / "*.jpg")[0]
-    assert inside(expand([str(tmp_path / "deep" / kept)])[0]) == ["b.jpg"]  # this folder was named
+    assert inside(expand([str(tmp_path / "deep" / kept)])[0]) == ["b.jpg"]  # this folder was named explicitly
     assert inside(expand([str(tmp_path / "deep" / kept / "*")])[0]) == ["b.jpg"]
 
 
-def test_of_a_library_of_macos_the_originals_are_taken(tmp_path):
+def test_the_originals_of_a_macos_library_are_used(tmp_path):
     library = tmp_path / "Photos Library.photoslibrary"
     make(library / "originals" / "0", a__jpeg=JPEG)
     make(library / "resources" / "derivatives", a_1_105__jpeg=JPEG)
@@ -282,7 +282,7 @@ def test_hidden_as_windows_and_macos_mark_it(tmp_path, monkeypatch):
         assert left_out.hidden == 1
 
 
-def test_folders_that_are_not_looked_into_are_said(tmp_path):
+def test_folders_that_are_not_searched_give_a_note(tmp_path):
     make(tmp_path / "deep", b__jpg=JPEG)
     make(tmp_path / "out", b__jpg=JPEG)
     make(tmp_path, a__jpg=JPEG)
@@ -334,13 +334,13 @@ WHAT = [
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), WHAT, ids=[f"{name} {kind}" for name, _, kind in WHAT])
-def test_a_named_file_is_what_its_content_is(name, content, kind, tmp_path):
+def test_the_content_decides_the_kind_of_a_named_file(name, content, kind, tmp_path):
     (tmp_path / name).write_bytes(content)
     ((source,), problems) = expand([str(tmp_path / name)])
     assert (source.kind, problems) == (kind, [])
 
 
-def test_what_is_not_what_its_name_says_is_said_once(tmp_path):
+def test_a_misleading_suffix_gives_one_note(tmp_path):
     folder = make(tmp_path / "p", a__jpg=MP4, b__mp4=PNG, c__png=MP4, d__png=JPEG)
     assert [source.kind for source in expand([str(folder)])[0]] == ["video", "image", "video", "image"]
     said = f"{folder}/a.jpg: is a video, whatever its name says, and is read as one"
@@ -384,14 +384,14 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("argument", ADDRESSES)
-def test_what_is_no_file_is_a_clear_line_and_the_rest_goes_on(argument, tree):
+def test_an_argument_that_is_no_file_is_one_line_and_the_rest_goes_on(argument, tree):
     sources, problems = expand([argument, str(tree / "b.jpg")])
     shown = argument or "''"
     assert problems == [f"{shown}: {ADDRESSES[argument]}"]
     assert inside(sources) == ["b.jpg"]
 
 
-def test_pipes_sockets_and_names_that_cannot_be(tmp_path):
+def test_pipes_sockets_and_impossible_names(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s.jpg"))
@@ -409,7 +409,7 @@ def test_pipes_sockets_and_names_that_cannot_be(tmp_path):
     assert all(word in problem for word, problem in zip(words, problems, strict=True))
 
 
-def test_a_name_with_a_scheme_that_is_there_is_a_file(tmp_path, monkeypatch):
+def test_an_existing_file_whose_name_has_a_scheme_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make(tmp_path / "http:" / "x", a__jpg=JPEG)
     assert expand(["http://x/a.jpg"])[1] == []

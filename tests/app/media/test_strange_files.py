@@ -1,4 +1,4 @@
-"""Image files as cameras, servers and strangers write them: with any metadata, without their end, bombs."""
+"""Image files from cameras, servers and strangers: with any metadata, without their end, and bombs."""
 
 import io
 import os
@@ -31,9 +31,9 @@ from tests.app.media.strange_files import (
 
 LEFT_OUT = "image: has metadata that cannot be read; it was left out"
 CUT = "image: lacks its end, though every pixel is there"
-ROTATED = picture().transpose(1, 0, 2)[:, ::-1]  # as orientation 6 shows it
+ROTATED = picture().transpose(1, 0, 2)[:, ::-1]  # shown with orientation 6
 
-# Each of these is read together with orientation 6, which stands after it or before it.
+# Each of these tags is read beside orientation 6, which stands before or after it.
 ODD_TAGS = {
     "signed rational of -1/0": (282, 10, struct.pack("<ii", -1, 0)),
     "rational of 0/0": (282, 5, struct.pack("<II", 0, 0)),
@@ -49,7 +49,7 @@ ODD_TAGS = {
 
 
 def with_exif(kind, block):
-    """A file with an EXIF block, of which only the checksums are right."""
+    """A file with an EXIF block in which only the checksums are right."""
     if kind == "JPEG":
         return jpeg_with(picture(), (0xE1, block))
     if kind == "PNG":
@@ -99,7 +99,7 @@ def test_the_orientation_in_either_byte_order_and_type(order, kind):
     ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_an_orientation_that_is_none(tag, kind):
+def test_an_invalid_orientation(tag, kind):
     check(with_exif(kind, exif(tag)), picture(), kind=kind)
 
 
@@ -122,7 +122,7 @@ def test_exif_that_cannot_be_read_counts_as_none(block, kind):
 
 
 def test_exif_that_claims_gigabytes_is_not_unpacked():
-    """Entries that all point to the same 60,000 bytes, 5000 times: 0.3 GB, and 20 MB over many segments: 1.3 TB."""
+    """5000 entries that point to the same 60,000 bytes claim 0.3 GB; 20 MB of them in many segments claim 1.3 TB."""
     tags = [(number, 7, 60_000, long(8)) for number in range(40_000, 45_000)]
     check(jpeg_with(picture(), (0xE1, exif(*tags))), picture(), kind="JPEG")
     block = exif(*((number, 7, 20_000_000, long(8)) for number in range(40_000, 60_000))).ljust(3_000_000, b"\0")
@@ -175,7 +175,7 @@ def test_an_avif_with_odd_exif():
     np.testing.assert_array_equal(read_image(io.BytesIO(broken)), image)
 
 
-# Files without their end, and damage outside the pixels.
+# Files cut off at the end, and damage outside the pixels.
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -190,7 +190,7 @@ def test_a_jpeg_without_its_last_bytes(missing, progressive):
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_of_which_pixels_are_missing_is_refused(progressive):
-    """For every place where the file is cut: if it is accepted, every pixel is right."""
+    """Cut anywhere: a file that is accepted has every pixel right."""
     rgb = np.random.default_rng(5).integers(0, 256, (24, 32, 3)).astype(np.uint8)
     data = saved(rgb, "JPEG", progressive=progressive)
     whole = read_image(io.BytesIO(data))
@@ -244,7 +244,7 @@ def test_a_png_cut_behind_its_pixels():
 
 def test_a_png_whose_header_is_damaged_is_refused():
     data = bytearray(saved(picture(), "PNG"))
-    data[30] ^= 1  # a bit of the header's checksum
+    data[30] ^= 1  # one bit of the header's checksum
     assert "is not an image that can be read" in refused(bytes(data))
 
 
@@ -273,7 +273,7 @@ def test_half_a_file_is_refused(kind):
         TypeError(),
     ],
 )
-def test_whatever_a_decoder_raises_is_one_line(error, monkeypatch):
+def test_any_error_of_a_decoder_is_one_line(error, monkeypatch):
     def fail(*arguments):
         raise error
 
@@ -301,7 +301,7 @@ SMALL, LARGE = picture(20, 30), picture(80, 120)
 
 
 def raw(*tags, sensor=32803):
-    """A TIFF file that begins with a small RGB picture, and keeps the sensor's data in a sub-directory."""
+    """A TIFF file that begins with a small RGB picture and has the sensor's data in a sub-directory."""
     below = page(LARGE, 8 + SMALL.size, 8, (262, 3, short(sensor)))
     place = 8 + SMALL.size + len(below)
     return (
@@ -353,7 +353,7 @@ def test_a_scan_with_its_thumbnail_behind_is_read():
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
-def test_of_several_pages_the_first_and_a_note(count):
+def test_several_pages_give_the_first_and_a_note(count):
     note = f"image: holds {count} pages, of which the first is used"
     check(tiff(*[picture()] * count), picture(), note)
     file = io.BytesIO()
@@ -372,7 +372,7 @@ def test_pages_without_an_end():
     many = b"".join(body + long(place + (i + 1) * (len(body) + 4)) for i in range(5000))
     data = b"II*\0" + long(place) + picture().tobytes() + many
     said = []
-    with pytest.raises(ImageError):  # its values lie elsewhere
+    with pytest.raises(ImageError):  # its values lie outside the directory
         read_image(io.BytesIO(data), said)
 
 
@@ -411,7 +411,7 @@ def test_a_jpeg_of_many_scans_is_refused():
 
 
 def test_a_jpeg_that_says_several_sizes_is_refused():
-    """Pillow allocates the last size, and libjpeg writes as many pixels as another states."""
+    """Pillow allocates one size, and libjpeg writes the pixels of another one."""
     data = saved(picture(), "JPEG")
     place = data.index(b"\xff\xc0")
     size = data[place : place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")]
@@ -421,13 +421,13 @@ def test_a_jpeg_that_says_several_sizes_is_refused():
             assert refused(data[:where] + more + data[where:]) == (
                 "is truncated or damaged (it states its size 2 times, not once)"
             )
-    for other in (0xDE, 0xDC, 0xDF, 0xC8):  # markers that the two read differently, or that only one of them knows
+    for other in (0xDE, 0xDC, 0xDF, 0xC8):  # markers that the two libraries read differently, or that only one knows
         hidden = bytes([0xFF, other]) + small[2:]
         check(data[: place + len(size)] + hidden + data[place + len(size) :], picture(), kind="JPEG")
 
 
 def test_a_large_jpeg_may_have_fewer_scans():
-    """The work, scans times pixels, is bounded. Only the header states the size."""
+    """The limit is on the work, scans times pixels. Only the header states the size."""
     data = bytearray(scans(60))
     place = data.index(b"\xff\xc2") + 5
     data[place : place + 4] = struct.pack(">HH", 15_000, 15_000)
@@ -466,7 +466,7 @@ def test_rows_that_are_too_long_are_refused():
 
 
 def test_a_large_jpeg_2000_is_refused():
-    """It claims to be large; reading it would take gigabytes and most of a minute."""
+    """The size that it claims would take gigabytes and most of a minute to read."""
     data = bytearray(saved(picture(), "JPEG2000"))
     box, siz = data.index(b"ihdr") + 4, data.index(b"\xff\x51") + 6
     data[box : box + 8] = data[siz : siz + 8] = struct.pack(">II", 16_000, 15_000)
@@ -532,7 +532,7 @@ def test_formats_that_the_docs_do_not_name_are_not_opened(kind, tmp_path, monkey
     if kind not in Image.SAVE:
         pytest.skip(f"this Pillow does not write {kind}")
     mode = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P"}.get(kind, "RGB")
-    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # SPIDER enters the suffixes of saved files here
+    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # SPIDER registers the suffixes of saved files here
     file = io.BytesIO()
     Image.fromarray(picture()).convert(mode).resize((64, 64)).save(file, kind)
     (tmp_path / "a.png").write_bytes(file.getvalue())
@@ -561,12 +561,12 @@ def test_a_plugin_of_somebody_else_is_not_asked(monkeypatch):
         (b"8BPS\0\1" + bytes(60), "a Photoshop file"),
     ],
 )
-def test_what_people_take_for_images_is_named(data, name):
+def test_files_that_people_mistake_for_images_are_named(data, name):
     assert refused(data) == f"is {name}, which is not an image that can be read; convert it to JPEG or PNG"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
-def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+def test_reading_waits_for_no_pipe_or_device(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(ImageError, match=r"a\.jpg: is no regular file"):
         read_image(tmp_path / "a.jpg")
@@ -600,7 +600,7 @@ SEEDS = {
 
 
 def mutated(data, rng):
-    """The data with some bytes changed, removed, inserted or copied, and perhaps the end cut off."""
+    """The data with some bytes changed, removed, inserted or copied, and sometimes without its end."""
     data = bytearray(data)
     reach = min(len(data), int(rng.choice([40, 200, len(data)])))
     for _ in range(rng.integers(1, 8)):
@@ -619,7 +619,7 @@ def mutated(data, rng):
 
 @pytest.mark.parametrize("kind", SEEDS)
 def test_mutated_files_are_read_or_refused_in_one_line(kind, capfd):
-    """FKP_MUTATIONS=100000 tries that many per format."""
+    """FKP_MUTATIONS=100000 tries 100,000 mutations per format."""
     rng = np.random.default_rng(20)
     seeds = [saved(picture(), kind, **options) for options in SEEDS[kind]]
     read, refusals = 0, []
@@ -637,12 +637,12 @@ def test_mutated_files_are_read_or_refused_in_one_line(kind, capfd):
     assert len(refusals) > 20
     assert read > 0
     assert all(line.startswith("image: ") and "\n" not in line and len(line) < 300 for line in refusals)
-    assert capfd.readouterr().err == ""  # C libraries would print here
+    assert capfd.readouterr().err == ""  # C libraries print to this stream
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_exif_without_a_tag_is_no_damage(kind):
-    """EXIF as written by a program that copies it from a picture without EXIF."""
+    """A program that copies EXIF from a picture without EXIF writes such a block."""
     file = io.BytesIO()
     Image.fromarray(picture()).save(file, kind, exif=Image.Exif(), lossless=True, quality=100, subsampling=0)
     notes = []
@@ -666,6 +666,6 @@ def test_a_tiff_whose_unmarked_first_page_is_a_preview_is_refused():
 
 
 def test_a_tiff_of_separate_16_bit_colours_is_refused():
-    """Pillow reads its bytes as levels."""
+    """Pillow would read each of its bytes as a level."""
     tags = [(258, 3, short(16, 16, 16)), (284, 3, short(2)), (273, 4, long(8, 8, 8)), (279, 4, long(100, 100, 100))]
     assert "in more than 8 bits, which is not read" in refused(tiff((picture(), *tags)))

@@ -37,7 +37,7 @@ def _silent(capfd):
 
 
 def read(path, library):
-    """The frames of a whole video, and its reader."""
+    """All frames of a video, and its reader."""
     with open_video(path, library) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -65,7 +65,7 @@ def test_every_frame_with_its_index_time_and_colours(library, tmp_path):
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_phone_held_upright(library, degrees, tmp_path):
     path = write_video(tmp_path / "a.mp4", pictures())
-    # Turned clockwise as seen; y points down.
+    # The viewer sees a clockwise turn; y points down.
     matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
     frames, reader = read(shown_by(path, matrix), library)
     expected = [np.rot90(picture, -degrees // 90) for picture in pictures()]
@@ -116,13 +116,13 @@ def test_pixels_that_are_not_square_are_shown_square(library, tmp_path):
 
 
 @needs_av
-def test_sound_is_told(tmp_path):
+def test_the_reader_tells_whether_there_is_sound(tmp_path):
     assert read(write_video(tmp_path / "a.mp4", pictures(), sound="aac"), "av")[1].has_sound
     assert not read(write_video(tmp_path / "b.mp4", pictures()), "av")[1].has_sound
 
 
 @both
-def test_names_are_only_names(library, tmp_path, monkeypatch):
+def test_special_characters_in_names_have_no_meaning(library, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("http:a.avi", "Фильм 海 %02d.avi", "video.txt"):
         write_avi(tmp_path / name, pictures())
@@ -176,7 +176,7 @@ def test_pyav_tells_more_of_what_is_wrong(tmp_path):
 
 
 @both
-def test_a_nonsensical_frame_rate_is_replaced_and_said(library, tmp_path):
+def test_a_nonsensical_frame_rate_is_replaced_with_a_note(library, tmp_path):
     frames, reader = read(write_avi(tmp_path / "a.avi", pictures(), rate=(1_000_000, 1)), library)
     assert reader.frame_rate == FRAME_RATE
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / FRAME_RATE, atol=1e-3)
@@ -185,7 +185,7 @@ def test_a_nonsensical_frame_rate_is_replaced_and_said(library, tmp_path):
 
 @both
 def test_a_frame_rate_of_zero(library, tmp_path):
-    """FFmpeg itself replaces it by 25 in this container."""
+    """In this container FFmpeg itself replaces it by 25."""
     frames, reader = read(write_avi(tmp_path / "a.avi", pictures(), rate=(0, 1)), library)
     assert reader.frame_rate == 25
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / 25, atol=1e-6)
@@ -214,7 +214,7 @@ def test_frames_without_times_come_evenly():
 
 
 @both
-def test_a_file_cut_off_gives_what_it_has_and_says_so(library, tmp_path):
+def test_a_truncated_file_gives_its_frames_and_a_note(library, tmp_path):
     path = write_avi(tmp_path / "a.avi", pictures(50))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
@@ -229,7 +229,7 @@ def test_a_file_cut_off_gives_what_it_has_and_says_so(library, tmp_path):
 
 
 @needs_av
-def test_half_a_frame_missing_at_the_end_is_said(tmp_path):
+def test_half_a_frame_missing_at_the_end_gives_a_note(tmp_path):
     path = write_video(tmp_path / "a.mp4", pictures(50))
     path.write_bytes(path.read_bytes()[:-20])
     with open_video(path, "av") as reader:
@@ -239,7 +239,7 @@ def test_half_a_frame_missing_at_the_end_is_said(tmp_path):
 
 
 @needs_av
-def test_damage_in_the_middle_costs_some_frames_and_is_said(tmp_path):
+def test_damage_in_the_middle_costs_some_frames_and_gives_a_note(tmp_path):
     path = write_video(tmp_path / "a.mp4", pictures(50))
     data = bytearray(path.read_bytes())
     media = data.index(b"mdat")
@@ -267,11 +267,11 @@ def test_frames_of_another_size_are_fitted(library, tmp_path):
     (note,) = reader.notes
     assert "6 of its frames, of another size" in note
     fitted = given[5].image
-    assert fitted[:, :18].max() < 40  # black beside it: 24 of the 64 columns are the picture
+    assert fitted[:, :18].max() < 40  # black bars beside it: the picture has 24 of the 64 columns
     np.testing.assert_allclose(fitted[12, [23, 40]], [RED, GREEN], atol=25)
     np.testing.assert_allclose(fitted[36, 23], BLUE, atol=25)
     wide = given[13].image
-    assert wide[:15].max() < 40  # black above and below: 16 of the 48 rows are the picture
+    assert wide[:15].max() < 40  # black bars above and below: the picture has 16 of the 48 rows
     assert wide[33:].max() < 40
     np.testing.assert_allclose(wide[[20, 28], 16], [RED, BLUE], atol=25)
 
@@ -285,7 +285,7 @@ def test_importing_loads_no_library():
 
 
 @needs_av
-def test_pyav_is_used_where_it_is_and_opencv_where_not(tmp_path, monkeypatch):
+def test_pyav_is_used_if_it_is_installed_and_opencv_otherwise(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", pictures(), sound="aac")
     with open_video(path) as reader:
         assert reader.has_sound

@@ -1,4 +1,4 @@
-"""Colours of videos: HDR and wide gamuts become BT.709 that looks the same; SDR stays the same."""
+"""Colours of videos: HDR and wide gamuts become BT.709 with the same look; SDR does not change."""
 
 import numpy as np
 import pytest
@@ -20,23 +20,23 @@ SKIN = [(224, 172, 140), (198, 134, 100), (141, 85, 60), (90, 56, 40), (210, 160
 BRIGHT = [(190, 60, 60), (70, 160, 70), (60, 80, 190), (200, 190, 70), (70, 180, 190), (180, 80, 180)]
 CHART = np.array([GREYS, SKIN, BRIGHT], float)
 """Colours coded for a BT.709 screen; all dimmer than the knee."""
-# Published matrices, not from our own functions: ITU-R BT.2087 and CSS Color 4.
+# Matrices as published (ITU-R BT.2087 and CSS Color 4), not computed by our own functions.
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 TO_P3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
 
 
 def chart(colours=CHART, side=24):
-    """A picture (3 * side, 6 * side, 3) of squares."""
+    """A picture (3 * side, 6 * side, 3) of coloured squares."""
     return colours.repeat(side, axis=0).repeat(side, axis=1)
 
 
 def squares(image, side=24):
-    """The colours in the middle of its squares."""
+    """The colours in the middle of each square."""
     return image[side // 2 :: side, side // 2 :: side].astype(float)
 
 
 def light(colours):
-    """cd/m2 in HDR of colours 0 .. 255; 255 is white paper at 203."""
+    """Colours 0 .. 255 as cd/m2 in HDR; 255 is white paper at 203 cd/m2."""
     return 203 * (colours / 255) ** 2.4
 
 
@@ -77,7 +77,7 @@ def chroma(colours):
 @pytest.mark.parametrize("transfer", [HLG, PQ])
 @pytest.mark.parametrize(("codec", "pix_fmt", "within"), [("libx265", "yuv420p10le", 7), ("ffv1", "yuv444p16le", 4)])
 def test_hdr_looks_as_its_sdr_original(transfer, codec, pix_fmt, within, tmp_path):
-    """10-bit PQ with subsampled colours is coarse in a deep cyan; 16 bits show the error of the table alone."""
+    """10-bit PQ with subsampled colours is coarse in deep cyan; 16 bits show the table's error alone."""
     signal = ENCODED[transfer](light(chart()) @ TO_BT2020.T)
     path = write_coloured(tmp_path / "a.mkv", [signal] * 2, 9, (9, transfer, BT2020), pix_fmt, codec)
     colours, notes = read(path)
@@ -97,7 +97,7 @@ def test_what_is_brighter_than_paper_is_told_apart_and_keeps_its_colour(transfer
     signal = ENCODED[transfer](light(chart(bright)) @ TO_BT2020.T)
     colours, _ = read(write_coloured(tmp_path / "a.mkv", [signal], 9, (9, transfer, BT2020), codec="ffv1"))
     white, *greys, skin, black = colours[0]
-    assert 230 <= white[0] <= 245  # 0.90 to 0.96: white, and room above
+    assert 230 <= white[0] <= 245  # 0.90 to 0.96, which leaves room above white
     assert (np.diff([white[0], *(grey[0] for grey in greys)]) >= 1).all()
     assert greys[-1].max() <= 255
     assert np.ptp(np.array([white, *greys]), axis=1).max() <= 2
@@ -116,7 +116,7 @@ def test_wide_gamuts_of_sdr_are_converted(name, matrix, primaries, mixed, tmp_pa
     assert notes == [f"{path}: has the wide gamut of {name}, which was converted to BT.709"]
 
 
-def test_colours_that_bt709_lacks_keep_their_brightness_and_lose_as_little_as_can_be():
+def test_colours_outside_bt709_keep_their_brightness_and_lose_little_chroma():
     light = tone.converted(np.array([0.0, 0.6, 0.0]), 14, BT2020) ** 2.4
     assert light @ [0.2126, 0.7152, 0.0722] == pytest.approx(0.6780 * 0.6**2.4, rel=0.01)
     assert light[0] == pytest.approx(0, abs=1e-3)
@@ -154,7 +154,7 @@ def test_sdr_comes_out_as_it_went_in(matrix, tags, pix_fmt, codec, full, suffix,
 def test_many_rows_that_state_nothing_are_bt709(tmp_path):
     picture = chart(side=120) / 255
     colours, _ = read(write_coloured(tmp_path / "a.mkv", [picture[:, :360]], 1, (2, 2, 2), "yuv420p", full=False))
-    assert colours.shape[0] == 15  # 360 rows: BT.601 is assumed, so that the colours differ
+    assert colours.shape[0] == 15  # 360 rows: BT.601 is assumed, so the colours differ
     assert np.abs(colours[::5, ::5][2, 2] - CHART[2, 2]).max() > 5
     tall = chart(side=240) / 255
     with open_video(write_coloured(tmp_path / "b.mkv", [tall], 1, (2, 2, 2), "yuv420p")) as reader:
@@ -174,15 +174,15 @@ def test_written_videos_say_how_their_colours_are_coded(suffix, size, tmp_path):
         assert frame.color_range == 1
 
 
-def test_an_unknown_matrix_is_said(tmp_path):
-    path = write_coloured(tmp_path / "a.mkv", [chart() / 255], 5, (8, 1, 1), "yuv420p", "libx264")  # says YCgCo
+def test_an_unknown_matrix_gives_a_note(tmp_path):
+    path = write_coloured(tmp_path / "a.mkv", [chart() / 255], 5, (8, 1, 1), "yuv420p", "libx264")  # states YCgCo
     colours, notes = read(path)
     assert "matrix 8 of H.273" in notes[0]
     assert len(notes) == 1
     np.testing.assert_allclose(colours[0], CHART[0], atol=3)  # greys need no matrix
 
 
-def test_transparency_is_said_once(tmp_path):
+def test_transparency_gives_one_note(tmp_path):
     path = write_coloured(tmp_path / "a.mkv", [chart() / 255] * 3, 1, (1, 1, 1), "yuva420p")
     colours, notes = read(path)
     np.testing.assert_allclose(colours, CHART, atol=3)
@@ -198,7 +198,7 @@ def test_opencv_says_where_colours_may_be_hdr(tmp_path):
 
 
 def test_hdr_through_the_command(tmp_path, fkp):
-    """A small HLG clip becomes BT.709 of the same colours, and one line says so."""
+    """A small HLG clip becomes BT.709 with the same colours, and one line says so."""
     signal = hlg(light(chart()) @ TO_BT2020.T)
     path = write_coloured(tmp_path / "a.mkv", [signal] * 3, 9, (9, HLG, BT2020), codec="libx265")
     ended = fkp("filter", path, "--out", tmp_path / "out")

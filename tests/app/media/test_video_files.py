@@ -1,4 +1,4 @@
-"""Video files of many formats, by any name; files that name others or never end; what is left out; what fails."""
+"""Video files of many formats with any name; files that name others or never end; what is left out; what fails."""
 
 import os
 import threading
@@ -58,7 +58,7 @@ def test_kinds_of_files(suffix, library, tmp_path):
     frames, notes = read_whole(path, library)
     assert len(frames) == COUNT
     assert (np.diff([frame.time for frame in frames]) > 0).all()
-    if suffix not in {".m2v", ".rm"}:  # these count differently
+    if suffix not in {".m2v", ".rm"}:  # these formats count frames differently
         np.testing.assert_allclose([frame.time for frame in frames], np.arange(COUNT) / 25, atol=2e-3)
     for frame, expected in zip(frames, pictures(), strict=True):
         np.testing.assert_allclose(quarters(frame.image), quarters(expected), atol=12)
@@ -85,7 +85,7 @@ class Listener(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address():
-    """The address of a server on this machine, which must have got no request at the end."""
+    """The address of a server on this machine, which must receive no request."""
     Listener.asked.clear()
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -134,7 +134,7 @@ def test_a_name_is_no_pattern(library, tmp_path):
             open_video(tmp_path / name, library)
 
 
-def test_what_is_said_of_them_names_the_kind(tmp_path):
+def test_the_error_of_such_a_list_names_its_kind(tmp_path):
     (tmp_path / "a.mp4").write_text("ffconcat version 1.0\nfile 'b.mp4'\n")
     with pytest.raises(VideoError, match="a list of other files, a picture, or of another kind"):
         open_video(tmp_path / "a.mp4", "av")
@@ -154,10 +154,10 @@ def test_what_never_ends_is_refused(kind, library, tmp_path):
         open_video(path, library)
 
 
-# What is left out.
+# Parts that are left out.
 
 
-def test_of_two_videos_in_a_file_the_first_is_used_and_that_is_said(tmp_path):
+def test_of_two_videos_in_a_file_the_first_is_used_with_a_note(tmp_path):
     import av
 
     with av.open(str(tmp_path / "a.mkv"), "w") as file:
@@ -206,7 +206,7 @@ def test_what_a_written_video_lacks_is_said_once(tmp_path, fkp):
 
 
 class Failing:
-    """A decoder that raises the given error at its third frame."""
+    """A decoder that raises the given error at the third frame."""
 
     def __init__(self, claims, error):
         self.claims, self.error = claims, error
@@ -221,7 +221,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a\nb"), MemoryError(), OverflowError("too\nlarge"), KeyError("x")])
-def test_whatever_breaks_in_the_middle_is_one_line(error):
+def test_any_error_in_the_middle_is_one_line(error):
     from fkp_app.media.video.codecs import Claims
 
     decoder = Failing(Claims(25.0, None, False), error)
@@ -234,7 +234,7 @@ def test_whatever_breaks_in_the_middle_is_one_line(error):
     assert decoder.closed
 
 
-def test_whatever_breaks_at_the_begin_is_one_line(tmp_path, monkeypatch):
+def test_any_error_at_the_beginning_is_one_line(tmp_path, monkeypatch):
     from fkp_app.media.video import av_decoder as ours
 
     def broken(*_):

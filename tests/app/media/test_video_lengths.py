@@ -1,4 +1,4 @@
-"""Whether a video is whole: judged by its pictures, so that longer sound or subtitles do not count as damage."""
+"""Whether a video is whole depends on its pictures: longer sound or subtitles are no damage."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def write(path, lasts=(), count=50, begins=0.0):
 
 
 def cut(path, share):
-    """A copy of the file without its end."""
+    """A copy of the file that keeps only this share of its bytes."""
     data = path.read_bytes()
     shorter = path.with_name(f"cut-{path.name}")
     shorter.write_bytes(data[: int(len(data) * share)])
@@ -88,8 +88,8 @@ def test_subtitles_that_end_later_are_no_damage(tagged, chapters, library, tmp_p
 @both
 @pytest.mark.parametrize("lasts", [(), (2.0,), (7.0,), (2.0, 9.0)], ids=["silent", "as long", "longer", "two"])
 @pytest.mark.parametrize("suffix", STATED)
-def test_what_is_cut_off_is_said(suffix, lasts, library, tmp_path):
-    """Also if sound goes on, and only the last frames are missing."""
+def test_missing_frames_give_a_note(suffix, lasts, library, tmp_path):
+    """Also if the sound goes on and only the last frames are missing."""
     if len(lasts) > 1 and suffix in {".flv", ".asf"}:
         pytest.skip("one sound is all it holds, or the end of the second says it all")
     if library == "opencv" and suffix == ".flv":
@@ -120,7 +120,7 @@ def test_a_file_without_its_index_says_how_much_is_missing(suffix, library, tmp_
         read(path, library)
 
 
-def test_the_last_bytes_of_sound_are_missed_too(tmp_path):
+def test_missing_bytes_of_sound_give_a_note_too(tmp_path):
     """All pictures are there."""
     path = write_video(tmp_path / "a.mp4", pictures(50), sound="aac")  # its index comes first
     path.write_bytes(path.read_bytes()[:-30])
@@ -209,7 +209,7 @@ def test_a_trimmed_video_is_not_truncated(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".mpg", "mpeg2video")])
-def test_frames_that_a_decoder_patches_up_are_said(suffix, codec, tmp_path):
+def test_frames_that_a_decoder_patches_up_give_a_note(suffix, codec, tmp_path):
     """FFmpeg fills in damaged parts of a frame from the frames around it, and raises nothing."""
     path = tmp_path / f"a{suffix}"
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
@@ -224,8 +224,8 @@ def test_frames_that_a_decoder_patches_up_are_said(suffix, codec, tmp_path):
     assert any("broken" in note for note in reader.notes)
 
 
-def test_parts_that_were_joined_give_all_frames_and_a_true_word(tmp_path):
-    """A transport stream after another: its packets' numbers do not continue, as if some were missing."""
+def test_joined_parts_give_all_frames_and_a_true_note(tmp_path):
+    """Two transport streams in one file: the packet numbers do not continue, as if packets were missing."""
     path = write(tmp_path / "a.ts", (2.0,))
     path.write_bytes(path.read_bytes() * 2)
     count, reader = read(path)

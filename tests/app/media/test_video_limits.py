@@ -1,4 +1,4 @@
-"""Videos that claim nonsense, for which limits hold before they take memory or time; and damaged ones."""
+"""Damaged videos and videos that claim nonsense: limits apply before they take memory or time."""
 
 import math
 import resource
@@ -43,7 +43,7 @@ on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it
 
 
 def peak_of(path, library):
-    """Megabytes that a process needs to read a video, beyond those for a small video."""
+    """Megabytes that a process needs for this video beyond those for a small one."""
     program = f"""
 import re, sys
 from fkp_app.media.video.reader import open_video
@@ -117,7 +117,7 @@ def test_frames_that_grow_are_fitted_and_take_no_lasting_memory(library, tmp_pat
         assert reader.notes == [f"{path}: 3 of its frames, of another size than the first, were fitted into 64 x 48"]
 
 
-def test_fitting_minds_the_shape_of_pixels():
+def test_fitting_allows_for_the_shape_of_pixels():
     fitted = letterboxed(np.full((10, 1000, 3), 200, np.uint8), 40, 40, aspect=0.01)  # shown as 10 x 10
     assert fitted.shape == (40, 40, 3)
     assert (fitted == 200).all()
@@ -127,7 +127,7 @@ def test_fitting_minds_the_shape_of_pixels():
 @both
 @pytest.mark.parametrize("side", [65500, 10000])
 def test_a_picture_that_claims_far_more_than_it_holds(side, library, tmp_path):
-    """Motion JPEG whose pictures claim this many pixels per side: 13 GB each, or 300 MB, which can be allocated."""
+    """Motion JPEG whose pictures claim `side` pixels per side: 13 GB each, or 300 MB, which can be allocated."""
     path = write_avi(tmp_path / "a.avi", pictures(3))
     data = bytearray(path.read_bytes())
     at = data.find(b"\xff\xc0\x00\x11\x08")
@@ -170,14 +170,14 @@ def test_an_hour_of_a_still_picture_is_kept(library, tmp_path):
 
 
 def times_of(*given, rate=25.0):
-    """The times that a clock returns, and how often the given ones jumped."""
+    """The times that a clock returns, and the number of jumps in the given times."""
     clock = Clock(rate)
     return [clock(at) for at in given], clock.jumps
 
 
 def test_the_clock_believes_what_makes_sense():
     assert times_of(0.0, 0.04, 0.5, 5.0) == ([0.0, 0.04, 0.5, 5.0], 0)
-    assert times_of(0.3, 0.4) == ([0.3, 0.4], 0)  # pictures that begin after the sound
+    assert times_of(0.3, 0.4) == ([0.3, 0.4], 0)  # the pictures begin after the sound
     assert times_of(-0.5, 0.1) == ([0.0, 0.1], 0)
 
 
@@ -259,7 +259,7 @@ def test_frame_rates_beyond_reason(rate, claimed, library, tmp_path):
 
 
 @pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (1, 0.5, 0, 1), (0.5, 0.866, -0.866, 0.5)])
-def test_a_turn_by_an_odd_angle_is_said_once(matrix, tmp_path):
+def test_a_turn_by_an_odd_angle_gives_one_note(matrix, tmp_path):
     frames, notes = read_whole(shown_by(write_video(tmp_path / "a.mp4", pictures()), matrix))
     assert notes == ["is to be shown turned by no multiple of 90 degrees, or skewed; it is turned by the nearest one"]
     assert len(frames) == COUNT
@@ -279,7 +279,7 @@ def small_videos(tmp_path_factory):
 @both
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_videos_give_frames_or_a_line(seed, library, small_videos, tmp_path):
-    """Seventeen formats, each damaged a few times; `python -m tests.fuzz_videos` tries thousands."""
+    """Seventeen formats, each damaged in a few ways; `python -m tests.fuzz_videos` tries thousands."""
     limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 + 1500
     for number, source in enumerate(small_videos):
         path = tmp_path / source.name

@@ -1,4 +1,4 @@
-"""Names of video files: whatever they contain, they are only names."""
+"""Names of video files: no character in them has a special meaning."""
 
 import os
 
@@ -25,7 +25,7 @@ def test_content_decides_and_not_the_name(name, library, tmp_path):
 
 
 def test_names_in_another_encoding(tmp_path):
-    """PyAV reads and writes such names; OpenCV would crash, and the process with it."""
+    """PyAV reads and writes such names; OpenCV would crash the process."""
     name = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     write_kind(tmp_path / "b.mp4", "mpeg4").rename(name)
     assert len(read_whole(name)[0]) == COUNT

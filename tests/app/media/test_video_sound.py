@@ -1,4 +1,4 @@
-"""The sound of written videos: copied or coded anew, in step with the pictures; damaged packets are counted."""
+"""The sound of written videos: copied or encoded again, in step with the pictures; damaged packets are counted."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def _silent(capfd):
 
 
 def write(path, frames, library=None, rate=20, times=None, sound_from=None):
-    """Write frames to a file; the notes."""
+    """Write frames to a file; return the notes."""
     height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, rate, sound_from, library) as writer:
         for index, frame in enumerate(frames):
@@ -30,7 +30,7 @@ def write(path, frames, library=None, rate=20, times=None, sound_from=None):
 
 
 def sound_begins(path):
-    """When each packet of a file's sound begins, in seconds."""
+    """The start of each packet of a file's sound, in seconds."""
     import av
 
     with av.open(str(path)) as file:
@@ -38,7 +38,7 @@ def sound_begins(path):
 
 
 def read(path):
-    """The frames of a whole video, and its reader, by the library that is installed."""
+    """All frames of a video and its reader, with the library that is installed."""
     with open_video(path) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -75,7 +75,7 @@ def test_sound_stays_in_step(source_suffix, suffix, tmp_path):
 
 
 @needs_av
-def test_sound_that_a_container_cannot_hold_is_coded_anew_and_said(tmp_path):
+def test_sound_that_a_container_cannot_hold_is_encoded_again_with_a_note(tmp_path):
     source = write_video(tmp_path / "source.mp4", pictures(50), sound="aac")
     (note,) = write(tmp_path / "a.webm", pictures(50), rate=25, sound_from=source)
     assert note == f"{tmp_path / 'a.webm'}: has its sound coded anew, as a webm file cannot hold it as it was"
@@ -88,7 +88,7 @@ def test_sound_that_a_container_cannot_hold_is_coded_anew_and_said(tmp_path):
 
 
 @needs_av
-def test_sound_that_avi_would_shift_is_left_out_and_said(tmp_path):
+def test_sound_that_avi_would_shift_is_left_out_with_a_note(tmp_path):
     source = write_video(tmp_path / "source.mp4", pictures(50), sound="aac", late=0.6)
     (note,) = write(tmp_path / "a.avi", pictures(50), rate=25, sound_from=source)
     assert "is without sound" in note
@@ -108,7 +108,7 @@ def test_a_source_whose_sound_cannot_be_read_costs_only_the_sound(tmp_path):
 @needs_av
 @pytest.mark.parametrize(("suffix", "most"), [(".mp4", 12), (".mkv", 12), (".webm", 24)])
 def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_path):
-    """AAC in a transport stream: three packets in the middle of two seconds lose the FF F1 that they begin with."""
+    """AAC in a transport stream: in the middle of two seconds, three packets lose their first bytes FF F1."""
     source = write_kind(tmp_path / "source.ts", "libx264", count=50, lasts=(2.0,))
     data = bytearray(source.read_bytes())
     at = len(data) // 2
@@ -126,7 +126,7 @@ def test_damaged_packets_of_the_sound_cost_only_themselves(suffix, most, tmp_pat
 
 @needs_av
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
+def test_sound_whose_times_leap_by_months_loses_those_pieces(suffix, tmp_path):
     """Two of twenty pieces of sound claim to begin 1e7 seconds later, which an MP4 cannot hold."""
     import av
 
@@ -157,7 +157,7 @@ def test_sound_whose_times_leap_by_months_loses_what_leaps(suffix, tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("count", [25, 75])
 def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_path):
-    """Two transport streams, one after the other, whose times begin anew, as when a recorder's parts are joined."""
+    """Two transport streams in sequence, as a recorder's joined parts: the times begin again in the second."""
     part = write_kind(tmp_path / "part.ts", "libx264", count=count, lasts=(count / 25,)).read_bytes()
     source = tmp_path / "joined.ts"
     source.write_bytes(part + part)
@@ -176,7 +176,7 @@ def test_sound_of_joined_parts_follows_as_their_pictures_do(count, suffix, tmp_p
 
 @needs_av
 @pytest.mark.parametrize("moved", [range(20, 21), range(20, 40)])
-def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
+def test_a_wrong_time_of_sound_moves_no_later_piece(moved):
     from fkp_app.media.video.av_sound import _Joins
 
     joins, shifts = _Joins(), []
@@ -190,8 +190,8 @@ def test_a_wrong_time_of_sound_moves_nothing_behind_it(moved):
 @pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le"])
 @pytest.mark.parametrize(("name", "layout"), [("a.mkv", "stereo"), ("a.mkv", "mono"), ("a.avi", "stereo")])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_sound_that_does_not_say_which_channel_is_which(codec, name, layout, suffix, tmp_path):
-    """PCM in Matroska and AVI states no layout. An MP4 must state it, else the file is refused when it ends."""
+def test_sound_that_does_not_state_its_channel_layout(codec, name, layout, suffix, tmp_path):
+    """PCM in Matroska and AVI states no layout. An MP4 must state it, or closing the file fails."""
     import av
 
     source = tmp_path / name

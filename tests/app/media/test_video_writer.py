@@ -1,4 +1,4 @@
-"""Videos written by PyAV and by OpenCV: they hold what was written, and are whole or do not exist."""
+"""Videos written by PyAV and by OpenCV hold what was written, and are whole or do not exist."""
 
 import resource
 import subprocess
@@ -30,7 +30,7 @@ def _silent(capfd):
 
 
 def write(path, frames, library=None, rate=20, times=None, sound_from=None):
-    """Write frames to a file; the notes."""
+    """Write frames to a file; return the notes."""
     height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, rate, sound_from, library) as writer:
         for index, frame in enumerate(frames):
@@ -44,7 +44,7 @@ def names(folder):
 
 
 def read(path):
-    """The frames of a whole video, and its reader, by the library that is installed."""
+    """All frames of a video and its reader, with the library that is installed."""
     with open_video(path) as reader:
         frames = list(reader)
     assert not reader.truncated
@@ -53,7 +53,7 @@ def read(path):
 
 
 @every_kind
-def test_what_was_written_is_read(library, suffix, tmp_path):
+def test_a_written_video_is_read_back(library, suffix, tmp_path):
     notes = write(tmp_path / f"a{suffix}", pictures(), library)
     frames, reader = read(tmp_path / f"a{suffix}")
     assert (reader.width, reader.height, reader.frame_rate) == (WIDTH, HEIGHT, pytest.approx(20))
@@ -68,7 +68,7 @@ def test_what_was_written_is_read(library, suffix, tmp_path):
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720)])
 @both
 def test_colours_are_those_that_players_show(width, height, library, tmp_path):
-    """High videos code colours differently from low ones; both libraries must read the same colours."""
+    """Videos with many rows code colours differently from those with few; both libraries must read the same colours."""
     write(tmp_path / "a.mp4", pictures(2, width, height), "av")
     with open_video(tmp_path / "a.mp4", library) as reader:
         np.testing.assert_allclose(quarters(next(iter(reader)).image), quarters(pictures(1)[0]), atol=4)
@@ -127,7 +127,7 @@ def test_times_that_come_unevenly_are_kept(suffix, tmp_path):
 
 @both
 def test_a_constant_rate_comes_as_near_as_it_can(library, tmp_path):
-    """AVI, and files of OpenCV: a frame is repeated until the next; a surplus one is left out, and a note says so."""
+    """In AVI and OpenCV's files a frame is repeated until the next one; a surplus frame is left out with a note."""
     times = [0.0, 0.02, 0.1, 0.3, 0.35]  # at 20 frames per second: numbers 0, 0, 2, 6 and 7
     notes = write(tmp_path / "a.avi", pictures(5), library, times=times)
     frames, _ = read(tmp_path / "a.avi")
@@ -148,7 +148,7 @@ def test_nothing_is_left_of_a_run_that_failed(library, error, tmp_path):
         with VideoWriter(path, WIDTH, HEIGHT, 25, library=library) as writer:
             for frame in pictures():
                 writer.write(frame)
-            assert len(names(tmp_path)) == 2  # still under a hidden name
+            assert len(names(tmp_path)) == 2  # the second is the unfinished file under its hidden name
             raise error
 
     with pytest.raises(error):
@@ -159,7 +159,7 @@ def test_nothing_is_left_of_a_run_that_failed(library, error, tmp_path):
 
 @both
 def test_a_full_disk(library, tmp_path):
-    """Limits files to 4 kB, as if the disk were full."""
+    """A limit of 4 kB on files acts like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 160, 3), np.uint8)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
@@ -222,7 +222,7 @@ def test_without_pyav_opencv_writes(tmp_path, monkeypatch):
 
 @both
 def test_ctrl_c_in_a_process_of_its_own(library, tmp_path):
-    """SIGINT while frames are being written, as from the keyboard."""
+    """SIGINT while frames are being written, as Ctrl-C sends it."""
     program = f"""
 import sys, numpy as np
 from fkp_app.media.video.writer import VideoWriter

@@ -1,4 +1,4 @@
-"""The live window: what it shows and which key it returns, with a fake OpenCV; and a real one if there is a display."""
+"""The live window: its picture and keys, with a fake OpenCV, and with a real one if there is a display."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from fkp_app.media.video.window import Window, check_window, fitted, with_text
 
 
 class FakeCv2:
-    """Replaces OpenCV's window functions: records what is shown and returns keys; all else is OpenCV's own."""
+    """Replaces OpenCV's window functions: records the pictures and returns keys; all else is OpenCV's own."""
 
     def __init__(self, keys=(), open_for=10**9):
         self.keys, self.open_for = iter(keys), open_for
@@ -51,7 +51,7 @@ class FakeCv2:
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Makes a Window with a fake OpenCV that returns these keys."""
+    """Makes a Window whose fake OpenCV returns these keys."""
 
     def make(**behaviour):
         drawn = FakeCv2(**behaviour)
@@ -97,7 +97,7 @@ def test_keys(code, key, fake):
 def test_the_wait_ends_with_a_key(fake):
     drawn, shown = fake(keys=[-1, ord("r")])
     assert shown.show(np.zeros((480, 640, 3), np.uint8), "", wait=30.0) == "r"
-    assert max(drawn.waits) <= 100  # so that a closed window is seen soon
+    assert max(drawn.waits) <= 100  # so that a closed window is noticed soon
     assert len(drawn.waits) == 2
 
 

@@ -1,4 +1,4 @@
-"""A camera in a window, both played by the test: keys, recording, how it ends."""
+"""A camera in a window, both imitated by the test: keys, recordings, and every way to end."""
 
 import json
 from itertools import islice
@@ -16,7 +16,7 @@ RATE = 20
 
 
 class FakeCamera:
-    """Delivers her head again and again, or ends as a camera that is unplugged."""
+    """Delivers Grace Hopper's head again and again, or fails like an unplugged camera."""
 
     width, height = 320, 240
 
@@ -37,7 +37,7 @@ class FakeCamera:
 
 
 class FakeWindow:
-    """Presses the keys of a script, one a frame (None: none), and keeps what was shown."""
+    """Presses one key of a script per frame (None: no key), and keeps the shown pictures."""
 
     def __init__(self, keys):
         self.keys, self.shown, self.texts, self.closed = iter(keys), [], [], False
@@ -66,7 +66,7 @@ class FakeWindow:
 
 @pytest.fixture
 def play(monkeypatch, tmp_path, fkp):
-    """Runs a command on the fake camera with these keys; returns how it ended, and the window."""
+    """Runs a command on the fake camera with these keys; returns its exit and output, and the window."""
     monkeypatch.chdir(tmp_path)
 
     def run(command, keys, *options, frames=100):
@@ -91,17 +91,17 @@ def test_a_camera_in_a_window_until_q(play):
     assert (window.shown[0][106, 116] != before[106, 116]).any()  # an eye behind the glass
 
 
-def test_n_shows_the_next_look_and_comes_round(play):
+def test_n_shows_the_next_look_and_after_the_last_the_first(play):
     _, window = play("detect", ["n", "n", None, "q"])
     assert [text.split()[-1] for text in window.texts] == ["points", "numbers", "points", "points"]
     steps = np.abs(np.diff(np.array(window.shown).astype(int), axis=0)).mean(axis=(1, 2, 3))
-    assert steps[1] > 2 * steps[2]  # from numbers back to points, and from these to the same a frame later
+    assert steps[1] > 2 * steps[2]  # from numbers to points, then from points to points one frame later
 
 
 def test_space_pauses_until_a_key(play):
     ended, window = play("detect", [None, " ", "x", " ", "q"])
     assert ended.code == 0
-    assert len(window.shown) == 3  # the fourth and fifth key were waited for
+    assert len(window.shown) == 3  # the window waited for the fourth and fifth key
 
 
 def test_r_begins_and_ends_a_recording(play, tmp_path):
@@ -115,7 +115,7 @@ def test_r_begins_and_ends_a_recording(play, tmp_path):
     with open_video(tmp_path / "recording-1.mp4") as video:
         frames = list(video)
     assert len(frames) == 3
-    assert frames[0].time < 0.01  # time runs from when it began
+    assert frames[0].time < 0.01  # times count from the start of the recording
     assert np.abs(frames[1].image.astype(int) - window.shown[3]).mean() < 8
 
 
@@ -135,7 +135,7 @@ def test_a_camera_that_is_unplugged_is_one_line_and_its_recording_is_kept(play, 
     assert [path.name for path in tmp_path.iterdir()] == ["me.mp4"]
 
 
-def test_what_was_found_is_written_at_the_end(play, tmp_path):
+def test_the_results_are_written_at_the_end(play, tmp_path):
     ended, _ = play("detect", [None, None, "q"], "--json", tmp_path / "a.json")
     assert ended.code == 0
     (result,) = json.loads((tmp_path / "a.json").read_text())
@@ -144,7 +144,7 @@ def test_what_was_found_is_written_at_the_end(play, tmp_path):
     assert all(len(frame["faces"]) == 1 for frame in result["frames"])
 
 
-def test_recordings_never_go_over_files(tmp_path):
+def test_recordings_never_replace_files(tmp_path):
     (tmp_path / "a-1.mp4").write_text("kept")
     picture = np.zeros((48, 64, 3), np.uint8)
     with Recorder(tmp_path / "a.mp4", 64, 48, 25) as recorder:
@@ -152,7 +152,7 @@ def test_recordings_never_go_over_files(tmp_path):
             recorder.toggle()
             recorder.write(picture, 1.0)
             recorder.toggle()
-        recorder.write(picture, 9.0)  # while it is off
+        recorder.write(picture, 9.0)  # while the recorder is off
     assert [path.name for path in recorder.written] == ["a.mp4", "a-2.mp4"]
     assert (tmp_path / "a-1.mp4").read_text() == "kept"
 

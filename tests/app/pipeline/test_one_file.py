@@ -1,4 +1,4 @@
-"""The rule of a run over many files: whatever happens to one is its line, the rest is done and its results are kept."""
+"""A run over many files: an error in one file is one line, and all other files are done and their results kept."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def fail(*_, **__):
 
 
 def broken(function, is_bad):
-    """The same function, which fails for the bad file."""
+    """`function`, except that it fails for the bad file."""
     return lambda *args, **kwargs: (fail if is_bad(*args) else function)(*args, **kwargs)
 
 
@@ -65,7 +65,7 @@ load_finder = RunOptions.load_finder
 
 
 def load_broken(options):
-    """Loads a finder, after which one stage goes wrong for one file."""
+    """Loads a finder, and makes one stage fail for one file."""
     stage, finder = os.environ[STAGE], load_finder(options)
     if stage in STAGES:
         module, name, is_bad = STAGES[stage]
@@ -79,7 +79,7 @@ def load_broken(options):
 
 
 def start_broken_worker(options):
-    """What a worker does first: it fails, ends its process, or loads a finder as above. Here it only loads."""
+    """A worker's first act: in a worker it fails, ends the process, or loads a finder as above; here it only loads."""
     if parent_process() is not None and os.environ[STAGE] == "dies at the start":
         os._exit(3)
     if parent_process() is not None and os.environ[STAGE] == "fails at the start":
@@ -95,7 +95,7 @@ def draw(image, faces):
 
 @pytest.fixture
 def album(tmp_path):
-    """Four pictures of nothing, of which b.png is the one that goes wrong."""
+    """Four pictures without a face, of which b.png goes wrong."""
     folder = tmp_path / "album"
     folder.mkdir()
     for name in "abcd":
@@ -106,13 +106,13 @@ def album(tmp_path):
 
 @pytest.fixture
 def stage(monkeypatch):
-    """Says where it goes wrong, in this process and in workers."""
+    """Chooses the stage that goes wrong, in this process and in workers."""
 
     def choose(name):
         monkeypatch.setenv(STAGE, name)
         monkeypatch.setattr(RunOptions, "load_finder", load_broken)
         monkeypatch.setattr(image_run, "start_worker", start_broken_worker)
-        for module, function, _ in STAGES.values():  # put back what load_broken changes
+        for module, function, _ in STAGES.values():  # so that monkeypatch undoes the changes of load_broken
             monkeypatch.setattr(module, function, getattr(module, function))
         monkeypatch.setattr("fkp_app.faces.drawing.draw_faces", draw_marked)
 
@@ -125,7 +125,7 @@ def draw_marked(image, faces, numbers):
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", [*STAGES, "drawing"])
-def test_an_error_that_nobody_foresaw_is_one_files_line(name, workers, album, tmp_path, stage, fkp):
+def test_an_unforeseen_error_is_the_line_of_one_file(name, workers, album, tmp_path, stage, fkp):
     stage(name)
     out, report, rows = tmp_path / "out", tmp_path / "a.json", tmp_path / "a.csv"
     ended = fkp("detect", album, "--workers", workers, "--out", out, "--json", report, "--csv", rows)
@@ -133,7 +133,7 @@ def test_an_error_that_nobody_foresaw_is_one_files_line(name, workers, album, tm
     *lines, summary = ended.out.splitlines()
     assert lines == [f"{album}/{one}.png: no faces found -> {out}/{one}.png.png" for one in "acd"]
     assert "1 source failed" in summary
-    found = "abcd" if name in ("drawing", "writing") else "acd"  # a picture that is not there takes no numbers away
+    found = "abcd" if name in ("drawing", "writing") else "acd"  # a missing picture takes no numbers away
     assert [result["image"] for result in json.loads(report.read_text())] == [f"{album}/{one}.png" for one in found]
     assert rows.read_text().startswith("image,face,")
     assert sorted(path.name for path in out.iterdir()) == ["a.png.png", "c.png.png", "d.png.png"]
@@ -173,7 +173,7 @@ def test_a_picture_that_cannot_be_written_is_its_line_and_its_numbers_are_kept(a
 
 
 def test_a_name_that_has_no_room_for_a_suffix_is_its_line(album, tmp_path, fkp):
-    """A result's name is the source's with .png behind: 244 + 4 bytes can be, 252 + 4 cannot."""
+    """A result's name is the source's name and .png: 244 + 4 bytes are possible, 252 + 4 are not."""
     for length in (244, 252):
         (album / "b.png").rename(album / ("é" * (length // 2 - 2) + ".png"))
         ended = fkp("detect", album, "--out", tmp_path / f"{length}", "--json", tmp_path / "a.json")
@@ -210,7 +210,7 @@ def test_what_a_killed_worker_left_of_a_picture_is_gone_when_the_run_ends(album,
 
 @pytest.fixture
 def clips(tmp_path):
-    """Two short videos, of which b.avi is the one that goes wrong."""
+    """Two short videos, of which b.avi goes wrong."""
     folder = tmp_path / "clips"
     folder.mkdir()
     for name in "ab":
@@ -220,7 +220,7 @@ def clips(tmp_path):
 
 
 class Counted:
-    """Fails at the call of a number, counted from 1."""
+    """Calls a function, and fails at the call with this number, counted from 1."""
 
     def __init__(self, function, number):
         self.function, self.number, self.calls = function, number, 0
@@ -277,7 +277,7 @@ def test_an_error_in_a_video_is_its_line(name, keep, clips, tmp_path, monkeypatc
             assert len(list(video)) == 3
     if keep:
         found = {result["video"]: len(result["frames"]) for result in json.loads((tmp_path / "a.json").read_text())}
-        frames = {"opening": None, "reading": 3, "finding": 3}.get(name, 6)  # numbers go on without a picture
+        frames = {"opening": None, "reading": 3, "finding": 3}.get(name, 6)  # without a picture the numbers still go on
         assert found == {f"{clips}/a.avi": 6} | ({} if frames is None else {f"{clips}/b.avi": frames})
 
 
@@ -292,7 +292,7 @@ def test_json_that_cannot_be_written_takes_no_csv_away(album, tmp_path, monkeypa
 @pytest.mark.parametrize(
     "error", [MemoryError(), RecursionError("deep"), StopIteration(), KeyError("x"), OSError(5, "x")]
 )
-def test_what_the_rule_takes(error):
+def test_errors_that_are_the_line_of_one_file(error):
     problems = []
     with one_file("a.png", problems):
         raise error
@@ -301,7 +301,7 @@ def test_what_the_rule_takes(error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_ends_the_whole_run(error):
+def test_errors_that_end_the_whole_run(error):
     problems = []
     with pytest.raises(error), one_file("a.png", problems):
         raise error
@@ -315,7 +315,7 @@ def test_an_error_of_ours_is_its_own_line():
     assert len(problem_of("a.png", ValueError("long " * 1000))) < 400
 
 
-def test_a_folder_for_results_that_goes_meanwhile_is_made_again(album, tmp_path, monkeypatch, fkp):
+def test_a_result_folder_that_vanishes_during_the_run_is_made_again(album, tmp_path, monkeypatch, fkp):
     out, write = tmp_path / "out", image_run.write_image
 
     def write_and_lose(path, image):
@@ -328,7 +328,7 @@ def test_a_folder_for_results_that_goes_meanwhile_is_made_again(album, tmp_path,
     assert sorted(path.name for path in out.iterdir()) == ["c.png.png", "d.png.png"]
 
 
-def test_a_source_that_goes_meanwhile_is_its_line(album, tmp_path, monkeypatch, fkp):
+def test_a_source_that_vanishes_during_the_run_is_its_line(album, tmp_path, monkeypatch, fkp):
     find = finder_module.find_faces
 
     def find_and_lose(*args, **kwargs):
@@ -360,7 +360,7 @@ def test_a_full_disk_is_the_line_of_each_file_and_the_numbers_are_written(album,
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_closed_output_costs_nothing(closed, workers, tmp_path):
-    """As under some service managers and cron."""
+    """As some service managers and cron start it."""
     for name in ("a.png", "b.png"):
         write_image(tmp_path / name, np.full((60, 80, 3), 90, np.uint8))
     command = f'"$0" -m fkp_app detect a.png b.png --workers {workers} --json a.json --out out {closed}'

@@ -1,4 +1,4 @@
-"""What is remarked on the files of a run: once, with a count."""
+"""Remarks on a run's files: each is printed once, with a count."""
 
 import numpy as np
 from PIL import Image
@@ -6,7 +6,7 @@ from PIL import Image
 from fkp_app.pipeline.remarks import Remarks
 
 
-def test_what_holds_for_several_files_is_said_once():
+def test_a_remark_on_several_files_is_printed_once():
     remarks = Remarks()
     for name, frames in (("a 1.gif", 3), ("b: 2.gif", 12), ("c.gif", 2.5)):
         remarks.add(f"{name}: has {frames} frames, of which the first is used", [name])

@@ -1,4 +1,4 @@
-"""What commands say, on a terminal and elsewhere."""
+"""The output of commands, on a terminal and elsewhere."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ from tests.videos import write_avi
 
 @pytest.fixture
 def album(tmp_path):
-    """Some pictures of nothing."""
+    """Some pictures without a face."""
     folder = tmp_path / "album"
     folder.mkdir()
     for i in range(4):
@@ -25,7 +25,7 @@ def album(tmp_path):
 
 
 def on_a_terminal(*arguments, stdout=None):
-    """All that `fkp` writes to a terminal, to which its standard error and, unless given, output are connected."""
+    """All that `fkp` writes to a terminal: its standard error, and its standard output unless `stdout` is given."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fkp_app", *map(str, arguments)]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
@@ -35,7 +35,7 @@ def on_a_terminal(*arguments, stdout=None):
     try:
         while part := os.read(ours, 4096):
             seen += part
-    except OSError:  # as Linux says that nobody is left on the other side
+    except OSError:  # Linux raises this when the other side has closed
         pass
     os.close(ours)
     assert process.wait() == 0
@@ -82,7 +82,7 @@ def test_neither_bar_nor_colour_where_there_is_no_terminal(album, fkp):
         ({"lines_to_stdout": False, "verbose": True}, [], ["  detail", "fkp: a note", "fkp: a\\n  problem"]),
     ],
 )
-def test_what_goes_where(options, out, err, capsys):
+def test_which_lines_go_to_stdout_and_stderr(options, out, err, capsys):
     reporter = Reporter(**options)
     reporter.line("line")
     reporter.detail("detail")
@@ -110,7 +110,7 @@ def test_a_stopwatch_counts_from_with_to_its_end(monkeypatch):
         ("köpfe 海 👩‍👩‍👧 🏳️‍🌈 é.jpg", "köpfe 海 👩‍👩‍👧 🏳️‍🌈 é.jpg"),
     ],
 )
-def test_names_do_nothing_to_a_terminal(text, shown, capsys):
+def test_control_characters_in_names_do_not_reach_the_terminal(text, shown, capsys):
     assert printable(text) == shown
     reporter = Reporter(verbose=True)
     for say in (reporter.line, reporter.detail, reporter.note, reporter.problem):
@@ -123,5 +123,5 @@ def test_names_do_nothing_to_a_terminal(text, shown, capsys):
 def test_a_name_that_a_bar_could_take_for_its_markup(tmp_path):
     video = write_avi(tmp_path / "a[red]b.avi", [np.full((48, 64, 3), 90, np.uint8)] * 5)
     seen = on_a_terminal("detect", video)
-    assert re.search(r"(?<!/)a\[red\]b\.avi ", seen)  # in the bar, where it stands without its folder
+    assert re.search(r"(?<!/)a\[red\]b\.avi ", seen)  # in the bar, which shows the name without its folder
     assert f"{video}: faces in 0 of 5 frames" in seen

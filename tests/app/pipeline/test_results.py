@@ -1,4 +1,4 @@
-"""JSON and CSV, to the letter."""
+"""JSON and CSV, compared character by character."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ RESULTS = [
 ]
 
 
-def test_json_is_a_list_with_an_object_an_image():
+def test_json_is_a_list_with_one_object_per_image():
     first, second = json.loads(to_json(RESULTS))
     assert list(first) == ["image", "width", "height", "faces"]
     assert (first["image"], first["width"], first["height"]) == ("a, b.jpg", 640, 480)
@@ -44,7 +44,7 @@ def test_json_is_a_list_with_an_object_an_image():
     assert json.loads(to_json([])) == []
 
 
-def test_csv_has_a_header_and_a_row_a_face():
+def test_csv_has_a_header_and_one_row_per_face():
     header, *rows = csv.reader(to_csv(RESULTS).splitlines())
     assert header[:9] == ["image", "face", "x", "y", "w", "h", "confidence", "x0", "y0"]
     assert header[-5:] == ["x67", "y67", "frame", "time", "track"]
@@ -80,7 +80,7 @@ def test_a_file_is_written_in_utf_8(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["größe.json"]
 
 
-def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "out.json"
     target.write_text("old")
 
@@ -177,7 +177,7 @@ def test_open_files_are_written_to_and_not_replaced(name, tmp_path):
 
 
 def test_a_link_below_dev_stays(tmp_path):
-    """/dev/stdout and /dev/stderr are links, through which programs of the whole system write."""
+    """/dev/stdout and /dev/stderr are links that every program of the system uses."""
     link = Path("/dev/shm") / f"link-{tmp_path.name}-{os.getpid()}"
     if not link.parent.is_dir():
         pytest.skip("there is no /dev/shm here")

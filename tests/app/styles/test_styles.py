@@ -1,4 +1,4 @@
-"""Styles: those that come with the program, the user's own, and faulty files."""
+"""Styles: the shipped ones, the user's own, and faulty files."""
 
 import re
 import tomllib
@@ -59,7 +59,7 @@ def refused(path):
     return message
 
 
-# The styles that come with the program.
+# The shipped styles.
 
 
 def test_the_styles_and_the_first_among_them():
@@ -140,7 +140,7 @@ def test_a_style_of_ones_own(folder):
     assert (style.name, style.description, style.size, style.perspective) == ("patch", "A patch", (40, 20), False)
     assert load_style(str(folder / "patch.toml")).anchors == style.anchors
     points = np.zeros((68, 2), np.float32) + 50
-    points[36:42], points[45] = (20, 30), (81, 30)  # twice as large
+    points[36:42], points[45] = (20, 30), (81, 30)  # the face is twice as large
     points[[27, 30, 31, 33, 35, 39, 42, 48, 54]] = [
         (50, 30),
         (50, 45),
@@ -292,7 +292,7 @@ def test_a_perspective_needs_four_anchors_that_span_a_plane(folder):
     path = folder / "patch.toml"
     path.write_text(GOOD + 'warp = "perspective"\n')
     assert "warp perspective needs at least 4 anchors, got 2" in refused(path)
-    path.write_text(FOUR.replace("[39, 19]", "[19.5, 0]"))  # three on a line, one not
+    path.write_text(FOUR.replace("[39, 19]", "[19.5, 0]"))  # three on a line, and one beside it
     assert "no three of which lie on a line" in refused(path)
     path.write_text(FOUR.replace("[39, 19]", "[20, 0]").replace("[0, 19]", "[10, 0]"))  # all on a line
     assert "no three of which lie on a line" in refused(path)
@@ -316,7 +316,7 @@ def test_a_shadow_wider_than_the_picture(folder):
     assert refused(path) == f"{path}: the shadow falls farther than the picture is large; lessen its offset or blur"
 
 
-def test_pictures_that_cannot_be_worn(folder):
+def test_files_that_are_no_usable_pictures(folder):
     path, picture = folder / "patch.toml", folder / "patch.png"
     patch().convert("RGB").save(picture)
     assert refused(path) == f"{picture}: has no transparency; save it as a PNG with an alpha channel"

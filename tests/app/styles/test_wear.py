@@ -1,4 +1,4 @@
-"""Styles on faces: in the right place at every angle and size, blended by the formula, and nowhere else."""
+"""Styles on faces: in the right place at each angle and size, blended by the formula, with no change elsewhere."""
 
 import numpy as np
 import pytest
@@ -28,10 +28,10 @@ def face(middle, side, angle=0.0):
 
 
 def turned(degrees, roll=0.0, nearness=0.0):
-    """Keypoints of a solid drawn face, turned to the picture's right. nearness: strength of the perspective."""
+    """Keypoints of a drawn solid face, turned to the picture's right. nearness: strength of perspective."""
     flat = face_shape()
-    depth = -0.6 * flat[:, 0] ** 2  # a face is 1 wide, some 150 mm, and round
-    depth[27:31] += [0.03, 0.08, 0.15, 0.22]  # the tip of the nose is some 42 mm before the outer corners of the eyes
+    depth = -0.6 * flat[:, 0] ** 2  # the face is 1 (about 150 mm) wide, and round
+    depth[27:31] += [0.03, 0.08, 0.15, 0.22]  # the tip of the nose is about 42 mm in front of the eye corners
     depth[31:36] += [0.09, 0.12, 0.13, 0.12, 0.09]
     depth[48:] += 0.04
     a, b = np.deg2rad(degrees), np.deg2rad(roll)
@@ -52,12 +52,12 @@ def through(matrix, points):
 
 
 def keypoints_at(points):
-    """Keypoints (68, 2) that begin with these."""
+    """Keypoints (68, 2) that begin with these points."""
     return np.concatenate([np.asarray(points, np.float64), np.full((68 - len(points), 2), 7.0)])
 
 
 def flat_layers(colour, size=(40, 30), alpha=255, tint=None, shadow=NO_SHADOW, eye_distance=10.0):
-    """A picture of one colour."""
+    """A layer whose picture has one colour."""
     rgba = np.full((size[1], size[0], 4), (*colour, alpha), np.uint8)
     tinted = None if tint is None else np.full((size[1], size[0], 3), tint, np.uint8)
     return make_layers(rgba, tinted, shadow, eye_distance)
@@ -72,7 +72,7 @@ def moved(x, y, zoom=1.0):
 
 @pytest.mark.parametrize("angle", [0, 15, -40, 90, 180])
 @pytest.mark.parametrize("side", [12, 100, 900])
-def test_two_anchors_come_to_their_keypoints_turned_and_scaled_but_never_sheared(side, angle):
+def test_two_anchors_meet_their_keypoints_without_shear(side, angle):
     points = face((310.0, 240.0), side, angle).keypoints
     matrix = place(points, PLAIN, False, (10, 10))
     np.testing.assert_allclose(through(matrix, [a.at for a in PLAIN]), points[[36, 45]], atol=1e-3)
@@ -87,7 +87,7 @@ def test_an_anchor_is_the_mean_of_its_keypoints():
     np.testing.assert_allclose(through(place(points, anchors, False, (9, 9)), [(1, 2), (5, 2)]), [(20, 22), (100, 26)])
 
 
-def test_more_anchors_than_needed_are_met_as_nearly_as_can_be():
+def test_more_anchors_than_needed_are_met_in_the_least_squares_sense():
     rng = np.random.default_rng(0)
     here = rng.uniform(0, 100, (6, 2))
     there = here @ [[0.5, 0.2], [-0.2, 0.5]] + [40, 60] + rng.normal(0, 4, (6, 2))
@@ -137,7 +137,7 @@ def test_where_points_allow_no_perspective_the_similarity_stands_in(corners):
         np.testing.assert_array_equal(expected[2], [0, 0, 1])
 
 
-# The angle to the side.
+# Yaw, the angle to the side.
 
 
 @pytest.mark.parametrize("nearness", [0.0, 0.15])
@@ -152,7 +152,7 @@ def test_faces_that_look_at_the_camera_are_hardly_turned(portraits):
         assert abs(yaw(found.keypoints)) < 15
 
 
-def test_what_is_worn_fades_with_the_turn_and_is_gone():
+def test_a_style_fades_as_the_face_turns_away():
     begins, gone = DARK.fades
     shown = [visible(turned(degrees), DARK) for degrees in range(0, 90, 5)]
     assert [visible(turned(-degrees), DARK) for degrees in range(0, 90, 5)] == pytest.approx(shown, abs=1e-6)
@@ -177,7 +177,7 @@ def test_fading_that_begins_where_it_ends_is_a_step():
 
 
 def test_colours_are_blended_by_alpha_and_nothing_else_is_touched():
-    """A picture without smooth edges is moved by whole pixels, so every pixel of the result is known."""
+    """A picture with sharp edges is moved by whole pixels, so each pixel of the result is known."""
     rng = np.random.default_rng(1)
     rgba = rng.integers(0, 256, (7, 9, 4), np.uint8)
     rgba[:, :, 3] = rng.choice([0, 64, 255], (7, 9))
@@ -256,7 +256,7 @@ def test_thin_lines_shrink_to_their_mean(zoom):
 @pytest.mark.parametrize("zoom", [1.0, 0.5, 0.21, 0.1])
 def test_a_shrunk_picture_stays_where_it_was(zoom):
     rgba = np.zeros((101, 151, 4), np.uint8)
-    rgba[30:71, 50:101] = (255, 255, 255, 255)  # about (75, 50)
+    rgba[30:71, 50:101] = (255, 255, 255, 255)  # centred at (75, 50)
     image = np.zeros((200, 200, 3), np.uint8)
     blend(image, make_layers(rgba, None, NO_SHADOW, 1.0), moved(20, 30, zoom))
     weight = image[:, :, 0] / 255
@@ -294,7 +294,7 @@ def test_glasses_are_cut_off_at_the_edge(middle):
 
 
 @pytest.mark.parametrize("name", ["sunglasses", "party-hat"])
-def test_a_face_much_larger_than_the_image_is_no_trouble(name):
+def test_a_face_much_larger_than_the_image(name):
     image = np.full((50, 70, 3), 200, np.uint8)
     for side in (3000, 60000):
         a_face = face((35.0, 25.0 + 0.11 * side), side)
@@ -337,7 +337,7 @@ def test_a_near_face_covers_a_far_one_whatever_their_order():
     one, other = wear(image, [near, far], DARK), wear(image, [far, near], DARK)
     np.testing.assert_array_equal(one, other)
     assert (one != wear(image, [near], DARK)).any()
-    far_box = Face((0, 0, 400, 400), None, far.keypoints)  # its box says that it is the nearer one
+    far_box = Face((0, 0, 400, 400), None, far.keypoints)  # with its larger box it would be the nearer one
     assert (wear(image, [near, far_box], DARK) != one).any()
     assert (wear(image, [near, far], opaque) == wear(wear(image, [far], opaque), [near], opaque)).all()
 
@@ -420,7 +420,7 @@ def predictor():
 
 @pytest.fixture(scope="module")
 def portraits(predictor):
-    """Each photo and the face that is found in it."""
+    """Each photo with the face that is found in it."""
     found = {}
     for name, image in (("hopper", hopper()), ("astronaut", astronaut())):
         (one,) = find_faces(image, FaceDetector(), predictor)

@@ -1,4 +1,4 @@
-"""Videos whose faces are bright squares, and a detector and a network that see only those."""
+"""Videos whose faces are bright squares, and a detector and a network that see only such squares."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ FACE_LEVEL = 95
 
 
 def scene(faces, size=(HEIGHT, WIDTH), wall=0):
-    """A frame with faces {level: (cx, cy, side)}, the last in front. wall: number of the background."""
+    """A frame with faces {level: (cx, cy, side)}, the last one in front. wall: number of the background."""
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     walls = (columns / width, 1 - columns / width, (rows / height - 0.5) ** 2 * 4, (columns // 40 + rows // 40) % 2)
@@ -34,7 +34,7 @@ def middle_of(face):
 
 
 class Squares:
-    """A detector of bright squares, in random order. angle: the only angle at which it sees them."""
+    """A detector that returns bright squares in random order. angle: the only angle at which it sees them."""
 
     def __init__(self, angle=0.0, blind_to=()):
         self.angle, self.blind_to = angle, set(blind_to)
@@ -50,7 +50,7 @@ class Squares:
         for level in set(np.unique(gray[gray >= FACE_LEVEL]).tolist()) - self.blind_to:
             rows, columns = np.nonzero(gray == level)
             side = max(np.ptp(rows), np.ptp(columns)) + 1
-            if len(rows) < 0.6 * side * side:  # half hidden
+            if len(rows) < 0.6 * side * side:  # partly hidden
                 continue
             square = ((columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, float(side))
             found.append(Candidate((int(columns.min()), int(rows.min()), side, side), square, angle, 1e9, 1000))
@@ -58,14 +58,14 @@ class Squares:
 
     @property
     def searches(self):
-        """Number of searches of the image as it is, neither turned nor extended."""
+        """Number of searches of the plain image, neither turned nor extended."""
         return sum(angle == margin == 0 for angle, margin, _ in self.asked)
 
 
 class Network:
     """Puts SHAPE on the bright square nearest to the crop's middle.
 
-    Without a square it puts SHAPE in the middle of the crop, as real networks do.
+    Without a square it puts SHAPE in the middle of the crop, like real networks.
     """
 
     def __init__(self, noise=0.0):

@@ -1,4 +1,4 @@
-"""Filters of points, on signals whose truth is known."""
+"""Filters of points, on signals with known truth."""
 
 import math
 
@@ -16,7 +16,7 @@ NOISE = 0.006
 
 
 def noisy(middles, side, seed=0, angles=None):
-    """Noisy points (T, 68, 2) of a face with these centres (T, 2) and angles (T), and the true points."""
+    """Noisy points (T, 68, 2) and true points of a face with these centres (T, 2) and angles (T)."""
     angles = np.zeros(len(middles)) if angles is None else angles
     truth = np.stack([placed(middle, side, angle) for middle, angle in zip(middles, angles, strict=True)])
     return truth + NOISE * side * np.random.default_rng(seed).standard_normal(truth.shape), truth
@@ -36,8 +36,8 @@ def still(frames=150):
     return np.tile([200.0, 150.0], (frames, 1))
 
 
-def test_a_low_pass_filter_follows_as_its_cutoff_says():
-    # The time constant is one second: after one second the factor is 1/2.
+def test_the_factor_of_a_low_pass_filter_follows_from_its_cutoff():
+    # With a time constant of one second, the factor after one second is 1/2.
     assert smoothing_factor(1 / (2 * math.pi), 1.0) == pytest.approx(1 / 2)
     assert smoothing_factor(1 / (2 * math.pi), 3.0) == pytest.approx(3 / 4)
     assert smoothing_factor(0.0, 1.0) == pytest.approx(0, abs=1e-6)
@@ -57,7 +57,7 @@ def test_one_euro_by_hand():
 
 
 def test_points_that_move_together_share_a_speed():
-    """Two values of one group have speeds 3 and 4, so both get sqrt(12.5). The third value is alone."""
+    """Two values of one group have speeds 3 and 4, so both get sqrt(12.5). The third value has its own group."""
     one = OneEuro(Tuning(0.5, 2.0, 1e9), np.array([0, 0, 1]))
     factors = one.factors(np.array([3.0, 4.0j, 5.0]), 1.0)
     expected = [smoothing_factor(0.5 + 2 * speed, 1.0) for speed in (math.sqrt(12.5), math.sqrt(12.5), 5.0)]
@@ -98,7 +98,7 @@ def test_a_moving_face_lags_by_less_than_half_a_frame(middles, angles):
 
 
 def test_a_quick_start_is_followed_within_four_frames():
-    """The face goes from rest to 3 sides per second at once."""
+    """The face jumps from rest to 3 sides per second."""
     middles = np.concatenate([still(40), still(20) + np.arange(1, 21)[:, None] * [12.0, 0.0]])
     points, truth = noisy(middles, 100)
     off = np.linalg.norm(filtered(points) - truth, axis=-1).mean(axis=1)
@@ -106,7 +106,7 @@ def test_a_quick_start_is_followed_within_four_frames():
 
 
 def test_it_is_steadier_and_quicker_than_one_euro_on_every_point():
-    """The constants of the One-Euro filter are chosen so that it shakes about as much."""
+    """The One-Euro filter's constants make it shake about as much."""
     (at_rest, _), (moving, truth) = (noisy(middles, 100) for middles in (still(), np.linspace((0, 0), (500, 100), 60)))
     one, other = (lambda: PointFilter(Tuning(0.5, 0.25))), FaceSmoother
     assert shake(filtered(at_rest, other())) < shake(filtered(at_rest, one()))
@@ -137,8 +137,8 @@ def test_a_mouth_that_speaks_hardly_shakes_the_eyes():
     assert shake(other[:, eyes]) < 1.5 * shake(one[:, eyes])
 
 
-def test_a_changing_shape_is_no_change_of_place():
-    """If the pose is not filtered at all, the mean of the points stays as it was found."""
+def test_a_changing_shape_does_not_move_the_face():
+    """Without a filter on the pose, the mean of the points is that of the input."""
     points, _ = noisy(still(20), 100)
     points[10:, 48:68, 1] += 8
     steady = filtered(points, FaceSmoother(pose=Tuning(1e9, 0.0)))
@@ -150,20 +150,20 @@ HALF = Tuning(1 / (2 * math.pi), 0.0)
 
 
 @pytest.mark.parametrize(("degrees", "zoom"), [(90, 1.0), (-120, 1.0), (0, 4.0), (0, 0.25), (100, 2.25)])
-def test_a_pose_is_half_way_in_turn_and_in_size(degrees, zoom):
+def test_half_of_a_pose_is_half_the_turn_and_half_the_zoom(degrees, zoom):
     """Half of a turn by 90 degrees is a turn by 45 at the same size; half of a zoom by 4 is a zoom by 2."""
     smoother = FaceSmoother(pose=HALF)
     smoother(placed((100, 100), 80, 0), 1.0)
     half = placed((100, 100), 80 * math.sqrt(zoom), degrees / 2)
     turned = smoother(placed((100, 100), 80 * zoom, degrees), 1.0)
-    # `placed` turns about the centre of the square, the filter about the mean of the points.
+    # `placed` turns about the square's centre, the filter about the points' mean.
     middle = half.mean(axis=0) - turned.mean(axis=0)
     np.testing.assert_allclose(turned + middle, half, atol=1e-6)
 
 
 @pytest.mark.parametrize(("degrees", "zoom"), [(40, 1.0), (0, 1.5), (-25, 0.8)])
-def test_the_shape_does_not_take_up_what_the_pose_lags_behind(degrees, zoom):
-    """A rigid face turns and grows. While the filtered pose catches up, frame by frame, the shape stays the same."""
+def test_the_lag_of_the_pose_does_not_change_the_shape(degrees, zoom):
+    """A rigid face turns and grows. While the filtered pose catches up, the shape stays the same in each frame."""
     smoother = FaceSmoother(pose=HALF)
     first = placed((100, 100), 80, 0)
     smoother(first, 1.0)

@@ -1,4 +1,4 @@
-"""Faces followed through videos: their numbers, their coming and going, and how often frames are searched."""
+"""Faces followed through videos: their numbers, when they come and go, and how often frames are searched."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ ONE, OTHER, THIRD = 120, 180, 240
 
 
 def follow(frames, detector=None, predictor=None, rate=25.0, **options):
-    """What the tracker reports for each frame {level: square}."""
+    """The tracker's reports for frames {level: square}."""
     tracker = FaceTracker(detector or Squares(), predictor or Network(), **options)
     return [tracker.update(scene(faces), index / rate) for index, faces in enumerate(frames)]
 
@@ -74,7 +74,7 @@ def test_a_face_that_passes_behind_another_gets_its_number_back():
     seen = follow(frames, detect_every=4)
     first = who(seen[0], frames[0])
     assert all(who(each, faces) == first for each, faces in zip(seen[:14], frames[:14], strict=True))
-    for each, faces in zip(seen, frames, strict=True):  # the one in front
+    for each, faces in zip(seen, frames, strict=True):  # the face in front
         (front,) = [face for face in each if face.track == first[OTHER]]
         np.testing.assert_allclose(middle_of(front), faces[OTHER][:2], atol=3)
     assert len(seen[20]) == 1
@@ -92,11 +92,11 @@ def test_points_do_not_stay_on_the_wall():
     numbers = [sorted(face.track for face in seen) for seen in follow(frames)]
     assert numbers[0] == [1, 2]
     assert all(len(each) == 1 for each in numbers[6 + CHECK_EVERY :])
-    assert len(numbers[6]) == 2  # it was no cut
+    assert len(numbers[6]) == 2  # there was no cut
 
 
 def test_a_lost_face_is_searched_for_at_once():
-    """From one frame to the next the face moves by more than two sides."""
+    """Between two frames the face moves by more than two sides."""
     frames = [{ONE: (80, 100, 40)}] * 4 + [{ONE: (80 + 90, 100, 40)}] * 6
     detector = Squares()
     seen = follow(frames, detector, detect_every=100)
@@ -108,7 +108,7 @@ def test_a_lost_face_is_searched_for_at_once():
 def test_a_face_that_leaves_the_frame_is_let_go():
     frames = [{ONE: (200 + 6 * i, 100, 40), OTHER: (60, 180, 60)} for i in range(30)]
     counts = [len(seen) for seen in follow(frames)]
-    leaves = (WIDTH - 200) // 6 + 1  # its middle
+    leaves = (WIDTH - 200) // 6 + 1  # the frame in which its middle leaves
     assert counts[: leaves - 4] == [2] * (leaves - 4)
     assert counts[leaves + 1 :] == [1] * (30 - leaves - 1)
 
@@ -123,7 +123,7 @@ def test_a_cut_is_seen_in_its_first_frame():
     assert tracker.update(scene({}, wall=3), 4 / 25) == []
 
 
-def test_the_light_and_a_pan_are_no_cut_and_another_picture_is():
+def test_changed_light_and_a_pan_are_no_cut_but_another_picture_is():
     rng = np.random.default_rng(0)
     here, there = scene({ONE: (80, 100, 40)}, wall=3), scene({ONE: (80, 100, 40)}, wall=0)
     changed = Scene().changed
@@ -180,8 +180,8 @@ def test_without_a_face_searches_are_rare_and_turned_ones_rarer():
     detector, predictor = Squares(), Network()
     frames = 1 + 4 * TURNED_EVERY
     assert follow([{}] * frames, detector, predictor, detect_every=12) == [[]] * frames
-    assert detector.searches == 1 + TURNED_EVERY  # every fourth frame
-    assert len(detector.asked) - detector.searches == 2 * 3  # the first and the seventh: a margin, and two turns
+    assert detector.searches == 1 + TURNED_EVERY  # a search at every fourth frame
+    assert len(detector.asked) - detector.searches == 2 * 3  # searches 1 and 7 add a margin and two turns
     assert predictor.batches == []
 
 
@@ -189,14 +189,14 @@ def test_a_tilted_face_is_found_at_once_and_followed():
     detector = Squares(angle=35.0)
     seen = follow([{ONE: (80, 100, 40)}] * 8, detector)
     assert [[face.track for face in each] for each in seen] == [[1]] * 8
-    assert len(detector.asked) == 4  # as it is, with a margin, turned each way
+    assert len(detector.asked) == 4  # plain, with a margin, turned each way
 
 
-def test_a_frame_is_one_batch_with_few_second_looks():
+def test_each_frame_is_one_batch_with_few_second_looks():
     predictor = Network()
     frames = [{ONE: (60, 60, 40), OTHER: (200, 150, 50)}] * 31
     follow(frames, predictor=predictor, detect_every=1000)
-    assert predictor.batches[:2] == [2, 2]  # found and judged: two looks
+    assert predictor.batches[:2] == [2, 2]  # two looks, to find and to judge
     assert len(predictor.batches) == 2 + 30
     assert set(predictor.batches[2:]) <= {2, 3}
     assert sum(predictor.batches[2:]) == 30 * 2 + 30 // CHECK_EVERY * 2
@@ -289,7 +289,7 @@ def test_a_real_face_is_followed_and_let_go_at_a_cut():
     clip = one_face("mix", predictor, frames=32)
     tracker = FaceTracker(FaceDetector(), predictor)
     images = list(clip.images())
-    for index in range(0, 32, 2):  # half the frame rate: the head moves twice as far between
+    for index in range(0, 32, 2):  # at half the frame rate the head moves twice as far per frame
         (face,) = tracker.update(images[index], clip.time(index))
         assert face.track == 1
         assert np.linalg.norm(face.keypoints - clip.truth(index)[0], axis=1).mean() < 3.5

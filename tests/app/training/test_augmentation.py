@@ -1,4 +1,4 @@
-"""Changes of training crops: each does what its settings say, and changes neither points nor its input."""
+"""Changes of training crops: each follows its settings, and changes neither the points nor its input."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def name(change):
 
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "RGB"])
 @pytest.mark.parametrize("change", CHANGES, ids=name)
-def test_a_change_keeps_all_but_the_look(change, gray):
+def test_a_change_alters_only_the_pixels(change, gray):
     sample = {**crop(*([Gray()] if gray else []))(face()), "name": "Ada"}
     before = sample["image"].copy()
     for array in (sample["image"], sample["keypoints"]):
@@ -59,7 +59,7 @@ def test_the_probability_is_kept(change):
     assert all(never(sample)["image"] is sample["image"] for _ in range(20))
     sometimes = RandomChanges((replace(change, probability=0.3),), rng=0)
     count = sum(sometimes(sample)["image"] is not sample["image"] for _ in range(400))
-    assert 84 <= count <= 156  # 120, and four standard deviations
+    assert 84 <= count <= 156  # 120 expected; 36 are four standard deviations
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_the_probability_is_kept(change):
     ids=name,
 )
 def test_dots_stay_under_their_keypoints(change, atol):
-    """Even where picture and keypoints were turned before. The brightest part of a dot is looked at: below it lies
-    what noise and compression leave everywhere."""
+    """Even if picture and keypoints were turned before. Only the brightest part of a dot counts: darker levels are
+    everywhere, from noise and compression."""
     jitter = FaceCrop(Framing("face", 112, 1.8), rng=5, rotate=30, scale=0.1, shift=0.05)
     changes = RandomChanges((change,), rng=1)
     for _ in range(10):
@@ -141,7 +141,7 @@ def test_noise_has_its_sigma_and_no_bias():
         assert abs((noise[:, 1:] * noise[:, :-1]).mean()) < 0.05 * sigma**2
     np.testing.assert_array_equal(Noise(1.0, always(0.0))(image, np.random.default_rng(0)), image)
     dark = Noise(1.0, always(50.0))(np.zeros((50, 50), np.uint8), np.random.default_rng(0))
-    assert (dark == 0).mean() == pytest.approx(0.5, abs=0.05)  # cut off, not wrapped around
+    assert (dark == 0).mean() == pytest.approx(0.5, abs=0.05)  # clipped, not wrapped around
 
 
 def test_patches_are_of_their_size_and_anywhere():
@@ -152,7 +152,7 @@ def test_patches_are_of_their_size_and_anywhere():
         patched = patches(image, rng)
         rows, columns = (np.flatnonzero((patched > 0).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
-            continue  # a black one
+            continue  # a black patch
         part = patched[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         sides.append((part.shape[0] / 100, part.shape[1] / 80))
         flat += part.min() == part.max()
@@ -175,7 +175,7 @@ def test_noisy_patches_have_many_levels_and_colours_their_own():
     assert all(np.ptp(image.mean(axis=(0, 1))) > 0 for image in images)
 
 
-def test_several_patches_are_at_most_so_many():
+def test_the_number_of_patches_has_a_maximum():
     rng = np.random.default_rng(2)
     counts = set()
     for _ in range(60):
@@ -185,7 +185,7 @@ def test_several_patches_are_at_most_so_many():
     assert {1, 2, 3} <= counts
 
 
-def test_jpeg_is_worse_the_lower_its_quality():
+def test_a_lower_jpeg_quality_gives_a_larger_error():
     image = crop()(face(size=(300, 300)))["image"]
     rng = np.random.default_rng(0)
     for picture in (image, image[:, :, 0].copy()):

@@ -19,7 +19,7 @@ NAN, INF = math.nan, math.inf
     [
         ([9, 7, 8], [1, 2, 2]),
         ([NAN, NAN, NAN], [1, 2, 3]),  # no validation data: the latest
-        ([INF, INF, INF], [1, 2, 3]),  # no figure to choose by: the latest as well
+        ([INF, INF, INF], [1, 2, 3]),  # no finite figure to choose by: the latest, too
         ([INF, 30, INF, NAN, 20], [1, 2, 2, 2, 5]),
         ([NAN, 5, INF, 6], [1, 2, 2, 2]),
     ],

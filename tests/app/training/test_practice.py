@@ -1,4 +1,4 @@
-"""What a practitioner checks first, on drawn faces and with both backends: the first loss is what it should be, a few
+"""A practitioner's first checks, on drawn faces with both backends: the first loss is as computed by hand, a few
 samples can be learned by heart, and shuffled labels are learned worse than true ones."""
 
 import numpy as np
@@ -19,7 +19,7 @@ BACKENDS = ["numpy", pytest.param("torch", marks=pytest.mark.torch)]
 
 @pytest.fixture(scope="module")
 def faces(drawn_data):
-    """Six jittered crops of each face: images (n, 1, 48, 48), and targets (n, 136), 1 being a quarter of the crop."""
+    """Six jittered crops of each face: images (n, 1, 48, 48), and targets (n, 136) in quarters of the crop."""
     jitter = FaceCrop(Framing("face", SIZE, 1.4), rng=1, rotate=15, scale=0.1, shift=0.1)
     dataset = load_split(drawn_data, "training", Compose([jitter, Normalize(SIZE / 2, SIZE / 4), ToTensor()]))
     samples = [dataset[i] for _ in range(6) for i in range(len(dataset))]
@@ -37,8 +37,8 @@ def train(trainer, images, targets, steps):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_initial_loss_is_what_the_initialisation_says(backend, faces):
-    """Outputs know nothing of the targets yet, so the loss is that of answering zero, and half their variance more.
+def test_initial_loss_follows_from_the_initialisation(backend, faces):
+    """Outputs do not depend on the targets yet, so the loss is that of the answer zero plus half the outputs' variance.
 
     The last layer's weights are uniform within ± 1 / sqrt(fan_in), variance 1 / (3 fan_in), and its inputs,
     standardised and cut off at zero, have a mean square of 1/2: E[out^2] = 1/6, and 1 / (3 fan_in) for the bias.

@@ -51,7 +51,7 @@ def small(tmp_path):
     return write
 
 
-def test_the_recipes_that_come_along():
+def test_the_shipped_recipes():
     assert NAMES == ("compact", "hourglass", "hourglass-finish", "net", "net-good")
     for name in NAMES:
         tables = tomllib.loads((DIRECTORY / f"{name}.toml").read_text("utf-8"))
@@ -59,7 +59,7 @@ def test_the_recipes_that_come_along():
         assert load_recipe(name).card({}).input_size == tables["framing"]["size"]
 
 
-def test_the_course_projects_recipe_is_the_course_projects():
+def test_the_course_recipe_has_the_settings_of_the_course_project():
     recipe, good = load_recipe("net"), load_recipe("net-good")
     assert recipe.training == Training(epochs=1, batch_size=10)
     assert recipe.training.loss == SmoothL1(beta=1.0)
@@ -182,7 +182,7 @@ def test_a_recipe_that_is_not_there(tmp_path):
         load_recipe(str(tmp_path / "binary.toml"))
 
 
-def test_options_go_before_the_recipe(small):
+def test_options_override_the_recipe(small):
     recipe = load_recipe(str(small()))
     assert recipe.with_options() == recipe
     changed = recipe.with_options(epochs=9, batch_size=5, lr=0.5, loss="wing").training
@@ -200,7 +200,7 @@ def test_options_go_before_the_recipe(small):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_are_those_of_their_names(name):
+def test_a_losss_name_gives_that_loss(name):
     out, target = np.array([[0.1, 3.0]], np.float32), np.zeros((1, 2), np.float32)
     expected = {
         "smooth_l1": (0.005 + 2.5) / 2,
@@ -220,7 +220,7 @@ def test_a_trainer_learns_as_the_recipe_says(schedule, backend):
     rng = np.random.default_rng(0)
     images, targets = rng.random((4, 1, 32, 32), np.float32), rng.standard_normal((4, 136), np.float32)
     unaveraged = get_trainer(backend, network, replace(training, average=0.0), steps=10, seed=0)
-    out = unaveraged.predict(images)  # in training mode, as the step's
+    out = unaveraged.predict(images)  # in training mode, as in the step
     rates = []
     for i in range(10):
         rates.append(trainer.lr)
@@ -240,7 +240,7 @@ def test_a_trainer_learns_as_the_recipe_says(schedule, backend):
 
 @pytest.mark.torch
 def test_both_backends_take_the_same_steps():
-    """One step has the same optimizer, decay and schedule. The parity tests cover later steps."""
+    """The first step shows the same optimizer, decay and schedule. The parity tests cover later steps."""
     network = Network("KeypointNet", tomllib.loads(SMALL)["network"]["arguments"])
     training = Training(3, 4, Wing(), AdamW(lr=0.01, weight_decay=1.0), OneCycle(div_factor=1), average=0.5)
     rng = np.random.default_rng(0)
@@ -254,5 +254,5 @@ def test_both_backends_take_the_same_steps():
     big = [key for key in weights[0] if re.search(r"fc\d\.weight", key)]
     assert big
     for key in big:
-        # Adam moves a weight whose gradient is almost zero by lr, and rounding decides which way.
+        # Adam moves a weight with a gradient near zero by lr, in a direction that rounding decides.
         assert np.quantile(np.abs(weights[0][key] - weights[1][key]), 0.99) < 1e-5

@@ -1,4 +1,4 @@
-"""A run's directory after a kill, with two processes, or damaged: the run continues, or one line says what to do."""
+"""A run's directory after a kill, with two processes, or damaged: the run continues, or one line tells what to do."""
 
 import json
 import os
@@ -53,18 +53,18 @@ def train(drawn_data, small, fkp):
 
 
 def one_line(ended, code, words):
-    """What a command that failed says: one line, beside what it had to say before."""
+    """Checks that the command failed and that its errors are one line, which contains these words."""
     lines = [line for line in ended.err.splitlines() if line.startswith("fkp: ")]
     assert (ended.code, len(lines), ended.out) == (code, 1, "")
     assert words in lines[0]
 
 
 class Killed(BaseException):
-    """As abrupt as a signal that cannot be caught: no cleanup runs."""
+    """Like a signal that cannot be caught: no cleanup runs."""
 
 
 def killed_at(monkeypatch, run, name):
-    """Train until the function `name` of the run's module is reached for the second time, which never returns."""
+    """Train until the second call of the function `name` of the run's module, which never returns."""
     original, calls = getattr(training_run, name), []
 
     def stop(*args, **options):
@@ -123,13 +123,13 @@ def test_a_directory_with_somebody_elses_config_is_not_begun_in(train, tmp_path)
 @pytest.mark.parametrize("name", ["save_checkpoint", "save_weights", "plot_losses"])
 @pytest.mark.parametrize("last", [False, True])
 def test_killed_between_two_files_of_an_epoch_it_catches_up(name, last, begin, train, tmp_path, monkeypatch):
-    """last: the epoch is the run's last, so that no other one renews the files."""
+    """last: the epoch is the run's last, so no later epoch renews the files."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     list(begin(whole, epochs=2 if last else 3).fit())
     assert [row["best_epoch"] for row in rows(whole / "metrics.csv")][:2] == [
         "1",
         "2",
-    ]  # or nothing is tested
+    ]  # otherwise nothing is tested
     killed_at(monkeypatch, begin(parts, epochs=2 if last else 3), name)
     ended = train(parts, "--resume")
     assert ended.code == 0
@@ -153,7 +153,7 @@ def test_a_finished_run_that_is_resumed_says_so(begin, train, tmp_path):
     assert f"weights of epoch 1: {tmp_path}/run/weights.safetensors" in ended.err
 
 
-def test_weights_that_are_gone_are_written_again_or_missed(begin, train, tmp_path, monkeypatch):
+def test_missing_weights_are_written_again_or_reported(begin, train, tmp_path, monkeypatch):
     nmes = iter([5.0, 4.0, 6.0, 5.5])
     score = training_run.score
     monkeypatch.setattr(training_run, "score", lambda *args: training_run.replace(score(*args), nme=next(nmes)))
@@ -168,12 +168,12 @@ def test_weights_that_are_gone_are_written_again_or_missed(begin, train, tmp_pat
     ended = train(run, "--resume")
     one_line(ended, 1, f"{weights}: the weights of the best epoch, 2, are lost")
     assert "weights of epoch" not in ended.err
-    ended = train(run, "--resume", "--epochs", 4)  # worse than the best, but the best there is
+    ended = train(run, "--resume", "--epochs", 4)  # worse than the best, but the best that is left
     assert ended.code == 0
     assert f"weights of epoch 4: {weights}" in ended.err
     assert load_weights(weights)[1].training["epoch"] == 4
     assert [row["best_epoch"] for row in rows(run / "metrics.csv")] == ["1", "2", "2", "4"]
-    # Where the best epoch is the checkpoint's, its weights are still there.
+    # If the checkpoint is of the best epoch, it still has the weights.
     nmes = iter([4.0])
     (tmp_path / "at2" / "weights.safetensors").write_bytes(b"damaged")
     resumed = TrainingRun.resume(tmp_path / "at2", {}, {})
@@ -217,7 +217,7 @@ def test_a_second_process_is_refused_while_the_first_lives(begin, train, tmp_pat
     assert not (run / LOCK).exists()
 
 
-def test_a_lock_of_a_killed_process_is_none(tmp_path):
+def test_a_lock_of_a_killed_process_does_not_hold(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path; from fkp_app.locks import locked\n"
         "with locked(Path(sys.argv[1]), 'fkp train'): os.kill(os.getpid(), signal.SIGKILL)"
@@ -231,7 +231,7 @@ def test_a_lock_of_a_killed_process_is_none(tmp_path):
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
-def test_a_lock_takes_away_the_directories_that_it_made_for_nothing(tmp_path):
+def test_a_lock_removes_the_empty_directories_that_it_made(tmp_path):
     (tmp_path / "a").mkdir()
     with locked(tmp_path / "a" / "b" / "c", "fkp train"):
         assert (tmp_path / "a" / "b" / "c").is_dir()
@@ -292,7 +292,7 @@ def test_killed_between_the_names_of_two_checkpoints(begin, train, tmp_path):
             break
     (parts / "checkpoint.safetensors").rename(parts / "checkpoint.next.safetensors")
     ended = train(parts, "--resume")
-    assert "epoch   2" not in ended.err  # it was whole
+    assert "epoch   2" not in ended.err  # this epoch's checkpoint was whole
     same_checkpoints(whole, parts)
     assert {path.name for path in parts.iterdir()} == FILES | {"checkpoint.previous.safetensors"}
 
@@ -416,7 +416,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_config_that_is_none_is_one_line(kind, begin, train, tmp_path):
+def test_an_invalid_config_is_one_line(kind, begin, train, tmp_path):
     list(begin(tmp_path / "run", epochs=1).fit())
     path = tmp_path / "run" / "config.json"
     text = CONFIGS[kind](path.read_text())

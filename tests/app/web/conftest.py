@@ -1,4 +1,4 @@
-"""The page as a visitor meets it: `fkp web` in a process of its own, under a temporary folder of its own."""
+"""The page as visitors see it: `fkp web` in its own process with its own temporary folder."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.free_pictures import hopper
 
 @dataclass
 class Page:
-    """A running `fkp web`: its address, where its temporary files lie, and what it wrote to the console."""
+    """A running `fkp web`: its address, the folder of its temporary files, and its console output."""
 
     process: subprocess.Popen[str]
     url: str
@@ -34,13 +34,13 @@ class Page:
         return [path for path in self.temporary.rglob("*") if path.is_file()]
 
     def end(self, by: signal.Signals = signal.SIGINT) -> int:
-        """Stop it with a signal; gives the exit code."""
+        """Stop it with a signal; return the exit code."""
         self.process.send_signal(by)
         return self.process.wait(timeout=60)
 
 
 def start(folder: Path, *options: str, program: str | None = None) -> Page:
-    """`fkp web` on a free port, once it says that it is ready. program: Python code to run in its place."""
+    """Start `fkp web` on a free port and wait until it is ready. program: Python code to run instead."""
     pytest.importorskip("gradio", reason="Gradio is not installed (the extra `web`)")
     temporary, log = folder / "tmp", folder / "log"
     temporary.mkdir()
@@ -63,7 +63,7 @@ def start(folder: Path, *options: str, program: str | None = None) -> Page:
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory):
-    """One for all tests, at whose end it must go quietly and leave nothing."""
+    """One page for all tests. At the end it must stop without a message and leave no files."""
     running = start(tmp_path_factory.mktemp("web"))
     yield running
     code = running.end() if running.process.poll() is None else "ended before"

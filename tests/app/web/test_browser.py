@@ -1,4 +1,4 @@
-"""The page in a real browser without a screen: what a visitor does, and what then is there to see."""
+"""The page in a real browser without a screen: a visitor's actions, and what the page then shows."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ WAIT = 60_000  # milliseconds
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory):
-    """What the browser's camera sees: a still of Grace Hopper, 640 x 480."""
+    """The picture of the browser's camera: a still of Grace Hopper, 640 x 480."""
     path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
     still = Image.new("RGB", (640, 480), "gray")
     still.paste(Image.fromarray(hopper()[:480]), (64, 0))
@@ -27,7 +27,7 @@ def camera(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(camera):
-    """A browser of the distribution's, without a screen, whose camera is a file."""
+    """The distribution's browser, without a screen, with a file as its camera."""
     reason = "playwright is not installed (pip install playwright)"
     playwright = pytest.importorskip("playwright.sync_api", reason=reason)
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -41,7 +41,7 @@ def browser(camera):
 
 @pytest.fixture
 def visit(browser, page):
-    """Opens the page as a new visitor; at the end nothing was fetched from elsewhere, and no script had failed."""
+    """Opens the page as a new visitor; at the end checks that no script failed and nothing came from elsewhere."""
     contexts, strays, errors = [], [], []
 
     def open_page(width=1200):
@@ -71,13 +71,13 @@ def says(tab, words):
 
 
 def shown(tab):
-    """The address of the picture that is shown, once it has been loaded."""
+    """The address of the shown picture, after it has loaded."""
     tab.wait_for_function("() => { const i = document.querySelector('#result img'); return i && i.naturalWidth > 0 }")
     return tab.locator("#result img").get_attribute("src")
 
 
 def after(tab, choose):
-    """Make a choice, and wait until another picture is there."""
+    """Make a choice, and wait for a new picture."""
     before = shown(tab)
     choose()
     tab.locator(f"#result img:not([src='{before}'])").wait_for()
@@ -85,7 +85,7 @@ def after(tab, choose):
 
 
 def picture(tab, folder):
-    """What the button gives, as RGB."""
+    """The downloaded picture as RGB."""
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Download picture").click()
     download.value.save_as(folder / "got.png")
@@ -93,7 +93,7 @@ def picture(tab, folder):
 
 
 def numbers(tab, folder):
-    """What the other button gives."""
+    """The downloaded numbers."""
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Download JSON").click()
     download.value.save_as(folder / "got.json")
@@ -102,7 +102,7 @@ def numbers(tab, folder):
 
 
 def changed(picture, original, points):
-    """Whether all of the picture's pixels at these points differ from the original's."""
+    """Whether the picture differs from the original at all of these points."""
     x, y = np.rint(points).astype(int).T
     return bool((picture[y, x] != original[y, x]).any(axis=1).all())
 
@@ -140,7 +140,7 @@ def test_a_photo_glasses_overlays_and_both_downloads(visit, photo, tmp_path):
     tab.get_by_role("button", name="Keypoints").click()
     tab.get_by_role("cell", name="right brow").first.wait_for()
     rows = "() => document.querySelectorAll('#keypoints tbody tr').length === 68"
-    tab.wait_for_function(rows)  # one for each point, once the table has been opened
+    tab.wait_for_function(rows)  # one row per point, once the table is open
 
 
 @pytest.mark.torch
@@ -194,11 +194,11 @@ def test_the_browsers_camera(visit, tmp_path):
     result = numbers(tab, tmp_path)
     assert (result["width"], result["height"]) == (640, 480)
     (face,) = detect(hopper()[:480])
-    # As the camera saw it, not mirrored; it went through JPEG and video on the way.
+    # The camera's picture, not mirrored; JPEG and video coding have changed it a little.
     np.testing.assert_allclose(result["faces"][0]["keypoints"], face.keypoints + np.array([64, 0]), atol=6)
 
 
-def test_two_at_once_get_each_their_own(visit, photo, tmp_path):
+def test_two_visitors_at_once_each_get_their_own_results(visit, photo, tmp_path):
     write_image(tmp_path / "astronaut.png", astronaut())
     photos = {"hopper.png": photo, "astronaut.png": tmp_path / "astronaut.png"}
     tabs = {name: visit() for name in photos}

@@ -1,4 +1,4 @@
-"""The page without a browser: what it accepts, what it refuses, and that it goes on."""
+"""The page without a browser: what it accepts and refuses, and that it keeps running."""
 
 import contextlib
 import http.client
@@ -46,7 +46,7 @@ def ask(page, method, path, body=None, headers=None):
 
 
 def send(page, content, name="photo.png"):
-    """Where an uploaded photo lies."""
+    """Upload a photo; return its place."""
     status, _, body = ask(page, "POST", UPLOAD, form(content, name), {"Content-Type": PNG_TYPE})
     assert status == 200, body
     (path,) = json.loads(body)
@@ -55,7 +55,7 @@ def send(page, content, name="photo.png"):
 
 @pytest.fixture(autouse=True)
 def quiet(page):
-    """Whatever a test does, nothing is written to the console, and the page goes on."""
+    """Checks that a test causes no console output and that the page keeps running."""
     before = page.log.read_text()
     yield
     assert page.log.read_text() == before
@@ -64,7 +64,7 @@ def quiet(page):
 
 @pytest.fixture(scope="module")
 def number(page):
-    """The number of the page's event, with four values."""
+    """The number of the page's event that takes four values."""
     config = json.loads(ask(page, "GET", "/config")[2])
     (number,) = [event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4]
     return number
@@ -77,7 +77,7 @@ def event(number, data, **more):
 
 
 def run(page, number, data, session="abcdefghij"):
-    """What the page is told after a choice: its five outputs. None where the server says that it failed."""
+    """The five outputs that the page receives after a choice, or None if the server reports a failure."""
     status, _, body = ask(page, "POST", JOIN, event(number, data, session_hash=session), JSON)
     assert status == 200, body
     with urllib.request.urlopen(f"{page.url}gradio_api/queue/data?session_hash={session}", timeout=120) as stream:
@@ -117,7 +117,7 @@ def test_a_photo_goes_in_and_its_keypoints_come_out(page, number, photo):
     assert png["value"]["path"] == picture["path"]
     assert png["value"]["orig_name"] == "my photo-keypoints.png"
     (page.temporary / "got.png").write_bytes(fetched(page, png))
-    np.testing.assert_array_equal(read_image(page.temporary / "got.png"), hopper())  # nothing was to be drawn on it
+    np.testing.assert_array_equal(read_image(page.temporary / "got.png"), hopper())  # with nothing drawn on it
     (page.temporary / "got.png").unlink()
 
 
@@ -165,7 +165,7 @@ def test_unusual_photos_are_read_by_our_own_reader(page, number, tmp_path):
     Image.fromarray(gray).save(tmp_path / "16bit.png")
     turned = Image.fromarray(np.rot90(hopper(), -1).copy())
     exif = Image.Exif()
-    exif[0x0112] = 8  # to be turned by 90 degrees
+    exif[0x0112] = 8  # viewers turn it by 90 degrees
     turned.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     first = Image.fromarray(hopper())
     first.save(tmp_path / "moving.gif", save_all=True, append_images=[first.rotate(90)], duration=100)
@@ -177,7 +177,7 @@ def test_unusual_photos_are_read_by_our_own_reader(page, number, tmp_path):
         assert (result["width"], result["height"]) == (512, 600)
 
 
-def test_large_photos_are_shown_smaller_and_given_whole(page, number, tmp_path):
+def test_large_photos_are_shown_smaller_and_downloaded_whole(page, number, tmp_path):
     large = np.asarray(Image.fromarray(hopper()).resize((1536, 1800)))
     write_image(tmp_path / "a.jpg", large)
     picture, _, png, _, _ = look(page, number, (tmp_path / "a.jpg").read_bytes(), "a.jpg", overlays=["points"])
@@ -193,8 +193,8 @@ def test_bodies_that_are_too_large_are_refused(page, number, photo):
     assert ask(page, "POST", UPLOAD, iter([over]), {"Content-Type": PNG_TYPE})[0] == 413  # chunked, without a length
     assert ask(page, "POST", JOIN, event(number, [None, "x" * 70_000, "none", []]), JSON)[0] == 413
     claims = {"Content-Type": PNG_TYPE, "Content-Length": str(10**15)}
-    assert ask(page, "POST", UPLOAD, b"", claims)[0] == 413  # at once: nothing else is sent
-    with contextlib.suppress(ConnectionError):  # it may be cut off, since much too much comes
+    assert ask(page, "POST", UPLOAD, b"", claims)[0] == 413  # refused at once, before any byte of the body
+    with contextlib.suppress(ConnectionError):  # the server may close the connection to a far too large body
         assert ask(page, "POST", UPLOAD, iter([over] * 5), {"Content-Type": PNG_TYPE})[0] == 413
     send(page, over[: 20 * 1024 * 1024])
     assert "1 face found." in look(page, number, photo.read_bytes(), "a.png")[1]
@@ -295,7 +295,7 @@ def test_no_file_but_the_pages_own_can_be_fetched(page, path):
 
 
 def raw(page, *words):
-    """What comes back for bytes on the wire, after which nothing more is sent."""
+    """Send these bytes and nothing more; return the answer."""
     with socket.create_connection(("127.0.0.1", page.port), timeout=20) as connection:
         for part in words:
             connection.sendall(part)
@@ -330,8 +330,8 @@ def test_the_command_loads_gradio_only_when_it_serves():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
 
 
-def test_who_leaves_takes_everything_along(page, number, photo):
-    """A visitor's last photo and results stay while the visitor does; the ones before go at once."""
+def test_all_files_of_a_visitor_who_leaves_are_removed(page, number, photo):
+    """A visitor's last photo and results are kept until the visitor leaves; earlier ones are removed at once."""
     before = set(page.files())
     stream = urllib.request.urlopen(f"{page.url}gradio_api/heartbeat/somebody1", timeout=20)
     stream.readline()
@@ -346,7 +346,7 @@ def test_who_leaves_takes_everything_along(page, number, photo):
     assert set(page.files()) == before
 
 
-def test_a_photo_that_has_gone_is_one_line(page, number, photo):
+def test_a_photo_that_was_removed_is_one_line(page, number, photo):
     path = send(page, photo.read_bytes())
     Path(path).unlink()
     file = {"path": path, "orig_name": "photo.png", "meta": {"_type": "gradio.FileData"}}

@@ -1,4 +1,4 @@
-"""Photos that the page reads: how much work they are, which kinds it leaves out, and memory that goes back."""
+"""Photos that the page reads: the work they cost, the formats it refuses, and memory that is returned."""
 
 import platform
 import subprocess
@@ -21,7 +21,7 @@ def reader():
         yield found
 
 
-def test_a_jpegs_scans_are_work(reader, tmp_path):
+def test_the_scans_of_a_jpeg_count_as_work(reader, tmp_path):
     photo, kinds = Image.fromarray(np.zeros((40, 60, 3), np.uint8)), {"a": {}, "b": {"progressive": True}}
     found = {}
     for name, options in kinds.items():

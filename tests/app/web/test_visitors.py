@@ -1,4 +1,4 @@
-"""What visitors may take from each other: memory, disk, turns and time; and what stays behind of them: nothing."""
+"""Limits per visitor on memory, disk, turns and time; and nothing of a visitor is left behind."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def finder():
 
 
 class Clock:
-    """A clock for the module of visits, which a test sets."""
+    """The clock of the module of visits, set by a test."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
@@ -50,7 +50,7 @@ class Clock:
 
 
 def filled(visits, address=HERE, visitor=None, size=100):
-    """A folder in which a file of so many bytes lies."""
+    """A folder with one file of `size` bytes."""
     folder = visits.new_folder(address, size, visitor)
     (folder / "photo.png").write_bytes(b"x" * size)
     return folder
@@ -73,7 +73,7 @@ def test_a_photo_that_nobody_asks_about_goes_soon_and_one_that_is_looked_at_stay
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_of_somebody_who_left_meanwhile_go_at_once(tmp_path):
+def test_results_for_a_visitor_who_has_left_are_removed_at_once(tmp_path):
     visits = Visits(tmp_path)
     visits.arrive("ann")
     photo, results = filled(visits), filled(visits, visitor="ann")
@@ -83,14 +83,14 @@ def test_results_of_somebody_who_left_meanwhile_go_at_once(tmp_path):
     late = filled(visits, visitor="ann")
     visits.keep("ann", photo, late)
     assert list(tmp_path.iterdir()) == []
-    visits.arrive("ann")  # the page was loaded again under the same name
+    visits.arrive("ann")  # she loads the page again under the same name
     back = filled(visits, visitor="ann")
     visits.keep("ann", back)
     assert list(tmp_path.iterdir()) == [back]
     assert not results.exists()
 
 
-def test_two_tabs_of_one_visitor_and_the_last_one_takes_all_along(tmp_path):
+def test_the_files_of_a_visitor_with_two_tabs_are_removed_with_the_last_tab(tmp_path):
     visits = Visits(tmp_path)
     visits.arrive("ann")
     visits.arrive("ann")
@@ -111,7 +111,7 @@ def test_a_photo_is_its_visitors_alone(tmp_path):
     assert photo.exists()
 
 
-def test_all_files_together_have_a_limit_of_which_an_address_gets_its_share(tmp_path):
+def test_all_files_together_have_a_limit_and_each_address_a_share_of_it(tmp_path):
     visits = Visits(tmp_path, most=1000)
     first = filled(visits, ELSEWHERE, size=250)
     with pytest.raises(FullError, match="try again in some minutes"):
@@ -125,7 +125,7 @@ def test_all_files_together_have_a_limit_of_which_an_address_gets_its_share(tmp_
     visits.new_folder(ELSEWHERE, 250)
 
 
-def test_results_count_and_go_where_they_are_too_large(tmp_path):
+def test_results_count_and_are_removed_if_they_are_too_large(tmp_path):
     visits = Visits(tmp_path, most=1000)
     results = visits.new_folder(HERE, visitor="ann")
     (results / "picture.png").write_bytes(b"x" * 700)
@@ -145,7 +145,7 @@ def test_a_visitor_has_one_job_at_a_time_and_an_address_a_few(tmp_path):
         with pytest.raises(FkpError, match="still worked on"), visits.job("ann", HERE):
             pass
         for i in range(20):
-            visits.job(f"visitor {i}", HERE).__enter__()  # this machine's visitors are as many as come
+            visits.job(f"visitor {i}", HERE).__enter__()  # visitors of this machine have no limit on their number
     with visits.job("ann", HERE):
         pass
     several = [visits.job(f"{i}", ELSEWHERE) for i in range(visits_module.MAX_JOBS)]
@@ -168,7 +168,7 @@ def test_which_addresses_are_this_machine(address, here):
     assert is_this_machine(address) is here
 
 
-def test_bodies_wait_for_room_and_are_refused_where_none_comes():
+def test_bodies_wait_for_room_and_are_refused_if_there_is_none():
     async def story():
         bodies, order = Bodies(most=100, seconds=0.3), []
 
@@ -177,7 +177,7 @@ def test_bodies_wait_for_room_and_are_refused_where_none_comes():
                 order.append(name)
                 await asyncio.sleep(hold)
 
-        await asyncio.gather(take("first", HERE, 80, 0.1), take("second", HERE, 80, 0))  # which waits for the first
+        await asyncio.gather(take("first", HERE, 80, 0.1), take("second", HERE, 80, 0))  # the second waits
         held = asyncio.create_task(take("third", ELSEWHERE, 25, 1))
         await asyncio.sleep(0)
         with pytest.raises(RefusedError, match="try again in a moment") as refused:
@@ -185,7 +185,7 @@ def test_bodies_wait_for_room_and_are_refused_where_none_comes():
         await take("fifth", HERE, 75, 0)
         held.cancel()
         await asyncio.gather(held, return_exceptions=True)
-        await take("sixth", ELSEWHERE, 25, 0)  # what was broken off holds nothing
+        await take("sixth", ELSEWHERE, 25, 0)  # an upload that broke off holds no room
         return order, refused.value.status
 
     assert asyncio.run(story()) == (["first", "second", "third", "fifth", "sixth"], 503)
@@ -217,7 +217,7 @@ def test_a_pool_of_processes_that_works_no_more_is_replaced_and_a_closed_one_say
 
 
 def looked(finder, reader, visits, photo):
-    """What the page's function answers for an uploaded photo: its outputs."""
+    """The outputs of the page's function for an uploaded photo."""
     from fkp_app.web.page import build
 
     page = build(finder, reader, visits)
@@ -255,7 +255,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_whichever_stage_it_is_in(
     assert f'class="bad">my.png: cannot be worked on ({words})' in outputs[1]
     assert capfd.readouterr().err == f"fkp: my.png: cannot be worked on ({words})\n"
     assert outputs[0] is None
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["photo.png"]  # no results half written
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["photo.png"]  # no half-written results
     assert "1 face found." in looked(finder, reader, visits, photo)[1]
 
 
@@ -267,7 +267,7 @@ def test_results_for_which_there_is_no_room_are_one_line(finder, reader, photo, 
 
 
 def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, monkeypatch):
-    """While somebody holds the turn of the large, a small photo is answered, a large or slow one waits."""
+    """While a job holds the turn of large photos, a small photo is answered and a large or slow one waits."""
     claimed = {"small": (12_000_000, 150_000_000), "large": (12_000_001,) * 2, "slow": (1_600_000, 150_000_001)}
     sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails, closed=False)
     choices = photo_module.Choices("numpy", "none", [])
@@ -294,7 +294,7 @@ def test_uploads_are_refused_in_one_line_where_there_is_no_room_or_the_disk_is_f
 
     from fkp_app.web import uploads
 
-    server, visits = FastAPI(), Visits(tmp_path, most=400_000)  # of which an address elsewhere gets a quarter
+    server, visits = FastAPI(), Visits(tmp_path, most=400_000)  # an address elsewhere gets a quarter of it
     uploads.add_uploads(server, visits)
     client = TestClient(server, client=(ELSEWHERE, 1))
 
@@ -313,7 +313,7 @@ def test_uploads_are_refused_in_one_line_where_there_is_no_room_or_the_disk_is_f
     answer = upload(10)
     assert answer.text == "the photo cannot be kept (No space left on device); try again later\n"
     assert answer.status_code == 507
-    assert len(list(tmp_path.iterdir())) == 1  # the first photo's
+    assert len(list(tmp_path.iterdir())) == 1  # the folder of the first photo
     monkeypatch.undo()
     assert upload(10).status_code == 200
 
@@ -349,7 +349,7 @@ def test_a_page_that_is_told_to_end_does_not_wait_for_a_search(tmp_path, photo, 
     assert list(running.temporary.iterdir()) == []
 
 
-def test_what_a_killed_page_leaves_goes_at_the_next_start_and_a_living_pages_stays(tmp_path, monkeypatch):
+def test_the_next_start_removes_the_files_of_a_killed_page_and_keeps_those_of_a_living_one(tmp_path, monkeypatch):
     program = (
         "import sys, time; from fkp_app.web.folder import private_folder\n"
         "with private_folder() as folder:\n"
@@ -368,7 +368,7 @@ def test_what_a_killed_page_leaves_goes_at_the_next_start_and_a_living_pages_sta
         strange = tmp_path / f"{PREFIX}link"
         strange.symlink_to(tmp_path / "elsewhere")
         remove_abandoned(tmp_path)
-        assert killed.exists()  # it is so young that its page may not have locked it yet
+        assert killed.exists()  # the folder is so new that its page may not have locked it yet
         for folder in (killed, living):
             os.utime(folder, (time.time() - 60, time.time() - 60))
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -411,14 +411,14 @@ def test_the_processes_that_read_photos_end_with_a_killed_page(tmp_path):
 
 
 def alive(process):
-    """Whether a process runs; one that nobody has waited for does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
 
-def test_what_fails_since_the_page_ends_is_not_said_on_its_console(finder, photo, tmp_path, capfd):
+def test_failures_caused_by_the_end_of_the_page_are_not_printed(finder, photo, tmp_path, capfd):
     ending = SimpleNamespace(work=lambda _: (1, 1), read=fails, closed=True)
     with pytest.raises(FkpError):
         photo_module.answer(photo, "a.png", photo_module.Choices("numpy", "none", []), finder, ending, tmp_path)
