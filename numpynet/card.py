@@ -41,7 +41,7 @@ class WeightsCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """The card that `to_metadata` wrote. CheckpointError if it is missing, of a newer format, or has an invalid field."""
+        """The card that `to_metadata` wrote. CheckpointError if it is missing, too new, or has an invalid field."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "
