@@ -97,11 +97,21 @@ def test_json_keeps_a_recipe_whole(name):
 
 
 SLIPS = {
-    "an unknown table": ("[augmentation]", "[augmentations]", "augmentations is not a known key", "network, framing, augm"),
+    "an unknown table": (
+        "[augmentation]",
+        "[augmentations]",
+        "augmentations is not a known key",
+        "network, framing, augm",
+    ),
     "a table left out": ('[framing]\nkind = "face"\nsize = 32\nscale = 1.3\n', "", "framing is missing", "a table"),
     "a value for a table": ("[augmentation]", "augmentation = 3\n[x]", "x is not a known key"),
     "no table": ("[training]\n", "", "augmentation.epochs is not a known key", "rotate, scale"),
-    "an unknown key": ("rotate = 10", "rotation = 10", "augmentation.rotation is not a known key", "rotate, scale, shift"),
+    "an unknown key": (
+        "rotate = 10",
+        "rotation = 10",
+        "augmentation.rotation is not a known key",
+        "rotate, scale, shift",
+    ),
     "a key left out": ("epochs = 3\n", "", "training.epochs is missing", "a whole number, at least 1"),
     "a text for a number": (
         "rotate = 10",
