@@ -1,12 +1,12 @@
-# `make demo`: a face photo in, pictures with keypoints and sunglasses out. `make test`: everything checked.
-# Both set up their own virtual environment under .venv, and need Python 3.11 to 3.14 and a network to install from.
+# `make demo` finds the face in a photo and writes pictures with keypoints and sunglasses. `make test` runs all tests.
+# Both set up a virtual environment in .venv. They need Python 3.11 to 3.14 and a network to install from.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OUT ?= demo
 
-# Real data for the tests that can use it; they say so and skip without it.
+# Some tests use real data. Without it they are skipped, and the report says so.
 ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
@@ -16,13 +16,13 @@ endif
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
 
-# Twice where it matters: the layers call the readable functions, then the fast kernels. One process per core.
+# The tests of the layers run twice: with the readable functions, then with the fast kernels. One process per core.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
 	NUMPYNET_OPS=fast $(BIN)/python -m pytest -n auto tests/functional tests/layers tests/training tests/parity
 
-# The same with the oldest version of every library that pyproject.toml allows; needs Python 3.11 or 3.12.
-# Another Python: make test PYTHON=python3.14 VENV=.venv-3.14
+# The same with the oldest version of each library that pyproject.toml allows. This needs Python 3.11 or 3.12.
+# For another Python: make test PYTHON=python3.14 VENV=.venv-3.14
 test-oldest:
 	PIP_CONSTRAINT=$(abspath tests/oldest.txt) $(MAKE) test VENV=.venv-oldest
 
@@ -31,12 +31,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Small mistakes, made one at a time in every function, must each make a test fail; half an hour on two cores.
+# Make small mistakes in every function, one at a time; each must make a test fail. Takes half an hour on two cores.
 mutants: $(VENV)/.test
 	$(BIN)/python -m tests.mutation --out docs/mutants.md
 
-# The shipped weights' training, from nothing: `make weights DATA=faces`; an hour and a half on two cores. Stopped, it goes
-# on where it was when started again.
+# Train the shipped weights from the start: `make weights DATA=faces`. Takes an hour and a half on two cores. If it was
+# stopped, the same command continues it.
 RUNS ?= runs
 weights: $(VENV)/.app
 	@test -n '$(DATA)' || { echo 'make: name the data set: make weights DATA=DIR (fkp data download DIR fetches it)'; exit 2; }
@@ -54,8 +54,8 @@ $(BIN)/python:
 		|| { echo 'make: Python 3.11, 3.12, 3.13 or 3.14 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# OpenCV's window code needs libGL, which a bare Linux lacks; the headless build is the same module without windows.
-# The two share their files, so both go before the other comes.
+# OpenCV's window code needs libGL, which a bare Linux lacks. The headless build is the same module without windows. Both
+# packages install the same files, so both are removed before the headless one is installed.
 define headless_if_needed
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		echo 'make: OpenCV cannot load here (is libGL missing?); using opencv-python-headless instead'; \

@@ -1,4 +1,4 @@
-"""Facial keypoints: find faces, place 68 points on each, put sunglasses on them.
+"""Facial keypoints: find faces, place 68 points on each, put sunglasses on them::
 
 from fkp_app import detect
 
@@ -28,16 +28,19 @@ def detect(
     weights: "str | Path | None" = None,
     min_confidence: float | None = None,
 ) -> "list[Face]":
-    """Every face in an image, the largest first: box, confidence and 68 keypoints (68, 2), in pixels of the image.
+    """Every face in an image, the largest first: box, confidence and keypoints (68, 2), in pixels of the image.
 
-    image: a file's path; a file opened for reading bytes, such as io.BytesIO(content); a PIL image, whose EXIF
-    orientation and colour profile are applied as for a file; or an RGB uint8 array (H, W, 3). backend: "numpy", "torch"
-    or "onnx". weights: a .safetensors file (for onnx also an .onnx file); the shipped one if None. min_confidence:
-    0 .. 1, faces with less confidence are left out; the default of `fkp detect` if None. errors.FkpError if the image
-    cannot be read or the backend is not installed, numpynet.CheckpointError if the weights cannot be used, ValueError
-    if `image` is anything else, such as None, bytes, a list, a gray or RGBA array, or another dtype.
+    image: the path of a file; a file opened for reading bytes, such as io.BytesIO(content); a PIL image, whose EXIF
+        orientation and colour profile are applied as for a file; or an RGB uint8 array (H, W, 3).
+    backend: "numpy", "torch" or "onnx".
+    weights: a .safetensors file (for onnx also an .onnx file); None for the shipped weights.
+    min_confidence: 0 .. 1; faces with less confidence are left out. None for the default of `fkp detect`.
 
-    The first call loads the network and the cascades; later calls reuse them. Threads may call it at the same time.
+    fkp_app.errors.FkpError if the image cannot be read or the backend is not installed; numpynet.CheckpointError if the
+    weights cannot be used; ValueError if `image` is anything else, such as None, bytes, a list, a gray or RGBA array,
+    or an array of another dtype.
+
+    The first call loads the network and the cascades; later calls reuse them. Several threads may call it at once.
     """
     from fkp_app.faces import loaded
     from fkp_app.media.images.given import pixels_of

@@ -1,11 +1,11 @@
-"""`python -m fkp_app` is `fkp`."""
+"""Runs the command `fkp`, also as `python -m fkp_app`."""
 
 import signal
 import sys
 
 
 def start() -> int:
-    """Run `fkp`; returns the exit code. While its modules are being loaded, Ctrl-C ends it silently."""
+    """Run `fkp` and return its exit code. While its modules are being loaded, Ctrl-C ends it silently."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL) if _is_pythons() else None
     from fkp_app.cli import main
 
@@ -15,7 +15,7 @@ def start() -> int:
 
 
 def _is_pythons() -> bool:
-    """Whether Ctrl-C raises KeyboardInterrupt; it does not if the process was started with the signal ignored."""
+    """Whether Ctrl-C raises KeyboardInterrupt. It does not if the process was started with the signal ignored."""
     return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

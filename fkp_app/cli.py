@@ -1,4 +1,4 @@
-"""The `fkp` command: its subcommands, and the end of every error: one line, an exit code, no traceback."""
+"""The `fkp` command: its subcommands. Every error ends here, as one line and an exit code without a traceback."""
 
 import contextlib
 import io
@@ -21,13 +21,13 @@ from fkp_app.commands.train import train
 from fkp_app.commands.web import web
 from fkp_app.errors import FkpError
 
-# Some versions of Typer use the package click, others a copy inside Typer. In both it is a base of BadParameter.
+# Some versions of Typer use the package click, others a copy of it inside Typer. Both derive BadParameter from it.
 ClickException: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, by the shells' rule: 128 and the number of the signal."""
+"""Exit code after Ctrl-C. As in shells, it is 128 plus the number of the signal."""
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""Signals that end a command: from the system, and when its terminal is closed."""
+"""Signals that end a command: the system sends the first, and a closed terminal the second."""
 
 app = typer.Typer(
     name="fkp",
@@ -35,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # joins the lines of a paragraph
+    rich_markup_mode="markdown",  # makes one paragraph of its lines
 )
 app.command()(demo)
 app.command()(detect)
@@ -66,19 +66,19 @@ def options(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `fkp` with these arguments (those of the process if None); returns the exit code."""
+    """Run `fkp` with these arguments (None: those of the process). Returns the exit code."""
     choose_kernels()
     if arguments is None:
         _occupy_closed()
         for number in ENDING:
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup has SIGHUP ignored
                 signal.signal(number, _end)
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # for file names that the terminal's encoding cannot show
         result = app(arguments, standalone_mode=False)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, so that a full disk or a closed pipe is caught below
+            sys.stdout.flush()  # now, so that a full disk or a closed pipe is caught below
         if result == INTERRUPTED:  # Typer returns this after a KeyboardInterrupt
             return _fail("stopped", INTERRUPTED)
         return result if isinstance(result, int) else 0
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "fkp"
         message = error.format_message()
-        if not message:  # called without arguments: the help has been printed
+        if not message:  # there were no arguments, and Typer has printed the help
             return int(error.exit_code)
         return _fail(f"{message} (see {where} --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -112,17 +112,19 @@ def main(arguments: list[str] | None = None) -> int:
         raise
     except OSError as error:
         _discard_output()
-        if isinstance(error, BrokenPipeError):  # the reader of our output has gone, so it needs no message
+        if isinstance(error, BrokenPipeError):  # nobody reads our output any more, so there is no message
             return 1
         if isinstance(error, FileNotFoundError) and error.filename is None:  # raised by os.getcwd
-            return _fail("the folder that this runs in is gone; change to another one", 1)
+            return _fail("the current folder no longer exists; change to another one", 1)
         what = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{what}{error.strerror or error}", 1)
 
 
 def _occupy_closed() -> None:
-    """Open the null device for each closed standard stream. Otherwise a file of ours would get the stream's number, and
-    libraries would print into that file."""
+    """Open the null device for each closed standard stream.
+
+    Otherwise the next file that we open would get the stream's number, and libraries would print into that file.
+    """
     while True:
         handle = os.open(os.devnull, os.O_RDWR)
         if handle > 2:
@@ -132,14 +134,14 @@ def _occupy_closed() -> None:
 
 
 def _end(number: int, _: object) -> None:
-    """End by SystemExit, so that unfinished files are removed; a second signal is ignored."""
+    """Raise SystemExit, so that unfinished files are removed. A second signal is ignored."""
     for other in ENDING:
         signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
 def _discard_output() -> None:
-    """Send to the null device what Python would flush at exit into a closed pipe or a full disk."""
+    """Point standard output at the null device: at exit Python could not flush it to a full disk or a closed pipe."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # standard output may be closed, or no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""Errors that end a command with one line and an exit code, and the line for any other error."""
+"""The errors that end a command with one line and an exit code, and the line for a file that failed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 class FkpError(Exception):
-    """Bad data: a file or its content cannot be used. The message is one line that names it and what to do."""
+    """A file or its content cannot be used. The message is one line: the file, what is wrong, what to do."""
 
     exit_code = 1
 
 
 class UsageError(FkpError):
-    """The arguments of a command cannot work."""
+    """The arguments of a command are wrong or do not fit together."""
 
     exit_code = 2
 
@@ -31,10 +31,10 @@ def problem_of(name: str | Path, error: Exception) -> str:
 
 @contextmanager
 def one_file(name: str | Path, problems: list[str]) -> Iterator[None]:
-    """The rule of a run over many files: any error of one file becomes one line, and the other files are done.
+    """Work on one file of many in the body. If it raises an Exception, append one line to `problems` and go on.
 
-    If the body raises an Exception, its line is appended to `problems`. Ctrl-C and signals are no Exception and end the
-    whole run. So does a closed or full standard output, since no body prints to it.
+    Ctrl-C and signals raise no Exception, so they end the whole run. A closed or full standard output ends it too,
+    because no body prints to it.
     """
     try:
         yield

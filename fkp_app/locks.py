@@ -16,14 +16,15 @@ LOCK = ".lock"
 def locked(directory: Path, command: str, notes: list[str] | None = None) -> Iterator[None]:
     """Make `directory` if it is missing, and lock it while the body runs.
 
-    The system releases the lock when the process ends, however it ends, so no lock is ever stale. At the end the file
-    LOCK is removed, and so are the directories that were made here and are still empty. command: name of the command
-    that works there, for the message. UsageError if another process has the lock, OSError if the directory cannot be
-    written. If the file system has no locks, a line is appended to `notes`.
+    However the process ends, the system releases the lock, so no lock is ever stale. After the body, the file LOCK is
+    removed, and so are the directories that were made here and are still empty.
+
+    command: the name of the command that works there, for the message. notes: gets one line if the file system has no
+    locks. UsageError if another process has the lock, OSError if the directory cannot be written.
     """
     made = _make(directory)
     try:
-        handle = _hold(directory / LOCK, f"{directory}: another {command} is at work there; wait for its end", notes)
+        handle = _hold(directory / LOCK, f"{directory}: another {command} is at work there; wait until it ends", notes)
         try:
             yield
         finally:
@@ -35,13 +36,14 @@ def locked(directory: Path, command: str, notes: list[str] | None = None) -> Ite
 
 
 def _make(directory: Path) -> list[Path]:
-    """Make a directory. Returns the directories that were missing, the outermost first."""
+    """Make a directory and its missing parents. Returns those that were missing, the outermost first."""
     missing = [path for path in (directory, *directory.parents) if not path.exists()][::-1]
     directory.mkdir(parents=True, exist_ok=True)
     return missing
 
 
 def _hold(path: Path, refusal: str, notes: list[str] | None) -> int:
+    """Open the lock file `path` and lock it. Returns its handle. UsageError if another process has the lock."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -56,10 +58,11 @@ def _hold(path: Path, refusal: str, notes: list[str] | None) -> int:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
-        os.close(handle)  # the last holder has just removed this file; a third process would lock a new one
+        os.close(handle)  # the last holder has just removed this file: a third process would lock a new one
 
 
 def _let_go(path: Path, handle: int) -> None:
+    """Remove the lock file and close its handle, which releases the lock."""
     if sys.platform == "win32":  # Windows cannot remove an open file
         os.close(handle)
     with contextlib.suppress(OSError):
@@ -69,7 +72,7 @@ def _let_go(path: Path, handle: int) -> None:
 
 
 def _lock(handle: int) -> None:
-    """Lock an open file without waiting. OSError if it is locked."""
+    """Lock an open file without waiting. OSError if another process has locked it, or it cannot be locked."""
     if sys.platform == "win32":
         import msvcrt
 

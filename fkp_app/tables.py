@@ -1,8 +1,8 @@
-"""Dataclasses from the tables of a TOML or JSON file, strictly: a mistake gets one line with file, key and remedy.
+"""Makes dataclasses from the tables of a TOML or JSON file. Each mistake is refused in one line: file, key and remedy.
 
-A field is bool, int, float, str, a Literal, a Range, a dict (kept as it is), a dataclass (a table), a union of
-dataclasses (a table whose `name` chooses one), any of these or None, or tuple[X, ...] (a list of any of these). Fields
-with a default may be left out.
+The type of a field is bool, int, float, str, a Literal, a Range, a dict (kept as it is), a dataclass (a table) or a
+union of dataclasses (a table whose `name` chooses one); or one of these or None; or tuple[X, ...] (a list) of one of
+these. Fields with a default may be left out.
 """
 
 import dataclasses
@@ -21,34 +21,35 @@ from numpynet.strict_json import check_depth, is_number, shown
 T = TypeVar("T")
 
 Range = tuple[float, float]
-"""The least and the greatest value; in a file [low, high]."""
+"""The least and the greatest value. In a file it is a list [low, high]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Within:
-    """In an Annotated type: the number, or both of a range's, must lie in low .. high."""
+    """Limits in an Annotated type: the number, or both numbers of a Range, must lie in low .. high."""
 
     low: float
     high: float = math.inf
 
 
 Share = Annotated[float, Within(0, 1)]
+"""A number in 0 .. 1."""
 
 LARGEST = 2.0**53
-"""Largest number in a file: up to here floats hold every whole number."""
+"""The largest number allowed in a file. Floats hold every whole number up to here."""
 LARGEST_TOML = 1 << 16  # bytes
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. FkpError if it is no TOML, or larger than LARGEST_TOML."""
+    """The content of a TOML file. FkpError if it cannot be read, is not TOML, or is larger than LARGEST_TOML."""
     return read_text(path, LARGEST_TOML, _parsed_toml, "TOML", "mend it, or name another file")
 
 
 def read_text(path: Path, most: int, parse: Callable[[str], T], form: str, remedy: str) -> T:
-    """Read a small text file and return `parse` of its text. form: name of its format, for messages.
+    """Read a small text file and return the result of `parse` for its text.
 
-    FkpError, which ends in `remedy`, if `parse` raises ValueError, or if the file cannot be read, is no file, or has
-    more than `most` bytes.
+    form: the name of its format, for messages. FkpError if it cannot be read, is no file, has more than `most` bytes,
+    or `parse` raises ValueError. The message ends with `remedy`.
     """
     if (reason := not_a_file(path)) is not None:
         raise FkpError(f"{path}: {reason}; {remedy}")
@@ -70,17 +71,17 @@ def _parsed_toml(text: str) -> dict[str, Any]:
 
 
 def read_table(cls: type[T], table: object, file: object, key: str = "") -> T:
-    """The dataclass `cls` from a table of `file`. key: path of the table in the file.
+    """An instance of the dataclass `cls` from a table of `file`. key: the path of the table in the file.
 
     FkpError if a key is unknown or missing, or if a value has the wrong type or lies outside its field's range.
     """
     if not isinstance(table, Mapping):
-        raise FkpError(f"{file}: {key or 'the whole'} must be a table, got {shown(table)}")
+        raise FkpError(f"{file}: {key or 'its content'} must be a table, got {shown(table)}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
             written = name if isinstance(name, str) and name.isidentifier() and len(name) <= 60 else shown(name)
-            raise FkpError(f"{file}: {_join(key, written)} is no key here; expected {', '.join(fields)}")
+            raise FkpError(f"{file}: {_join(key, written)} is not a known key; expected {', '.join(fields)}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values = {}
     for name, field in fields.items():
@@ -113,7 +114,7 @@ def _read_value(hint: Any, value: object, file: object, key: str) -> Any:
 
 
 def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str) -> Any:
-    """The dataclass among `classes` that the table's `name` chooses."""
+    """An instance of that dataclass among `classes` that the table's `name` chooses."""
     by_name = {cls.name: cls for cls in classes}
     name = value.get("name") if isinstance(value, Mapping) else None
     if not isinstance(name, str) or name not in by_name:
@@ -123,7 +124,7 @@ def _read_choice(classes: tuple[Any, ...], value: object, file: object, key: str
 
 
 def _convert(hint: Any, value: object) -> Any:
-    """`value` converted to the type `hint`; None if it has another type."""
+    """`value` as the type `hint`; None if it has another type."""
     number = is_number(value, -LARGEST, LARGEST)
     if typing.get_origin(hint) is typing.Literal:
         return value if value in typing.get_args(hint) else None
@@ -138,7 +139,7 @@ def _convert(hint: Any, value: object) -> Any:
 
 
 def _parts(hint: Any) -> tuple[Any, Within | None]:
-    """The type itself and its limits."""
+    """The type without its limits, and the limits."""
     if typing.get_origin(hint) is Annotated:
         plain, limits = typing.get_args(hint)
         return plain, limits

@@ -1,14 +1,17 @@
 """numpynet: the layers of a convolutional network, forward and backward, in NumPy that is written to be read.
 
-from numpynet import Adam, KeypointNet, SmoothL1Loss
+One training step::
 
-net, criterion = KeypointNet(rng=0), SmoothL1Loss()
-optimizer = Adam(net.parameters(), lr=1e-3)
+    from numpynet import Adam, KeypointNet, SmoothL1Loss
 
-out, cache = net.forward(images)            # images (N, 1, 224, 224) float32 -> out (N, 136)
-loss, dout = criterion(out, targets)        # the loss and dL/dout
-dimages = net.backward(dout, cache)         # adds to every parameter's .grad
-optimizer.step(); optimizer.zero_grad()
+    net, criterion = KeypointNet(rng=0), SmoothL1Loss()
+    optimizer = Adam(net.parameters(), lr=1e-3)
+
+    out, cache = net.forward(images)  # images (N, 1, 224, 224) float32 -> out (N, 136)
+    loss, dout = criterion(out, targets)  # targets (N, 136) float32 -> the loss and dL/dout (N, 136)
+    dimages = net.backward(dout, cache)  # dL/dimages; adds each dL/dparameter to the parameter's .grad
+    optimizer.step()
+    optimizer.zero_grad()
 """
 
 from numpynet.averaging import WeightAverage

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which scores better in evaluation than the weights of any one step."""
+"""The moving average of a network's weights. It scores better in evaluation than the weights of any single step."""
 
 import copy
 from collections.abc import Mapping
@@ -16,32 +16,33 @@ class WeightAverage:
 
         average = decay average + (1 - decay) weights = average + (1 - decay) (weights - average)
 
-    after each optimizer step. The first `update` copies the weights; counts (int64) are always copied.
+    Call `update` after each optimizer step. The first call copies the weights; counts (int64) are always copied.
 
-    decay: the share of the average that an update keeps: the average covers about the last 1 / (1 - decay) steps.
-    warmup: after t updates, the next one keeps min(decay, (1 + t) / (10 + t)), as TensorFlow's
-        ExponentialMovingAverage with `num_updates`. Without it the first weights would count for far too long.
+    decay: the share of the average that an update keeps; the average covers about the last 1 / (1 - decay) steps.
+    warmup: whether update t + 1 keeps only min(decay, (1 + t) / (10 + t)), as TensorFlow's ExponentialMovingAverage
+        with `num_updates`. Without it the first weights would count for far too long.
 
-    Polyak and Juditsky 1992. With `warmup` False it is torch.optim.swa_utils.AveragedModel with
-    get_ema_multi_avg_fn(decay) and use_buffers=True (which also averages counts, and cuts off their fractions).
+    Source: Polyak and Juditsky 1992. With `warmup` False it equals torch.optim.swa_utils.AveragedModel with
+    get_ema_multi_avg_fn(decay) and use_buffers=True, except that PyTorch also averages counts and drops their
+    fractions.
     """
 
     def __init__(self, net: Module, decay: float = 0.999, warmup: bool = True) -> None:
         self.source = net
         self.net = copy.deepcopy(net).eval()
-        """The network of the averaged weights, to evaluate with; evaluating leaves the network that learns alone."""
+        """A copy of the network, with the averaged weights, for evaluation; `net` can go on training meanwhile."""
         self.decay = number(decay, "WeightAverage: decay", least=0, below=1)
         self.warmup = warmup
         self.updates = 0
 
     def update(self) -> None:
-        """Include the present weights. ValueError, with nothing changed, if one has another shape than before."""
+        """Add the present weights to the average. ValueError, with nothing changed, if a shape differs from before."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         weights = self.source.state_dict()
         for key, average in self.net.state_dict().items():
             if weights[key].shape != average.shape:
                 got = f"{key} must have shape {average.shape}, got {weights[key].shape}"
-                raise ValueError(f"WeightAverage: {got}; average the changed network anew")
+                raise ValueError(f"WeightAverage: {got}; make a new WeightAverage for the changed network")
         done = set()
         for key, average in self.net.state_dict().items():
             if id(average) in done:  # a layer with two names
@@ -54,12 +55,12 @@ class WeightAverage:
         self.updates += 1
 
     def state_dict(self) -> dict[str, AnyArray]:
-        """The averaged arrays as "net." and the network's key, not copied, and how many "updates" () made them."""
+        """The averaged arrays by "net." and their key in the network, not copied, and the number of "updates" ()."""
         state = {f"net.{key}": array for key, array in self.net.state_dict().items()}
         return state | {"updates": np.array(self.updates, np.int64)}
 
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Copy in a `state_dict`; with 0 updates, the next `update` starts anew.
+        """Copy the arrays of a `state_dict`. If it has 0 updates, the next `update` copies the weights.
 
         ValueError, with nothing changed, if an array does not fit, or a key is missing or unknown.
         """

@@ -1,4 +1,4 @@
-"""Large arrays in blocks: the temporaries of a formula then have a block's size, not the array's."""
+"""Splits large arrays into blocks, so that the temporaries of a formula are as small as a block."""
 
 import math
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from numpynet.typing import Array
 
 BLOCK = 1 << 15
-"""Numbers per block: its temporaries stay in the processor's cache. For the 147 million numbers of the network's fc1
-at once, each temporary would take 0.6 GB."""
+"""Numbers per block. Temporaries of this size stay in the processor's cache. Without blocks, each temporary for the 147
+million weights of the network's fc1 would take 0.6 GB."""
 
 
 def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Yield matching parts of the arrays, which all have the same shape, until every number has had its turn.
+    """Yield matching parts of arrays of the same shape, one after another, until they cover the arrays.
 
-    A part consists of whole rows (indices of the first axis), about BLOCK numbers together and at least one row. It is
-    a view: what is written into it is written into the array, in any memory order. An array of shape () is one part.
+    A part is a view of whole rows (indices of the first axis): about BLOCK numbers, but at least one row. Writing to
+    it writes to the array, in any memory order. An array of shape () is one part.
     """
     shape = arrays[0].shape
     if not shape:

@@ -1,4 +1,4 @@
-"""The description inside a weights file, checked field by field before a network is built from it."""
+"""The description inside a weights file. Each field is checked before a network is built from it."""
 
 import dataclasses
 import json
@@ -12,16 +12,16 @@ from numpynet.tensors import CheckpointError
 
 FORMAT_VERSION = 1
 LONGEST_CARD = 1 << 20
-"""Characters."""
+"""In characters."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsCard:
     """The description inside a weights file.
 
-    arguments: of the architecture's constructor. input_size: the side of the square input, in pixels. application: what
-    the application needs to know, such as the meaning of the outputs; numpynet stores it and does not look at it.
-    training: where the weights come from, in any form.
+    architecture: the name of the network's class. arguments: the arguments of its constructor. input_size: the side of
+    the square input, in pixels. application: what the application needs to know, such as the meaning of the outputs;
+    numpynet stores it and does not look at it. training: where the weights come from, in any form.
     """
 
     arguments: dict[str, Any]
@@ -32,7 +32,7 @@ class WeightsCard:
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_metadata(self) -> dict[str, str]:
-        """The metadata of a safetensors file: a table from text to text."""
+        """The card as metadata of a safetensors file: one entry, whose value is JSON."""
         table: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -41,7 +41,7 @@ class WeightsCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Self:
-        """Read that metadata. CheckpointError if it is not numpynet's, of a newer format, or a field is invalid."""
+        """The card that `to_metadata` wrote. CheckpointError if it is missing, too new, or has an invalid field."""
         if "numpynet" not in metadata:
             raise CheckpointError(
                 f"{path}: holds tensors but not the description that numpynet writes beside them; "
@@ -74,7 +74,7 @@ class WeightsCard:
 
 
 def _check(name: str, value: object) -> None:
-    """ValueError if the value is not valid for the field of this name."""
+    """ValueError if `value` is not valid for the field `name`."""
     if name in ("arguments", "training"):
         right, words = isinstance(value, dict), "a table"
     elif name == "architecture":

@@ -1,6 +1,6 @@
 """Weights on disk: safetensors files whose metadata hold everything needed to use the weights.
 
-A file is written whole or not at all, and nothing is ever unpickled.
+A failed save leaves the old file as it was, and nothing is ever unpickled.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ __all__ += ["save_tensors", "save_weights"]
 
 
 def save_weights(path: str | Path, state_dict: Mapping[str, AnyArray], card: WeightsCard) -> None:
-    """Write a network's state dict with its card. OSError if the file cannot be written."""
+    """Write a network's state dict and its card to `path`. OSError if the file cannot be written."""
     save_tensors(path, state_dict, card.to_metadata())
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:
     """The state dict and the card that `save_weights` wrote.
 
-    CheckpointError if the file cannot be used, if the tensors do not fit the network that the card names (and this
-    numpynet knows), or if one holds NaN or infinity.
+    CheckpointError if the file cannot be used, if a tensor holds NaN or infinity, or if the tensors do not fit the
+    network that the card names. If this numpynet does not know that network, the fit is not checked.
     """
     state, card, _ = _load(Path(path))
     return state, card
@@ -52,26 +52,28 @@ def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]
 
 
 def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | HourglassNet | None]:
-    """State dict, card, and the network before the weights are loaded; None for an unknown architecture.
+    """The state dict, the card, and the network without these weights (None for an unknown architecture).
 
-    The network is built, and compared with the file's header, before a tensor is read.
+    The network is built and compared with the file's header before any tensor is read.
     """
     header = read_header(path)
     card = WeightsCard.from_metadata(header.metadata, path)
     net = _net_of(header, card, path) if card.architecture in ARCHITECTURES else None
     state, _ = load_tensors(path, header)
     if (key := not_finite(state)) is not None:
-        raise CheckpointError(f"{path}: {key} holds NaN or infinity; take weights of an earlier epoch, or train anew")
+        raise CheckpointError(f"{path}: {key} holds NaN or infinity; use weights of an earlier epoch, or train again")
     for key, array in state.items():
         if net is not None and key.endswith("running_var") and array.min(initial=0) < 0:
-            raise CheckpointError(f"{path}: {key} is a variance and negative; take other weights")
+            raise CheckpointError(f"{path}: {key} holds a negative variance; use other weights")
     return state, card, net
 
 
 def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | HourglassNet:
-    """The network that a card describes, with unset weights. CheckpointError if its tensors are not the header's."""
+    """The network that a card describes, with uninitialised weights. CheckpointError if its keys, shapes or kinds of
+    number differ from the header's.
+    """
     try:
-        # A card can ask for any number of weights: allocate no more than the file holds.
+        # A card can name a network of any size: allocate no more weights than the file holds.
         with no_init(most=sum(prod(entry.shape) for entry in header.tensors.values())):
             net = build(card.architecture, card.arguments)
         own = net.state_dict()
@@ -86,8 +88,8 @@ def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | Hour
             if (np.dtype(TYPES[kind]).kind if kind in TYPES else "f") != array.dtype.kind:
                 raise ValueError(f"{key} must be {array.dtype}, got {kind}")
         if net.arguments["size"] != card.input_size:
-            raise ValueError(f"input_size {card.input_size} for crops of {net.arguments['size']}")
-    except ImplementationError:  # a wrong NUMPYNET_OPS is no fault of the file
+            raise ValueError(f"input_size must be {net.arguments['size']}, got {card.input_size}")
+    except ImplementationError:  # NUMPYNET_OPS is wrong, not the file
         raise
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit the network it describes ({error})") from None

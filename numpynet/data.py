@@ -1,4 +1,4 @@
-"""Batches: shuffled, stacked, and prepared in the background while the network works on the previous one."""
+"""A loader that shuffles samples, stacks them into batches, and prepares the next batches in the background."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ Sample = TypeVar("Sample", covariant=True)
 
 
 class Dataset(Protocol[Sample]):
-    """Anything with a length, and a sample for each index."""
+    """Anything that has a length and gives a sample for each index 0 .. length - 1."""
 
     def __len__(self) -> int: ...
 
@@ -22,7 +22,7 @@ class Dataset(Protocol[Sample]):
 
 
 def stack(pairs: Sequence[tuple[Array, Array]]) -> Batch:
-    """A batch of (image, target) pairs: images (N, ...) and targets (N, ...)."""
+    """The batch of N (image, target) pairs: images (N, ...) and targets (N, ...)."""
     images, targets = zip(*pairs, strict=True)
     return np.stack(images), np.stack(targets)
 
@@ -30,13 +30,13 @@ def stack(pairs: Sequence[tuple[Array, Array]]) -> Batch:
 class DataLoader:
     """Iterates over a dataset in batches.
 
-    batch_size: samples per batch; the last batch may be smaller, or is left out with `drop_last`.
-    shuffle: whether each iteration has a new order, drawn from `rng`.
-    prefetch: the number of batches that a background thread prepares ahead; 0 for no thread. It is one thread that
-        prepares them in order, so random transforms draw the same numbers whatever the timing.
-    collate_fn: makes a batch of a list of samples, as in PyTorch; by default, samples are (image, target) pairs.
+    batch_size: samples per batch. The last batch may be smaller; `drop_last` leaves it out then.
+    shuffle: whether each iteration draws a new order from `rng`.
+    prefetch: the number of batches that a background thread prepares ahead; 0 for no thread. There is only one thread,
+        and it prepares the batches in order, so random transforms draw the same numbers whatever the timing.
+    collate_fn: makes a batch from a list of samples, as in PyTorch. The default expects (image, target) pairs.
 
-    ValueError if a number is out of range.
+    ValueError if batch_size is below 1 or prefetch is negative.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and tells paths that are no files."""
+"""Writes files so that a failure never leaves half of one, and says why a path cannot be read as a file."""
 
 import errno
 import os
@@ -20,12 +20,13 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+"""What a path is if it is not a file, for messages."""
 PREFIX = ".numpynet-"
-"""The names of temporary files start with this. They are short: the file itself may have the longest possible name."""
+"""Start of the names of temporary files. The file's own name is no part of them: it may be of the greatest length."""
 LONGEST_SUFFIX = 64
-"""In bytes. No format has a longer suffix; a temporary file drops one that is longer."""
+"""In bytes. No format has a longer suffix; a temporary file gets no suffix if it would be longer."""
 CLOSED, LOST = -1, -2
-"""Stand for a file handle: the file is closed; the file was taken for a leftover and removed."""
+"""In place of a file handle: the file is closed; another process took the file for a leftover and removed it."""
 
 
 def not_a_file(path: str | Path) -> str | None:
@@ -36,8 +37,8 @@ def not_a_file(path: str | Path) -> str | None:
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        address = re.match(r"[A-Za-z][A-Za-z0-9+]+:/", str(path))  # Path makes one slash of two
-        return "no such file (from an address nothing is fetched: download it first)" if address else "no such file"
+        address = re.match(r"[A-Za-z][A-Za-z0-9+]+:/", str(path))  # Path turns "//" into "/"
+        return "no such file (an address is not downloaded: do that first)" if address else "no such file"
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     return None if stat.S_ISREG(mode) else f"is {KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file"
@@ -45,14 +46,15 @@ def not_a_file(path: str | Path) -> str | None:
 
 @contextmanager
 def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix; moved to `path` at the end, or removed if the body fails.
+    """Yields a temporary path beside `path`, with the same suffix. It is moved to `path` when the body ends, or removed
+    if the body fails.
 
-    So a crash leaves the old file or the new one, never half of one. durable: the same after a crash of the machine,
-    which costs some milliseconds of waiting for the disk. OSError if nothing can be written there, or if `path` is a
-    pipe or a device.
+    So a crash of the process leaves the old file or the new one, never half of one. durable: whether this also holds
+    for a crash of the machine; it costs some milliseconds of waiting for the disk. OSError if nothing can be written
+    there, or if `path` is a pipe, a device or a directory.
     """
     path = Path(path)
-    if path.is_relative_to("/dev"):  # /dev/stdout and its like are links, which the whole system needs
+    if path.is_relative_to("/dev"):  # links such as /dev/stdout must not be replaced: the whole system uses them
         path = path.resolve()
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, f"this {not_a_file(path)}", str(path))
@@ -61,7 +63,7 @@ def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
         yield temporary
         if durable:
             with temporary.open("rb+") as file:
-                os.fsync(file.fileno())  # else the new name may reach the disk before what it names
+                os.fsync(file.fileno())  # otherwise the new name may reach the disk before the content
         temporary.replace(path)
         if durable:
             sync_directory(path.parent)
@@ -70,14 +72,14 @@ def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
 def remove_leftovers(folder: str | Path) -> int:
     """Remove from a folder the temporary files of killed processes; returns their number.
 
-    A living process holds a lock on each of its own files, and those stay. If files cannot be locked (Windows, some
-    file systems), nothing is removed.
+    A running process holds a lock on each of its own files, so those stay. If files cannot be locked
+    (Windows, some file systems), nothing is removed.
     """
     if sys.platform == "win32":
         return 0
     removed = 0
     for path in Path(folder).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # it has gone meanwhile, belongs to another user, or is locked
+        with suppress(OSError):  # it is gone, belongs to another user, or is locked
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +91,7 @@ def remove_leftovers(folder: str | Path) -> int:
 
 
 def sync_directory(directory: Path) -> None:
-    """Write the names in a directory to the disk, if the system can do so."""
+    """Make the system write a directory's list of names to the disk, if it can."""
     with suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -100,9 +102,10 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
-    """A new file, locked while the process is in the body, and removed afterwards.
+    """Yields a new file, which is locked during the body and removed afterwards.
 
-    The name is chosen before the file is made, and the removal stands twice: a signal may come between any two steps.
+    A signal may raise between any two lines. So the name is chosen before the file exists, and it is removed in two
+    places.
     """
     path, handle = folder / f"{PREFIX}{secrets.token_hex(8)}{suffix}", LOST
     try:
@@ -119,9 +122,9 @@ def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def _locked(path: Path) -> int:
-    """The handle of a new file, which holds its lock; LOST if another process removed the file before that."""
+    """Make a file and lock it. Returns its handle; CLOSED on Windows; LOST if another process has removed it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    if sys.platform == "win32":  # where an open file cannot be moved
+    if sys.platform == "win32":  # Windows cannot move an open file
         os.close(handle)
         return CLOSED
     with suppress(OSError):  # a file system without locks

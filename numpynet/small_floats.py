@@ -13,15 +13,15 @@ def from_bfloat16(bits: AnyArray) -> Array:
 
 
 def from_float8_e5m2(bits: AnyArray) -> Array:
-    """uint8 -> float32, through float16: this type is the upper half of a float16."""
+    """uint8 -> float32: float8_e5m2 is the upper half of a float16."""
     return (bits.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
 
 
 def from_float8_e4m3(bits: AnyArray) -> Array:
     """uint8 -> float32: one sign bit, four exponent bits (bias 7), three mantissa bits.
 
-    Exponent e and mantissa m mean 2^(e - 7) (1 + m / 8), or 2^-6 m / 8 if e is 0. There is no infinity; e and m with
-    all bits set are NaN.
+    The value for exponent e and mantissa m is 2^(e - 7) (1 + m / 8), or 2^-6 m / 8 if e is 0. If all bits of e and m
+    are set, it is NaN. There is no infinity.
     """
     code = np.arange(128)
     exponent, mantissa = code >> 3, code & 7
@@ -36,4 +36,4 @@ SMALL_FLOATS: dict[str, Callable[[AnyArray], Array]] = {
     "F8_E5M2": from_float8_e5m2,
     "F8_E4M3": from_float8_e4m3,
 }
-"""The conversions, by the names of the types in safetensors."""
+"""The conversion of each type, by its name in safetensors."""

@@ -1,4 +1,4 @@
-"""State dicts of networks and optimizers, checked before anything is copied from them."""
+"""Checks of state dicts of networks and optimizers, made before anything is copied from them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,10 @@ from numpynet.typing import AnyArray, Array
 def checked_arrays(
     own: Mapping[str, AnyArray], state: Mapping[str, AnyArray], strict: bool = True
 ) -> dict[str, AnyArray]:
-    """The arrays of `state` whose keys are in `own`, by key: each can be copied into its counterpart there.
+    """The arrays of `state` whose keys are in `own`, by key. Each can be copied into the array of `own` with that key.
 
-    ValueError if a shape or kind of number differs or, if `strict`, a key is missing or unknown.
+    ValueError if a shape or kind of number differs or an array of `own` is read-only. With `strict`, also if a key is
+    missing or unknown.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"load_state_dict: the state must be a dict of arrays, got {type(state).__name__}")
@@ -24,24 +25,23 @@ def checked_arrays(
     known = {key: np.asarray(state[key]) for key in own if key in state}
     for key, array in known.items():
         if isinstance(state[key], np.ma.MaskedArray):
-            raise ValueError(f"load_state_dict: {key} is masked; give it numbers alone")
+            raise ValueError(f"load_state_dict: {key} must not be a masked array; give its numbers as a plain one")
         if own[key].shape != array.shape:
             raise ValueError(f"load_state_dict: {key} must have shape {own[key].shape}, got {array.shape}")
         if not np.can_cast(array.dtype, own[key].dtype, "same_kind"):
             raise ValueError(f"load_state_dict: {key} must be {own[key].dtype}, got {array.dtype}")
         if not own[key].flags.writeable:
-            raise ValueError(f"load_state_dict: {key} is read-only here; give it a copy of its data")
+            raise ValueError(f"load_state_dict: {key} is read-only here; replace its data by a copy")
     return known
 
 
 def checked_state(
     state: Mapping[str, AnyArray], names: Sequence[str], params: Sequence[Array]
 ) -> list[dict[str, AnyArray]]:
-    """Copies of the arrays "name.i" of `state`, one dict per parameter i, in the dtype of `params[i]`.
+    """Copies of the arrays "name.i" of `state`: one dict per parameter i, by name, in the dtype of `params[i]`.
 
-    The count "step" becomes int64.
-
-    names: the arrays that the rule remembers. A parameter has all of them, or none if it was never updated.
+    The count "step" becomes int64. names: the names of the arrays that the rule remembers. A parameter has all of
+    them, or none if it was never updated.
 
     ValueError if a key belongs to no parameter or to another rule, a key is missing, or an array does not fit.
     """
@@ -66,7 +66,7 @@ def checked_state(
 
 
 def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
-    """A running mean, copied in C order and the parameter's dtype. ValueError if it does not fit `param`."""
+    """A copy of `array`, a running mean for `param`, in C order and param's dtype. ValueError if it does not fit."""
     if array.shape != param.shape:
         raise ValueError(f"load_state_dict: {key} must have shape {param.shape}, got {array.shape}")
     if array.dtype.kind != "f":
@@ -77,6 +77,6 @@ def _moment(key: str, array: AnyArray, param: Array) -> AnyArray:
 
 
 def _some(keys: set[str]) -> str:
-    """The first three keys and the number of others, for an error message."""
+    """The first three keys and the number of the others, for an error message."""
     names = sorted(keys)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

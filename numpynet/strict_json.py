@@ -1,4 +1,4 @@
-"""Reads JSON from files that anybody may have written: strictly, and within limits."""
+"""Reads JSON from untrusted files: strictly, and within limits."""
 
 import json
 import math
@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 32
+"""Levels of nested lists and tables."""
 LONGEST_NUMBER = 32
-"""In characters. Python writes no float with more, and no file here needs a longer whole number."""
+"""In characters. Python writes every float in fewer, and no file here needs a longer whole number."""
 
 
 def read_json(text: str, *, finite: bool = True) -> Any:
     """The value of a JSON text. finite: whether to refuse NaN and Infinity, which Python writes but JSON lacks.
 
-    ValueError, on one line, if the text is no JSON, a table has a key twice, tables are nested more than DEEPEST deep,
-    or a number is longer than LONGEST_NUMBER.
+    ValueError, with a message of one line, if the text is not JSON, a table has a key twice, lists and tables are
+    nested more than DEEPEST deep, or a number is longer than LONGEST_NUMBER.
     """
     try:
         value = json.loads(
@@ -32,7 +33,7 @@ def read_json(text: str, *, finite: bool = True) -> Any:
 
 
 def check_depth(value: object) -> None:
-    """ValueError if lists and tables are nested more than DEEPEST deep: printing them would fail."""
+    """ValueError if lists and tables are nested more than DEEPEST deep; Python could not print very deep ones."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         inside: list[Iterable[Any]] = [
@@ -45,13 +46,13 @@ def check_depth(value: object) -> None:
 
 
 def shown(value: object) -> str:
-    """A value from a file as error messages show it: on one line, cut after 57 characters if it is too long."""
+    """A value from a file for an error message: on one line; if it has more than 60 characters, the first 57."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def is_number(value: object, low: float, high: float) -> bool:
-    """Whether it is a finite number from low to high; True and False are not numbers."""
+    """Whether `value` is a finite number from low to high; True and False are not numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return low <= value <= high and (isinstance(value, int) or math.isfinite(value))
@@ -65,7 +66,7 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {shown(name)} stands there more than once")
+        raise ValueError(f"the key {shown(name)} occurs more than once")
     return table
 
 
@@ -76,4 +77,4 @@ def _short(digits: str) -> str:
 
 
 def _refused(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

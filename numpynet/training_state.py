@@ -1,4 +1,4 @@
-"""The parts of a trainer's state dict, and how they must fit together."""
+"""Splits a trainer's state dict into its parts, and checks that they fit together."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from numpynet.typing import AnyArray
 
 
 class Parts(NamedTuple):
-    """A trainer's state, split into its parts."""
+    """A trainer's state dict, split into its parts; the keys are those of each part's own state dict."""
 
     net: dict[str, AnyArray]
     optimizer: dict[str, AnyArray]
@@ -21,14 +21,14 @@ class Parts(NamedTuple):
 
 
 def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
-    """The parts of a trainer's state dict. ValueError if one is missing that another one implies.
+    """The parts of a trainer's state dict. ValueError if a part is missing that another part requires.
 
     remembers: whether the optimizer's rule remembers arrays from step to step.
     """
     steps_done = count(state["step"], "load_state_dict: step", 0) if "step" in state else 0
     optimizer, average = below("optimizer.", state), below("average.net.", state)
     if steps_done and remembers and not optimizer:
-        raise ValueError(f"load_state_dict: missing optimizer.*, what it remembers after {steps_done} steps")
+        raise ValueError(f"load_state_dict: missing optimizer.*, the optimizer's state after {steps_done} steps")
     updates = 0
     if "average.updates" in state:
         updates = count(state["average.updates"], "load_state_dict: average.updates", 0)
@@ -40,7 +40,7 @@ def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
 
 
 def below(prefix: str, state: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """The arrays whose keys begin with `prefix`, by their keys without it."""
+    """The arrays whose keys begin with `prefix`, by key without the prefix."""
     return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
 
 
@@ -50,9 +50,9 @@ def saved_generator(rng: np.random.Generator) -> AnyArray:
 
 
 def read_generator(key: str, rng: np.random.Generator, state: Mapping[str, AnyArray]) -> Any:
-    """The state that `saved_generator` wrote under this key, for `rng` to take; rng's own state if there is none.
+    """The state that `saved_generator` wrote, read from `state[key]`; rng's present state if there is no such key.
 
-    ValueError if it belongs to another kind of generator, or is damaged.
+    The caller gives it to `rng`. ValueError if it is damaged or belongs to another kind of generator.
     """
     if key not in state:
         return rng.bit_generator.state

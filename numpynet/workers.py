@@ -1,10 +1,10 @@
-"""The one pool of threads that all kernels share.
+"""The one pool of threads that everything here shares: the kernels, and commands that run a network on many crops.
 
-A kernel cuts its work into pieces that do not depend on each other (images, channels, blocks of rows) and gives them
-to `run`. Meanwhile BLAS uses one thread only (see `numpynet.kernels.activate`): two pools would compete for the cores.
-The threads do work side by side, since NumPy's matrix product and the compiled loops release the interpreter's lock.
+The caller cuts its work into pieces that do not depend on each other (images, channels, blocks of rows) and gives them
+to `run`. BLAS uses one thread meanwhile (see `numpynet.kernels.activate`): two pools would compete for the cores. The
+threads really run in parallel, because NumPy's matrix product and the compiled loops release the interpreter's lock.
 
-Chance decides which thread takes which piece. Results do not depend on it: no two pieces write to the same place.
+Chance decides which thread takes which piece. The results do not depend on it: no two pieces write to the same place.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def _cores(cpus: frozenset[int]) -> int:
 
 
 def set_threads(threads: int | None) -> None:
-    """Use this many threads from now on; None: one per physical core. ValueError if it is not a number above 0."""
+    """Use this many threads from now on; None: one per physical core. ValueError if it is no whole number above 0."""
     global _threads, _executor
     _threads = None if threads is None else whole(threads, "set_threads: threads")
     before, _executor = _executor, None
@@ -57,7 +57,10 @@ def get_threads() -> int:
 
 
 def run(piece: Callable[[int], None], count: int) -> None:
-    """Call `piece` with 0 .. count - 1, several at a time, and return when all are done. Raises what a piece raised."""
+    """Call piece(i) for i = 0 .. count - 1, several at a time, and return when all are done.
+
+    If a piece raises, so does `run`. A piece that calls `run` itself gets no further threads.
+    """
     threads = min(get_threads(), count)
     if threads <= 1 or getattr(_inside, "piece", False):
         for i in range(count):
@@ -84,15 +87,15 @@ def run(piece: Callable[[int], None], count: int) -> None:
         work()
     finally:
         for other in others:
-            if not other.cancel():  # one that has not started by now would find no piece left
+            if not other.cancel():  # a thread that has not started by now would find no piece left
                 other.result()
 
 
 def _begin(work: Callable[[], None], times: int, begun: list[Future[None]]) -> None:
     """Submit `work` to the pool `times` times, and append the futures to `begun`.
 
-    Stops early, without an error, if the pool is closed: by `set_threads` in another thread, or at the end of the
-    process, when other threads and functions registered with atexit may still compute.
+    If the pool is closed, it stops early without an error. `set_threads` in another thread closes the pool, and so does
+    the end of the process, when other threads and functions registered with atexit may still compute.
     """
     try:
         for _ in range(times):
@@ -110,7 +113,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    """Drop the pool in a forked process, which does not have its threads."""
+    """Drop the pool in a forked process: the threads exist only in the parent."""
     global _executor
     _executor = None
 

@@ -77,8 +77,8 @@ SPOILERS = {
     "is an HTML page": lambda path: path.write_text("<!DOCTYPE html><title>404</title>"),
     "is a pickle": lambda path: path.write_bytes(pickle.dumps({"weight": [1.0]})),
     "is a pickle, which": zip_pickle,
-    "is a file of NumPy's": lambda path: path.write_bytes(npz()),
-    "is a note of Git LFS .* `git lfs pull`": lambda path: path.write_text(
+    "is a NumPy file": lambda path: path.write_bytes(npz()),
+    "is a Git LFS pointer .* `git lfs pull`": lambda path: path.write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2314416\n"
     ),
     "is not a .safetensors file": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" * 20),
@@ -94,7 +94,7 @@ SPOILERS = {
     "is of format version 2, and this numpynet reads up to 1; update numpynet": lambda path: replace_card(
         path, format_version=2
     ),
-    "conv1_bn.running_var is a variance and negative": lambda path: replace_state(
+    "conv1_bn.running_var holds a negative variance": lambda path: replace_state(
         path, **{"conv1_bn.running_var": np.array([1, -1e-3], np.float32)}
     ),
     "not the description": lambda path: save_file({"weight": np.zeros(2)}, path),
@@ -114,7 +114,7 @@ def test_anything_else_is_refused_in_one_line_that_names_it(weights, words):
 
 @pytest.mark.parametrize("address", ["https://host/w.safetensors", "s3://bucket/w", "file:///w.safetensors"])
 def test_an_address_is_not_fetched_and_said_to_be_one(address):
-    with pytest.raises(CheckpointError, match=r"no such file \(from an address"):
+    with pytest.raises(CheckpointError, match=r"no such file \(an address is not downloaded"):
         load_net(address)
 
 

@@ -77,7 +77,7 @@ def test_a_style_of_ones_own(photo, own, tmp_path, fkp):
     [
         (("[33]", "[68]"), "anchors[0].keypoints"),
         (('"bar.png"', '"gone.png"'), "gone.png: no such file"),
-        (("picture", "pictures"), "pictures is no key here"),
+        (("picture", "pictures"), "pictures is not a known key"),
         (("anchors", "anchors ="), "cannot be read as TOML"),
     ],
 )

@@ -349,7 +349,7 @@ def test_a_slip_in_a_recipe_ends_the_command_in_one_line(drawn_data, small, tmp_
     small.write_text(RECIPE.replace("rotate", "rotation"))
     code, out, err = fkp("train", "--data", drawn_data, "--out", tmp_path / "run", "--recipe", small)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert f"{small}: augmentation.rotation is no key here; expected rotate, " in err
+    assert f"{small}: augmentation.rotation is not a known key; expected rotate, " in err
     assert not (tmp_path / "run").exists()
 
 

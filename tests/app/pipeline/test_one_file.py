@@ -383,4 +383,4 @@ def test_a_current_folder_that_is_gone(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path(fkp_app.__file__).parents[1].resolve())}
     ended = subprocess.run(process, cwd=tmp_path, env=environment, capture_output=True, timeout=60)
     assert ended.returncode == 1
-    assert ended.stderr == b"fkp: the folder that this runs in is gone; change to another one\n"
+    assert ended.stderr == b"fkp: the current folder no longer exists; change to another one\n"

@@ -213,7 +213,7 @@ SLIPS = {
     'warp = "affine"': "warp must be similarity or perspective, got 'affine'",
     "fades = [60, 40]": "fades must be [low, high] in 0 .. 90, got [60, 40]",
     "fades = [60, 100]": "fades must be [low, high] in 0 .. 90, got [60, 100]",
-    "colour = 3": "colour is no key here; expected description, picture, anchors, warp, tint, shadow, fades",
+    "colour = 3": "colour is not a known key; expected description, picture, anchors, warp, tint, shadow, fades",
     "anchors = 3": "anchors must be a list, got 3",
     "anchors = [3]": "anchors[0] must be a table, got 3",
     "anchors = []": "warp similarity needs at least 2 anchors, got 0; add some",
@@ -238,7 +238,7 @@ SLIPS = {
     "[shadow]\noffset = [0.5]": "shadow.offset must be [to the right, downwards], got [0.5]",
     "[shadow]\noffset = [0, 3]": "shadow.offset[1] must be a number in -0.5 .. 0.5, got 3",
     "[shadow]\nstrength = 2": "shadow.strength must be a number in 0 .. 1, got 2",
-    "[shadow]\ndepth = 2": "shadow.depth is no key here; expected offset, blur, strength",
+    "[shadow]\ndepth = 2": "shadow.depth is not a known key; expected offset, blur, strength",
 }
 
 

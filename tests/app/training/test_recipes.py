@@ -97,11 +97,21 @@ def test_json_keeps_a_recipe_whole(name):
 
 
 SLIPS = {
-    "an unknown table": ("[augmentation]", "[augmentations]", "augmentations is no key", "network, framing, augm"),
+    "an unknown table": (
+        "[augmentation]",
+        "[augmentations]",
+        "augmentations is not a known key",
+        "network, framing, augm",
+    ),
     "a table left out": ('[framing]\nkind = "face"\nsize = 32\nscale = 1.3\n', "", "framing is missing", "a table"),
-    "a value for a table": ("[augmentation]", "augmentation = 3\n[x]", "x is no key"),
-    "no table": ("[training]\n", "", "augmentation.epochs is no key", "rotate, scale"),
-    "an unknown key": ("rotate = 10", "rotation = 10", "augmentation.rotation is no key", "rotate, scale, shift"),
+    "a value for a table": ("[augmentation]", "augmentation = 3\n[x]", "x is not a known key"),
+    "no table": ("[training]\n", "", "augmentation.epochs is not a known key", "rotate, scale"),
+    "an unknown key": (
+        "rotate = 10",
+        "rotation = 10",
+        "augmentation.rotation is not a known key",
+        "rotate, scale, shift",
+    ),
     "a key left out": ("epochs = 3\n", "", "training.epochs is missing", "a whole number, at least 1"),
     "a text for a number": (
         "rotate = 10",
@@ -133,7 +143,7 @@ SLIPS = {
     ),
     "a loss without a name": ('name = "smooth_l1", ', "", "training.loss.name must be one of", "beta"),
     "a loss that is no table": ('{ name = "smooth_l1", beta = 0.2 }', '"l1"', "training.loss.name must be one of"),
-    "another loss's argument": ('"smooth_l1"', '"mse"', "training.loss.beta is no key", "expected name"),
+    "another loss's argument": ('"smooth_l1"', '"mse"', "training.loss.beta is not a known key", "expected name"),
     "another optimizer's": (
         '{ name = "adamw", ',
         '{ name = "adam", weight_decay = 0, ',
