@@ -109,7 +109,7 @@ def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
 def unpool_row(dout, winner, dx, element):  # type: ignore[no-untyped-def]
     """One row of dx. Its pixels are in turn elements `element` and `element + 1` of their windows.
 
-    A function of its own for the reason given at conv_block.pooled_gradient_row.
+    A function of its own for the reason given at norm_relu.pooled_gradient_row.
     """
     zero = dx.dtype.type(0)
     for ow in range(dout.size):
