@@ -1,9 +1,9 @@
 """Adam in one pass; the rule stands in numpynet/functional/adam.py.
 
-The readable update makes a dozen passes over each block of its arrays. Here each number of param, grad, exp_avg and exp_avg_sq is
-read once, and each number of the three that change is written once. A gradient that comes as `Factors` is multiplied
-out two rows at a time, in tiles that never leave the first caches: one pass over the memory less, and no array of the
-weight's size.
+The readable update makes a dozen passes over each block of its arrays. Here each number of param, grad, exp_avg and
+exp_avg_sq is read once, and each number of the three that change is written once. A gradient that comes as `Factors` is
+multiplied out two rows at a time, in tiles that never leave the first caches: one pass over the memory less, and no
+array of the weight's size.
 
 (`error_model="numpy"`: division by zero gives infinity. Numba's own check for it would keep the loop from being
 vectorised.)
