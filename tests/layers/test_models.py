@@ -180,5 +180,5 @@ def test_a_state_that_is_no_dict_is_refused(state, words):
 
 def test_a_masked_state_is_refused():
     state = {"weight": np.ma.masked_array(np.ones((2, 2)), [[0, 1], [0, 0]]), "bias": np.zeros(2)}
-    with pytest.raises(ValueError, match="weight is masked"):
+    with pytest.raises(ValueError, match="weight must not be a masked array"):
         Linear(2, 2).load_state_dict(state)
