@@ -57,6 +57,7 @@ FILES_LEFT_OUT = {
     "tensors.py": "reads and writes files; tests/training/test_hostile_weights.py",
     "training.py": "the loop around the mathematics; tests/training/test_trainer.py",
     "typing.py": "types",
+    "learn/*.py": "shows and judges the mathematics; tests/learn compares what it says with PyTorch's and NumPy's",
     "gradcheck/*.py": "a check itself; tests/gradcheck/test_planted_bugs.py plants what it must find",
     "*__init__.py": "hands on names",
 }

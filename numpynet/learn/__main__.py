@@ -1,0 +1,54 @@
+"""`python -m numpynet.learn [COMMAND ...]`: without a command, the list of what there is."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+PROGRAM = "python -m numpynet.learn"
+
+# These networks are small: threads would cost more than they save. It must be set before NumPy loads its BLAS.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+from numpynet.learn import commands, listing  # noqa: E402
+from numpynet.learn.errors import LearnError  # noqa: E402
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 if all is well, 1 if an answer is wrong, 2 for a bad argument."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] in ("-h", "--help", "list"):
+        print(listing.text())
+        return 0
+    name, *rest = given
+    if name not in commands.COMMANDS:
+        near = difflib.get_close_matches(name, commands.COMMANDS, 1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"`{PROGRAM}` lists them"
+        sys.stderr.write(f"{PROGRAM}: there is no command {name!r}; {hint}\n")
+        return 2
+    command = commands.COMMANDS[name]
+    module = importlib.import_module(command.module)
+    parser = _Parser(prog=f"{PROGRAM} {name}", description=command.help)
+    module.arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except LearnError as error:
+        sys.stderr.write(f"{PROGRAM} {name}: {error}\n")
+        return 2
+    except BrokenPipeError:  # the reader closed the pager
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

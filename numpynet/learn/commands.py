@@ -1,0 +1,18 @@
+"""The commands of `python -m numpynet.learn`: each is a module, loaded when its command is given.
+
+Such a module has `arguments(parser)`, which adds its options to an argparse parser, and `run(options)`, which returns
+the exit status. `run` raises LearnError if it cannot do what was asked.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: the module that runs it, and its help in one line."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {}
