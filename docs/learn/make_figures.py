@@ -1,6 +1,7 @@
 """Makes every figure of docs/learn/figures: `python docs/learn/make_figures.py [NAME ...]`.
 
-Names are those of the files, such as 06-unfold.svg; without a name all are made. The same machine makes the same bytes
+Names are those of the files, such as 06-unfold.svg; without a name all are made, and the lines of conv2d.py are written
+into bench.html. The same machine makes the same bytes
 each time; tests/learn/test_figures.py holds the committed files to it.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from drawings import curves, layers, matrices, net, windows  # noqa: E402
+from drawings import bench, curves, layers, matrices, net, windows  # noqa: E402
 
 from numpynet.learn.grids import Drawing  # noqa: E402
 
@@ -46,6 +47,9 @@ def main(names: list[str]) -> int:
         text = FIGURES[name]().svg()
         (folder / name).write_text(text, encoding="utf-8")
         print(f"{name:24} {len(text.encode()) / 1000:6.1f} kB")
+    if not names:
+        page = HERE / "bench.html"
+        page.write_text(bench.with_code(page.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

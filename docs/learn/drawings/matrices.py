@@ -58,10 +58,10 @@ def six_jacobians() -> Drawing:
         360,
         500,
         "Six layers as matrices",
-        "The Jacobian of six layers: a row per output, a column per input, blue for positive, orange for negative numbers. "
-        "Linear: full. ReLU: a diagonal of zeros and ones. Convolution: the same four numbers in every row, shifted. Max "
-        "pooling: a single 1 in every row. Batch norm: full, though no weight joins the numbers of a batch. Soft argmax: "
-        "two rows. The backward pass multiplies dout with the transpose.",
+        "The Jacobian of six layers: a row per output, a column per input, blue for positive, orange for negative "
+        "numbers. Linear: full. ReLU: a diagonal of zeros and ones. Convolution: the same four numbers in every "
+        "row, shifted. Max pooling: a single 1 in every row. Batch norm: full, though no weight joins the numbers "
+        "of a batch. Soft argmax: two rows. The backward pass multiplies dout with the transpose.",
     )
     for i, (name, note, matrix) in enumerate(matrices):
         left, top = 12 + 180 * (i % 2), (52, 208, 332)[i // 2]
@@ -82,9 +82,9 @@ def banded() -> Drawing:
         360,
         560,
         "The matrix of a convolution, and its transpose",
-        "The Jacobian of a 2 by 2 filter on a picture of 3 by 3: four rows, one per output; each holds the four numbers of "
-        "the filter at the pixels of its window. Its transpose has nine rows, one per pixel; the middle pixel's row holds "
-        "all four numbers, in the reverse order: the rotated filter.",
+        "The Jacobian of a 2 by 2 filter on a picture of 3 by 3: four rows, one per output; each holds the four "
+        "numbers of the filter at the pixels of its window. Its transpose has nine rows, one per pixel; the "
+        "middle pixel's row holds all four numbers, in the reverse order: the rotated filter.",
     )
     d.grid(20, 34, FILTER, cell=34, title="filter")
     d.text(112, 56, "forward: out = matrix · x", size=14, anchor="start")
