@@ -5,6 +5,7 @@ into bench.html. The same machine makes the same bytes
 each time; tests/learn/test_figures.py holds the committed files to it.
 """
 
+import difflib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from drawings import bench, curves, layers, matrices, net, windows  # noqa: E402
 
 from numpynet.learn.grids import Drawing  # noqa: E402
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+DRAWN: dict[str, Callable[[], Drawing]] = {
     "01-net.svg": net.whole_net,
     "02-jacobians.svg": matrices.six_jacobians,
     "03-linear.svg": layers.who_touches_whom,
@@ -37,14 +38,16 @@ FIGURES: dict[str, Callable[[], Drawing]] = {
 
 
 def main(names: list[str]) -> int:
-    unknown = sorted(set(names) - set(FIGURES))
+    unknown = sorted(set(names) - set(DRAWN))
     if unknown:
-        sys.stderr.write(f"there is no figure {unknown[0]}; there are {', '.join(FIGURES)}\n")
+        near = difflib.get_close_matches(unknown[0], DRAWN, 1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(DRAWN)}"
+        sys.stderr.write(f"there is no figure {unknown[0]}; {hint}\n")
         return 2
     folder = HERE / "figures"
     folder.mkdir(exist_ok=True)
-    for name in names or FIGURES:
-        text = FIGURES[name]().svg()
+    for name in names or DRAWN:
+        text = DRAWN[name]().svg()
         (folder / name).write_text(text, encoding="utf-8")
         print(f"{name:24} {len(text.encode()) / 1000:6.1f} kB")
     if not names:
