@@ -41,7 +41,7 @@ def who_touches_whom() -> Drawing:
             share = 0.3 if o == 0 else 0.7
             at = (82 + 196 * share, lefts[i] + (rights[o] - lefts[i]) * share)
             d.add(f'<rect x="{at[0] - 15:.1f}" y="{at[1] - 9:.1f}" width="30" height="18" class="page"/>')
-            d.text(*at[:1], at[1] + 5, shown(weight[o, i]), size=13, kind=hue)
+            d.text(*at[:1], at[1] + 5, shown(float(weight[o, i])), size=13, kind=hue)
         for centre, ys, numbers in ((62, lefts, left_values[0]), (298, rights, right_values[0])):
             for y, number in zip(ys, numbers, strict=True):
                 d.add(f'<circle cx="{centre}" cy="{y}" r="19" class="page"/>')

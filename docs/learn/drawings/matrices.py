@@ -28,8 +28,13 @@ def jacobian(out: Array, cache: Cache, backward: Callable[[Array, Cache], Array]
     return np.stack([backward(unit, cache).ravel() for unit in units])
 
 
-def _first(function: Callable[[Array, Cache], tuple[Array, ...]]) -> Callable[[Array, Cache], Array]:
-    return lambda dout, cache: function(dout, cache)[0]
+def _first(function: Callable[[Array, Cache], tuple[Array | None, ...]]) -> Callable[[Array, Cache], Array]:
+    """The backward pass of which dx alone is wanted; it comes first."""
+
+    def dx(dout: Array, cache: Cache) -> Array:
+        return np.asarray(function(dout, cache)[0])
+
+    return dx
 
 
 def conv_jacobian(weight: Array, side: int) -> Array:

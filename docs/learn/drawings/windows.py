@@ -213,7 +213,9 @@ def pool_animated() -> Drawing:
             d.outline(left + cell * ow, top + cell * oh, 2 * cell, 2 * cell)
             d.outline(left + cell * column, below + cell * row, cell, cell, kind="back")
             text = (
-                f"{shown(before)} + {_signed(dout[oh, ow])} = {shown(dx[row, column])}" if before else "to the winner"
+                f"{shown(before)} + {_signed(float(dout[oh, ow]))} = {shown(dx[row, column])}"
+                if before
+                else "to the winner"
             )
             d.text(right + 60, below + 146, text, size=14, kind="back")
     d.text(WIDTH / 2, 412, "forward: the largest; backward: to the winner, added", size=13, kind="note")
