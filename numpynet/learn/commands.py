@@ -15,4 +15,6 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
+}
