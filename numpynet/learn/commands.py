@@ -15,4 +15,6 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
+}
