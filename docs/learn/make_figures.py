@@ -3,8 +3,8 @@
 Names are those of the files, such as 06-unfold.svg. Without a name all are made, and the lines of conv2d.py are written
 into bench.html. It takes about 20 seconds, nearly all of them for the training that 15-settling.svg shows.
 
-The drawn figures have the same bytes on every machine; tests/learn/test_figures.py holds the committed files to it. Those
-of 15-settling.svg are the same on one machine: the last digits of a training differ between processors.
+The drawn figures have the same bytes on every machine, and tests/learn/test_figures.py holds the committed files to it.
+Those of 15-settling.svg are the same on one machine: the last digits of a training differ between processors.
 """
 
 import difflib
