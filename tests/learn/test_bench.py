@@ -1,6 +1,5 @@
 """docs/learn/bench.html in a browser: it computes what conv2d.py computes, by mouse and by keyboard."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from numpynet.functional import conv2d, conv2d_backward
 from numpynet.learn import one_point
-from tests.app.web.test_browser import BROWSERS
+from tests.browsers import launched
 
 LEARN = Path(__file__).parents[2] / "docs" / "learn"
 PAGE = LEARN / "bench.html"
@@ -17,14 +16,8 @@ PAGE = LEARN / "bench.html"
 
 @pytest.fixture(scope="module")
 def browser():
-    """The distribution's browser, without a screen."""
-    reason = "playwright is not installed (pip install playwright)"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is on the path")
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=executable, args=["--no-sandbox"], headless=True)
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture(params=[1280])
