@@ -138,7 +138,7 @@ def torch_soft_argmax(t, x):
     return named | {"columns": columns, "rows": rows, "position_x": position_x, "position_y": position_y, "out": out}
 
 
-CONVOLUTION = {"x": (2, 3, 9, 10), "weight": (4, 3, 3, 4), "bias": (4,)}
+CONVOLUTION = {"x": (2, 2, 9, 10), "weight": (4, 2, 3, 4), "bias": (4,)}
 TARGET, SHARES = draw("target", (3, 4), (3, 4))
 CASES = {
     "linear": (linear, torch_linear, {"x": (3, 4), "weight": (2, 4), "bias": (2,)}, {}),

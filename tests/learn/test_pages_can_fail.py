@@ -7,6 +7,7 @@ import pytest
 
 from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
+from tests.learn.pages.__main__ import main
 from tests.learn.pages.markdown import LEARN
 
 PAGE = next(page for page in PAGES if page.file == "03-linear.md")
@@ -117,6 +118,23 @@ def test_new_numbers_are_written_into_python_blocks(tmp_path):
     renewed = "```python\n>>> a = 2\n>>> a + 1\n3\n>>> print('x\\n\\ny')\nx\n<BLANKLINE>\ny\n>>> a + 2\n4\n```\nEnd.\n"
     assert blocks.with_new_output(text, tmp_path) == renewed
     assert blocks.run_page(renewed, tmp_path) == 4
+
+
+def test_make_pages_renews_what_is_stale_and_check_only_says_so(tmp_path, capsys):
+    for file in ("03-linear.md", "09-batch-norm.md"):
+        shutil.copy(LEARN / file, tmp_path)
+    page = tmp_path / PAGE.file
+    stale = swapped(swapped(TEXT, "dx = dout @", "dx = dout *"), "[15., 18.]", "[15., 19.]")
+    page.write_text(stale)
+    assert main(["--check"], tmp_path) == 1
+    assert capsys.readouterr().out == "03-linear.md: not up to date\n"
+    assert page.read_text() == stale
+    assert main([], tmp_path) == 0
+    assert capsys.readouterr().out == "03-linear.md: renewed\n"
+    assert page.read_text() == TEXT
+    page.write_text(swapped(TEXT, "<!--end-->", ""))
+    assert main([], tmp_path) == 1
+    assert capsys.readouterr().out.startswith("03-linear.md: ")
 
 
 def test_a_console_block_has_the_repository_and_its_own_folder(tmp_path):
