@@ -1,6 +1,6 @@
 """The cases of the exercises that are not a backward function: each builds its inputs itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,13 @@ def adam(exercise: Exercise) -> list[Case]:
     first = (one_point.LR, (0.9, 0.999), 1e-8, 0.0, False)
     single = [grad.astype(np.float32) for grad in grads]
     return [
-        case("the first step of the one-point net", False, tensors["linear.weight"], [tensors["linear.weight.grad"]], first),
+        case(
+            "the first step of the one-point net",
+            False,
+            tensors["linear.weight"],
+            [tensors["linear.weight.grad"]],
+            first,
+        ),
         case("four steps", False, param, grads, (0.1, (0.5, 0.75), 0.01, 0.0, False)),
         case("weight decay", False, param, grads, (0.05, (0.9, 0.99), 1e-3, 0.2, False)),
         case("decoupled weight decay", True, param, grads, (0.05, (0.9, 0.99), 1e-3, 0.2, True)),

@@ -15,4 +15,10 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "start": Command("numpynet.learn.start", "begin an exercise: writes one small file with a blank body"),
+    "check": Command("numpynet.learn.check", "judge an exercise, or all files of a folder"),
+    "hint": Command("numpynet.learn.hint", "one of the three hints of an exercise"),
+    "show": Command("numpynet.learn.show", "numpynet's own source of an exercise, once yours is right"),
+    "watch": Command("numpynet.learn.watch", "check again whenever the file changes"),
+}
