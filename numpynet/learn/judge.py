@@ -48,7 +48,7 @@ class CannotJudgeError(Exception):
 def judge(exercise: Exercise, function: Callable[..., Any], path: str = "") -> list[Check]:
     """The check of every case. `path` is the reader's file, whose lines an error is reported by.
 
-    NotWrittenError if the body is still blank, CannotJudgeError if the function raises an error or calls numpynet's own.
+    NotWrittenError if the body is still blank. CannotJudgeError if it raises an error or calls numpynet's own.
     """
     return list(judging(exercise, function, path))
 

@@ -33,7 +33,7 @@ def without_help() -> None:
 
 
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
-    """The reader's function. CannotJudgeError, with one line, if the file cannot be read or run, or does not define it."""
+    """The reader's function. CannotJudgeError if the file cannot be read or run, or does not define it."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:

@@ -116,7 +116,8 @@ def imports(exercise: Exercise, module: ModuleType, parts: list[str]) -> list[st
     tree = ast.parse("\n\n".join(parts))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {"np"} | set(exercise.use)
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    plain, froms = set(), {}
+    plain: set[str] = set()
+    froms: dict[str, list[str]] = {}
     for name in sorted(used - defined):
         value = vars(module).get(name)
         if isinstance(value, ModuleType):
