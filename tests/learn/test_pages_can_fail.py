@@ -189,6 +189,8 @@ FORM = {
     "a formula in the prose": ("**Where", "$x$ **Where", "dollar sign"),
     "an unknown check": ("numpynet.gradcheck linear", "numpynet.gradcheck liner", "there is no"),
     "an unknown command": ("numpynet.learn derive", "numpynet.learn drive", "there is no"),
+    "an unknown exercise": ("start linear_backward", "start linear_back", "no exercise or lesson"),
+    "an unknown lesson": ("break linear_bias_averaged", "break linear_bias", "no exercise or lesson"),
     "no links at the foot": ("[Next: ", "[After: ", "foot"),
 }
 

@@ -5,7 +5,6 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from latex2mathml.converter import convert
 
@@ -37,11 +36,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 """Headings that a page may leave out because they make no sense there."""
 WORDS = range(600, 1001)
 """How many words of prose a page has. The glossary and the list of links may have any number."""
-COLUMNS = 72
-"""The widest line of a block that a page's author writes. Included source may have 100."""
+COLUMNS, WIDE = 72, 100
+"""The widest line of a block that a page's author writes, and that of included source and of what commands print."""
 MATHML = "http://www.w3.org/1998/Math/MathML"
-VERBS = "start|check|hint|show|watch"
-"""The commands that take the name of an exercise."""
+TABLES = included.ROOT / "numpynet" / "learn"
+"""Where the exercises and the lessons are listed."""
 LISTS = ("glossary.md", "where-next.md")
 
 
@@ -111,7 +110,7 @@ def _figure(text: str, learn: Path) -> Iterator[str]:
 
 def _blocks(text: str) -> Iterator[str]:
     for fence in markdown.fences(text):
-        limit = 100 if fence.language == "py" else COLUMNS
+        limit = WIDE if fence.language in ("py", "console") else COLUMNS
         for line in fence.body.splitlines() if fence.language != "math" else ():
             if len(line) > limit:
                 yield f"block at line {fence.line}: {len(line)} columns, at most {limit}: {line[:40]}..."
@@ -144,30 +143,24 @@ def formula_fault(latex: str) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Commands, exercises and lessons that the page names and that there are not."""
+    """Commands, cases, exercises and lessons that the page names and that there are not."""
     for command, name in re.findall(r"numpynet\.(learn|gradcheck) ([a-z][\w-]*)", text):
-        judged = command == "learn" and re.fullmatch(VERBS, name)
-        if name not in (COMMANDS if command == "learn" else CASES) and (exercises() or not judged):
+        if name not in (COMMANDS if command == "learn" else CASES):
             yield f"there is no `python -m numpynet.{command} {name}`"
-    for verbs, names in ((VERBS, exercises()), ("break", lessons())):
-        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text) if names else ():
+    for verbs, names in (("start|check|hint|show|watch", exercises()), ("break", lessons())):
+        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text):
             if name not in names:
                 yield f"there is no exercise or lesson {name!r}"
 
 
 def exercises() -> set[str]:
-    """The names of the exercises; empty if there is no table of them."""
-    return {entry["name"] for entry in _entries("exercises.toml", "exercise")}
+    """The names of the exercises."""
+    return {entry["name"] for entry in tomllib.loads((TABLES / "exercises.toml").read_text())["exercise"]}
 
 
 def lessons() -> set[str]:
-    """The names of the lessons; empty if there is no table of them."""
-    return {entry["name"] for entry in _entries("bugs.toml", "bug") if "lesson" in entry}
-
-
-def _entries(file: str, kind: str) -> list[dict[str, Any]]:
-    path = included.ROOT / "numpynet" / "learn" / file
-    return tomllib.loads(path.read_text())[kind] if path.is_file() else []
+    """The names of the lessons."""
+    return {entry["name"] for entry in tomllib.loads((TABLES / "bugs.toml").read_text())["bug"] if "lesson" in entry}
 
 
 def links(text: str, learn: Path = markdown.LEARN) -> Iterator[str]:
