@@ -20,7 +20,7 @@ GRADIENT_BUGS = {
         ("batch_norm", {}),
         ("batch_norm", "batch_norm_backward"),
         ("dout.dtype.type(cache.elements)", "dout.dtype.type(cache.elements - 1)"),
-        ("dx", "no simple pattern"),
+        ("dx", "the sums are divided by M - 1"),
     ),
     "batch norm backward without its weight": (
         ("batch_norm", {}),
@@ -32,7 +32,7 @@ GRADIENT_BUGS = {
         ("batch_norm", {}),
         ("batch_norm", "batch_norm_backward"),
         ("if not cache.from_batch:", "if True:"),
-        ("dx", "no simple pattern"),
+        ("dx", "the statistics are held constant"),
     ),
     "stride missing in conv backward": (
         ("conv2d", {"kernel": 2, "stride": 3, "size": 8}),
