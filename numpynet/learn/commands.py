@@ -15,4 +15,7 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
+    "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
+}
