@@ -105,7 +105,7 @@ def _moved(problem: Problem, array: Array, index: tuple[int, ...], step: float) 
     """The output with one element moved."""
     before = array[index]
     array[index] = before + step
-    out = problem.out()
+    out = np.array(problem.out())  # flatten returns a view of its input
     array[index] = before
     return out
 
