@@ -1,6 +1,6 @@
 """The cases of the exercises that are not a backward function: each builds its inputs itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
