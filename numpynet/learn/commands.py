@@ -18,4 +18,9 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
     "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
+    "start": Command("numpynet.learn.start", "begin an exercise: writes one small file with a blank body"),
+    "check": Command("numpynet.learn.check", "judge an exercise, or all files of a folder"),
+    "hint": Command("numpynet.learn.hint", "one of the three hints of an exercise"),
+    "show": Command("numpynet.learn.show", "numpynet's own source of an exercise, once yours is right"),
+    "watch": Command("numpynet.learn.watch", "check again whenever the file changes"),
 }
