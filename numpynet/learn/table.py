@@ -1,5 +1,6 @@
 """What each planted mistake does to the loss of a small network, over several seeds, and what gradcheck says."""
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -64,7 +65,9 @@ def text(found: list[Row]) -> str:
         begin = np.mean([losses[0] for losses in row.losses])
         lines += [f"{row.name:30}{begin:>7.4f}{numbers}{spread(row.new_crops, 4):>15}"]
     lines += ["", "What gradcheck says:", ""]
-    return "\n".join(lines + [f"{row.name:30} {row.gradcheck}" for row in found])
+    for row in found:
+        lines += textwrap.wrap(row.gradcheck, 98, initial_indent=f"{row.name:30} ", subsequent_indent=" " * 31)
+    return "\n".join(lines)
 
 
 def markdown(found: list[Row]) -> str:
