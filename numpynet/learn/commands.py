@@ -16,5 +16,6 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
     "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
 }

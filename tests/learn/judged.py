@@ -1,0 +1,113 @@
+"""`python -m tests.learn.judged`: the judge judged. Every mutant of every function that is an exercise is handed in.
+
+A mutant is numpynet's own function with one small mistake (tests/mutation/operators.py). The judge must reject it,
+unless it computes the same; then tests/learn/equivalent.toml gives the reason. No file is changed: each mutant lives in
+a fork of this process. The table is printed as Markdown.
+"""
+
+import argparse
+import ast
+import inspect
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpynet.learn.exercises import Exercise, exercises
+from numpynet.learn.judge import NotWritten, Stop, judging
+from numpynet.learn.taking_place import copy_of, original
+from tests.mutation.forks import in_forks
+from tests.mutation.operators import Mutant, code_of, functions, mutants
+
+EQUIVALENT = Path(__file__).parent / "equivalent.toml"
+SECONDS = 10
+"""For one mutant; a loop that never ends is rejected by the clock, as `check` rejects it."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One mutant and whether the judge rejected it."""
+
+    exercise: str
+    change: str
+    rejected: bool
+
+
+def reasons() -> dict[tuple[str, str], str]:
+    """(exercise, change) -> why the change computes the same."""
+    entries = tomllib.loads(EQUIVALENT.read_text("utf-8"))["mutant"]
+    return {(name, change): e["reason"] for e in entries for name in e["exercises"] for change in e["changes"]}
+
+
+def _source(exercise: Exercise) -> Path:
+    return Path(inspect.getfile(original(exercise)))
+
+
+def _handed_in(exercise: Exercise, tree: ast.Module, mutant: Mutant) -> Callable[[], Iterator[str]]:
+    """What the fork of a mutant does: it says "passed" if the judge finds nothing wrong."""
+
+    def work() -> Iterator[str]:
+        mutant.apply()
+        mine = copy_of(original(exercise))
+        mine.__code__ = code_of(tree, str(_source(exercise)), functions(tree)[exercise.function])
+        try:
+            if not any(check.wrong for check in judging(exercise, mine)):
+                yield "passed"
+        except (Stop, NotWritten):
+            return
+
+    return work
+
+
+def judged(names: list[str] | None = None, workers: int = 2) -> list[Judged]:
+    """Every mutant of these exercises, or of all, in the order of the exercises."""
+    jobs: list[tuple[tuple[int, str, str], Callable[[], Iterator[str]]]] = []
+    for exercise in exercises().values():
+        if names is None or exercise.name in names:
+            tree = ast.parse(_source(exercise).read_text("utf-8"))
+            for mutant in mutants(tree, exercise.function):
+                jobs.append(((len(jobs), exercise.name, mutant.change), _handed_in(exercise, tree, mutant)))
+    found = {}
+    for (place, name, change), lines, status in in_forks(jobs, workers, SECONDS):
+        if status and lines:
+            raise RuntimeError(f"{name}: the fork of {change} passed and failed")
+        found[place] = Judged(name, change, lines != ["passed"])
+    return [found[place] for place in sorted(found)]
+
+
+def table(verdicts: list[Judged]) -> str:
+    """Mutants, rejected and equivalent, exercise by exercise; then every equivalent mutant with its reason."""
+    known = reasons()
+    lines = ["| exercise | mutants | rejected | equivalent |", "|---|---:|---:|---:|"]
+    names = list(dict.fromkeys(verdict.exercise for verdict in verdicts))
+    for name in [*names, "all"]:
+        mine = [verdict for verdict in verdicts if name in (verdict.exercise, "all")]
+        rejected = sum(verdict.rejected for verdict in mine)
+        same = sum(not verdict.rejected and (verdict.exercise, verdict.change) in known for verdict in mine)
+        lines.append(f"| {name} | {len(mine)} | {rejected} | {same} |")
+    by_reason: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if not verdict.rejected:
+            reason = known.get((verdict.exercise, verdict.change), "**unexplained**")
+            by_reason.setdefault(reason, []).append(f"- {verdict.exercise}: `{verdict.change}`")
+    for reason, changes in by_reason.items():
+        lines += ["", f"{reason[0].upper()}{reason[1:]}:", "", *changes]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the table. 0 if every mutant is rejected or explained."""
+    parser = argparse.ArgumentParser(prog="python -m tests.learn.judged", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("exercises", nargs="*", help="only these")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    verdicts = judged(options.exercises or None, options.workers)
+    print(table(verdicts))
+    known = reasons()
+    return int(any(not v.rejected and (v.exercise, v.change) not in known for v in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
