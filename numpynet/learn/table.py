@@ -1,8 +1,9 @@
 """What each planted mistake does to the loss of a small network, over several seeds, and what gradcheck says."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,15 +71,18 @@ def text(found: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def markdown(found: list[Row]) -> str:
-    """The same table in Markdown, with what gradcheck says as its last column."""
-    shown = shown_steps(len(found[0].losses[0]) - 1)
-    lines = ["| planted | " + " | ".join(f"step {step}" for step in shown) + " | new crops | gradcheck |"]
+def markdown(data: Mapping[str, Any]) -> str:
+    """The rows of docs/learn/planted.json in Markdown, with the beginning of what gradcheck says as last column."""
+    rows = data["rows"]
+    shown = shown_steps(len(rows[0]["losses"][0]) - 1)[1:]
+    lines = ["| planted | " + " | ".join(f"loss at {step}" for step in shown) + " | new crops | gradcheck |"]
     lines += ["|---|" + "---:|" * (len(shown) + 1) + "---|"]
-    for row in found:
-        cells = [f"{np.mean([losses[0] for losses in row.losses]):.4f}"]
-        cells += [spread([losses[step] for losses in row.losses], 5) for step in shown[1:]]
-        lines += [f"| {row.title} | {' | '.join(cells)} | {spread(row.new_crops, 4)} | {row.gradcheck} |"]
+    for row in rows:
+        cells = [spread([losses[step] for losses in row["losses"]], 5) for step in shown]
+        says = row["gradcheck"].split(";")[0]
+        name, _, cause = says.partition(": ")
+        says = f"{name}: {cause.split(':')[0]}" if cause else says
+        lines += [f"| {row['title']} | {' | '.join(cells)} | {spread(row['new_crops'], 4)} | {says} |"]
     return "\n".join(lines)
 
 

@@ -12,14 +12,18 @@ cog's own markers, [[[cog ]]] and [[[end]]], would also match NumPy's nested lis
 
 import ast
 import io
+import json
 import textwrap
 from pathlib import Path
 
 from cogapp import Cog
 
+from numpynet.learn import table
 from numpynet.learn.listing import PAGES
 
 ROOT = Path(__file__).parents[3]
+PLANTED = ROOT / "docs" / "learn" / "planted.json"
+"""What docs/make_planted_curves.py measured."""
 COLUMNS = 72
 """Longer lines of code get their comment on a line of its own above. So a page can be read on a narrow screen."""
 
@@ -41,7 +45,12 @@ def renewed(text: str, root: Path = ROOT) -> str:
         io.StringIO(text),
         written,
         "a page",
-        globals={"source": include, "foot": lambda file: write(foot(file)), "index": lambda: write(index())},
+        globals={
+            "source": include,
+            "foot": lambda file: write(foot(file)),
+            "index": lambda: write(index()),
+            "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
+        },
     )
     return written.getvalue()
 
