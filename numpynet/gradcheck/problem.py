@@ -1,18 +1,17 @@
 """What a check needs to know of a function, and the check itself."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from numpynet.gradcheck.causes import Hints, Suspect
 from numpynet.gradcheck.diagnosis import Finding, examine
+from numpynet.gradcheck.known import Inputs, known
 from numpynet.gradcheck.numeric import numerical_gradient
-from numpynet.typing import AnyArray, Array
+from numpynet.typing import Array
 
 Rng = np.random.Generator
-Inputs = dict[str, Array | None]
 
 
 def apart(rng: Rng, *shape: int) -> Array:
@@ -21,27 +20,21 @@ def apart(rng: Rng, *shape: int) -> Array:
     return (rng.permutation(count) + 0.5 - count / 2).reshape(shape) * (4 / count) + 0.3 / count
 
 
-@dataclass
 class Problem:
     """A function to check: out, cache = forward(*inputs.values(), **options), and backward(dout, cache).
 
     inputs: by name, in the order of the arguments; the backward function returns their gradients in this order.
-    formulas: of each gradient by its input's name, for `--show`. notes: what the check of an input cannot see.
-    stand_ins: for inputs of None whose gradients are returned all the same, the arrays that None stands for.
-    hints: what helps to name a mistake; `suspects` are those of each input, as functions of dout.
+    known: what is known of the forward function by its name.
     """
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
-    inputs: Inputs
-    options: dict[str, Any] = field(default_factory=dict)
-    formulas: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    stand_ins: dict[str, Array] = field(default_factory=dict)
-    coverage: AnyArray | None = None
-    counts: dict[str, float] = field(default_factory=dict)
-    regions: dict[str, AnyArray] = field(default_factory=dict)
-    suspects: dict[str, Callable[[Array], Iterator[Suspect]]] = field(default_factory=dict)
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any
+    ) -> None:
+        self.forward = forward
+        self.backward = backward
+        self.inputs = inputs
+        self.options = options
+        self.known = known(getattr(forward, "__name__", ""), inputs, options)
 
     def out(self, **replaced: Array | None) -> Array:
         """The output, with some inputs replaced."""
@@ -52,24 +45,24 @@ class Problem:
         """The numerical gradient of one input for this dout."""
         array = self.inputs[name]
         if array is None:
-            array = self.stand_ins[name].copy()
+            array = self.known.stand_ins[name].copy()
             return numerical_gradient(lambda: self.out(**{name: array}), array, dout)
         return numerical_gradient(self.out, array, dout)
 
     def hints(self, name: str, dout: Array) -> Hints:
         """What helps to name a mistake in the gradient of this input."""
         return Hints(
-            self.coverage if name == "x" else None,
+            self.known.coverage if name == "x" else None,
             lambda: self._suspects(name, dout),
-            self.regions if name == "x" else {},
-            self.counts,
+            self.known.regions if name == "x" else {},
+            self.known.counts,
         )
 
     def _suspects(self, name: str, dout: Array) -> Iterator[Suspect]:
         """Gradients with a mistake made on purpose: what any function can do wrong, then what this one can."""
         yield "dout is left out: this is the gradient for a dout of ones", self.numeric(name, np.ones_like(dout))
-        if name in self.suspects:
-            yield from self.suspects[name](dout)
+        if name in self.known.suspects:
+            yield from self.known.suspects[name](dout)
         if name != "x" and dout.ndim and len(dout) > 1:
             for n in reversed(range(len(dout))):
                 alone = np.zeros_like(dout)
@@ -95,7 +88,7 @@ def check(rng: Rng, problem: Problem) -> list[Finding]:
             array[...] = before[name]
     gradients = dict(zip(problem.inputs, result if isinstance(result, tuple) else (result,), strict=False))
     for name, array in problem.inputs.items():
-        if array is None and name not in problem.stand_ins:
+        if array is None and name not in problem.known.stand_ins:
             if gradients.get(name) is not None:
                 findings.append(failure(f"d{name}", f"there is no {name}, so its gradient must be None"))
         elif name != "target":  # the functions return no gradient for it
@@ -113,5 +106,9 @@ def _examined(problem: Problem, name: str, gradient: Array | None, dout: Array) 
         return failure(f"d{name}", f"it must be an array, and is {gradient!r:.40}")
     numeric = problem.numeric(name, dout)
     return examine(
-        f"d{name}", np.asarray(gradient), numeric, hints=problem.hints(name, dout), note=problem.notes.get(name, "")
+        f"d{name}",
+        np.asarray(gradient),
+        numeric,
+        hints=problem.hints(name, dout),
+        note=problem.known.notes.get(name, ""),
     )

@@ -78,8 +78,8 @@ def _element(problem: Problem, name: str, array: Array, gradient: Array, dout: A
         f"  difference = {above - below:+.12f}, over 2h: {(above - below) / (2 * STEP):+.6f}   (numeric)",
         f"  backward returns {gradient[index]:+.6f}" + " " * 20 + "(analytic)",
     ]
-    if name in problem.formulas:
-        lines.append(f"  by the formula: {problem.formulas[name]}")
+    if name in problem.known.formulas:
+        lines.append(f"  by the formula: {problem.known.formulas[name]}")
     lines.append(f"  in numbers, dout * slope of each output that {name}{place} moves:")
     return "\n".join(lines + _sum(dout, slopes[index]))
 

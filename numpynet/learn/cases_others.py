@@ -1,6 +1,6 @@
 """The cases of the exercises that are not a backward function: each builds its inputs itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpynet.typing import Array
 def linear(exercise: Exercise) -> list[Case]:
     """The forward pass of linear."""
 
-    def case(says: str, hidden: bool, arrays: list[Array | None], tolerance: float = 1e-9) -> Case:
+    def case(says: str, hidden: bool, arrays: Sequence[Array | None], tolerance: float = 1e-9) -> Case:
         def run(function: Function) -> Outcome:
             given = [None if array is None else array.copy() for array in arrays]
             return guarded_call(function, tuple(given), dict(zip(("x", "weight", "bias"), given, strict=True)))
@@ -120,13 +120,17 @@ def staged(exercise: Exercise) -> list[Case]:
 
         return Case(says, hidden, run)
 
-    rng = np.random.default_rng(8)
-    column = np.array([[1.0], [2.0], [3.0], [6.0]])  # mean 3, variance 3.5
+    def drawn(says: str, hidden: bool, rows: int, channels: int, eps: float) -> Case:
+        rng = np.random.default_rng(rows)
+        x, dout = rng.standard_normal((rows, channels)), rng.standard_normal((rows, channels))
+        return case(says, hidden, x, rng.standard_normal(channels), dout, eps)
+
+    column = np.array([[1.0], [2.0], [3.0], [6.0]])  # mean 3; variance 3.5, and 4 with eps: std is 2
     return [
         case("4 numbers of one channel", False, column, np.array([2.0]), np.array([[1.0], [0.0], [0.0], [-1.0]]), 0.5),
-        case("5 rows, 3 channels", False, *(rng.standard_normal(s) for s in ((5, 3), (3,), (5, 3))), 1e-5),
-        case("2 rows, 4 channels", True, *(rng.standard_normal(s) for s in ((2, 4), (4,), (2, 4))), 0.1),
-        case("9 rows, 1 channel", True, *(rng.standard_normal(s) for s in ((9, 1), (1,), (9, 1))), 1e-3),
+        drawn("5 rows, 3 channels", False, 5, 3, 1e-5),
+        drawn("2 rows, 4 channels", True, 2, 4, 0.1),
+        drawn("9 rows, 1 channel", True, 9, 1, 1e-3),
     ]
 
 
@@ -134,7 +138,7 @@ def adam(exercise: Exercise) -> list[Case]:
     """Adam over several steps, with a new gradient at each."""
 
     def case(
-        says: str, hidden: bool, param: Array, grads: list[Array], rule: tuple[Any, ...], tolerance: float = 1e-9
+        says: str, hidden: bool, param: Array, grads: Sequence[Array], rule: tuple[Any, ...], tolerance: float = 1e-9
     ) -> Case:
         def run(function: Function) -> Outcome:
             arrays = {"param": param.copy(), "exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
@@ -155,7 +159,13 @@ def adam(exercise: Exercise) -> list[Case]:
     first = (one_point.LR, (0.9, 0.999), 1e-8, 0.0, False)
     single = [grad.astype(np.float32) for grad in grads]
     return [
-        case("the first step of the one-point net", False, tensors["linear.weight"], [tensors["linear.weight.grad"]], first),
+        case(
+            "the first step of the one-point net",
+            False,
+            tensors["linear.weight"],
+            [tensors["linear.weight.grad"]],
+            first,
+        ),
         case("four steps", False, param, grads, (0.1, (0.5, 0.75), 0.01, 0.0, False)),
         case("weight decay", False, param, grads, (0.05, (0.9, 0.99), 1e-3, 0.2, False)),
         case("decoupled weight decay", True, param, grads, (0.05, (0.9, 0.99), 1e-3, 0.2, True)),

@@ -35,7 +35,8 @@ def _loss() -> Example:
 
 
 def _relu() -> Example:
-    return _of_net({"x": "conv.out"}, "drelu")
+    arriving = np.arange(1.0, 10.0).reshape(1, 1, 3, 3) / 8  # the net's own is 0 wherever ReLU blocks: no pool chose it
+    return Example("conv.out of the one-point net", {"x": one_point.tensors()["conv.out"]}, arriving)
 
 
 def _linear() -> Example:
@@ -53,7 +54,9 @@ def _max_pool2d() -> Example:
 def _batch_norm() -> Example:
     x = np.array([[1.0], [2.0], [3.0], [6.0]])  # mean 3, variance 3.5, and 4 with eps: std is 2
     dout = np.array([[1.0], [0.0], [0.0], [-1.0]])
-    return Example("4 numbers of one channel", {"x": x, "weight": np.array([2.0]), "bias": np.zeros(1)}, dout, {"eps": 0.5})
+    return Example(
+        "4 numbers of one channel", {"x": x, "weight": np.array([2.0]), "bias": np.zeros(1)}, dout, {"eps": 0.5}
+    )
 
 
 def _dropout() -> Example:

@@ -13,10 +13,18 @@ from typing import Any
 from numpynet.learn.case import Case, Outcome
 from numpynet.learn.cases import cases_of
 from numpynet.learn.exercises import Exercise
-from numpynet.learn.taking_place import OriginalCalled, calls_refused, copy_of, judged_in_place, original
+from numpynet.learn.taking_place import (
+    OriginalCalledError,
+    RefusedError,
+    calls_refused,
+    copy_of,
+    judged_in_place,
+    original,
+)
 from numpynet.learn.trees import described, difference, leaves
 
 ORDER = ("forward", "criterion", "backward", "step", "zero_grad")
+_CHANGED = "the function changes its argument {}; make a new array instead"
 
 
 @dataclass(frozen=True)
@@ -29,18 +37,18 @@ class Check:
     cause: str = ""
 
 
-class NotWritten(Exception):
+class NotWrittenError(Exception):
     """The function still raises NotImplementedError."""
 
 
-class Stop(Exception):
+class CannotJudgeError(Exception):
     """The function failed in a way that makes further cases useless. The message is one line."""
 
 
 def judge(exercise: Exercise, function: Callable[..., Any], path: str = "") -> list[Check]:
     """The check of every case. `path` is the reader's file, whose lines an error is reported by.
 
-    NotWritten if the body is still blank, Stop if the function raises an error or calls numpynet's own.
+    NotWrittenError if the body is still blank. CannotJudgeError if it raises an error or calls numpynet's own.
     """
     return list(judging(exercise, function, path))
 
@@ -59,21 +67,27 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
     try:
         got = case.run(mine)
     except NotImplementedError as error:
-        raise NotWritten from error
-    except OriginalCalled as error:
-        raise Stop(_called_original(str(error))) from error
+        raise NotWrittenError from error
+    except OriginalCalledError as error:
+        raise CannotJudgeError(_called_original(str(error))) from error
+    except RefusedError as error:
+        raise CannotJudgeError(f"the function imports {error}; an exercise is judged with NumPy alone") from error
     except SystemExit as error:
-        raise Stop(f"the function ends the process: it calls exit() or raises SystemExit{_line(error, path)}") from error
+        raise CannotJudgeError(
+            f"the function ends the process: it calls exit() or raises SystemExit{_line(error, path)}"
+        ) from error
     except RecursionError as error:
-        raise Stop(f"the function calls itself without end{_line(error, path)}") from error
+        raise CannotJudgeError(f"the function calls itself without end{_line(error, path)}") from error
     except Exception as error:
         message = str(error).splitlines()[0] if str(error) else "without a message"
-        raise Stop(f"{type(error).__name__}{_line(error, path)}: {message}") from error
+        raise CannotJudgeError(f"{type(error).__name__}{_line(error, path)}: {message}") from error
     if calls_refused:
-        raise Stop(_called_original(calls_refused[0]))
+        raise CannotJudgeError(_called_original(calls_refused[0]))
     wrong, cause = _compare(exercise, case, got, expected)
     if case.gradcheck is not None and (not wrong or ": yours " in wrong):
         for finding in case.gradcheck(mine):
+            if "in place" in finding.cause:
+                return Check(case.says, case.hidden, _CHANGED.format(finding.name))
             wrong = wrong or f"{finding.name} is not the numerical gradient: relative error {finding.error:.1e}"
             if not cause:
                 cause = f"gradcheck: {finding.name}: {finding.cause}"
@@ -81,10 +95,7 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
 
 
 def _called_original(name: str) -> str:
-    return (
-        f"the function calls numpynet's own {name}, which is out of reach while yours is judged; "
-        "write it with NumPy"
-    )
+    return f"the function calls numpynet's own {name}, which is out of reach while yours is judged; write it with NumPy"
 
 
 def _line(error: BaseException, path: str) -> str:
@@ -113,7 +124,7 @@ def _changed(name: str, now: Any, before: Any) -> str:
     """One line if an argument is no longer what it was."""
     for (part, old), new in zip(leaves(name, before).items(), leaves(name, now).values(), strict=False):
         if difference(part, new, old, 0.0):
-            return f"the function changes its argument {part}; make a new array instead"
+            return _CHANGED.format(part)
     return ""
 
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import numpynet
 from numpynet.learn.exercises import Exercise, find
-from numpynet.learn.judge import Check, NotWritten, Stop, judge
+from numpynet.learn.judge import CannotJudgeError, Check, NotWrittenError, judge
 
 SECONDS = 8.0
 """How long a check may take. A right answer takes a tenth of it, the start of Python included."""
@@ -101,9 +101,9 @@ def main() -> None:
     try:
         reading.without_help()
         result["checks"] = [asdict(check) for check in judge(exercise, reading.function_of(exercise, Path(path)), path)]
-    except NotWritten:
+    except NotWrittenError:
         result |= {"problem": "not written yet: the body still raises NotImplementedError", "written": False}
-    except Stop as stop:
+    except CannotJudgeError as stop:
         result["problem"] = str(stop)
     sys.stdout.flush()
     sys.stderr.flush()

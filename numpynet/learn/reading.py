@@ -9,14 +9,11 @@ from types import ModuleType
 from typing import Any
 
 from numpynet.learn.exercises import Exercise
-from numpynet.learn.judge import Stop
+from numpynet.learn.judge import CannotJudgeError
+from numpynet.learn.taking_place import RefusedError
 
 ELSEWHERE = ("torch", "jax", "tensorflow", "autograd", "reference", "numpynet.kernels")
 """Packages that compute these gradients themselves."""
-
-
-class Refused(ImportError):
-    """A file asked for a package that would do its work."""
 
 
 class _NotHere(importlib.abc.MetaPathFinder):
@@ -26,7 +23,7 @@ class _NotHere(importlib.abc.MetaPathFinder):
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if any(name == package or name.startswith(f"{package}.") for package in ELSEWHERE):
-            raise Refused(name)
+            raise RefusedError(name)
         return None
 
 
@@ -36,31 +33,35 @@ def without_help() -> None:
 
 
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
-    """The reader's function. Stop, with one line, if the file cannot be read or run, or does not define it."""
+    """The reader's function. CannotJudgeError if the file cannot be read or run, or does not define it."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise Stop("the file is not text in UTF-8") from error
+        raise CannotJudgeError("the file is not text in UTF-8") from error
     except OSError as error:
-        raise Stop(f"the file cannot be read: {error.strerror}") from error
+        raise CannotJudgeError(f"the file cannot be read: {error.strerror}") from error
     module = ModuleType(exercise.name)
     module.__file__ = str(path)
     sys.modules[f"reader_{exercise.name}"] = module
     try:
         exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))
     except SyntaxError as error:
-        raise Stop(f"line {error.lineno}: not Python: {error.msg}") from error
+        raise CannotJudgeError(f"line {error.lineno}: not Python: {error.msg}") from error
     except ValueError as error:
-        raise Stop(f"not Python: {error}") from error
-    except Refused as error:
-        raise Stop(f"the file imports {error}; an exercise is judged with NumPy alone") from error
+        raise CannotJudgeError(f"not Python: {error}") from error
+    except RefusedError as error:
+        raise CannotJudgeError(f"the file imports {error}; an exercise is judged with NumPy alone") from error
     except SystemExit as error:
-        raise Stop("the file ends the process while it is imported: it calls exit() or raises SystemExit") from error
+        raise CannotJudgeError(
+            "the file ends the process while it is imported: it calls exit() or raises SystemExit"
+        ) from error
     except Exception as error:
-        raise Stop(f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {error}") from error
+        raise CannotJudgeError(
+            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {error}"
+        ) from error
     function = vars(module).get(exercise.name)
     if not callable(function):
-        raise Stop(f"the file defines no function {exercise.name}")
+        raise CannotJudgeError(f"the file defines no function {exercise.name}")
     found: Callable[..., Any] = function
     return found
 

@@ -11,7 +11,11 @@ from typing import Any
 from numpynet.learn.exercises import Exercise
 
 
-class OriginalCalled(Exception):
+class RefusedError(ImportError):
+    """A file asked for a package that would do its work."""
+
+
+class OriginalCalledError(Exception):
     """A function that is judged called the function that it replaces."""
 
 
@@ -20,9 +24,9 @@ calls_refused: list[str] = []
 
 
 def refuse(name: str) -> None:
-    """Note that an original was called. Raises OriginalCalled."""
+    """Note that an original was called. Raises OriginalCalledError."""
     calls_refused.append(name)
-    raise OriginalCalled(name)
+    raise OriginalCalledError(name)
 
 
 def owner_of(module: str, function: str) -> tuple[Any, str]:
@@ -70,7 +74,7 @@ def installed(exercise: Exercise, function: Callable[..., Any]) -> Iterator[None
 
 @contextmanager
 def out_of_reach(function: FunctionType, name: str) -> Iterator[None]:
-    """Every call of this function raises OriginalCalled, under whatever name it was imported before."""
+    """Every call of this function raises OriginalCalledError, under whatever name it was imported before."""
     namespace: dict[str, Any] = {}
     exec(f"def refused(*a, **k): __import__({__name__!r}, fromlist=['refuse']).refuse({name!r})", namespace)
     code = function.__code__

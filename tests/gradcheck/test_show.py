@@ -42,9 +42,7 @@ def test_the_terms_add_up_to_both_values(case, capsys):
 def test_one_element_by_hand():
     """x moves two outputs: dx = 10 * 2 + 100 * -3."""
     weight = np.array([[2.0], [-3.0]])
-    problem = Problem(
-        lambda x: (x @ weight.T, None), lambda dout, cache: dout @ weight, {"x": np.array([[0.5]])}, formulas={"x": "f"}
-    )
+    problem = Problem(lambda x: (x @ weight.T, None), lambda dout, cache: dout @ weight, {"x": np.array([[0.5]])})
 
     class Fixed:
         def standard_normal(self, shape):

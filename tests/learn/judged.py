@@ -1,22 +1,24 @@
 """`python -m tests.learn.judged`: the judge judged. Every mutant of every function that is an exercise is handed in.
 
 A mutant is numpynet's own function with one small mistake (tests/mutation/operators.py). The judge must reject it,
-unless it computes the same; then tests/learn/equivalent.toml gives the reason. No file is changed: each mutant lives in
-a fork of this process. The table is printed as Markdown.
+unless it computes the same; then tests/learn/equivalent.toml gives the reason. No file is changed: the mutants live in
+forks of this process, one per exercise. The table is printed as Markdown.
 """
 
 import argparse
 import ast
 import inspect
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from numpynet.learn.exercises import Exercise, exercises
-from numpynet.learn.judge import NotWritten, Stop, judging
+from numpynet.learn.judge import CannotJudgeError, NotWrittenError, judging
 from numpynet.learn.taking_place import copy_of, original
 from tests.mutation.forks import in_forks
 from tests.mutation.operators import Mutant, code_of, functions, mutants
@@ -45,36 +47,58 @@ def _source(exercise: Exercise) -> Path:
     return Path(inspect.getfile(original(exercise)))
 
 
-def _handed_in(exercise: Exercise, tree: ast.Module, mutant: Mutant) -> Callable[[], Iterator[str]]:
-    """What the fork of a mutant does: it says "passed" if the judge finds nothing wrong."""
+def _judge_all(exercise: Exercise, tree: ast.Module, found: list[Mutant]) -> Callable[[], Iterator[str]]:
+    """What the fork of an exercise does: it says "passed" or "rejected" for every mutant in turn."""
 
     def work() -> Iterator[str]:
-        mutant.apply()
-        mine = copy_of(original(exercise))
-        mine.__code__ = code_of(tree, str(_source(exercise)), functions(tree)[exercise.function])
-        try:
-            if not any(check.wrong for check in judging(exercise, mine)):
-                yield "passed"
-        except (Stop, NotWritten):
-            return
+        for mutant in found:
+            holder, key = mutant.place
+            before = holder[key] if isinstance(holder, list) else getattr(holder, key)
+            mutant.apply()
+            mine = copy_of(original(exercise))
+            mine.__code__ = code_of(tree, str(_source(exercise)), functions(tree)[exercise.function])
+            yield "rejected" if _rejected(exercise, mine) else "passed"
+            replace(mutant, replacement=before).apply()
 
     return work
 
 
+def _rejected(exercise: Exercise, mine: Callable[..., Any]) -> bool:
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(SECONDS)
+    try:
+        return any(check.wrong for check in judging(exercise, mine))
+    except (CannotJudgeError, NotWrittenError, _TooLateError):
+        return True
+    finally:
+        signal.alarm(0)
+
+
+class _TooLateError(BaseException):
+    """A loop that never ends."""
+
+
+def _too_late(number: int, frame: object) -> None:
+    raise _TooLateError
+
+
 def judged(names: list[str] | None = None, workers: int = 2) -> list[Judged]:
     """Every mutant of these exercises, or of all, in the order of the exercises."""
-    jobs: list[tuple[tuple[int, str, str], Callable[[], Iterator[str]]]] = []
+    jobs: list[tuple[tuple[str, list[Mutant]], Callable[[], Iterator[str]]]] = []
     for exercise in exercises().values():
         if names is None or exercise.name in names:
             tree = ast.parse(_source(exercise).read_text("utf-8"))
-            for mutant in mutants(tree, exercise.function):
-                jobs.append(((len(jobs), exercise.name, mutant.change), _handed_in(exercise, tree, mutant)))
-    found = {}
-    for (place, name, change), lines, status in in_forks(jobs, workers, SECONDS):
-        if status and lines:
-            raise RuntimeError(f"{name}: the fork of {change} passed and failed")
-        found[place] = Judged(name, change, lines != ["passed"])
-    return [found[place] for place in sorted(found)]
+            found = list(mutants(tree, exercise.function))
+            jobs.append(((exercise.name, found), _judge_all(exercise, tree, found)))
+    verdicts = {}
+    for (name, found), lines, status in in_forks(jobs, workers, 0):
+        if status or len(lines) != len(found):
+            raise RuntimeError(
+                f"{name}: the fork ended with status {status} after {len(lines)} of {len(found)} mutants"
+            )
+        pairs = zip(found, lines, strict=True)
+        verdicts[name] = [Judged(name, mutant.change, line == "rejected") for mutant, line in pairs]
+    return [verdict for name in exercises() for verdict in verdicts.get(name, [])]
 
 
 def table(verdicts: list[Judged]) -> str:

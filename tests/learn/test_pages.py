@@ -1,4 +1,4 @@
-"""The pages of docs/learn are true: what they quote is the source, what they run prints what they say, their form holds.
+"""The pages of docs/learn are true: they quote the source, their code prints what they say, and their form holds.
 
 `make pages` renews what can be renewed.
 """
@@ -30,7 +30,7 @@ NOT_WRITTEN = (
     "where-next.md",
 )
 """Pages of the path that may be missing."""
-BESIDE = ("README.md", "bench.html", "figures", "drawings")
+BESIDE = ("README.md", "bench.html", "figures", "drawings", "make_figures.py", "__pycache__")
 """What else may lie in docs/learn."""
 
 WRITTEN = [page for page in PAGES if (LEARN / page.file).is_file()]

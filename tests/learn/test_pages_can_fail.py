@@ -135,15 +135,20 @@ def test_a_block_in_an_unknown_language(tmp_path):
 
 FORM = {
     "a broken link": ("](../../numpynet/functional/linear.py)", "](../../numpynet/functional/liner.py)", "leads to no"),
-    "a broken anchor": ("](#remember)", "](#remembered)", "leads to no heading"),
+    "a broken anchor": ("](../../numpynet/functional/linear.py)", "](#remembered)", "leads to no heading"),
     "another title": ("# 3. Linear", "# 4. Linear", "must begin with"),
     "another question": ("**Where does the transpose", "**Where did the transpose", "must begin with"),
     "a heading left out": ("## Break it", "**Break it**", "headings must be"),
     "a heading too many": ("## Remember", "## Notes\n\n## Remember", "not of the list"),
-    "an answer that is not executed": ("```python", "```py", "answer 1"),
+    "an answer that is not executed": ("```python\n>>> moved", "```py\n>>> moved", "answer 1"),
     "no second question": ("<details>", "", "two questions"),
     "a figure gone": ("(figures/", "(pictures/", "no figure"),
-    "a formula that does not compile": ("\\sum_", "\\sum_{", "formula at line"),
+    "a formula with an open brace": ("\\sum_i", "\\sum_{i", "braces"),
+    "a formula with an unknown command": ("\\sum_i", "\\sumi", "is unknown"),
+    "a formula with two subscripts": ("\\sum_i", "\\sum_i_o", "DoubleSubscripts"),
+    "a formula for LaTeX alone": ("\\sum_i", "\\begin{align} \\sum_i \\end{align}", "use split"),
+    "a formula for GitHub alone": ("\\sum_i", "\\begin{aligned} &x \\end{aligned}", "use split"),
+    "a formula with half a fraction": ("+ \\mathrm{bias}_o", "+ \\frac{1}", "two parts"),
     "a wide line": (">>> ", ">>> " + "1 + " * 20, "columns, at most 72"),
     "a formula in the prose": ("**Where", "$x$ **Where", "dollar sign"),
     "an unknown check": ("numpynet.gradcheck linear", "numpynet.gradcheck liner", "there is no"),
@@ -168,9 +173,7 @@ def test_a_page_too_short_and_a_page_too_long():
 def test_included_source_loses_its_docstring_and_wide_comments_move():
     code = included.source("numpynet.functional.linear", "linear_backward", since="dbias", until="dbias")
     assert code == (
-        "# numpynet/functional/linear.py\n"
-        "# (N, O) -> (O,)\n"
-        "dbias = dout.sum(axis=0) if cache.has_bias else None"
+        "# numpynet/functional/linear.py\n# (N, O) -> (O,)\ndbias = dout.sum(axis=0) if cache.has_bias else None"
     )
     whole = included.source("numpynet.module", "Chain.backward")
     assert '"""' not in whole

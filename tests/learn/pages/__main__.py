@@ -14,19 +14,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.learn.pages", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args().check
-    changed = []
+    changed: list[Path] = []
+    failed: list[Path] = []
     for page in sorted(LEARN.glob("*.md")):
         before = page.read_text()
-        after = included.renewed(before)
-        with tempfile.TemporaryDirectory() as folder:
-            after = blocks.with_new_output(after, Path(folder))
+        try:
+            after = included.renewed(before)
+            with tempfile.TemporaryDirectory() as folder:
+                after = blocks.with_new_output(after, Path(folder))
+        except (ValueError, blocks.PageError) as error:
+            print(f"{page.name}: {error}")
+            failed.append(page)
+            continue
         if after != before:
             changed.append(page)
             if not check:
                 page.write_text(after)
     for page in changed:
         print(f"{page.name}: {'not up to date' if check else 'renewed'}")
-    return 1 if changed and check else 0
+    return 1 if failed or (changed and check) else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Runs the code of a page: `python` blocks in one namespace per page, `console` blocks in one folder per page.
 
-Sybil finds the examples and reports their lines. A `console` block holds commands after `$ ` and what each prints, where
-`...` stands for anything, as in doctest. A block that must not run has `<!-- skip: reason -->` before it.
+Sybil reports the lines of examples. A `console` block holds commands after `$ ` and what each prints, where `...`
+stands for anything, as in doctest. A block that must not run has `<!-- skip: reason -->` before it.
 """
 
 import contextlib

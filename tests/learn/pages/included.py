@@ -17,6 +17,7 @@ import textwrap
 from pathlib import Path
 
 from cogapp import Cog
+from cogapp.cogapp import CogError
 
 from numpynet.learn import table
 from numpynet.learn.listing import PAGES
@@ -29,7 +30,10 @@ COLUMNS = 72
 
 
 def renewed(text: str, root: Path = ROOT) -> str:
-    """The page with all its cog blocks filled in anew, from the source files under `root`."""
+    """The page with all its cog blocks filled in anew, from the source files under `root`.
+
+    ValueError if a block asks for what is not there, or lacks its `<!--end-->`.
+    """
     cog = Cog()
     cog.options.begin_spec, cog.options.end_spec, cog.options.end_output = "<!--cog", "cog-->", "<!--end-->"
     cog._fix_end_output_patterns()
@@ -41,17 +45,16 @@ def renewed(text: str, root: Path = ROOT) -> str:
     def include(module: str, name: str, since: str = "", until: str = "") -> None:
         write(fence(source(module, name, since, until, root)))
 
-    cog.process_file(
-        io.StringIO(text),
-        written,
-        "a page",
-        globals={
-            "source": include,
-            "foot": lambda file: write(foot(file)),
-            "index": lambda: write(index()),
-            "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
-        },
-    )
+    names = {
+        "source": include,
+        "foot": lambda file: write(foot(file)),
+        "index": lambda: write(index()),
+        "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
+    }
+    try:
+        cog.process_file(io.StringIO(text), written, "line", globals=names)
+    except CogError as error:
+        raise ValueError(str(error).splitlines()[-1]) from error
     return written.getvalue()
 
 

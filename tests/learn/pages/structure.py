@@ -5,6 +5,7 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from latex2mathml.converter import convert
 
@@ -38,6 +39,9 @@ WORDS = range(600, 1001)
 """How many words of prose a page has. The glossary and the list of links may have any number."""
 COLUMNS = 72
 """The widest line of a block that a page's author writes. Included source may have 100."""
+MATHML = "http://www.w3.org/1998/Math/MathML"
+VERBS = "start|check|hint|show|watch"
+"""The commands that take the name of an exercise."""
 LISTS = ("glossary.md", "where-next.md")
 
 
@@ -105,21 +109,41 @@ def _blocks(text: str) -> Iterator[str]:
         for line in fence.body.splitlines() if fence.language != "math" else ():
             if len(line) > limit:
                 yield f"block at line {fence.line}: {len(line)} columns, at most {limit}: {line[:40]}..."
-        if fence.language == "math":
-            try:
-                convert(fence.body)
-            except Exception as error:  # latex2mathml has an exception for each mistake, without a common base
-                yield f"formula at line {fence.line}: {type(error).__name__}"
+        if fence.language == "math" and (fault := formula_fault(fence.body)):
+            yield f"formula at line {fence.line}: {fault}"
     if "$" in re.sub(r"`[^`\n]*`", "", markdown.without_fences(text)):
         yield "a dollar sign in the prose: formulas stand in ```math fences, symbols in `code`"
+
+
+def formula_fault(latex: str) -> str:
+    """Why a formula does not compile; empty if it does. latex2mathml lets some mistakes pass that GitHub reports."""
+    bare = re.sub(r"\\[{}]", "", latex)
+    if bare.count("{") != bare.count("}"):
+        return "braces do not match"
+    if re.search(r"\\begin{(align|gather|equation|multline)\*?}", latex):
+        return "GitHub refuses this environment in a math fence: use split"
+    try:
+        markup = convert(latex)
+    except Exception as error:  # latex2mathml has an exception for each mistake, without a common base
+        return type(error).__name__
+    if unknown := re.search(r"\\\w+", markup):
+        return f"{unknown[0]} is unknown"
+    try:
+        tree = ElementTree.fromstring(markup)
+    except ElementTree.ParseError:
+        return "an environment that the site does not know: use split, cases, array or a matrix"
+    if any(len(fraction) != 2 for fraction in tree.iter(f"{{{MATHML}}}mfrac")):
+        return "a fraction needs two parts"
+    return ""
 
 
 def _names(text: str) -> Iterator[str]:
     """Commands, exercises and lessons that the page names and that there are not."""
     for command, name in re.findall(r"numpynet\.(learn|gradcheck) ([a-z][\w-]*)", text):
-        if name not in (COMMANDS if command == "learn" else CASES):
+        judged = command == "learn" and re.fullmatch(VERBS, name)
+        if name not in (COMMANDS if command == "learn" else CASES) and (exercises() or not judged):
             yield f"there is no `python -m numpynet.{command} {name}`"
-    for verbs, names in (("start|check|hint|show|watch", exercises()), ("break", lessons())):
+    for verbs, names in ((VERBS, exercises()), ("break", lessons())):
         for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text) if names else ():
             if name not in names:
                 yield f"there is no exercise or lesson {name!r}"
@@ -127,22 +151,17 @@ def _names(text: str) -> Iterator[str]:
 
 def exercises() -> set[str]:
     """The names of the exercises; empty if there is no table of them."""
-    return _entries("exercises.toml")
+    return {entry["name"] for entry in _entries("exercises.toml", "exercise")}
 
 
 def lessons() -> set[str]:
     """The names of the lessons; empty if there is no table of them."""
-    return _entries("bugs.toml")
+    return {entry["name"] for entry in _entries("bugs.toml", "bug") if "lesson" in entry}
 
 
-def _entries(file: str) -> set[str]:
+def _entries(file: str, kind: str) -> list[dict[str, Any]]:
     path = included.ROOT / "numpynet" / "learn" / file
-    if not path.is_file():
-        return set()
-    names: set[str] = set()
-    for key, value in tomllib.loads(path.read_text()).items():
-        names |= {entry["name"] for entry in value} if isinstance(value, list) else {key}
-    return names
+    return tomllib.loads(path.read_text())[kind] if path.is_file() else []
 
 
 def links(text: str, learn: Path = markdown.LEARN) -> Iterator[str]:
