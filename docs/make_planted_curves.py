@@ -32,7 +32,7 @@ COLOUR = "#2f6fab"
 
 def main() -> None:
     if "--draw" not in sys.argv:
-        DATA.write_text(json.dumps(measured(), indent=1) + "\n", "utf-8")
+        write(measured())
     PICTURE.parent.mkdir(exist_ok=True)
     draw(json.loads(DATA.read_text("utf-8")))
 
@@ -51,6 +51,12 @@ def measured() -> dict[str, Any]:
     ]
     command = f"python -m numpynet.learn break --table --seeds {SEEDS} --steps {STEPS}"
     return {"command": command, "processor": processor(), "numpy": np.__version__, "rows": rows}
+
+
+def write(data: dict[str, Any]) -> None:
+    """The data as JSON, one row on each line."""
+    rows = ",\n".join(json.dumps(row) for row in data.pop("rows"))
+    DATA.write_text(json.dumps(data)[:-1] + ', "rows": [\n' + rows + "\n]}\n", "utf-8")
 
 
 def processor() -> str:

@@ -16,8 +16,6 @@ from numpynet.learn.seeds import bug_of_seed
 from numpynet.learn.trials import STEPS, trial
 
 COMMAND = "python -m numpynet.learn break"
-SHOWN = (0, 10, 20, 40, 60, 80)
-"""The steps whose loss a lesson prints."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +59,8 @@ def lessons() -> str:
     for number in range(1, 13):
         for bug in (bug for bug in bugs().values() if bug.lesson == number):
             lines.append(f"  {number:2}  {bug.name:32} {bug.function:22} page {bug.page.removesuffix('.md')}")
-    lines += ["", f"{COMMAND} NAME       writes the copy and shows two loss curves; one network has the mistake"]
-    lines += [f"{COMMAND} --seed 7   a random mistake in a random backward function; any number will do"]
+    lines += ["", f"{COMMAND} NAME       writes the copy and shows two loss curves"]
+    lines += [f"{COMMAND} --seed 7   a random mistake in a backward function; take any number"]
     lines += [f"{COMMAND} --table    what each mistake does to the loss, over five seeds"]
     return "\n".join(lines)
 
@@ -88,9 +86,10 @@ def begin(bug: Bug, path: Path, options: argparse.Namespace) -> int:
             letter: trial(broken if letter == _letter(bug) else None, 0, STEPS, broken.case).losses for letter in "AB"
         }
         print(f"Two networks learn 12 crops of one photo ({STEPS} steps of Adam). One makes the mistake. The loss:\n")
-        print("  step " + "".join(f"{step:>10}" for step in SHOWN))
+        shown = [STEPS * eighths // 8 for eighths in (0, 1, 2, 4, 6, 8)]
+        print("  step " + "".join(f"{step:>10}" for step in shown))
         for letter, losses in curves.items():
-            print(f"  {letter}    " + "".join(f"{losses[step]:>10.5f}" for step in SHOWN))
+            print(f"  {letter}    " + "".join(f"{losses[step]:>10.5f}" for step in shown))
         print(f"\n{chart(curves)}\n")
         _ask(bug, again)
     print(f"Find the mistake in {path} and repair it. To check your copy:\n  {again} --check")
