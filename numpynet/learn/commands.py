@@ -16,6 +16,11 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "one-point": Command("numpynet.learn.one_point_printed", "every tensor of a 20-parameter net; --nudge one number"),
+    "jacobian": Command("numpynet.learn.jacobian", "a layer as a matrix, made by its backward pass"),
+    "same": Command("numpynet.learn.same", "one convolution in several ways, with equal results"),
+    "adam": Command("numpynet.learn.adam", "three steps of Adam with every intermediate; SGD and momentum beside it"),
+    "settle": Command("numpynet.learn.settle", "68 points settle on a face while a small network learns it"),
     "start": Command("numpynet.learn.start", "begin an exercise: writes one small file with a blank body"),
     "check": Command("numpynet.learn.check", "judge an exercise, or all files of a folder"),
     "hint": Command("numpynet.learn.hint", "one of the three hints of an exercise"),

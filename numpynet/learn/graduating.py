@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +26,33 @@ NEAR = 1.0
 """Pixels: the mean distance of the 68 points from their places at which they have settled."""
 
 Functions = dict[str, tuple[Exercise, Function]]
+Say = Callable[[str], None]
+"""Prints a line. What the reader's files print does not come through it."""
 
 
-def graduate(functions: Functions) -> bool:
-    """Whether the points settle with these functions. Prints what happens."""
+def graduate(functions: Functions, say: Say) -> bool:
+    """Whether the points settle with these functions. Says what happens."""
     images, points = faces.crops()
     targets = faces.to_targets(points)
     try:
         calls = _compare(functions, images[:3], targets[:3])
     except DiffersError as error:
-        print(f"\nThe first call that differs from numpynet's:\n  {error}")
-        print(f"  Begin there: python -m numpynet.learn check {str(error).split(':')[0]}")
+        say(f"\nThe first call that differs from numpynet's:\n  {error}")
+        say(f"  Begin there: python -m numpynet.learn check {str(error).split(':')[0]}")
         return False
-    print(f"\nOne training step, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
+    say(f"\nOne training step, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
     net = small_net(0)
     begin = time.perf_counter()
     with in_place(functions):
-        _train(net, images, targets, points)
+        _train(net, images, targets, say)
     out, _ = net.forward(images)
     error = faces.pixel_error(out, points)
-    print(f"\nThe first crop and its 68 points after {STEPS} steps ({time.perf_counter() - begin:.0f} seconds):\n")
-    print(as_text(images[0, 0], faces.to_points(out)[0]))
+    say(f"\nThe first crop and its 68 points after {STEPS} steps ({time.perf_counter() - begin:.0f} seconds):\n")
+    say(as_text(images[0, 0], faces.to_points(out)[0]))
     if not error <= NEAR:
-        print(f"\nThe points lie {error:.2f} pixels from their places; they have settled at {NEAR:g} or less.")
+        say(f"\nThe points lie {error:.2f} pixels from their places; they have settled at {NEAR:g} or less.")
         return False
-    print(f"\n68 points lie {error:.2f} pixels from their places: {len(functions)} of the {len(USED)} functions are yours.")
+    say(f"\n68 points lie {error:.2f} pixels from their places: {len(functions)} of the {len(USED)} functions are yours.")
     return True
 
 
@@ -70,13 +73,13 @@ def _compare(functions: Functions, images: Array, targets: Array) -> list[str]:
     return calls
 
 
-def _train(net: Sequential, images: Array, targets: Array, points: Array) -> None:
+def _train(net: Sequential, images: Array, targets: Array, say: Say) -> None:
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters(), lr=LR)
-    print("step      loss")
+    say("step      loss")
     for step in range(1, STEPS + 1):
         loss = solutions.train_step(net, criterion, optimizer, images, targets)
         if step in (1, 2, 5, 10, 20, 40, 60, STEPS):
-            print(f"{step:4}  {loss:8.6f}", flush=True)
+            say(f"{step:4}  {loss:8.6f}")
 
 
 def main() -> None:
@@ -84,7 +87,11 @@ def main() -> None:
     folder, *names = sys.argv[1:]
     shown = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    sys.stdout = shown
+
+    def say(line: str) -> None:
+        shown.write(f"{line}\n")
+        shown.flush()
+
     reading.without_help()
     functions: Functions = {}
     well = False
@@ -92,10 +99,9 @@ def main() -> None:
         for name in names:
             exercise = find(name)
             functions[name] = exercise, reading.function_of(exercise, Path(folder) / exercise.file)
-        well = graduate(functions)
+        well = graduate(functions, say)
     except CannotJudgeError as error:
-        print(f"\n{exercise.file}: {error}")
-    shown.flush()
+        say(f"\n{exercise.file}: {error}")
     os._exit(GRADUATED if well else NOT_YET)
 
 
