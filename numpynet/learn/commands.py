@@ -28,4 +28,5 @@ COMMANDS: dict[str, Command] = {
     "show": Command("numpynet.learn.show", "numpynet's own source of an exercise, once yours is right"),
     "watch": Command("numpynet.learn.watch", "check again whenever the file changes"),
     "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
+    "graduate": Command("numpynet.learn.graduate", "68 points settle on a face with your functions"),
 }
