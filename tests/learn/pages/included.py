@@ -12,15 +12,19 @@ cog's own markers, [[[cog ]]] and [[[end]]], would also match NumPy's nested lis
 
 import ast
 import io
+import json
 import textwrap
 from pathlib import Path
 
 from cogapp import Cog
 from cogapp.cogapp import CogError
 
+from numpynet.learn import table
 from numpynet.learn.listing import PAGES
 
 ROOT = Path(__file__).parents[3]
+PLANTED = ROOT / "docs" / "learn" / "planted.json"
+"""What docs/make_planted_curves.py measured."""
 COLUMNS = 72
 """Longer lines of code get their comment on a line of its own above. So a page can be read on a narrow screen."""
 
@@ -41,7 +45,12 @@ def renewed(text: str, root: Path = ROOT) -> str:
     def include(module: str, name: str, since: str = "", until: str = "") -> None:
         write(fence(source(module, name, since, until, root)))
 
-    names = {"source": include, "foot": lambda file: write(foot(file)), "index": lambda: write(index())}
+    names = {
+        "source": include,
+        "foot": lambda file: write(foot(file)),
+        "index": lambda: write(index()),
+        "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
+    }
     try:
         cog.process_file(io.StringIO(text), written, "line", globals=names)
     except CogError as error:

@@ -5,7 +5,6 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from latex2mathml.converter import convert
 
@@ -37,11 +36,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 """Headings that a page may leave out because they make no sense there."""
 WORDS = range(600, 1001)
 """How many words of prose a page has. The glossary and the list of links may have any number."""
-COLUMNS = 72
-"""The widest line of a block that a page's author writes. Included source may have 100."""
+COLUMNS, WIDE = 72, 100
+"""The widest line of a block that a page's author writes, and that of included source and of what commands print."""
 MATHML = "http://www.w3.org/1998/Math/MathML"
-VERBS = "start|check|hint|show|watch"
-"""The commands that take the name of an exercise."""
+TABLES = included.ROOT / "numpynet" / "learn"
+"""Where the exercises and the lessons are listed."""
 LISTS = ("glossary.md", "where-next.md")
 
 
@@ -49,7 +48,7 @@ def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
     found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_names(text), *links(text, learn)]
     if page.file not in LISTS:
-        found += [*_length(text), *_questions(page, text), *_figure(page, text, learn)]
+        found += [*_length(text), *_questions(text), *_proof(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
         found.append('the links at the foot are missing: <!--cog foot("FILE") cog-->')
     return found
@@ -74,12 +73,18 @@ def _headings(page: Page, text: str) -> Iterator[str]:
         yield f"these headings are not of the list: {sorted(extra)}"
 
 
+def _proof(text: str) -> Iterator[str]:
+    proof = markdown.sections(text).get("Prove it")
+    if proof is not None and not any(fence.language == "console" for fence in markdown.fences(proof)):
+        yield "`Prove it` must have a command with what it prints: a console block"
+
+
 def _length(text: str) -> Iterator[str]:
     if (count := markdown.words(text)) not in WORDS:
         yield f"it has {count} words of prose, not {WORDS.start} to {WORDS.stop - 1}"
 
 
-def _questions(page: Page, text: str) -> Iterator[str]:
+def _questions(text: str) -> Iterator[str]:
     predict = markdown.sections(text).get("Predict")
     if predict is None:
         return
@@ -91,7 +96,7 @@ def _questions(page: Page, text: str) -> Iterator[str]:
             yield f"answer {number} of `Predict` must be executed: a python or console block in it"
 
 
-def _figure(page: Page, text: str, learn: Path) -> Iterator[str]:
+def _figure(text: str, learn: Path) -> Iterator[str]:
     figures = list(markdown.FIGURE.finditer(text))
     if not any(figure["target"].startswith("figures/") for figure in figures):
         yield "it has no figure: ![what it shows](figures/NAME.svg)"
@@ -105,7 +110,7 @@ def _figure(page: Page, text: str, learn: Path) -> Iterator[str]:
 
 def _blocks(text: str) -> Iterator[str]:
     for fence in markdown.fences(text):
-        limit = 100 if fence.language == "py" else COLUMNS
+        limit = WIDE if fence.language in ("py", "console") else COLUMNS
         for line in fence.body.splitlines() if fence.language != "math" else ():
             if len(line) > limit:
                 yield f"block at line {fence.line}: {len(line)} columns, at most {limit}: {line[:40]}..."
@@ -138,30 +143,24 @@ def formula_fault(latex: str) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Commands, exercises and lessons that the page names and that there are not."""
+    """Commands, cases, exercises and lessons that the page names and that there are not."""
     for command, name in re.findall(r"numpynet\.(learn|gradcheck) ([a-z][\w-]*)", text):
-        judged = command == "learn" and re.fullmatch(VERBS, name)
-        if name not in (COMMANDS if command == "learn" else CASES) and (exercises() or not judged):
+        if name not in (COMMANDS if command == "learn" else CASES):
             yield f"there is no `python -m numpynet.{command} {name}`"
-    for verbs, names in ((VERBS, exercises()), ("break", lessons())):
-        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text) if names else ():
+    for verbs, names in (("start|check|hint|show|watch", exercises()), ("break", lessons())):
+        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text):
             if name not in names:
                 yield f"there is no exercise or lesson {name!r}"
 
 
 def exercises() -> set[str]:
-    """The names of the exercises; empty if there is no table of them."""
-    return {entry["name"] for entry in _entries("exercises.toml", "exercise")}
+    """The names of the exercises."""
+    return {entry["name"] for entry in tomllib.loads((TABLES / "exercises.toml").read_text())["exercise"]}
 
 
 def lessons() -> set[str]:
-    """The names of the lessons; empty if there is no table of them."""
-    return {entry["name"] for entry in _entries("bugs.toml", "bug") if "lesson" in entry}
-
-
-def _entries(file: str, kind: str) -> list[dict[str, Any]]:
-    path = included.ROOT / "numpynet" / "learn" / file
-    return tomllib.loads(path.read_text())[kind] if path.is_file() else []
+    """The names of the lessons."""
+    return {entry["name"] for entry in tomllib.loads((TABLES / "bugs.toml").read_text())["bug"] if "lesson" in entry}
 
 
 def links(text: str, learn: Path = markdown.LEARN) -> Iterator[str]:
