@@ -48,7 +48,7 @@ def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
     found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_names(text), *links(text, learn)]
     if page.file not in LISTS:
-        found += [*_length(text), *_questions(text), *_proof(text), *_figure(text, learn)]
+        found += [*_length(text), *_questions(text), *_proof(text), *_numbers(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
         found.append('the links at the foot are missing: <!--cog foot("FILE") cog-->')
     return found
@@ -94,6 +94,16 @@ def _questions(text: str) -> Iterator[str]:
     for number, answer in enumerate(answers, 1):
         if not any(fence.language in blocks.RUN for fence in markdown.fences(answer)):
             yield f"answer {number} of `Predict` must be executed: a python or console block in it"
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Numbers with a point in the prose, which no block of the page contains: nothing would notice if they changed."""
+    blocks_text = "\n".join(fence.body for fence in markdown.fences(text) if fence.language != "math")
+    prose = markdown.LINK.sub(lambda match: match["text"], markdown.FIGURE.sub("", markdown.without_fences(text)))
+    lines = (line for line in prose.splitlines() if not line.startswith(("|", "#")))
+    for number in dict.fromkeys(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)", "\n".join(lines))):
+        if not re.search(rf"(?<![\d.]){re.escape(number)}", blocks_text):
+            yield f"no block of the page holds the number {number}, which stands in the prose"
 
 
 def _figure(text: str, learn: Path) -> Iterator[str]:
