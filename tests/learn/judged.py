@@ -19,9 +19,9 @@ from typing import Any
 
 from numpynet.learn.exercises import Exercise, exercises
 from numpynet.learn.judge import CannotJudgeError, NotWrittenError, judging
+from numpynet.learn.mutants import Mutant, code_of, functions, mutants
 from numpynet.learn.taking_place import copy_of, original
 from tests.mutation.forks import in_forks
-from numpynet.learn.mutants import Mutant, code_of, functions, mutants
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 SECONDS = 10
