@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "upsample_nearest2d": {"batch": 1, "channels": 1, "size": 2},
     "soft_argmax2d": {"batch": 1, "maps": 1, "size": (2, 3)},
     "conv2d": {"batch": 1, "channels": 1, "filters": 1, "size": 4},
-    "max_pool2d": {"batch": 1, "channels": 1, "size": 5, "padding": 0},
+    "max_pool2d": {"batch": 1, "channels": 1, "size": 4, "kernel": 2, "stride": 1, "padding": 0},
     "avg_pool2d": {"batch": 1, "channels": 1, "size": 5, "padding": 0},
     "batch_norm": {"batch": 2, "channels": 1, "size": 2},
 }
@@ -41,7 +41,7 @@ def shown(problem: Problem, rng: Rng) -> str:
         if array is not None:
             array[...] = np.round(array, 2)
     out, cache = problem.forward(*problem.inputs.values(), **problem.options)
-    dout = np.round(rng.standard_normal(out.shape), 2)
+    dout = np.round(rng.standard_normal(out.shape), 2) + 0.0  # no -0
     result = problem.backward(dout, cache)
     gradients = dict(zip(problem.inputs, result if isinstance(result, tuple) else (result,), strict=False))
     arrays = problem.inputs | {"out": out, "dout": dout}
@@ -51,7 +51,7 @@ def shown(problem: Problem, rng: Rng) -> str:
     for name, array in problem.inputs.items():
         if array is not None and gradients.get(name) is not None:
             parts.append(_element(problem, name, array, np.asarray(gradients[name]), dout))
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def _printed(name: str, array: AnyArray) -> str:
