@@ -1,4 +1,4 @@
-"""Endless bugs: a random mutant of a random backward function, the same for the same seed."""
+"""Endless bugs: a random mutant of a random backward function or update rule, the same for the same seed."""
 
 import ast
 import warnings
@@ -17,7 +17,7 @@ TRIES = 200
 
 
 def bug_of_seed(seed: int) -> Bug:
-    """The bug of this seed. It is in a backward function or in one that such a function calls.
+    """The bug of this seed. It is in a function of `candidates`.
 
     gradcheck catches it, so it does not compute the same as the right function.
     """
@@ -37,15 +37,15 @@ def bug_of_seed(seed: int) -> Bug:
 
 
 def candidates() -> list[tuple[str, str, str]]:
-    """(gradcheck's case, module, function) of every function that only backward passes or both passes call."""
+    """(gradcheck's case, module, function) of every backward function and update rule, and of what these call."""
     found = []
     for case in CASES:
         forward = getattr(functional, case, None)
         if forward is None:
             continue
         tree = ast.parse(source_of(forward.__module__))
-        called = _called_by(f"{case}_backward", tree)
-        found += [(case, forward.__module__, name) for name in functions(tree) if name in called and name != case]
+        root = f"{case}_backward" if f"{case}_backward" in functions(tree) else case
+        found += [(case, forward.__module__, name) for name in functions(tree) if name in _called_by(root, tree)]
     return found
 
 
