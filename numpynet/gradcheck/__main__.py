@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             if show:
                 options = SMALL[name] | options
             found = CASES[name](np.random.default_rng(seed), **options)
-            print(("" if findings else _legend(chosen)) + name)
+            print(name)
             _print(found)
             if show:
                 print(shown(PROBLEMS[name](np.random.default_rng(seed), **options), np.random.default_rng([seed, 1])))
@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(" ".join(str(error).split()))
     except MemoryError:
         parser.error("there is not enough memory for these sizes; take smaller ones")
+    print(f"\n{_legend(chosen)}")
     failed = sum(not finding.passed for finding in findings)
     print("every gradient is right" if not failed else f"{failed} gradients are WRONG")
     return 1 if failed else 0
@@ -124,7 +125,7 @@ def _legend(chosen: str | None) -> str:
         legend += NETWORKS
     if chosen in (None, "adam_update", "train_step"):
         legend += RULES
-    return legend + "\n"
+    return legend
 
 
 def _print(findings: list[Finding]) -> None:

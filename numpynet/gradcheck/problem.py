@@ -81,12 +81,17 @@ def check(rng: Rng, problem: Problem) -> list[Finding]:
     passed_in = {"dout": dout} | {name: array for name, array in problem.inputs.items() if array is not None}
     before = {name: array.copy() for name, array in passed_in.items()}
     result = problem.backward(dout, cache)
+    gradients: dict[str, Any] = dict(
+        zip(problem.inputs, result if isinstance(result, tuple) else (result,), strict=False)
+    )
+    for name, gradient in gradients.items():
+        if isinstance(gradient, np.ndarray):  # it may be dout or an input itself, which are restored below
+            gradients[name] = gradient.copy()
     findings = []
     for name, array in passed_in.items():
         if not np.array_equal(array, before[name]):
             findings.append(failure(name, "the backward pass changes it in place"))
             array[...] = before[name]
-    gradients = dict(zip(problem.inputs, result if isinstance(result, tuple) else (result,), strict=False))
     for name, array in problem.inputs.items():
         if array is None and name not in problem.known.stand_ins:
             if gradients.get(name) is not None:

@@ -47,5 +47,7 @@ def _known(kind: str, name: str, names: Collection[str]) -> str:
 def _indented(label: str, array: AnyArray) -> str:
     """`label` and the numbers after it. Axes of length 1 are left out, so a column is printed as a row."""
     numbers = np.round(np.squeeze(array).astype(np.float64), DECIMALS) + 0.0  # -0.0 becomes 0.0
-    first, *rest = np.array2string(numbers, max_line_width=WIDTH - 12, threshold=numbers.size + 1).splitlines()
+    first, *rest = np.array2string(
+        numbers, max_line_width=WIDTH - 12, threshold=numbers.size + 1, suppress_small=True
+    ).splitlines()
     return "\n".join([f"  {label:8}  {first}", *(f"            {line}".rstrip() for line in rest)])

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.judge import CannotJudgeError
-from numpynet.learn.taking_place import RefusedError
+from numpynet.learn.taking_place import READER, RefusedError
 
 ELSEWHERE = ("torch", "jax", "tensorflow", "autograd", "reference", "numpynet.kernels")
 """Packages that compute these gradients themselves."""
@@ -42,7 +42,7 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
         raise CannotJudgeError(f"the file cannot be read: {error.strerror}") from error
     module = ModuleType(exercise.name)
     module.__file__ = str(path)
-    sys.modules[f"reader_{exercise.name}"] = module
+    sys.modules[READER + exercise.name] = module
     try:
         exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))
     except SyntaxError as error:

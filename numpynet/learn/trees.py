@@ -26,10 +26,10 @@ def snapshot(named: dict[str, Any]) -> dict[str, Any]:
     return {key: leaf.copy() if isinstance(leaf, np.ndarray) else leaf for key, leaf in found.items()}
 
 
-def difference(name: str, mine: Any, right: Any, tolerance: float) -> str:
+def difference(name: str, mine: Any, right: Any, tolerance: float, scale: float = 1e-12) -> str:
     """What is wrong with `mine`, in one line, beginning with its name; nothing if it is right.
 
-    tolerance: the largest right error, relative to the largest magnitude in `right`.
+    tolerance: the largest right error, relative to the largest magnitude in `right`, or to `scale` if that is larger.
     """
     if right is None:
         return "" if mine is None else f"{name} must be None here, and is {described(mine)}"
@@ -48,15 +48,15 @@ def difference(name: str, mine: Any, right: Any, tolerance: float) -> str:
         return f"{name} has shape {mine.shape} and must have {right.shape}"
     if mine.dtype != right.dtype:
         return f"{name} is {mine.dtype} and must be {right.dtype}: the dtype that comes in goes out"
-    return _first_wrong(name, mine, right, tolerance)
+    return _first_wrong(name, mine, right, tolerance, scale)
 
 
-def _first_wrong(name: str, mine: AnyArray, right: AnyArray, tolerance: float) -> str:
+def _first_wrong(name: str, mine: AnyArray, right: AnyArray, tolerance: float, scale: float) -> str:
     """The first wrong number beside the right one, with its index."""
     if right.dtype.kind != "f":
         wrong = mine != right
     else:
-        allowed = tolerance * max(float(np.abs(right).max(initial=0)), 1e-12)
+        allowed = tolerance * max(float(np.abs(right).max(initial=0)), scale)
         wrong = ~(np.abs(mine - right) <= allowed)
     if not wrong.any():
         return ""

@@ -169,8 +169,9 @@ def test_command_line_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
 
 def test_the_output_says_what_its_three_numbers_are(capsys):
     assert main(["relu"]) == 0
-    legend = capsys.readouterr().out.split("relu\n")[0]
-    assert [line.split()[0] for line in legend.splitlines() if line] == ["analytic", "numeric", "error"]
+    _, legend, verdict = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in legend.splitlines()] == ["analytic", "numeric", "error"]
+    assert verdict == "every gradient is right\n"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
+from tests.learn.pages.__main__ import main
 from tests.learn.pages.markdown import LEARN
 
 PAGE = next(page for page in PAGES if page.file == "03-linear.md")
@@ -112,6 +113,30 @@ def test_new_output_is_written_and_good_output_stays(tmp_path):
     assert blocks.run_page(renewed, tmp_path) == 1
 
 
+def test_new_numbers_are_written_into_python_blocks(tmp_path):
+    text = "```python\n>>> a = 2\n>>> a + 1\n4\n>>> print('x\\n\\ny')\n>>> a + 2\n4\n```\nEnd.\n"
+    renewed = "```python\n>>> a = 2\n>>> a + 1\n3\n>>> print('x\\n\\ny')\nx\n<BLANKLINE>\ny\n>>> a + 2\n4\n```\nEnd.\n"
+    assert blocks.with_new_output(text, tmp_path) == renewed
+    assert blocks.run_page(renewed, tmp_path) == 4
+
+
+def test_make_pages_renews_what_is_stale_and_check_only_says_so(tmp_path, capsys):
+    for file in ("03-linear.md", "09-batch-norm.md"):
+        shutil.copy(LEARN / file, tmp_path)
+    page = tmp_path / PAGE.file
+    stale = swapped(swapped(TEXT, "dx = dout @", "dx = dout *"), "[15., 18.]", "[15., 19.]")
+    page.write_text(stale)
+    assert main(["--check"], tmp_path) == 1
+    assert capsys.readouterr().out == "03-linear.md: not up to date\n"
+    assert page.read_text() == stale
+    assert main([], tmp_path) == 0
+    assert capsys.readouterr().out == "03-linear.md: renewed\n"
+    assert page.read_text() == TEXT
+    page.write_text(swapped(TEXT, "<!--end-->", ""))
+    assert main([], tmp_path) == 1
+    assert capsys.readouterr().out.startswith("03-linear.md: ")
+
+
 def test_a_console_block_has_the_repository_and_its_own_folder(tmp_path):
     text = "```console\n$ echo hello > greeting && ls\ngreeting\n$ python -c 'import numpynet; print(1 + 1)'\n2\n```\n"
     assert blocks.run_page(text, tmp_path) == 1
@@ -126,6 +151,17 @@ def test_blocks_share_a_namespace_and_a_skip_needs_a_reason(tmp_path):
     assert blocks.skipped(skip) == ["takes an hour"]
     with pytest.raises(blocks.PageError, match="line 6: the skip gives no reason"):
         blocks.run_page(skip.replace("takes an hour", ""), tmp_path)
+
+
+def test_a_reason_belongs_to_the_next_block_alone():
+    text = "<!-- skip: takes an hour -->\n```python\n1 / 0\n```\n<!--end-->\n```python\n1 / 0\n```\n"
+    assert blocks.skipped(text) == ["takes an hour"]
+
+
+def test_a_file_that_the_page_does_not_name(tmp_path):
+    text = "```python\nfrom pathlib import Path\nfor i in range(2):\n    Path(f'answer_{i}').touch()\n```\n"
+    assert blocks.run_page(text, tmp_path) == 1
+    assert blocks.unnamed(text + "It writes `answer_0`.", tmp_path) == ["answer_1"]
 
 
 def test_a_block_in_an_unknown_language(tmp_path):
@@ -161,6 +197,10 @@ FORM = {
 def test_a_mistake_in_the_form_of_a_page(name):
     old, new, message = FORM[name]
     assert any(message in line for line in structure.wrong(PAGE, swapped(TEXT, old, new)))
+
+
+def test_no_command_proves_the_page():
+    assert any("`Prove it` must" in line for line in structure.wrong(PAGE, TEXT.replace("```console", "```sh")))
 
 
 def test_a_page_too_short_and_a_page_too_long():

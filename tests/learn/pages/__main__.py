@@ -1,4 +1,4 @@
-"""`python -m tests.learn.pages [--check]`: renew the source included in pages, and what their commands print."""
+"""`python -m tests.learn.pages [--check]`: renew the source included in pages, and what the code in them prints."""
 
 import argparse
 import sys
@@ -9,14 +9,14 @@ from tests.learn.pages import blocks, included
 from tests.learn.pages.markdown import LEARN
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None, learn: Path = LEARN) -> int:
     """Renew the pages. With --check nothing is written, and 1 is returned if a page is not up to date."""
     parser = argparse.ArgumentParser(prog="python -m tests.learn.pages", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
-    check = parser.parse_args().check
+    check = parser.parse_args(arguments).check
     changed: list[Path] = []
     failed: list[Path] = []
-    for page in sorted(LEARN.glob("*.md")):
+    for page in sorted(learn.glob("*.md")):
         before = page.read_text()
         try:
             after = included.renewed(before)

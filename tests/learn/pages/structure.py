@@ -49,7 +49,7 @@ def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
     found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_names(text), *links(text, learn)]
     if page.file not in LISTS:
-        found += [*_length(text), *_questions(page, text), *_figure(page, text, learn)]
+        found += [*_length(text), *_questions(text), *_proof(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
         found.append('the links at the foot are missing: <!--cog foot("FILE") cog-->')
     return found
@@ -74,12 +74,18 @@ def _headings(page: Page, text: str) -> Iterator[str]:
         yield f"these headings are not of the list: {sorted(extra)}"
 
 
+def _proof(text: str) -> Iterator[str]:
+    proof = markdown.sections(text).get("Prove it")
+    if proof is not None and not any(fence.language == "console" for fence in markdown.fences(proof)):
+        yield "`Prove it` must have a command with what it prints: a console block"
+
+
 def _length(text: str) -> Iterator[str]:
     if (count := markdown.words(text)) not in WORDS:
         yield f"it has {count} words of prose, not {WORDS.start} to {WORDS.stop - 1}"
 
 
-def _questions(page: Page, text: str) -> Iterator[str]:
+def _questions(text: str) -> Iterator[str]:
     predict = markdown.sections(text).get("Predict")
     if predict is None:
         return
@@ -91,7 +97,7 @@ def _questions(page: Page, text: str) -> Iterator[str]:
             yield f"answer {number} of `Predict` must be executed: a python or console block in it"
 
 
-def _figure(page: Page, text: str, learn: Path) -> Iterator[str]:
+def _figure(text: str, learn: Path) -> Iterator[str]:
     figures = list(markdown.FIGURE.finditer(text))
     if not any(figure["target"].startswith("figures/") for figure in figures):
         yield "it has no figure: ![what it shows](figures/NAME.svg)"
