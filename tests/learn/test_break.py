@@ -3,10 +3,11 @@
 import ast
 import importlib
 import inspect
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from numpynet.gradcheck.cases import CASES
 from numpynet.learn import checked, table
@@ -19,13 +20,7 @@ from numpynet.learn.plant import Bug, LearnError, bugs, copy_of, load, planted, 
 from numpynet.learn.seeds import bug_of_seed, candidates, spliced
 from numpynet.learn.trials import crops, small_net, trial
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with threadpool_limits(limits=1):  # as the command itself does: with more, small networks wait for their threads
-        yield
-
-
+DOCS = Path(__file__).parents[2] / "docs" / "learn"
 LESSONS = [bug.name for bug in bugs().values() if bug.lesson]
 
 
@@ -184,6 +179,15 @@ def test_the_table_names_what_gradcheck_says():
     mean = np.mean([losses[4] for losses in found["nothing"].losses])
     assert f"{mean:.5f}±" in text.splitlines()[3]
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_measured_table_is_of_these_mistakes_and_of_what_gradcheck_says_today():
+    rows = json.loads((DOCS / "planted.json").read_text("utf-8"))["rows"]
+    assert [row["name"] for row in rows] == ["nothing", *(bug.name for bug in bugs().values() if bug.table)]
+    for row in rows[1:]:
+        assert row["gradcheck"] == table.verdict(bugs()[row["name"]])
+    assert trial(None, 0, 4).losses == pytest.approx(rows[0]["losses"][0][:5], rel=1e-3)
+    assert {(len(row["losses"]), len(row["new_crops"]), len(row["losses"][4])) for row in rows} == {(5, 5, 81)}
 
 
 def test_a_mistake_changes_the_training_and_ends_with_it():
