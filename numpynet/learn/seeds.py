@@ -1,4 +1,4 @@
-"""Endless bugs: a random mutant of a random backward function or update rule, the same for the same seed."""
+"""Endless bugs: a random mutant of a random backward function, the same for the same seed."""
 
 import ast
 import warnings
@@ -37,15 +37,15 @@ def bug_of_seed(seed: int) -> Bug:
 
 
 def candidates() -> list[tuple[str, str, str]]:
-    """(gradcheck's case, module, function) of every backward function and update rule, and of what these call."""
+    """(gradcheck's case, module, function) of every backward function, and of what it calls."""
     found = []
     for case in CASES:
         forward = getattr(functional, case, None)
         if forward is None or not hasattr(functional, f"{case}_backward"):  # a network, or a rule
             continue
         tree = ast.parse(source_of(forward.__module__))
-        root = f"{case}_backward" if f"{case}_backward" in functions(tree) else case
-        found += [(case, forward.__module__, name) for name in functions(tree) if name in _called_by(root, tree)]
+        called = _called_by(f"{case}_backward", tree)
+        found += [(case, forward.__module__, name) for name in functions(tree) if name in called]
     return found
 
 

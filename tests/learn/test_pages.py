@@ -21,13 +21,12 @@ NOT_WRITTEN = (
     "13-optimizers.md",
     "14-network.md",
     "15-training.md",
-    "16-how-one-knows.md",
     "17-fast.md",
     "glossary.md",
     "where-next.md",
 )
 """Pages of the path that may be missing."""
-BESIDE = ("README.md", "bench.html", "figures", "drawings", "make_figures.py", "__pycache__")
+BESIDE = ("README.md", "bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
 """What else may lie in docs/learn."""
 
 WRITTEN = [page for page in PAGES if (LEARN / page.file).is_file()]
