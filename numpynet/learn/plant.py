@@ -39,7 +39,6 @@ class Bug:
     options: dict[str, Any] = field(default_factory=dict)
     finding: str = ""
     words: str = ""
-    check: str = ""
     test: str = ""
     issue: str = ""
     story: str = ""

@@ -40,9 +40,7 @@ def rows(seeds: int, steps: int, names: Iterable[str] | None = None) -> list[Row
 
 
 def verdict(bug: Bug) -> str:
-    """What gradcheck says about the mistake: its likely cause, or that there is no case for it."""
-    if not bug.case:
-        return "no case: it is no gradient"
+    """What gradcheck says about the mistake: the first gradient that is wrong, and the likely cause."""
     with planted(bug):
         findings = CASES[bug.case](np.random.default_rng(0), **bug.options)
     return next((f"{finding.name}: {finding.cause}" for finding in findings if not finding.passed), "NOT CAUGHT")

@@ -21,6 +21,7 @@ def test_gradient_bug_is_caught_and_named(name):
         findings = {finding.name: finding for finding in CASES[bug.case](np.random.default_rng(0), **bug.options)}
     assert not findings[bug.finding].passed
     assert findings[bug.finding].cause
+    assert bug.words
     assert bug.words in findings[bug.finding].cause
 
 
@@ -42,9 +43,9 @@ def test_other_bug_fails_the_test_of_its_name(name):
         run_all()
 
 
-def test_every_bug_is_caught_by_something():
-    assert [bug.name for bug in bugs().values() if not (bug.case or bug.test or bug.check)] == []
-    assert len(GRADIENT_BUGS) >= 17
+def test_every_bug_is_caught_by_something_but_the_one_in_the_check_itself():
+    assert [bug.name for bug in bugs().values() if not (bug.case or bug.test)] == ["cotangent_of_ones"]
+    assert len(GRADIENT_BUGS) >= 22
     assert len(OTHER_BUGS) >= 8
 
 
