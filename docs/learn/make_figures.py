@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from drawings import bench, curves, layers, matrices, net, windows  # noqa: E402
+from drawings import bench, curves, ladder, layers, matrices, net, windows  # noqa: E402
 
 from numpynet.learn import faces, settle  # noqa: E402
 from numpynet.learn.face_picture import as_svg  # noqa: E402
@@ -38,6 +38,7 @@ DRAWN: dict[str, Callable[[], Drawing]] = {
     "11-two-ways.svg": layers.two_ways,
     "12-pull.svg": layers.pull_on_a_map,
     "13-paths.svg": curves.paths,
+    "17-ladder.svg": ladder.ladder,
 }
 
 SETTLING = "15-settling.svg"

@@ -1,5 +1,6 @@
 """docs/learn/bench.html in a browser: it computes what conv2d.py computes, by mouse and by keyboard."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_it_shows_the_lines_of_conv2d_as_they_are():
     """If this fails, `python docs/learn/make_figures.py` writes them anew."""
     sys.path.insert(0, str(LEARN))
     try:
-        from drawings.bench import with_code
+        with_code = importlib.import_module("drawings.bench").with_code
     finally:
         sys.path.remove(str(LEARN))
     page = PAGE.read_text(encoding="utf-8")
