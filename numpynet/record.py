@@ -87,20 +87,20 @@ class Record:
         for name, module in net.named_modules():
             self._names.setdefault(id(module), name.rstrip("."))
         self._seen = {id(_owner(array)) for array in net.state_dict().values()}
-        self._tree: list[Row] = []
-        self.out, self.field = self._forward(net, x, receptive_field.of_picture(x.shape), 0, self._tree)
+        self.tree: list[Row] = []
+        self.out, self.field = self._forward(net, x, receptive_field.of_picture(x.shape), 0, self.tree)
 
     @cached_property
     def rows(self) -> list[Row]:
         """Every layer in the order of the forward pass; a Residual comes after its body."""
-        return list(_flat(self._tree))
+        return list(_flat(self.tree))
 
     def backward(self, dout: Array) -> Array:
         """Run backward from dout = dL/dout; fills `dout` and `dx` of every row. Returns dL/dx.
 
         As `net.backward`, it adds to the gradients of the parameters.
         """
-        return _backward(self._tree, dout)
+        return _backward(self.tree, dout)
 
     def _forward(self, layer: Module, x: Array, seen: Field, depth: int, rows: list[Row]) -> tuple[Array, Field]:
         """Run one layer on x, whose field is `seen`, and append its rows. Returns the output and its field."""

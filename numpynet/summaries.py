@@ -55,7 +55,8 @@ class Summary:
             yield indent * row.depth + row.label, _by(row.shape), *numbers, _by(row.receptive_field)
 
     def _totals(self) -> tuple[str, ...]:
-        return f"total of {len(self.rows)} rows", "", f"{self.parameters:,}", f"{self.flops:,}", f"{self.cache_bytes:,}", ""
+        numbers = (f"{number:,}" for number in (self.parameters, self.flops, self.cache_bytes))
+        return f"total of {len(self.rows)} rows", "", *numbers, ""
 
 
 def summary(net: Module, input_shape: Sequence[int]) -> Summary:

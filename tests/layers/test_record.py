@@ -1,4 +1,6 @@
-"""`numpynet.record`: what it keeps of a pass is what the layers computed, and its figures are those of an experiment."""
+"""`numpynet.record` keeps of a pass what the layers computed, and its figures are those of an experiment."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ def test_each_row_takes_what_the_one_before_gave_and_passes_back_what_that_one_g
     record = Record(net, picture(32))
     dx = record.backward(np.ones_like(record.out) * np.arange(136))
     outer = [row for row in record.rows if row.depth == 0]
-    for row, after in zip(outer, outer[1:], strict=False):
+    for row, after in pairwise(outer):
         assert row.out is after.x
         assert row.dout is after.dx
     assert outer[0].dx is dx
