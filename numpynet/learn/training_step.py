@@ -27,7 +27,7 @@ WORDS = {
     ),
     "MaxPool2d": (
         "The largest number of each window remains.",
-        "Each number of dout goes to the one pixel that won its window. A pixel that won several windows gets their sum.",
+        "Each number of dout goes to the pixel that won its window. A pixel that won several windows gets their sum.",
     ),
     "AvgPool2d": (
         "The mean of each window remains.",
