@@ -30,10 +30,17 @@ def _palette() -> AnyArray:
 
 
 PALETTE = _palette()
+GRAYS = np.repeat(np.concatenate([[0], np.rint(np.linspace(0, 255, 2 * STEPS + 1))]), 3).reshape(64, 3).astype(np.uint8)
+"""For photos: from black for 0 to white for the largest number."""
+
+
+def gray_levels(maps: Array) -> AnyArray:
+    """The index in GRAYS, uint8, of each number from 0 to the largest one."""
+    return np.rint(1 + maps / max(float(maps.max(initial=0)), 1e-12) * 2 * STEPS).astype(np.uint8)
 
 
 def levels(maps: Array) -> AnyArray:
-    """The colour index, uint8, of each number: ZERO for 0, ZERO ± STEPS for the largest absolute value."""
+    """The index in PALETTE, uint8, of each number: ZERO for 0, ZERO ± STEPS for the largest absolute value."""
     largest = float(np.abs(maps).max(initial=0))
     scaled = maps / largest * STEPS if largest > 0 else np.zeros_like(maps)
     return np.rint(ZERO + scaled).astype(np.uint8)
@@ -51,17 +58,23 @@ def tiled(maps: AnyArray) -> AnyArray:
 
 
 def across(count: int) -> int:
-    """How many of `count` maps stand in one row of the picture: about four times as many as there are rows, if few."""
-    return count if count <= 4 else math.ceil(math.sqrt(2 * count))
+    """How many of `count` maps stand in one row of the picture: so many that few places stay empty."""
+    if count <= 4:
+        return count
+    columns = range(math.isqrt(count - 1) + 1, math.ceil(math.sqrt(2 * count)) + 1)
+    return min(columns, key=lambda each: -count % each)
 
 
-def data_uri(picture: AnyArray) -> str:
-    """A picture (H, W) of colour indices as the address of a PNG that holds itself (PNG specification, W3C 2003)."""
+def data_uri(picture: AnyArray, palette: AnyArray = PALETTE) -> str:
+    """A picture (H, W) of colour indices as a PNG in an address (PNG specification, W3C 2003; RFC 2397).
+
+    palette: (64, 3) uint8.
+    """
     height, width = picture.shape
     lines = np.concatenate([np.zeros((height, 1), np.uint8), picture], axis=1)  # each line begins with filter 0
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", PALETTE.tobytes()),
+        (b"PLTE", palette.tobytes()),
         (b"tRNS", b"\x00"),
         (b"IDAT", zlib.compress(lines.tobytes(), 9)),
         (b"IEND", b""),

@@ -38,7 +38,7 @@ def html(steps: Sequence[Step], title: str) -> str:
         shown.append(fields | {"tensors": names})
     data = {
         "title": title,
-        "palette": png.PALETTE.tolist(),
+        "palettes": {"colours": png.PALETTE.tolist(), "grays": png.GRAYS.tolist()},
         "zero": png.ZERO,
         "steps": png.STEPS,
         "layers": 1 + max((step.layer for step in steps if step.layer is not None), default=0),
@@ -58,17 +58,19 @@ def _described(array: Array) -> dict[str, Any]:
         return fields | {"numbers": np.asarray(rows, np.float64).tolist()}
     maps, what, of = _maps(array)
     K, H, W = maps.shape
-    picture = png.tiled(png.levels(maps))
-    zoom = max(1, min(round(WIDEST / picture.shape[1]), 24))
+    photo = array.shape[1:2] == (1,) and array.ndim == 4 and bool((array >= 0).all())
+    picture = png.tiled(png.gray_levels(maps) if photo else png.levels(maps))
+    zoom = max(1, min(round((WIDEST if K > 1 else WIDEST / 2) / picture.shape[1]), 24))
     note = f"{array.min():.4g} to {array.max():.4g}, mean {array.mean():.3g}"
     if array.ndim == 4 and what == "channel" and len(array) > 1:
         note += f"; picture 1 of {len(array)}"
     if of > K:
         note += f"; the first {K} of {of} {what}s"
-    elif maps.size < array.size:
+    elif what == "matrix" and maps.size < array.size:
         note += f"; the first {H} rows and {W} columns"
     return fields | {
-        "png": png.data_uri(picture),
+        "png": png.data_uri(picture, png.GRAYS if photo else png.PALETTE),
+        "palette": "grays" if photo else "colours",
         "width": picture.shape[1] * zoom,
         "map_width": W,
         "map_height": H,

@@ -96,7 +96,8 @@ def take(
     """
     net.zero_grad()
     record = Record(net, x)
-    labels = {id(row): name for name, row in zip(names or [row.label for row in record.rows], record.rows, strict=True)}
+    titles = names or list(_titles(record.rows))
+    labels = {id(row): name for name, row in zip(titles, record.rows, strict=True)}
     before = {key: parameter.data.copy() for key, parameter in net.named_parameters()}
     loss, dout = criterion(record.out, target)
     record.backward(dout)
@@ -124,6 +125,14 @@ def take(
     return steps
 
 
+def _titles(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows' labels; one without a name is told by the layer before it, as in "ReLU after conv1_bn"."""
+    before = ""
+    for row in rows:
+        yield row.label if row.name or not before else f"{row.label} after {before}"
+        before = row.name or before
+
+
 def _backward(rows: list[Row], gradients: Mapping[str, Array]) -> Iterator[tuple[Row, str, tuple[Tensor, ...]]]:
     """Row, words and tensors of each step of the backward pass."""
     for row in reversed(rows):
@@ -143,14 +152,13 @@ def _update(title: str, layer: int, optimizer: Optimizer, before: Array, gradien
     """The step that changes one parameter."""
     change = after - before
     weights = float(np.abs(before).mean())
-    share = f", {float(np.abs(change).mean()) / weights:.1e} of the weights' own" if weights else ""
-    words = f"{type(optimizer).__name__}, lr {optimizer.lr:g}. The mean size of the update is {_size(change)}{share}."
+    update = float(np.abs(change).mean())
+    words = (
+        f"{type(optimizer).__name__}, lr {optimizer.lr:g}. Mean size of the update: {update:.2g}; before: {weights:.2g}"
+    )
+    words += f"; the first over the second: {update / weights:.1e}." if weights else "."
     named = {"before": before, "gradient": gradient, "update": change, "after": after}
     return Step("update", title, words, tuple(Tensor(name, array) for name, array in named.items()), layer)
-
-
-def _size(array: Array) -> str:
-    return f"{float(np.abs(array).mean()):.2g}"
 
 
 def _last(key: str) -> str:
