@@ -14,6 +14,8 @@ from numpynet.typing import Array
 
 NUMBERS = 40
 """Arrays of at most so many numbers are shown as tables."""
+ROW = 8
+"""Numbers per line of a table of a vector, so that a phone shows it."""
 MAPS, FILTERS = 12, 48
 """Of more maps or filters than these, the first are shown: a page of all would take tens of megabytes."""
 SIDE = 96
@@ -54,8 +56,10 @@ def _described(array: Array) -> dict[str, Any]:
     """What the page shows of an array: its numbers if they are few, or else a picture."""
     fields = {"shape": array.shape, "largest": float(np.abs(array).max(initial=0))}
     if array.size <= NUMBERS:
-        rows = array.reshape(-1, *((1, 1, *array.shape)[-2:]))
-        return fields | {"numbers": np.asarray(rows, np.float64).tolist()}
+        numbers = np.asarray(array, np.float64)
+        if array.ndim < 2:
+            return fields | {"numbers": [[numbers.ravel()[i : i + ROW].tolist() for i in range(0, array.size, ROW)]]}
+        return fields | {"numbers": numbers.reshape(-1, *array.shape[-2:]).tolist()}
     maps, what, of = _maps(array)
     K, H, W = maps.shape
     photo = array.shape[1:2] == (1,) and array.ndim == 4 and bool((array >= 0).all())

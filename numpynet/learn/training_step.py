@@ -153,10 +153,8 @@ def _update(title: str, layer: int, optimizer: Optimizer, before: Array, gradien
     change = after - before
     weights = float(np.abs(before).mean())
     update = float(np.abs(change).mean())
-    words = (
-        f"{type(optimizer).__name__}, lr {optimizer.lr:g}. Mean size of the update: {update:.2g}; before: {weights:.2g}"
-    )
-    words += f"; the first over the second: {update / weights:.1e}." if weights else "."
+    words = f"{type(optimizer).__name__}, lr {optimizer.lr:g}. Mean size: of the update {update:.2g}, "
+    words += f"of the weights {weights:.2g}." + (f" Update over weights: {update / weights:.1e}." if weights else "")
     named = {"before": before, "gradient": gradient, "update": change, "after": after}
     return Step("update", title, words, tuple(Tensor(name, array) for name, array in named.items()), layer)
 
