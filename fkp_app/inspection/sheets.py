@@ -45,7 +45,7 @@ def draw_gradients(passes: Passes, path: Path) -> None:
         "The gradient that arrives at each layer (dL/dout)",
         "Backpropagation fills the cells from the last to the first. Blue is negative, white 0, red positive; 99 % of "
         "a cell's numbers lie within the scale above it.\nThe channels are those of activations.png. The loss is "
-        "SmoothL1 between the points found here and in the mirrored face; the last cell shows where it pulls each point.",
+        "SmoothL1 between the points found here and in the mirrored face; the last cell shows its pull on each point.",
         path,
     )
 

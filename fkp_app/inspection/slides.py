@@ -31,7 +31,7 @@ def region(keypoint: int) -> str:
 
 def draw_saliency(passes: Passes, keypoint: int, path: Path) -> None:
     """Which pixels move a keypoint."""
-    figure = _figure(f"Which pixels move point {keypoint} ({region(keypoint)})?", 16, 6.4)
+    figure = _figure(f"Which pixels move point {keypoint} ({region(keypoint)})?", 16, 6.0)
     columns = figure.subplots(1, 4)
     x, y = passes.points[keypoint]
     _face(columns[0], passes)
@@ -110,7 +110,7 @@ def draw_updates(passes: Passes, path: Path) -> None:
         (
             right,
             passes.updates,
-            f"Mean size of the update, over that of the weights (orange: {USUAL:g}, usual in training)",
+            f"Update over weights, mean sizes (orange: {USUAL:g}, usual in training)",
         ),
     ):
         sizes = np.array([float(np.abs(of[key]).mean()) for key in keys])
@@ -137,7 +137,7 @@ def draw_heat_maps(passes: Passes, keypoint: int, path: Path) -> bool:
     if not isinstance(passes.record.rows[-1].layer, SoftArgmax2d) or not isinstance(cache, SoftArgmax2dCache):
         return False
     shares = np.asarray(cache.share[0])  # (68, H, W)
-    figure = _figure("Where the network looks for each point: the heat maps of its head", 16, 7.0)
+    figure = _figure("The heat maps of the head: where each point may lie", 16, 7.0)
     grid = figure.add_gridspec(2, 7)
     whole = figure.add_subplot(grid[:, :2])
     _face(whole, passes)

@@ -73,6 +73,7 @@ def _described(array: Array) -> dict[str, Any]:
     elif what == "matrix" and maps.size < array.size:
         note += f"; the first {H} rows and {W} columns"
     return fields | {
+        "largest": float(np.abs(maps).max()),
         "png": png.data_uri(picture, png.GRAYS if photo else png.PALETTE),
         "palette": "grays" if photo else "colours",
         "width": picture.shape[1] * zoom,

@@ -6,6 +6,7 @@ In a terminal Enter goes on and q ends it. With --html it writes one page, which
 import argparse
 import difflib
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def text(step: Step, count: str) -> Iterator[str]:
     """The lines of one step in the terminal."""
     head = step.title if step.phase in ("input", "loss") else f"{step.phase}: {step.title}"
     yield f"{count}, {head}"
-    yield f"  {step.words}"
+    yield from textwrap.wrap(step.words, WIDTH, initial_indent="  ", subsequent_indent="  ")
     for tensor in step.tensors:
         yield f"  {tensor.name} {tensor.array.shape}"
         yield from (f"    {line}" for line in _numbers(tensor.array))
