@@ -16,6 +16,10 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "one-point": Command("numpynet.learn.one_point_printed", "every tensor of a 20-parameter net; --nudge one number"),
+    "jacobian": Command("numpynet.learn.jacobian", "a layer as a matrix, made by its backward pass"),
+    "same": Command("numpynet.learn.same", "one convolution in several ways, with equal results"),
+    "adam": Command("numpynet.learn.adam", "three steps of Adam with every intermediate; SGD and momentum beside it"),
     "summary": Command("numpynet.learn.summary", "print what each layer of a network makes, learns, keeps and sees"),
     "step": Command("numpynet.learn.stepper", "go through one training step, layer by layer, here or as a page"),
 }
