@@ -113,6 +113,23 @@ def test_cache_bytes_are_those_of_each_kept_array_once():
     assert sum(row.cache_bytes for row in Record(twice, np.zeros((1, 1, 4, 4), np.float32)).rows) == 2 * 16 * 4
 
 
+class Kept(Module):
+    """Keeps its output, as the fast ReLU does; so does the layer behind it, whose input it is."""
+
+    def forward(self, x):
+        out = -x
+        return out, (out, [out[:1], None])
+
+    def backward(self, dout, cache):
+        return -dout
+
+
+def test_an_array_that_two_caches_hold_counts_once_also_as_a_view():
+    x = np.zeros((2, 1, 2, 3))
+    rows = Record(Sequential(Kept(), Flatten(), Linear(6, 1, dtype=np.float64), Kept()), x).rows
+    assert [row.cache_bytes for row in rows] == [12 * 8, 0, 0, 2 * 8]
+
+
 def reach(net, shape, places):
     """Height and width of the largest box of pixels that move one of the outputs at these places, by the gradient."""
     sizes = []
@@ -130,6 +147,8 @@ SEEN = {
     "dilation": ([Conv2d(1, 2, 3, dilation=(2, 3)), AvgPool2d(2), Conv2d(2, 1, 3, dilation=2)], (14, 16)),
     "upsampling": ([AvgPool2d(2), Conv2d(1, 2, 3, padding=1), Upsample(2), Conv2d(2, 1, 2)], (8, 8)),
     "a factor of three": ([AvgPool2d(3), Upsample(3), Conv2d(1, 1, 5, padding=2), AvgPool2d(2)], (9, 9)),
+    "upsampling twice": ([AvgPool2d(4), Upsample(2), Conv2d(1, 1, 2), Upsample(2), Conv2d(1, 1, 3)], (8, 8)),
+    "upsampling undone": ([AvgPool2d(2), Upsample(2), Conv2d(1, 1, 3, stride=2), Conv2d(1, 1, 3)], (8, 8)),
     "a branch": (
         [Residual(AvgPool2d(2), Conv2d(1, 1, 3, padding=1), Upsample(2)), Conv2d(1, 1, 3, padding=1)],
         (8, 8),
@@ -181,6 +200,10 @@ def test_jump_is_the_distance_between_neighbours():
     net = Sequential(Conv2d(1, 1, 3, stride=(2, 3)), MaxPool2d(2, stride=1), AvgPool2d(2), Upsample(4))
     rows = Record(net, np.zeros((1, 1, 40, 40), np.float32)).rows
     assert [row.jump for row in rows] == [(2.0, 3.0), (2.0, 3.0), (4.0, 6.0), (1.0, 1.5)]
+    rows = Record(
+        Sequential(AvgPool2d(2), Upsample(2), AvgPool2d(2), Upsample(3)), np.zeros((1, 1, 8, 8), np.float32)
+    ).rows
+    assert [row.jump[0] for row in rows] == [2.0, 1.0, 2.0, pytest.approx(2 / 3)]
 
 
 class Own(Module):
