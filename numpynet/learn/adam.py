@@ -9,7 +9,6 @@ import numpy as np
 from numpynet.functional.adam import adam_update
 from numpynet.functional.sgd import sgd_update
 from numpynet.learn.errors import LearnError
-from numpynet.learn.layout import decimal
 from numpynet.typing import Array
 
 BETAS = (0.9, 0.999)
@@ -99,8 +98,9 @@ def run(options: argparse.Namespace) -> int:
             print(f"{t:7}" + "".join(f"{_number(value):>12}" for value in row))
     apart = max(abs(table[t].w - real[t][i]) for i, table in enumerate(tables) for t in range(steps))
     print(f"\nLargest difference from numpynet.functional.adam_update: {apart:.1e}")
-    moves = ", ".join(f"{table[0].move:+.9f} for g = {decimal(table[0].g)}" for table in tables)
-    print(f"First moves: {moves}. Without eps they are -lr sign(g), whatever the size of g.")
+    print("First move of each weight (with an eps of 0 it would be -lr sign(g), whatever the size of g):")
+    for i, table in enumerate(tables):
+        print(f"  w[{i}]: g = {table[0].g:<5g} move = {table[0].move:+.9f}   SGD's move = {-lr * table[0].g:+g}")
     _beside(steps, lr, real)
     return 0 if apart < TOLERANCE else 1
 
@@ -116,8 +116,9 @@ def _beside(steps: int, lr: float, adam: list[Array]) -> None:
             for path in paths.values()
         )
         print(f"{t + 1:3}{row}")
-    print("\nSGD moves w[0] 64 times as far as w[1], because its gradient is 64 times as large. Adam moves both alike.")
+    print("\nThe gradient of w[0] is 64 times that of w[1] at the start, and so is SGD's first move.")
+    print("Adam divides by sqrt(v_hat), the gradient's own size: with a small eps it moves both weights alike.")
 
 
 def _number(value: float) -> str:
-    return decimal(value, 5) if abs(value) < 1000 else f"{value:.2e}"
+    return f"{value:.5g}" if abs(value) < 100_000 else f"{value:.2e}"

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     "jacobian": Command("numpynet.learn.jacobian", "a layer as a matrix, made by its backward pass"),
     "same": Command("numpynet.learn.same", "one convolution in several ways, with equal results"),
     "adam": Command("numpynet.learn.adam", "three steps of Adam with every intermediate; SGD and momentum beside it"),
+    "settle": Command("numpynet.learn.settle", "68 points settle on a face while a small network learns it"),
     "summary": Command("numpynet.learn.summary", "print what each layer of a network makes, learns, keeps and sees"),
     "step": Command("numpynet.learn.stepper", "go through one training step, layer by layer, here or as a page"),
 }

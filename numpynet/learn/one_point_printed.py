@@ -101,7 +101,8 @@ def _step(found: dict[str, Array]) -> str:
     after = one_point.tensors(network)
     names = ["conv.weight", "conv.bias", "linear.weight", "linear.bias"]
     return "\n".join([
-        f"ONE STEP OF ADAM, lr = {one_point.LR}: each of the 20 parameters moves by {one_point.LR} against its gradient.",
+        f"ONE STEP OF ADAM, lr = {one_point.LR}: each of the 20 parameters moves by {one_point.LR} against the sign of its "
+        "gradient.",
         "",
         beside([block(name, after[name]) for name in names]),
         "",
