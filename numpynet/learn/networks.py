@@ -8,8 +8,8 @@ from numpynet.learn.errors import LearnError
 from numpynet.models import HourglassNet, KeypointNet
 from numpynet.module import Chain
 
-LARGEST = 512
-"""Pixels on a side: beyond, a learner's machine may run out of memory."""
+LARGEST = 256
+"""Pixels on a side: the weights of "net" then take 0.8 GB."""
 
 CHOICES: dict[str, tuple[Callable[[int], Chain], int]] = {
     "one-point": (lambda size: one_point.net(), 5),

@@ -6,7 +6,8 @@ from numpynet.learn.errors import LearnError
 from numpynet.learn.networks import CHOICES, make
 from numpynet.summaries import summary
 
-LARGEST = 1024
+LARGEST = 64
+"""Pictures: the caches of "net" take 0.1 GB for each."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

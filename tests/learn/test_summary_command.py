@@ -30,8 +30,8 @@ def test_it_fits_into_a_terminal_of_100_columns(capsys):
         (["compct"], "there is no network 'compct'; did you mean compact?"),
         (["x"], "there is no network 'x'; choose one of one-point, compact, hourglass, net"),
         (["one-point", "--size", "6"], "--size: the one-point net takes pictures of 5 x 5 pixels, got 6"),
-        (["compact", "--size", "0"], "--size must be from 1 to 512, got 0"),
-        (["compact", "--size", "513"], "--size must be from 1 to 512, got 513"),
+        (["compact", "--size", "0"], "--size must be from 1 to 256, got 0"),
+        (["compact", "--size", "257"], "--size must be from 1 to 256, got 257"),
         (
             ["compact", "--size", "31"],
             "--size 31: KeypointNet: images of size 31 are too small for 5 poolings",
@@ -40,7 +40,8 @@ def test_it_fits_into_a_terminal_of_100_columns(capsys):
             ["hourglass", "--size", "90"],
             "--size 90: HourglassNet: size 90 must be a multiple of 16, to be halved 4 times",
         ),
-        (["--batch", "0"], "--batch must be from 1 to 1024, got 0"),
+        (["--batch", "65"], "--batch must be from 1 to 64, got 65"),
+        (["--batch", "0"], "--batch must be from 1 to 64, got 0"),
         (["--size", "many"], "argument --size: invalid int value: 'many'"),
     ],
 )
