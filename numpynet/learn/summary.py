@@ -7,7 +7,7 @@ from numpynet.learn.networks import CHOICES, make
 from numpynet.summaries import summary
 
 LARGEST = 64
-"""Pictures: the caches of "net" take 0.1 GB for each."""
+"""Pictures: the caches of "net" take 18 MB for each."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
