@@ -31,7 +31,7 @@ def test_flops_and_parameters_are_pytorchs(name):
         twin.eval()(torch.zeros(3, 1, 96, 96))
     table = summary(net, (3, 1, 96, 96))
     assert table.parameters == sum(parameter.numel() for parameter in twin.parameters())
-    theirs: dict[str, int] = {"soft_argmax": 0} | {
+    theirs = {"soft_argmax": 0} | {
         key.split(".")[-1]: sum(ops.values()) for key, ops in counter.get_flop_counts().items() if "." in key
     }
     ours = {row.label.split(":")[0]: row.flops for row in table.rows if row.flops}
