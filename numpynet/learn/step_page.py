@@ -14,7 +14,7 @@ from numpynet.typing import Array
 
 NUMBERS = 40
 """Arrays of at most so many numbers are shown as tables."""
-ROW = 8
+ROW = 4
 """Numbers per line of a table of a vector, so that a phone shows it."""
 MAPS, FILTERS = 12, 48
 """Of more maps or filters than these, the first are shown: a page of all would take tens of megabytes."""
