@@ -17,6 +17,7 @@ from fkp_app.commands.doctor import doctor
 from fkp_app.commands.evaluate import evaluate
 from fkp_app.commands.export import export
 from fkp_app.commands.filter import filter_command
+from fkp_app.commands.inspect import inspect_command
 from fkp_app.commands.train import train
 from fkp_app.commands.web import web
 from fkp_app.errors import FkpError
@@ -44,6 +45,7 @@ app.command()(web)
 app.command()(export)
 app.command()(train)
 app.command()(evaluate)
+app.command("inspect")(inspect_command)
 app.command()(doctor)
 app.add_typer(data_app, name="data")
 

@@ -22,6 +22,8 @@ COMMANDS: dict[str, Command] = {
     "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
     "adam": Command("numpynet.learn.adam", "three steps of Adam with every intermediate; SGD and momentum beside it"),
     "settle": Command("numpynet.learn.settle", "68 points settle on a face while a small network learns it"),
+    "summary": Command("numpynet.learn.summary", "print what each layer of a network makes, learns, keeps and sees"),
+    "step": Command("numpynet.learn.stepper", "go through one training step, layer by layer, here or as a page"),
     "start": Command("numpynet.learn.start", "begin an exercise: writes one small file with a blank body"),
     "check": Command("numpynet.learn.check", "judge an exercise, or all files of a folder"),
     "hint": Command("numpynet.learn.hint", "one of the three hints of an exercise"),

@@ -12,7 +12,7 @@ FLOORS = [
     {"geometry", "media"},
     {"data", "backends"},
     {"faces"},
-    {"tracking", "styles", "evaluation"},
+    {"tracking", "styles", "evaluation", "inspection"},
     {"pipeline", "training"},
     {"web"},
     {"commands"},

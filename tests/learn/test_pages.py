@@ -19,7 +19,6 @@ NOT_WRITTEN = (
     "11-moving-gradients.md",
     "12-soft-argmax.md",
     "13-optimizers.md",
-    "14-network.md",
     "15-training.md",
     "17-fast.md",
     "glossary.md",
