@@ -4,6 +4,7 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -13,14 +14,19 @@ PROGRAM = "python -m numpynet.learn"
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+from numpynet.dispatch import ImplementationError  # noqa: E402
 from numpynet.learn import commands, listing  # noqa: E402
 from numpynet.learn.errors import LearnError  # noqa: E402
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line."""
+    """Reports a mistake in one line, and suggests the nearest option for one that does not exist."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized") and (unknown := re.search(r"--[\w-]+", message)):
+            near = difflib.get_close_matches(unknown[0], re.findall(r"--[\w-]+", self.format_help()), 1)
+            hint = f"did you mean {near[0]}?" if near else "--help lists the options"
+            message = f"there is no option {unknown[0]}; {hint}"
         self.exit(2, f"{self.prog}: {message}\n")
 
 
@@ -42,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     module.arguments(parser)
     try:
         return int(module.run(parser.parse_args(rest)))
-    except LearnError as error:
+    except (LearnError, ImplementationError) as error:
         sys.stderr.write(f"{PROGRAM} {name}: {error}\n")
         return 2
     except BrokenPipeError:  # the reader closed the pager
