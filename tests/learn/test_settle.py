@@ -10,8 +10,9 @@ import pytest
 
 from numpynet.learn import faces
 from numpynet.learn.__main__ import main
+from numpynet.learn.errors import LearnError
 from numpynet.learn.face_picture import COLUMNS, POINT, as_svg, as_text, png
-from numpynet.learn.settle import small_net, train
+from numpynet.learn.settle import _write, small_net, train
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -89,6 +90,14 @@ def test_the_svg_is_written_once_and_never_over_another_file(tmp_path, capsys):
     assert main(["settle", "--steps", "1", "--svg", str(file)]) == 2
     assert capsys.readouterr().err == f"python -m numpynet.learn settle: --svg {file}: exists; name a new file\n"
     assert file.read_text() == text
+
+
+def test_a_file_that_appears_during_the_training_is_not_overwritten(tmp_path):
+    file = tmp_path / "settle.svg"
+    file.write_text("mine")
+    with pytest.raises(LearnError, match="exists; name a new file"):
+        _write(file, "<svg/>")
+    assert file.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
