@@ -53,7 +53,7 @@ def text() -> str:
     """The list that `python -m numpynet.learn` prints: at most 45 lines of 100 columns."""
     lines = [
         FIRST,
-        "Pages, docs/learn/NAME.md, in the order of reading. One with * takes two hours, another one:",
+        "Pages, docs/learn/NAME.md, in reading order. A page marked * takes two hours, each other one hour:",
     ]
     for page in PAGES:
         name = page.file.removesuffix(".md")
