@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - begin
     print(f"\nThe first crop and its 68 points after {options.steps} steps ({seconds:.0f} seconds):\n")
     print(as_text(face, moment.points[0]))
-    print("\nThe network knows these 12 crops by heart. For other faces it would need thousands of photos.")
+    print("\nThe network knows these 12 crops by heart. How it does on other faces, this does not show.")
     if options.svg is not None:
         _write(options.svg, as_svg(face, [(m.step, m.points[0]) for m in moments]))
         print(f"wrote {options.svg}")

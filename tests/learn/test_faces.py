@@ -22,9 +22,11 @@ def test_the_file_holds_what_the_script_makes():
     assert shipped.dtype == np.float32
     assert shipped_points.shape == (12, 68, 2)
     assert shipped_points.dtype == np.float32
-    # Other versions of OpenCV round some pixels the other way.
-    assert np.abs(shipped[:, 0] * 255 - images).max() < 1.5
-    assert np.abs(shipped_points - points).max() < 0.05
+    # Other processors and versions of OpenCV move the points, and with them the crops, by less than 0.001 pixels.
+    difference = np.abs(shipped[:, 0] * 255 - images)
+    assert difference.max() < 6
+    assert difference.mean() < 0.2
+    assert np.abs(shipped_points - points).max() < 0.01
 
 
 def test_every_point_lies_in_its_crop_and_the_crops_differ():
@@ -45,5 +47,6 @@ def test_targets_are_minus_1_and_1_at_the_edges_of_the_crop():
 
 def test_the_error_is_a_mean_distance_in_pixels():
     _, points = faces.crops()
-    moved = points + np.array([3, -4], np.float32)
-    np.testing.assert_allclose(faces.pixel_error(faces.to_targets(moved), points), 5, rtol=1e-5)
+    moved = points.copy()
+    moved[:, :34] += np.array([3, -4], np.float32)  # half of the points, by 5 pixels
+    np.testing.assert_allclose(faces.pixel_error(faces.to_targets(moved), points), 2.5, rtol=1e-5)
