@@ -76,7 +76,7 @@ def pieces(source: str) -> list[Piece]:
             found.append(Piece(names.get(number, ""), notes.get(number, "")))
         if number in comments:
             found[-1].note += line.strip().removeprefix("#").removeprefix(" ") + "\n"
-        elif number not in hidden:
+        elif number not in hidden and (line or number - 1 not in hidden):
             found[-1].code.append(line)
     for piece in found:
         piece.code = "\n".join(piece.code).strip("\n").rstrip().split("\n") if any(map(str.strip, piece.code)) else []
@@ -93,9 +93,10 @@ def _docstrings(tree: ast.Module) -> tuple[dict[int, str], dict[int, str], set[i
         for node in parent.body:
             if isinstance(node, Definition):
                 start = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-                names[start] = node.name if parent is tree else ""
-                notes[start] = ast.get_docstring(node) or ""
-                if notes[start]:
+                if parent is tree:
+                    names[start] = node.name
+                if note := ast.get_docstring(node):
+                    notes[start] = note
                     hidden.update(_lines(node.body[0]))
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 if isinstance(before, ast.Assign | ast.AnnAssign):  # the docstring of a constant or a field

@@ -4,12 +4,15 @@ README.md is the home page. It is built with a list of all pages behind it, whic
 """
 
 import ast
+import dataclasses
 import inspect
 import re
 import shutil
 import sys
 import textwrap
+import types
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -26,6 +29,7 @@ author = copyright = "The numpynet authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "annotated", "mathml"]
 root_doc = "README"
 default_role = "code"
+highlight_language = "text"
 show_warning_types = True
 
 MARKDOWN = ["*.md", "docs/*.md", "docs/learn/*.md", "docs/stories/*.md", "numpynet/README.md", "fkp_app/weights/*.md"]
@@ -38,7 +42,16 @@ LINKED = {
 }
 """The Python files that pages link to: each becomes a page, as all files of numpynet do."""
 include_patterns = [*MARKDOWN, "docs/site/**.rst", "numpynet/**.py", *sorted(LINKED)]
-exclude_patterns = [".*", "build", "dist", "*.egg-info", "demo", "runs", "**/__pycache__", "numpynet/kernels/*_loops.py"]
+exclude_patterns = [
+    ".*",
+    "build",
+    "dist",
+    "*.egg-info",
+    "demo",
+    "runs",
+    "**/__pycache__",
+    "numpynet/kernels/*_loops.py",
+]
 
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_fence_as_directive = ["math"]
@@ -95,13 +108,20 @@ def signature_as_written(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str, str | None] | None:
     """The signature of a function or class in the words of its source: `Array`, not what Array stands for."""
-    function = inspect.unwrap(vars(obj).get("__init__", obj) if inspect.isclass(obj) else obj)
-    if not inspect.isfunction(function) or not function.__code__.co_filename.startswith(str(ROOT)):
+    own = vars(obj).get("__init__") if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
+    if dataclasses.is_dataclass(obj) or hasattr(obj, "_fields"):
+        fields = [ast.unparse(one) for one in _tree(obj).body if isinstance(one, ast.AnnAssign)]
+        return f"({', '.join(fields)})", None
+    if not isinstance(own, types.FunctionType):
         return None
-    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(node, ast.FunctionDef)
+    node = _tree(own)
     arguments = re.sub(r"^(self|cls)(, |$)", "", ast.unparse(node.args))
     return f"({arguments})", None if node.returns is None or inspect.isclass(obj) else ast.unparse(node.returns)
+
+
+def _tree(obj: Any) -> Any:
+    """The syntax tree of a function or class."""
+    return ast.parse(textwrap.dedent(inspect.getsource(obj))).body[0]
 
 
 def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:

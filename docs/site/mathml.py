@@ -13,6 +13,9 @@ logger = logging.getLogger(__name__)
 
 def mathml(formula: str, display: str, place: nodes.Node) -> str:
     """A formula as MathML. display: "inline" or "block". A formula that cannot be read is a warning at its place."""
+    bare = re.sub(r"\\[{}]", "", formula)
+    if bare.count("{") != bare.count("}"):  # latex2mathml would guess
+        logger.warning("formula has a brace without its partner: %s", formula, location=place)
     try:
         result: str = convert(formula, display=display)
     except Exception as error:  # latex2mathml has one class per mistake, and lets some of Python's through
