@@ -36,6 +36,7 @@ from numpynet.models import HourglassNet, KeypointNet
 from numpynet.module import Chain, Module, Residual, Sequential
 from numpynet.optim import SGD, Adam, AdamW
 from numpynet.parameter import Parameter
+from numpynet.summaries import summary
 
 __version__ = "0.1.0"
 
@@ -72,5 +73,6 @@ __all__ = [
     "load_net",
     "load_weights",
     "save_weights",
+    "summary",
     "use",
 ]

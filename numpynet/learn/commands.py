@@ -15,4 +15,7 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "summary": Command("numpynet.learn.summary", "print what each layer of a network makes, learns, keeps and sees"),
+    "step": Command("numpynet.learn.stepper", "go through one training step, layer by layer, here or as a page"),
+}

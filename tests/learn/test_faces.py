@@ -1,0 +1,49 @@
+"""The twelve crops: what the script makes of the demo photo, in the units that the networks use."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+from numpynet.learn import faces
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "make_learn_crops.py"
+
+
+def test_the_file_holds_what_the_script_makes():
+    spec = importlib.util.spec_from_file_location("make_learn_crops", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    images, points = script.crops()
+    shipped, shipped_points = faces.crops()
+    assert shipped.shape == (12, 1, 96, 96)
+    assert shipped.dtype == np.float32
+    assert shipped_points.shape == (12, 68, 2)
+    assert shipped_points.dtype == np.float32
+    # Other versions of OpenCV round some pixels the other way.
+    assert np.abs(shipped[:, 0] * 255 - images).max() < 1.5
+    assert np.abs(shipped_points - points).max() < 0.05
+
+
+def test_every_point_lies_in_its_crop_and_the_crops_differ():
+    images, points = faces.crops()
+    assert points.min() > 0
+    assert points.max() < faces.SIZE - 1
+    for i in range(len(points)):
+        for j in range(i):
+            assert np.linalg.norm(points[i] - points[j], axis=1).mean() > 1
+            assert np.abs(images[i] - images[j]).mean() > 0.02
+
+
+def test_targets_are_minus_1_and_1_at_the_edges_of_the_crop():
+    corners = np.array([[[-0.5, -0.5], [95.5, 95.5], [47.5, 23.5]]], np.float32)
+    np.testing.assert_array_equal(faces.to_targets(corners), np.array([[-1, -1, 1, 1, 0, -0.5]], np.float32))
+    np.testing.assert_array_equal(faces.to_points(faces.to_targets(corners)), corners)
+
+
+def test_the_error_is_a_mean_distance_in_pixels():
+    _, points = faces.crops()
+    moved = points + np.array([3, -4], np.float32)
+    np.testing.assert_allclose(faces.pixel_error(faces.to_targets(moved), points), 5, rtol=1e-5)
