@@ -37,7 +37,6 @@ def build(source: Path, out: Path) -> Build:
         "--keep-going",
         "-c",
         "docs/site",
-        *options,
     ]
     command += ["-d", str(out / "cache"), ".", str(out / "pages")]
     environment = os.environ | {"PYTHONPATH": str(source)}
