@@ -16,11 +16,8 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-<<<<<<< HEAD
+    "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
     "summary": Command("numpynet.learn.summary", "print what each layer of a network makes, learns, keeps and sees"),
     "step": Command("numpynet.learn.stepper", "go through one training step, layer by layer, here or as a page"),
-=======
-    "derive": Command("numpynet.learn.derive", "a backward pass the long way, every intermediate with its gradient"),
     "break": Command("numpynet.learn.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"),
->>>>>>> h-truth
 }
