@@ -46,15 +46,15 @@ class AnnotatedSource(RSTParser):
 def page(file: str, source: str) -> str:
     """The page of a source file, as reStructuredText."""
     found = pieces(source)
-    names = [piece.name for piece in found if piece.name]
+    names = {i: piece.name for i, piece in enumerate(found) if piece.name}
     title = file.removeprefix("numpynet/")
     lines = [":orphan:", ":hide-toc:", "", title, "=" * len(title), ""]
     lines += [to_rst(ast.get_docstring(ast.parse(source)) or ""), ""]
     if names:
-        lines += [" · ".join(f"`{name}`_" for name in names), ""]
-    for piece in found:
-        if piece.name:
-            lines += [piece.name, "-" * len(piece.name), ""]
+        lines += [" · ".join(f"`{name} <{file}-{i}_>`__" for i, name in names.items()), ""]
+    for i, piece in enumerate(found):
+        if piece.name:  # two names may differ in case alone, so a number tells the sections apart
+            lines += [f".. _{file}-{i}:", "", piece.name, "-" * len(piece.name), ""]
         lines += [".. container:: annotated", ""]
         if piece.note:
             lines += ["   .. container:: annotation", "", textwrap.indent(to_rst(piece.note), " " * 6), ""]
