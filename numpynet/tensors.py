@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from numpynet.files import atomic, not_a_file
 from numpynet.small_floats import SMALL_FLOATS
@@ -135,6 +134,9 @@ def checksum(
 
 def read_header(path: str | Path) -> Header:
     """The checked header of a safetensors file. CheckpointError if the file is damaged or of another kind."""
+    # Imported here: until a file is read, numpynet needs NumPy alone.
+    from safetensors import SafetensorError, safe_open
+
     path = Path(path)
     text = _header_text(path)
     try:

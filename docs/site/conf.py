@@ -72,6 +72,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
+html_show_search_summary = False  # the search would fetch each page, which a browser refuses for files
 html_show_sphinx = False
 pygments_style = "default"
 pygments_dark_style = "github-dark"

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import sys
+import textwrap
 import zlib
 from pathlib import Path
 
@@ -10,13 +11,11 @@ from numpynet.learn import table
 from numpynet.learn.chart import chart
 from numpynet.learn.checked import in_own_process
 from numpynet.learn.errors import LearnError
-from numpynet.learn.plant import Bug, bug_named, bugs, copy_of, source_of
+from numpynet.learn.plant import Bug, bugs, copy_of, source_of
 from numpynet.learn.seeds import bug_of_seed
 from numpynet.learn.trials import STEPS, trial
 
 COMMAND = "python -m numpynet.learn break"
-SHOWN = (0, 10, 20, 40, 60, 80)
-"""The steps whose loss a lesson prints."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.lesson is not None and options.seed is not None:
         raise LearnError("give a lesson or --seed, not both")
-    bug = bug_named(options.lesson) if options.seed is None else bug_of_seed(options.seed)
+    bug = lesson_named(options.lesson) if options.seed is None else bug_of_seed(options.seed)
     if options.answer:
         print(answer(bug))
         return 0
@@ -60,26 +59,37 @@ def lessons() -> str:
     for number in range(1, 13):
         for bug in (bug for bug in bugs().values() if bug.lesson == number):
             lines.append(f"  {number:2}  {bug.name:32} {bug.function:22} page {bug.page.removesuffix('.md')}")
-    lines += ["", f"{COMMAND} NAME       writes the copy and shows two loss curves; one network has the mistake"]
-    lines += [f"{COMMAND} --seed 7   a random mistake in a random backward function; any number will do"]
+    lines += ["", f"{COMMAND} NAME       writes the copy and shows two loss curves"]
+    lines += [f"{COMMAND} --seed 7   a random mistake in a backward function; take any number"]
     lines += [f"{COMMAND} --table    what each mistake does to the loss, over five seeds"]
     return "\n".join(lines)
+
+
+def lesson_named(name: str) -> Bug:
+    """The mistake of a lesson. LearnError, with the nearest name, if there is no such lesson."""
+    known = [bug.name for bug in bugs().values() if bug.lesson]
+    if name in known:
+        return bugs()[name]
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"`{COMMAND}` lists them"
+    raise LearnError(f"there is no lesson {name!r}; {hint}")
 
 
 def begin(bug: Bug, path: Path, options: argparse.Namespace) -> int:
     """Write the broken copy, show the curves, and say how to go on."""
     heading = f"Lesson {bug.lesson}: {bug.name}" if bug.lesson else bug.name.replace("_", " ").capitalize()
-    print(f"{heading}\n\n{_write(path, bug.copy())}: {bug.function} of {bug.module}, with one mistake.\n")
+    print(f"{heading}\n\n{_write(path, bug.copy())}.\nIt is {bug.function} of {bug.module}, with one mistake in it.\n")
     again = f"{COMMAND} {_given(bug, options)}"
-    if bug.lesson or bug.table:
-        broken = bug_named(bug.curve) if bug.curve else bug
+    if bug.lesson:
+        broken = bugs()[bug.curve] if bug.curve else bug
         curves = {
             letter: trial(broken if letter == _letter(bug) else None, 0, STEPS, broken.case).losses for letter in "AB"
         }
         print(f"Two networks learn 12 crops of one photo ({STEPS} steps of Adam). One makes the mistake. The loss:\n")
-        print("  step " + "".join(f"{step:>10}" for step in SHOWN))
+        shown = [STEPS * eighths // 8 for eighths in (0, 1, 2, 4, 6, 8)]
+        print("  step " + "".join(f"{step:>10}" for step in shown))
         for letter, losses in curves.items():
-            print(f"  {letter}    " + "".join(f"{losses[step]:>10.5f}" for step in SHOWN))
+            print(f"  {letter}    " + "".join(f"{losses[step]:>10.5f}" for step in shown))
         print(f"\n{chart(curves)}\n")
         _ask(bug, again)
     print(f"Find the mistake in {path} and repair it. To check your copy:\n  {again} --check")
@@ -136,16 +146,21 @@ def check(bug: Bug, path: Path, options: argparse.Namespace) -> int:
 
 def answer(bug: Bug) -> str:
     """What is broken, how it shows, where it happened, and the lines that differ."""
-    lines = [bug.title[0].upper() + bug.title[1:] + "."] if bug.title else []
-    if bug.lesson or bug.table:
-        lines += [f"{_letter(bug)} is the broken network. {bug.sees}"]
-    if bug.story:
-        lines += [f"{bug.story}", bug.issue]
+    lines = []
+    if bug.lesson:
+        told = [
+            f"{bug.title[0].upper()}{bug.title[1:]}.",
+            f"{_letter(bug)} is the broken network. {bug.sees}",
+            bug.story,
+        ]
+        lines = [line for text in told for line in textwrap.wrap(text, 98)]
+        lines += [bug.issue] if bug.issue else []
+        lines += [""]
     right = copy_of(bug.module, bug.function, source_of(bug.module)).splitlines()
     differences = [
         line for line in difflib.unified_diff(bug.copy().splitlines(), right, n=0, lineterm="") if line[:2] != "@@"
     ]
-    lines += ["", "The mistake (-) and what is right (+):", *(f"  {line}" for line in differences[2:])]
+    lines += ["The mistake (-) and what is right (+):", *(f"  {line}" for line in differences[2:])]
     if bug.page:
         lines += ["", f"Page {bug.page.removesuffix('.md')} explains it."]
     return "\n".join(lines)

@@ -9,18 +9,21 @@ import sys
 import traceback
 from pathlib import Path
 
+import numpy as np
+
 import numpynet
 from numpynet.gradcheck.__main__ import main as gradcheck
+from numpynet.gradcheck.cases import CASES
 from numpynet.learn.errors import LearnError
 from numpynet.learn.own_checks import CHECKS
-from numpynet.learn.plant import Bug, bug_named, load, put
+from numpynet.learn.plant import Bug, bugs, load, put
 from numpynet.learn.seeds import bug_of_seed
 
 SECONDS = 10
 
 
 def in_own_process(path: Path, name: str) -> int:
-    """Check a file and pass on what the check prints. Returns 0 if all is right, 1 if not, 2 if it cannot be checked."""
+    """Check a file and pass on what the check prints. Returns 0 if all is right, 1 if not, 2 if it cannot be."""
     root = str(Path(numpynet.__file__).parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-P", "-W", "ignore", "-m", "numpynet.learn.checked", str(path), name]
@@ -34,7 +37,7 @@ def in_own_process(path: Path, name: str) -> int:
 def named(name: str) -> Bug:
     """The bug of this name, or of this seed if the name is seed_N."""
     number = name.removeprefix("seed_")
-    return bug_of_seed(int(number)) if number != name and number.isdigit() else bug_named(name)
+    return bug_of_seed(int(number)) if number != name and number.isdigit() else bugs()[name]
 
 
 def check(path: Path, bug: Bug) -> bool:
@@ -49,13 +52,24 @@ def check(path: Path, bug: Bug) -> bool:
     for name in load(bug.copy(), path.name):
         if name not in functions:
             raise LearnError(f"{path} has no function {name}; leave the functions' names as they are")
+    wanted = _given_gradients(bug)
     with put(bug.module, bug.function, functions):
         if bug.check:
             wrong = CHECKS[bug.check]()
             print("\n".join(f"  WRONG  {line}" for line in wrong) or "  all is right")
             return not wrong
-        ways = [bug.options, {}] if bug.options else [{}]
-        return all([gradcheck([bug.case, *_given(options)]) == 0 for options in ways])
+        if missing := wanted - _given_gradients(bug):
+            print(f"  WRONG  your function gives None for {', '.join(sorted(missing))}")
+            return False
+        failed = gradcheck([bug.case, *_given(bug.options)])
+        if bug.options:
+            failed += gradcheck([bug.case])
+        return not failed
+
+
+def _given_gradients(bug: Bug) -> set[str]:
+    """The names of the gradients that the bug's case finds; it passes over one that is None."""
+    return {finding.name for finding in CASES[bug.case](np.random.default_rng(0), **bug.options)} if bug.case else set()
 
 
 def _given(options: dict[str, object]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpynet import functional as F
 from numpynet.gradcheck.cases import CASES
 from numpynet.layers import Linear
-from numpynet.learn.plant import bug_named, planted
+from numpynet.learn.plant import bugs, planted
 from numpynet.losses import MSELoss
 from numpynet.optim import SGD
 from numpynet.training import Trainer
@@ -57,7 +57,7 @@ def cotangent() -> list[str]:
     rights = [f"calls the right {case} wrong" for case in ("linear", "relu", "batch_norm") if not _accepts(case)]
     wrongs = []
     for name in ("relu_drops_upstream", "batch_norm_no_gamma"):
-        bug = bug_named(name)
+        bug = bugs()[name]
         with planted(bug):
             if _accepts(bug.case):
                 wrongs.append(f"accepts a wrong one: {bug.title}")

@@ -5,7 +5,6 @@ of the module that call it. numpynet itself is not changed.
 """
 
 import ast
-import difflib
 import importlib
 import inspect
 import textwrap
@@ -62,15 +61,6 @@ def bugs() -> dict[str, Bug]:
     """Every mistake of bugs.toml by its name."""
     entries = tomllib.loads(BUGS.read_text("utf-8"))["bug"]
     return {entry["name"]: Bug(**entry) for entry in entries}
-
-
-def bug_named(name: str) -> Bug:
-    """The mistake of this name. LearnError, with the nearest name, if there is none."""
-    if name in bugs():
-        return bugs()[name]
-    near = difflib.get_close_matches(name, bugs(), 1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else "`python -m numpynet.learn break` lists them"
-    raise LearnError(f"there is no bug named {name!r}; {hint}")
 
 
 def source_of(module: str) -> str:

@@ -41,7 +41,7 @@ def candidates() -> list[tuple[str, str, str]]:
     found = []
     for case in CASES:
         forward = getattr(functional, case, None)
-        if forward is None:
+        if forward is None or not hasattr(functional, f"{case}_backward"):  # a network, or a rule
             continue
         tree = ast.parse(source_of(forward.__module__))
         called = _called_by(f"{case}_backward", tree)

@@ -1,7 +1,9 @@
 """What each planted mistake does to the loss of a small network, over several seeds, and what gradcheck says."""
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,18 +66,23 @@ def text(found: list[Row]) -> str:
         begin = np.mean([losses[0] for losses in row.losses])
         lines += [f"{row.name:30}{begin:>7.4f}{numbers}{spread(row.new_crops, 4):>15}"]
     lines += ["", "What gradcheck says:", ""]
-    return "\n".join(lines + [f"{row.name:30} {row.gradcheck}" for row in found])
-
-
-def markdown(found: list[Row]) -> str:
-    """The same table in Markdown, with what gradcheck says as its last column."""
-    shown = shown_steps(len(found[0].losses[0]) - 1)
-    lines = ["| planted | " + " | ".join(f"step {step}" for step in shown) + " | new crops | gradcheck |"]
-    lines += ["|---|" + "---:|" * (len(shown) + 1) + "---|"]
     for row in found:
-        cells = [f"{np.mean([losses[0] for losses in row.losses]):.4f}"]
-        cells += [spread([losses[step] for losses in row.losses], 5) for step in shown[1:]]
-        lines += [f"| {row.title} | {' | '.join(cells)} | {spread(row.new_crops, 4)} | {row.gradcheck} |"]
+        lines += textwrap.wrap(row.gradcheck, 98, initial_indent=f"{row.name:30} ", subsequent_indent=" " * 31)
+    return "\n".join(lines)
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    """The rows of docs/learn/planted.json in Markdown, with the beginning of what gradcheck says as last column."""
+    rows = data["rows"]
+    shown = shown_steps(len(rows[0]["losses"][0]) - 1)[1:]
+    lines = ["| planted | " + " | ".join(f"loss at {step}" for step in shown) + " | new crops | gradcheck |"]
+    lines += ["|---|" + "---:|" * (len(shown) + 1) + "---|"]
+    for row in rows:
+        cells = [spread([losses[step] for losses in row["losses"]], 5) for step in shown]
+        says = row["gradcheck"].split(";")[0]
+        name, _, cause = says.partition(": ")
+        says = f"{name}: {cause.split(':')[0]}" if cause else says
+        lines += [f"| {row['title']} | {' | '.join(cells)} | {spread(row['new_crops'], 4)} | {says} |"]
     return "\n".join(lines)
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from numpynet.dispatch import use
 from numpynet.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU
+from numpynet.learn import faces
 from numpynet.learn.plant import Bug, planted
 from numpynet.losses import MSELoss, SmoothL1Loss
 from numpynet.module import Sequential
 from numpynet.optim import Adam
 from numpynet.training import Trainer
-from numpynet.typing import Array
+from numpynet.typing import AnyArray, Array
 
 STEPS = 80
 SIZE = 48
@@ -60,7 +61,24 @@ def trial(bug: Bug | None, seed: int, steps: int = STEPS, loss: str = "") -> Tri
 
 @cache
 def crops() -> tuple[Array, Array, Array, Array]:
-    rng = np.random.default_rng(0)
-    base = rng.standard_normal((24, 1, 6, 6)).repeat(8, 2).repeat(8, 3).astype(np.float32)
-    t = rng.uniform(-1, 1, (24, 136)).astype(np.float32)
-    return base[:12], t[:12], base[12:], t[12:]
+    """The crops to learn and their targets, then new crops and theirs: (12, 1, 48, 48) and (12, 136) each.
+
+    A crop to learn is the middle of a picture of faces.py, at half its size. A new one is the same picture, seen
+    4 pixels further to one side: left, right, up and down in turn.
+    """
+    images, points = faces.crops()
+    still = np.zeros((len(images), 2), int)
+    sides = np.array([[(-4, 0), (4, 0), (0, -4), (0, 4)][i % 4] for i in range(len(images))])
+    return *_halved(images, points, still), *_halved(images, points, sides)
+
+
+def _halved(images: Array, points: Array, shifts: AnyArray) -> tuple[Array, Array]:
+    """The pictures at half their size, moved by (x, y) pixels, and where their points lie then, as targets.
+
+    What comes in from beyond an edge repeats the edge.
+    """
+    margin = np.pad(images, ((0, 0), (0, 0), (4, 4), (4, 4)), mode="edge")
+    side = images.shape[2]
+    moved = [image[:, 4 + y : 4 + y + side, 4 + x : 4 + x + side] for image, (x, y) in zip(margin, shifts, strict=True)]
+    blocks = np.stack(moved).reshape(len(images), 1, SIZE, 2, SIZE, 2)
+    return blocks.mean(axis=(3, 5)), faces.to_targets(points - shifts[:, None].astype(points.dtype))

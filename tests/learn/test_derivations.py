@@ -138,7 +138,7 @@ def torch_soft_argmax(t, x):
     return named | {"columns": columns, "rows": rows, "position_x": position_x, "position_y": position_y, "out": out}
 
 
-CONVOLUTION = {"x": (2, 3, 8, 7), "weight": (4, 3, 3, 2), "bias": (4,)}
+CONVOLUTION = {"x": (2, 2, 9, 10), "weight": (4, 2, 3, 4), "bias": (4,)}
 TARGET, SHARES = draw("target", (3, 4), (3, 4))
 CASES = {
     "linear": (linear, torch_linear, {"x": (3, 4), "weight": (2, 4), "bias": (2,)}, {}),
@@ -149,7 +149,7 @@ CASES = {
     "residual": (residual, torch_residual, {"x": (3, 4), "weight": (4, 4)}, {}),
     "mse_loss": (mse_loss, torch_mse, {"x": (3, 4)}, {"target": TARGET}),
     "smooth_l1_loss": (smooth_l1_loss, torch_smooth_l1, {"x": (3, 4)}, {"target": TARGET, "beta": 0.8}),
-    "max_pool2d": (max_pool2d, torch_max_pool, {"x": (2, 3, 7, 6)}, {"kernel": 3, "stride": 2}),
+    "max_pool2d": (max_pool2d, torch_max_pool, {"x": (2, 3, 11, 9)}, {"kernel": 3, "stride": 2}),
     "batch_norm": (batch_norm, torch_batch_norm, {"x": (6, 3), "weight": (3,), "bias": (3,)}, {"eps": 1e-3}),
     "soft_argmax2d": (soft_argmax2d, torch_soft_argmax, {"x": (2, 3, 4, 5)}, {}),
 }
@@ -190,7 +190,7 @@ def test_every_intermediate_agrees_with_autograd(name):
 
 
 @pytest.mark.torch
-def test_sixty_intermediates_are_compared(record_property, capsys):
+def test_sixty_intermediates_are_compared(capsys):
     """Counts each intermediate once, with the first geometry alone."""
     compared, largest = 0, 0.0
     for name in CASES:
@@ -201,6 +201,14 @@ def test_sixty_intermediates_are_compared(record_property, capsys):
         print(f"\nderivations: {compared} intermediates compared with autograd, largest difference {largest:.1e}")
     assert compared >= 60
     assert largest < LARGEST
+
+
+def test_at_the_kink_nothing_passes():
+    """As in `numpynet.functional`: drawn inputs never meet the kink."""
+    x, ones = np.array([[0.0, 1.0]]), np.ones((1, 2))
+    assert relu(x, ones)["x"][1].tolist() == [[0, 1]]
+    assert residual(x, np.array([[1.0, 0.0], [0.0, 1.0]]), ones)["hidden"][1].tolist() == [[0, 1]]
+    assert smooth_l1_loss(x, x, 1.0)["x"][1].tolist() == [[0, 0]]
 
 
 @pytest.mark.torch
@@ -277,8 +285,28 @@ def test_derive_prints_every_intermediate(name, capsys):
     assert max(map(len, printed.splitlines())) <= 72
 
 
-def test_derive_suggests_the_nearest_name(capsys):
-    assert main(["derive", "batchnorm"]) == 2
-    assert capsys.readouterr().err == (
-        "python -m numpynet.learn derive: there is no derivation 'batchnorm'; did you mean batch_norm?\n"
-    )
+def test_derive_prints_the_chosen_intermediates(capsys):
+    assert main(["derive", "batch_norm", "x_hat", "mean"]) == 0
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "x_hat  (6, 1)",
+        "  value     [ 2. -1. -1.  0.  0.  0.]",
+        "  gradient  [ 5. -1.  2.  0.  3. -3.]",
+        "",
+        "mean  (1,)",
+        "  value     3.",
+        "  gradient  -3.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["batchnorm"], "there is no derivation 'batchnorm'; did you mean batch_norm?"),
+        (["batch_norm", "xhat"], "there is no intermediate 'xhat'; did you mean x_hat?"),
+        (["relu", "zzz"], "there is no intermediate 'zzz'; there are x, mask, out"),
+    ],
+)
+def test_derive_suggests_the_nearest_name(arguments, message, capsys):
+    assert main(["derive", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"python -m numpynet.learn derive: {message}\n")

@@ -7,6 +7,7 @@ import pytest
 
 from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
+from tests.learn.pages.__main__ import main
 from tests.learn.pages.markdown import LEARN
 
 PAGE = next(page for page in PAGES if page.file == "03-linear.md")
@@ -112,6 +113,30 @@ def test_new_output_is_written_and_good_output_stays(tmp_path):
     assert blocks.run_page(renewed, tmp_path) == 1
 
 
+def test_new_numbers_are_written_into_python_blocks(tmp_path):
+    text = "```python\n>>> a = 2\n>>> a + 1\n4\n>>> print('x\\n\\ny')\n>>> a + 2\n4\n```\nEnd.\n"
+    renewed = "```python\n>>> a = 2\n>>> a + 1\n3\n>>> print('x\\n\\ny')\nx\n<BLANKLINE>\ny\n>>> a + 2\n4\n```\nEnd.\n"
+    assert blocks.with_new_output(text, tmp_path) == renewed
+    assert blocks.run_page(renewed, tmp_path) == 4
+
+
+def test_make_pages_renews_what_is_stale_and_check_only_says_so(tmp_path, capsys):
+    for file in ("03-linear.md", "09-batch-norm.md"):
+        shutil.copy(LEARN / file, tmp_path)
+    page = tmp_path / PAGE.file
+    stale = swapped(swapped(TEXT, "dx = dout @", "dx = dout *"), "[15., 18.]", "[15., 19.]")
+    page.write_text(stale)
+    assert main(["--check"], tmp_path) == 1
+    assert capsys.readouterr().out == "03-linear.md: not up to date\n"
+    assert page.read_text() == stale
+    assert main([], tmp_path) == 0
+    assert capsys.readouterr().out == "03-linear.md: renewed\n"
+    assert page.read_text() == TEXT
+    page.write_text(swapped(TEXT, "<!--end-->", ""))
+    assert main([], tmp_path) == 1
+    assert capsys.readouterr().out.startswith("03-linear.md: ")
+
+
 def test_a_console_block_has_the_repository_and_its_own_folder(tmp_path):
     text = "```console\n$ echo hello > greeting && ls\ngreeting\n$ python -c 'import numpynet; print(1 + 1)'\n2\n```\n"
     assert blocks.run_page(text, tmp_path) == 1
@@ -128,6 +153,17 @@ def test_blocks_share_a_namespace_and_a_skip_needs_a_reason(tmp_path):
         blocks.run_page(skip.replace("takes an hour", ""), tmp_path)
 
 
+def test_a_reason_belongs_to_the_next_block_alone():
+    text = "<!-- skip: takes an hour -->\n```python\n1 / 0\n```\n<!--end-->\n```python\n1 / 0\n```\n"
+    assert blocks.skipped(text) == ["takes an hour"]
+
+
+def test_a_file_that_the_page_does_not_name(tmp_path):
+    text = "```python\nfrom pathlib import Path\nfor i in range(2):\n    Path(f'answer_{i}').touch()\n```\n"
+    assert blocks.run_page(text, tmp_path) == 1
+    assert blocks.unnamed(text + "It writes `answer_0`.", tmp_path) == ["answer_1"]
+
+
 def test_a_block_in_an_unknown_language(tmp_path):
     with pytest.raises(blocks.PageError, match="line 1: a block is one of"):
         blocks.run_page("```pyhton\n1 / 0\n```\n", tmp_path)
@@ -135,19 +171,27 @@ def test_a_block_in_an_unknown_language(tmp_path):
 
 FORM = {
     "a broken link": ("](../../numpynet/functional/linear.py)", "](../../numpynet/functional/liner.py)", "leads to no"),
-    "a broken anchor": ("](#remember)", "](#remembered)", "leads to no heading"),
+    "a broken anchor": ("](../../numpynet/functional/linear.py)", "](#remembered)", "leads to no heading"),
     "another title": ("# 3. Linear", "# 4. Linear", "must begin with"),
     "another question": ("**Where does the transpose", "**Where did the transpose", "must begin with"),
     "a heading left out": ("## Break it", "**Break it**", "headings must be"),
     "a heading too many": ("## Remember", "## Notes\n\n## Remember", "not of the list"),
-    "an answer that is not executed": ("```python", "```py", "answer 1"),
+    "an answer that is not executed": ("```python\n>>> moved", "```py\n>>> moved", "answer 1"),
     "no second question": ("<details>", "", "two questions"),
     "a figure gone": ("(figures/", "(pictures/", "no figure"),
-    "a formula that does not compile": ("\\sum_", "\\sum_{", "formula at line"),
+    "a formula with an open brace": ("\\sum_i", "\\sum_{i", "braces"),
+    "a formula with an unknown command": ("\\sum_i", "\\sumi", "is unknown"),
+    "a formula with two subscripts": ("\\sum_i", "\\sum_i_o", "DoubleSubscripts"),
+    "a formula for LaTeX alone": ("\\sum_i", "\\begin{align} \\sum_i \\end{align}", "use split"),
+    "a formula for GitHub alone": ("\\sum_i", "\\begin{aligned} &x \\end{aligned}", "use split"),
+    "a formula with half a fraction": ("+ \\mathrm{bias}_o", "+ \\frac{1}", "two parts"),
     "a wide line": (">>> ", ">>> " + "1 + " * 20, "columns, at most 72"),
     "a formula in the prose": ("**Where", "$x$ **Where", "dollar sign"),
     "an unknown check": ("numpynet.gradcheck linear", "numpynet.gradcheck liner", "there is no"),
     "an unknown command": ("numpynet.learn derive", "numpynet.learn drive", "there is no"),
+    "an unknown exercise": ("start linear_backward", "start linear_back", "no exercise or lesson"),
+    "an unknown lesson": ("break linear_bias_averaged", "break linear_bias", "no exercise or lesson"),
+    "a number that no block holds": ("raise `x[0, 1]` by 0.01", "raise `x[0, 1]` by 0.02", "the number 0.02"),
     "no links at the foot": ("[Next: ", "[After: ", "foot"),
 }
 
@@ -156,6 +200,10 @@ FORM = {
 def test_a_mistake_in_the_form_of_a_page(name):
     old, new, message = FORM[name]
     assert any(message in line for line in structure.wrong(PAGE, swapped(TEXT, old, new)))
+
+
+def test_no_command_proves_the_page():
+    assert any("`Prove it` must" in line for line in structure.wrong(PAGE, TEXT.replace("```console", "```sh")))
 
 
 def test_a_page_too_short_and_a_page_too_long():
@@ -168,9 +216,7 @@ def test_a_page_too_short_and_a_page_too_long():
 def test_included_source_loses_its_docstring_and_wide_comments_move():
     code = included.source("numpynet.functional.linear", "linear_backward", since="dbias", until="dbias")
     assert code == (
-        "# numpynet/functional/linear.py\n"
-        "# (N, O) -> (O,)\n"
-        "dbias = dout.sum(axis=0) if cache.has_bias else None"
+        "# numpynet/functional/linear.py\n# (N, O) -> (O,)\ndbias = dout.sum(axis=0) if cache.has_bias else None"
     )
     whole = included.source("numpynet.module", "Chain.backward")
     assert '"""' not in whole

@@ -1,4 +1,4 @@
-"""The site in a real browser, opened as files: nothing comes from a host, search works, notes stand beside or above code."""
+"""The site in a real browser, opened as files: no request to a host, search works, notes beside or above the code."""
 
 import shutil
 

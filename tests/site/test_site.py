@@ -153,7 +153,8 @@ BROKEN = [
     ("README.md", "tool.py", "tools.py", "tools.py"),
     ("docs/a.md", "p.png", "q.png", "q.png"),
     ("docs/a.md", "$2x$", r"$\frac{2$", "brace"),
-    ("docs/a.md", "$2x$", r"$\frac{2}$", "cannot be read"),
+    ("docs/a.md", "$2x$", r"$\frac{2}$", "lacks a part"),
+    ("docs/a.md", "$2x$", "$x^2^3$", "cannot be read"),
     ("docs/a.md", "x^2", r"\squared{x}", r"\squared"),
 ]
 

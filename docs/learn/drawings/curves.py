@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from drawings.axes import Axes
 
+from drawings.axes import Axes
 from numpynet.functional import (
     adam_update,
     mse_loss,
@@ -27,8 +27,8 @@ def relu_and_slope() -> Drawing:
         360,
         424,
         "ReLU and its slope",
-        "Above: ReLU is 0 left of 0 and x right of it. Below: its slope is 0 on the left and 1 on the right. At 0 itself "
-        "the backward pass takes 0, and a central difference gives 0.5.",
+        "Above: ReLU is 0 left of 0 and x right of it. Below: its slope is 0 on the left and 1 on the right. At 0 "
+        "itself the backward pass takes 0, and a central difference gives 0.5.",
     )
     value, slope = Axes(d, 40, 34, 300, 140, (-2, 2), (-0.5, 2)), Axes(d, 40, 224, 300, 130, (-2, 2), (-0.25, 1.25))
     value.frame((-2, -1, 0, 1, 2), (0, 1, 2), "out = max(x, 0)")
@@ -67,8 +67,8 @@ def losses_over_slopes() -> Drawing:
         360,
         500,
         "Losses over their slopes",
-        "Above: MSE, SmoothL1 and Wing loss of one residual d. Below: the slope of each. That of MSE grows with d; that of "
-        "SmoothL1 stays at 1 beyond d = 1; that of the Wing loss is largest near 0.",
+        "Above: MSE, SmoothL1 and Wing loss of one residual d. Below: the slope of each. That of MSE grows with "
+        "d; that of SmoothL1 stays at 1 beyond d = 1; that of the Wing loss is largest near 0.",
     )
     value, slope = Axes(d, 40, 60, 300, 170, (-2, 2), (0, 4)), Axes(d, 40, 286, 300, 170, (-2, 2), (-4, 4))
     value.frame((-2, -1, 0, 1, 2), (0, 1, 2, 3, 4), "loss of one residual d")
@@ -118,9 +118,9 @@ def paths() -> Drawing:
         360,
         690,
         "Three optimizers in one valley",
-        "The same start, 24 steps each. SGD jumps across the narrow valley; momentum swings and arrives; Adam first walks "
-        "along the diagonal, since its first step is as long in both directions. Below: gradients of very different size, "
-        "and the first step of Adam, which is lr times their sign.",
+        "The same start, 24 steps each. SGD jumps across the narrow valley; momentum swings and arrives; Adam "
+        "first walks along the diagonal, since its first step is as long in both directions. Below: gradients of "
+        "very different size, and the first step of Adam, which is lr times their sign.",
     )
     for i, (name, step, kind) in enumerate(
         (("SGD", sgd, ""), ("SGD with momentum", momentum, "cool"), ("Adam", adam, "back"))

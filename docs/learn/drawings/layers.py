@@ -26,9 +26,9 @@ def who_touches_whom() -> Drawing:
         360,
         618,
         "Who touches whom",
-        "Above: each of three inputs is joined to each of two outputs by a weight; forward, an output adds what arrives "
-        "along its three lines. Below: the same lines walked backwards; an input adds what arrives along its two lines. "
-        "The matrix of the way back has a row per input: it is the transpose.",
+        "Above: each of three inputs is joined to each of two outputs by a weight; forward, an output adds what "
+        "arrives along its three lines. Below: the same lines walked backwards; an input adds what arrives along "
+        "its two lines. The matrix of the way back has a row per input: it is the transpose.",
     )
     for top, left_values, right_values, kind in ((44, x, out, ""), (338, dx, dout, "back")):
         d.text(62, top - 22, "x" if not kind else "dx", kind=kind, bold=True)
@@ -41,7 +41,7 @@ def who_touches_whom() -> Drawing:
             share = 0.3 if o == 0 else 0.7
             at = (82 + 196 * share, lefts[i] + (rights[o] - lefts[i]) * share)
             d.add(f'<rect x="{at[0] - 15:.1f}" y="{at[1] - 9:.1f}" width="30" height="18" class="page"/>')
-            d.text(*at[:1], at[1] + 5, shown(weight[o, i]), size=13, kind=hue)
+            d.text(*at[:1], at[1] + 5, shown(float(weight[o, i])), size=13, kind=hue)
         for centre, ys, numbers in ((62, lefts, left_values[0]), (298, rights, right_values[0])):
             for y, number in zip(ys, numbers, strict=True):
                 d.add(f'<circle cx="{centre}" cy="{y}" r="19" class="page"/>')
@@ -82,8 +82,8 @@ def projector() -> Drawing:
         360,
         560,
         "Batch norm, backward: what is taken away",
-        "Six numbers g arrive. Their mean, 1, is taken away; then their part along x_hat, 1.5 times x_hat. What is left has "
-        "sum 0, and sum 0 with x_hat. Divided by the standard deviation it is dx.",
+        "Six numbers g arrive. Their mean, 1, is taken away; then their part along x_hat, 1.5 times x_hat. What "
+        "is left has sum 0, and sum 0 with x_hat. Divided by the standard deviation it is dx.",
     )
     rows = (
         ("x_hat: x less its mean, by its std", x_hat, "", ""),
@@ -111,8 +111,8 @@ def masks() -> Drawing:
         360,
         352,
         "Dropout: the same mask twice",
-        "Forward: the numbers under the mask's zeros become 0, the others are doubled, since p is one half. Backward: the "
-        "same mask, the same factor.",
+        "Forward: the numbers under the mask's zeros become 0, the others are doubled, since p is one half. "
+        "Backward: the same mask, the same factor.",
     )
     for top, first, last, kind in ((40, x, out, ""), (204, dout, dx, "back")):
         d.grid(8, top, first, cell=26, title="dout" if kind else "x", kind=kind, size=13)
@@ -146,9 +146,8 @@ def two_ways() -> Drawing:
             d.arrow(way[::-1] if kind else way, kind=kind)
         d.outline(122, top, 96, 40, kind=kind, thick=2)
         d.text(170, top + 25, "body", kind=kind)
-        d.add(
-            f'<circle cx="40" cy="{top + 20}" r="13" class="page"/><circle cx="290" cy="{top + 20}" r="13" class="page"/>'
-        )
+        for centre in (40, 290):
+            d.add(f'<circle cx="{centre}" cy="{top + 20}" r="13" class="page"/>')
         d.add(f'<circle cx="{40 if kind else 290}" cy="{top + 20}" r="12" class="ink {kind}" stroke-width="2"/>')
         d.text(40, top + 26, "+" if kind else "x", kind=kind, size=17)
         d.text(290, top + 26, "+" if not kind else "•", kind=kind, size=17)

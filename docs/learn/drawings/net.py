@@ -31,9 +31,9 @@ def whole_net() -> Drawing:
         width,
         height,
         "The one-point net, forward and backward",
-        "Left, from top to bottom: the picture, the filter, what convolution, ReLU, max pooling and flattening make of it, "
-        f"the weights of the linear layer, the output, and the loss, {loss}. Right, beside each: the gradient of the loss "
-        "with respect to it, from bottom to top.",
+        "Left, from top to bottom: the picture, the filter, what convolution, ReLU, max pooling and flattening "
+        f"make of it, the weights of the linear layer, the output, and the loss, {loss}. Right, beside each: the "
+        "gradient of the loss with respect to it, from bottom to top.",
     )
     d.text(centres[0], 22, "forward", size=17, bold=True)
     d.text(centres[1], 22, "backward", size=17, kind="back", bold=True)

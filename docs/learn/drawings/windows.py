@@ -22,9 +22,9 @@ def unfold_in_colours() -> Drawing:
         WIDTH,
         452,
         "Unfold in colours",
-        "A picture of 3 by 3 pixels, each in a colour of its own. Below it the unfolded matrix: each of its four columns "
-        "holds the four pixels of one window. The pixel in the middle, 5, stands in all four columns. The filter as a row "
-        "times this matrix gives the four outputs.",
+        "A picture of 3 by 3 pixels, each in a colour of its own. Below it the unfolded matrix: each of its four "
+        "columns holds the four pixels of one window. The pixel in the middle, 5, stands in all four columns. The "
+        "filter as a row times this matrix gives the four outputs.",
     )
     d.grid(20, 34, image, title="picture (3, 3)", colours=np.arange(9).reshape(3, 3))
     d.outline(20, 34, 80, 80)
@@ -52,8 +52,8 @@ def conv_forward() -> Drawing:
         WIDTH,
         356,
         "Convolution, forward",
-        "The filter of 3 by 3 is laid on each window of the picture of 5 by 5. The nine products and the bias are added: "
-        "one output. Moving to the next window gives the next output.",
+        "The filter of 3 by 3 is laid on each window of the picture of 5 by 5. The nine products and the bias are "
+        "added: one output. Moving to the next window gives the next output.",
         frames=out.size + 2,
         seconds=1.6,
         still=out.size - 1,
@@ -89,8 +89,8 @@ def conv_backward() -> Drawing:
         WIDTH,
         356,
         "Convolution, backward: dx",
-        "Each number of dout, of 3 by 3, is multiplied with the whole filter. The nine products are added to the window "
-        "of dx that the output had seen. Where windows overlap, the sums grow.",
+        "Each number of dout, of 3 by 3, is multiplied with the whole filter. The nine products are added to the "
+        "window of dx that the output had seen. Where windows overlap, the sums grow.",
         frames=dout.size + 2,
         seconds=1.6,
         still=dout.size - 1,
@@ -145,8 +145,8 @@ def pixel_that_wins_twice() -> Drawing:
         WIDTH,
         400,
         "The pixel that wins twice",
-        f"Max pooling 2 by 2 with stride 1. The pixel in row {row}, column {column} is the largest of {len(windows)} windows. "
-        f"Its gradient is the sum of what they send: {terms} = {shown(dx[row, column])}.",
+        f"Max pooling 2 by 2 with stride 1. The pixel in row {row}, column {column} is the largest of "
+        f"{len(windows)} windows. Its gradient is the sum of what they send: {terms} = {shown(dx[row, column])}.",
     )
     cell = 46
     xs, ys = (14, 210), (34, 232)
@@ -213,7 +213,9 @@ def pool_animated() -> Drawing:
             d.outline(left + cell * ow, top + cell * oh, 2 * cell, 2 * cell)
             d.outline(left + cell * column, below + cell * row, cell, cell, kind="back")
             text = (
-                f"{shown(before)} + {_signed(dout[oh, ow])} = {shown(dx[row, column])}" if before else "to the winner"
+                f"{shown(before)} + {_signed(float(dout[oh, ow]))} = {shown(dx[row, column])}"
+                if before
+                else "to the winner"
             )
             d.text(right + 60, below + 146, text, size=14, kind="back")
     d.text(WIDTH / 2, 412, "forward: the largest; backward: to the winner, added", size=13, kind="note")

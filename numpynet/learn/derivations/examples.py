@@ -28,14 +28,14 @@ def _array(*numbers: object) -> Array:
 
 
 def _linear() -> Staged:
-    x, weight = _array([1, 2, 3], [0, -1, 2]), _array([1, 0, -1], [2, 1, 0])
-    return linear(x, weight, _array(1, -1), _array([1, 2], [3, -1]))
+    x, weight = _array([1, 2, 3], [0, 2, -2]), _array([1, -1, 2], [3, 0.5, -2])
+    return linear(x, weight, _array(10, 20), _array([1, -2], [3, 1]))
 
 
 def _batch_norm() -> Staged:
     """One channel of mean 3 and variance 4. The numbers are whole, but for what eps adds."""
-    x, dout = _array(7, 1, 2, 2, 2, 4), _array(2, 0, 1, -1, 0, 4)
-    return batch_norm(x[:, None], _array(4), _array(1), dout[:, None])
+    x, dout = _array(7, 1, 1, 3, 3, 3), _array(2.5, -0.5, 1, 0, 1.5, -1.5)
+    return batch_norm(x[:, None], _array(2), _array(1), dout[:, None])
 
 
 def _image(size: int) -> Array:

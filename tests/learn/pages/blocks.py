@@ -1,7 +1,7 @@
 """Runs the code of a page: `python` blocks in one namespace per page, `console` blocks in one folder per page.
 
-Sybil finds the examples and reports their lines. A `console` block holds commands after `$ ` and what each prints, where
-`...` stands for anything, as in doctest. A block that must not run has `<!-- skip: reason -->` before it.
+Sybil reports the lines of examples. A `console` block holds commands after `$ ` and what each prints, where `...`
+stands for anything, as in doctest. A block that must not run has `<!-- skip: reason -->` before it.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sybil import Document, Example, Region
 from sybil.evaluators.doctest import DocTestEvaluator
@@ -62,18 +63,27 @@ def skipped(text: str) -> list[str]:
 
 
 def with_new_output(text: str, folder: Path) -> str:
-    """The page with what its console commands print today. Output that agrees already stays, with its `...`."""
+    """The page with what its code prints today. Output that agrees already stays, with its `...`."""
     new, written = [], 0
     with contextlib.chdir(folder):
         for example in parsed(text, folder):
-            fence = example.parsed
-            if isinstance(fence, Fence):
-                new += [text[written : fence.body_start], _new_body(fence, folder)]
-                written = fence.body_start + len(fence.body)
+            region, block = example.region, example.parsed
+            if isinstance(block, Fence):
+                start, end, body = block.body_start, block.body_start + len(block.body), _new_body(block, folder)
+            elif isinstance(block, doctest.Example) and not block.exc_msg:
+                start, end, body = region.end - len(block.want), region.end, _new_want(block, example.namespace)
             else:
-                with contextlib.suppress(AssertionError):  # for the tests to report; what follows may still run
-                    example.evaluate()
+                example.evaluate()
+                continue
+            new += [text[written:start], body]
+            written = end
     return "".join([*new, text[written:]])
+
+
+def unnamed(text: str, folder: Path) -> list[str]:
+    """The files in the folder after a page was run that the page does not name, by their own name or a folder's."""
+    left = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [str(path) for path in left if not any(part in text for part in path.parts)]
 
 
 def commands(body: str) -> Iterator[tuple[str, str]]:
@@ -154,6 +164,17 @@ def _agrees(want: str, got: str, status: int) -> bool:
     if (status not in (0, 1) or "Traceback (most recent call last)" in got) and want != got:
         return False
     return doctest.OutputChecker().check_output(want, got, OPTIONS)
+
+
+def _new_want(example: doctest.Example, namespace: dict[str, Any]) -> str:
+    """What a doctest prints, with <BLANKLINE> for empty lines; what it wanted if that agrees."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example.source, "a page", "single"), namespace)
+    got = printed.getvalue()
+    if doctest.OutputChecker().check_output(example.want, got, OPTIONS):
+        return example.want
+    return "".join(f"{line}\n" if line.strip() else "<BLANKLINE>\n" for line in got.splitlines())
 
 
 def _new_body(fence: Fence, folder: Path) -> str:

@@ -12,20 +12,28 @@ cog's own markers, [[[cog ]]] and [[[end]]], would also match NumPy's nested lis
 
 import ast
 import io
+import json
 import textwrap
 from pathlib import Path
 
 from cogapp import Cog
+from cogapp.cogapp import CogError
 
+from numpynet.learn import table
 from numpynet.learn.listing import PAGES
 
 ROOT = Path(__file__).parents[3]
+PLANTED = ROOT / "docs" / "learn" / "planted.json"
+"""What docs/make_planted_curves.py measured."""
 COLUMNS = 72
 """Longer lines of code get their comment on a line of its own above. So a page can be read on a narrow screen."""
 
 
 def renewed(text: str, root: Path = ROOT) -> str:
-    """The page with all its cog blocks filled in anew, from the source files under `root`."""
+    """The page with all its cog blocks filled in anew, from the source files under `root`.
+
+    ValueError if a block asks for what is not there, or lacks its `<!--end-->`.
+    """
     cog = Cog()
     cog.options.begin_spec, cog.options.end_spec, cog.options.end_output = "<!--cog", "cog-->", "<!--end-->"
     cog._fix_end_output_patterns()
@@ -37,12 +45,16 @@ def renewed(text: str, root: Path = ROOT) -> str:
     def include(module: str, name: str, since: str = "", until: str = "") -> None:
         write(fence(source(module, name, since, until, root)))
 
-    cog.process_file(
-        io.StringIO(text),
-        written,
-        "a page",
-        globals={"source": include, "foot": lambda file: write(foot(file)), "index": lambda: write(index())},
-    )
+    names = {
+        "source": include,
+        "foot": lambda file: write(foot(file)),
+        "index": lambda: write(index()),
+        "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
+    }
+    try:
+        cog.process_file(io.StringIO(text), written, "line", globals=names)
+    except CogError as error:
+        raise ValueError(str(error).splitlines()[-1]) from error
     return written.getvalue()
 
 

@@ -10,7 +10,7 @@ FENCE = re.compile(
     r"^(?P<ticks>```+)(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=ticks)[ ]*$", re.MULTILINE | re.DOTALL
 )
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-SKIP = re.compile(r"<!-- *skip:(?P<reason>.*?)-->\s*\Z", re.DOTALL)
+SKIP = re.compile(r"<!-- *skip:(?P<reason>(?:(?!-->).)*)-->\s*\Z", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 FIGURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 

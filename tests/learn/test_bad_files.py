@@ -1,0 +1,162 @@
+"""Files that no judge can judge: one clear line each, nothing written, and an answer in time."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from numpynet.learn.__main__ import main
+from numpynet.learn.exercises import exercises
+from numpynet.learn.process import MOST_PRINTED, check_file
+
+HEAD = (
+    "import os\nimport sys\nimport numpy as np\nimport numpynet.functional as F\n\n\ndef relu_backward(dout, cache):\n"
+)
+RIGHT = "    return np.where(cache.passed, dout, dout.dtype.type(0))\n"
+
+# The file's text, and words of the one line.
+PROBLEMS = {
+    "a syntax error": (HEAD + "    return (dout\n", "line 8: not Python: '(' was never closed"),
+    "a null byte": ("\0", "not Python"),
+    "an error at import": (
+        "x = 1\ny = x / 0\n",
+        "the file does not import: line 2: ZeroDivisionError: division by zero",
+    ),
+    "another function": ("def relu(dout, cache): ...\n", "the file defines no function relu_backward"),
+    "an unknown name": (HEAD + "    return nothing\n", "NameError at line 8: name 'nothing' is not defined"),
+    "too many arguments": ("def relu_backward(dout):\n    return dout\n", "TypeError"),
+    "exit at import": ("import sys\nsys.exit(3)\n", "the file ends the process while it is imported"),
+    "exit": (HEAD + "    exit()\n", "the function ends the process"),
+    "os._exit": (HEAD + "    os._exit(0)\n", "the file ended the process (exit status 0)"),
+    "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; an exercise is judged with NumPy alone"),
+    "the kernels": (HEAD + "    from numpynet import kernels\n", "the function imports numpynet.kernels"),
+    "the original": (HEAD + "    return F.relu_backward(dout, cache)\n", "calls numpynet's own relu_backward"),
+    "the original, kept": (
+        "from numpynet.functional.relu import relu_backward as theirs\n" + HEAD + "    return theirs(dout, cache)\n",
+        "calls numpynet's own relu_backward",
+    ),
+    "the original, its error swallowed": (
+        HEAD + "    try:\n        return F.relu_backward(dout, cache)\n    except Exception:\n    " + RIGHT,
+        "calls numpynet's own relu_backward",
+    ),
+    "itself": (HEAD + "    return relu_backward(dout, cache)\n", "calls itself without end"),
+}
+
+
+@pytest.fixture
+def verdict_of(tmp_path):
+    def verdict(text, seconds=8.0):
+        path = tmp_path / "relu_backward.py"
+        path.write_text(text, "utf-8")
+        result = check_file(exercises()["relu_backward"], path, seconds)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["relu_backward.py"]
+        return result
+
+    return verdict
+
+
+@pytest.mark.parametrize("bad", PROBLEMS)
+def test_a_problem_is_one_line(bad, verdict_of):
+    text, words = PROBLEMS[bad]
+    verdict = verdict_of(text)
+    assert words in verdict.problem
+    assert "\n" not in verdict.problem
+    assert not verdict.passed
+    assert verdict.checks == []
+
+
+# The body, and the first wrong check in words.
+WRONG = {
+    "None": ("    np.where(cache.passed, dout, 0)\n", "dx is None and must be an array of shape (1, 1, 3, 3)"),
+    "a list": ("    return [dout]\n", "dx is a list and must be an array"),
+    "a shape": (RIGHT.replace(")\n", ").ravel()\n"), "dx has shape (9,) and must have (1, 1, 3, 3)"),
+    "a dtype": ("    return (dout * cache.passed).astype(np.float32)\n", "dx is float32 and must be float64"),
+    "dout changed": ("    dout *= cache.passed\n    return dout\n", "the function changes its argument dout"),
+    "cache changed": (
+        "    cache.passed[...] = True\n    return dout\n",
+        "the function changes its argument cache.passed",
+    ),
+    "NaN": (RIGHT.rstrip() + " * np.nan\n", "yours nan, right"),
+}
+
+
+@pytest.mark.parametrize("bad", WRONG)
+def test_a_wrong_result_is_named(bad, verdict_of):
+    body, words = WRONG[bad]
+    verdict = verdict_of(HEAD + body)
+    assert verdict.problem == ""
+    assert words in verdict.checks[0].wrong
+
+
+def test_a_loop_without_end_is_stopped(verdict_of):
+    begin = time.monotonic()
+    verdict = verdict_of(HEAD + "    while True: pass\n", seconds=2.0)
+    assert verdict.problem == "no answer within 2 seconds: does a loop never end?"
+    assert time.monotonic() - begin < 10
+
+
+def test_what_the_file_prints_neither_blocks_nor_spoils_the_verdict(verdict_of):
+    shout = '    os.write(1, b"x" * 100 + b"\\n")\n    for _ in range(3000): print("y" * 100)\n'
+    verdict = verdict_of(HEAD + shout + RIGHT)
+    assert verdict.passed
+    assert verdict.printed.startswith("x" * 100)
+    assert len(verdict.printed) == MOST_PRINTED
+
+
+def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "fold"]) == 2
+    assert capsys.readouterr().err == (
+        "python -m numpynet.learn check: there is no file fold.py; `python -m numpynet.learn start fold` writes one\n"
+    )
+    assert main(["check"]) == 2
+    assert "there is no exercise in ." in capsys.readouterr().err
+
+
+def test_an_unknown_name_gets_the_nearest(capsys):
+    for command in ("start", "check", "hint", "show", "watch"):
+        assert main([command, "con2d_backwards"]) == 2
+        assert capsys.readouterr().err.endswith(
+            "there is no exercise 'con2d_backwards'; did you mean conv2d_backward?\n"
+        )
+
+
+def test_a_file_that_is_there_already_stays(tmp_path, capsys):
+    (tmp_path / "fold.py").write_text("mine", "utf-8")
+    assert main(["start", "fold", "--dir", str(tmp_path)]) == 2
+    assert "is there already and stays as it is" in capsys.readouterr().err
+    assert (tmp_path / "fold.py").read_text("utf-8") == "mine"
+
+
+def test_a_hint_of_no_such_number(capsys):
+    assert main(["hint", "fold", "4"]) == 2
+    assert "fold has hints 1 to 3, not 4" in capsys.readouterr().err
+
+
+def test_watch_checks_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path):
+    path = tmp_path / "relu_backward.py"
+    path.write_text(HEAD + "    return dout\n", "utf-8")
+    command = [sys.executable, "-m", "numpynet.learn", "watch", "relu_backward", str(path)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        seen = until(child, "Watching")
+        assert "WRONG" in seen
+        path.write_text(HEAD + RIGHT, "utf-8")
+        assert "All 5 checks are right" in until(child, "Watching")
+        child.send_signal(2)
+        rest, _ = child.communicate(timeout=20)
+    finally:
+        child.kill()
+    assert "Traceback" not in rest
+    assert child.returncode == 0
+
+
+def until(child, word):
+    """What the process prints up to the line that holds this word."""
+    lines = []
+    for line in child.stdout:
+        lines.append(line)
+        if word in line:
+            break
+    return "".join(lines)
