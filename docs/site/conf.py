@@ -24,6 +24,10 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 
 from docstrings import to_rst  # noqa: E402
 
+from numpynet.learn.listing import PAGES  # noqa: E402
+
+PATH = {page.file for page in PAGES}
+
 project = "numpynet"
 author = copyright = "The numpynet authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "annotated", "mathml"]
@@ -78,7 +82,7 @@ pygments_style = "default"
 pygments_dark_style = "github-dark"
 
 PARTS = {
-    "Learn": ["docs/learn/*.md", "numpynet/README.md"],
+    "Learn": ["docs/learn/README.md", "docs/learn/*.md", "numpynet/README.md"],
     "Stories": ["docs/stories/*.md"],
     "Reference": ["docs/site/api/index.rst", "docs/site/source/index.rst"],
     "The app": ["docs/app.md", "docs/styles.md", "docs/own-data.md", "fkp_app/weights/README.md"],
@@ -95,7 +99,7 @@ def add_list_of_pages(app: Sphinx, docname: str, content: list[str]) -> None:
     for caption, patterns in PARTS.items():
         files = [file for pattern in patterns for file in sorted(ROOT.glob(pattern))]
         pages = [file.relative_to(ROOT).with_suffix("").as_posix() for file in files]
-        new = [f"/{page}" for page in pages if page not in named]
+        new = [f"/{page}" for page in dict.fromkeys(pages) if page not in named]
         named.update(pages)
         content[0] += "\n\n".join(["", f"```{{toctree}}\n:hidden:\n:caption: {caption}", "\n".join(new) + "\n```\n"])
 
@@ -137,11 +141,14 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
     return f"../../../{file.with_suffix('.html').as_posix()}#{nodes.make_id(obj.__qualname__.split('.')[0])}"
 
 
-def folders_as_text(app: Sphinx, doctree: nodes.document) -> None:
-    """Make plain text of each link to a folder of the repository, which GitHub shows and the site does not have."""
+def links_as_text(app: Sphinx, doctree: nodes.document) -> None:
+    """Make plain text of links to folders, which only GitHub shows, and to pages of the path that are not written."""
     for link in list(doctree.findall(addnodes.pending_xref)):
-        target = link["reftarget"] if link["reftype"] == "myst" else None
-        if target and (ROOT / link["refdoc"]).parent.joinpath(target).is_dir():
+        if link["reftype"] != "myst" or not link["reftarget"]:
+            continue
+        target = (ROOT / link["refdoc"]).parent / link["reftarget"].partition("#")[0]
+        unwritten = target.parent == ROOT / "docs" / "learn" and target.name in PATH and not target.exists()
+        if target.is_dir() or unwritten:
             link.replace_self(link.children)
 
 
@@ -155,6 +162,6 @@ def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("source-read", add_list_of_pages)
     app.connect("autodoc-process-docstring", docstring_to_rst)
-    app.connect("doctree-read", folders_as_text)
+    app.connect("doctree-read", links_as_text)
     app.connect("autodoc-process-signature", signature_as_written)
     app.connect("build-finished", make_index)
