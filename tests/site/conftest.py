@@ -39,7 +39,7 @@ def build(source: Path, out: Path) -> Build:
         "docs/site",
     ]
     command += ["-d", str(out / "cache"), ".", str(out / "pages")]
-    environment = os.environ | {"PYTHONPATH": str(source)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
     result = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
     return Build(out / "pages", result.returncode != 0, result.stdout + result.stderr)
 
