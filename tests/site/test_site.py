@@ -33,7 +33,9 @@ class Page(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.links, self.loaded, self.ids = [], [], set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.ids: set[str | None] = set()
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag, attrs):
