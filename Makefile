@@ -1,20 +1,27 @@
 # `make demo` finds the face in a photo and writes pictures with keypoints and sunglasses. `make test` runs all tests.
-# Both set up a virtual environment in .venv. They need Python 3.11 to 3.14 and a network to install from.
+# `make docs` builds all pages and the reference as a site that needs no network: open build/site/index.html.
+# Each sets up a virtual environment in .venv, from Python 3.11 to 3.14, and needs a network to install from.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OUT ?= demo
+SITE ?= build/site
 
 # Some tests use real data. Without it they are skipped, and the report says so.
 ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo test test-oldest lint mutants pages weights clean
+.PHONY: demo docs test test-oldest lint mutants pages weights clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
+
+# A warning is an error: a broken link, a formula that cannot be read, a page that no list names.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -E -a -W -n --keep-going -c docs/site -d build/site-cache . $(SITE)
+	@echo '$(SITE)/index.html'
 
 # The tests of the layers run twice: with the readable functions, then with the fast kernels. One process per core.
 test: $(VENV)/.test
@@ -75,6 +82,11 @@ $(VENV)/.app: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.app
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(headless_if_needed)
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.app
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(headless_if_needed)
 	@touch $@
 
