@@ -25,9 +25,9 @@ from typing import Any
 
 import pytest
 
+from numpynet.learn.mutants import Mutant, mutants
 from tests.mutation.forks import in_forks
 from tests.mutation.loaded import Target
-from numpynet.learn.mutants import Mutant, mutants
 
 SHARE = 0.08
 """The tests of one mutant may take this share of the time that all tests take: the most specific ones that do."""
