@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo test test-oldest lint mutants weights clean
+.PHONY: demo test test-oldest lint mutants pages weights clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -34,6 +34,10 @@ lint: $(VENV)/.dev
 # Make small mistakes in every function, one at a time; each must make a test fail. Takes half an hour on two cores.
 mutants: $(VENV)/.test
 	$(BIN)/python -m tests.mutation --out docs/mutants.md
+
+# Renew the source code in the pages of docs/learn, and what their commands print. A test fails if they are not up to date.
+pages: $(VENV)/.test
+	$(BIN)/python -m tests.learn.pages
 
 # Train the shipped weights from the start: `make weights DATA=faces`. Takes an hour and a half on two cores. If it was
 # stopped, the same command continues it.

@@ -39,6 +39,8 @@ class PlayedDropout(nn.Module):
 class Difference:
     """The largest difference of one tensor, relative to the largest magnitude of PyTorch's.
 
+    A bias before a batch norm has a gradient of zero: its difference is relative to the gradient of its layer's weight.
+
     kind: "output", "gradient", "statistic" or "weight". apart: whether it is only rounding noise (see the module).
     """
 
@@ -137,7 +139,7 @@ class BiasShare:
         return self.net.state_dict(), as_arrays(self.twin.state_dict())
 
 
-def noisy_biases(net: KeypointNet) -> list[str]:
+def noisy_biases(net: KeypointNet | Net) -> list[str]:
     """The names of the biases before a batch norm, whose true gradient is zero."""
     keys = net.state_dict().keys()
     return [key for key in keys if key.endswith(".bias") and key.replace(".bias", "_bn.bias") in keys]
@@ -153,18 +155,21 @@ def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Diffe
         grad = wanted[name].grad
         assert grad is not None
         assert parameter.grad is not None
-        rows.append(Difference(name, "gradient", relative(parameter.grad, grad.numpy()), name in noisy))
+        scale = wanted[name.replace(".bias", ".weight")].grad if name in noisy else None
+        difference = relative(parameter.grad, grad.numpy(), None if scale is None else scale.numpy())
+        rows.append(Difference(name, "gradient", difference, name in noisy))
     return rows
 
 
 def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
     """How far the gradients of one PyTorch net differ from another's, by kind and name."""
-    pairs = zip(net.named_parameters(), twin.parameters(), strict=True)
+    noisy = noisy_biases(net)
+    grads = {name: p.grad.numpy() for name, p in twin.named_parameters() if p.grad is not None}
     result = {}
-    for (name, parameter), wanted in pairs:
+    for name, parameter in net.named_parameters():
         assert parameter.grad is not None
-        assert wanted.grad is not None
-        result["gradient", name] = relative(parameter.grad.numpy(), wanted.grad.numpy())
+        scale = grads[name.replace(".bias", ".weight")] if name in noisy else grads[name]
+        result["gradient", name] = relative(parameter.grad.numpy(), grads[name], scale)
     return result
 
 
@@ -190,8 +195,11 @@ def _kind(key: str) -> str:
     return "statistic" if ".running_" in key else "weight"
 
 
-def relative(got: Array, wanted: Array) -> float:
-    """The largest difference over the largest magnitude of `wanted`; infinity if either array is not finite."""
+def relative(got: Array, wanted: Array, measure: Array | None = None) -> float:
+    """The largest difference over the largest magnitude of `measure`, or of `wanted` if it is None.
+
+    Infinity if either array is not finite.
+    """
     got, wanted = got.reshape(-1), wanted.reshape(-1)
     difference = scale = 0.0
     for start in range(0, wanted.size, BLOCK):
@@ -200,4 +208,6 @@ def relative(got: Array, wanted: Array) -> float:
             return float("inf")
         difference = max(difference, float(np.abs(a - b).max()))
         scale = max(scale, float(np.abs(b).max()))
+    if measure is not None:
+        scale = float(np.abs(measure).max())
     return difference / scale if scale else difference

@@ -37,6 +37,12 @@ TENSOR_TOLERANCE = {"float32": {"output": 1e-4, "gradient": 1e-3}, "float64": {"
 """Rounding alone stays below these in twenty steps (see --floor); a wrong term does not."""
 
 
+APART = """\
+apart, no failure: biases before a batch norm, and the means they shift. Batch norm subtracts such a bias again, so its
+true gradient is zero, and both sides compute rounding noise for it. It is measured over PyTorch's largest gradient
+of the layer's weight. Adam turns the noise into whole steps, so the biases and the means may differ by much"""
+
+
 @dataclass(frozen=True)
 class Compared:
     """A step of both sides and the differences after it; with --floor also PyTorch's difference from itself."""
@@ -113,6 +119,7 @@ def train_both(net: KeypointNet, batches: Iterator[Batch], steps: int, lr: float
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Compare and print step by step; returns the content of the --json file."""
     net = KeypointNet(**MODELS[args.model], rng=args.seed).astype(args.dtype)
+    perturb(net, args.perturb, args.seed)
     size = net.arguments["size"]
     if args.data is None:
         batches = drawn_batches(size, args.batch_size, args.seed)
@@ -120,6 +127,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         batches = data_batches(args.data, size, args.batch_size, args.seed)
     print(f"{args.model}, {args.dtype}, batch {args.batch_size}, Adam {args.lr}, seed {args.seed}, ", end="")
     print(f"{'random images' if args.data is None else 'real frames'}; {torch.get_num_threads()} PyTorch threads")
+    if args.perturb:
+        print(f"start perturbed on both sides alike: each weight by up to {args.perturb} of its tensor's size")
     print(f"{'step':>4}  {'numpynet':>14}  {'torch':>14}  {'relative':>9}", "  torch to torch" if args.floor else "")
     losses: list[dict[str, float]] = []
     first: tuple[int, Difference] | None = None
@@ -145,6 +154,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "tensors": [asdict(row) | {"floor": floor.get((row.kind, row.name))} for row in rows],
         "first": None if first is None else {"step": first[0], **asdict(first[1])},
     }
+
+
+def perturb(net: KeypointNet, share: float, seed: int) -> None:
+    """Move each parameter by a random number of up to `share` times its tensor's largest magnitude, or times 1 if 0.
+
+    Batch norm's weights start at 1 and its biases at 0: a factor or a term that is left out would not show at step 1.
+    PyTorch's twin is made of this net afterwards, so both sides start alike.
+    """
+    rng = np.random.default_rng([seed, 2])
+    for parameter in net.parameters() if share else ():
+        data = parameter.data
+        size = float(np.abs(data).max()) or 1.0
+        data += (share * size * rng.uniform(-1, 1, data.shape)).astype(data.dtype)
 
 
 def first_to_leave(rows: list[Difference], dtype: str) -> Difference | None:
@@ -183,7 +205,7 @@ def print_tensors(rows: list[Difference], floor: dict[tuple[str, str], float], s
     """Print two tables, all tensors and those that are only rounding noise; beside each its floor if there is one."""
     for apart, title in (
         (False, f"after step {steps}: largest difference over PyTorch's largest magnitude"),
-        (True, "apart: biases before a batch norm (true gradient zero: rounding noise), and the means they shift"),
+        (True, APART),
     ):
         print(f"\n{title}" + ("; torch to torch" if floor else ""))
         for row in [row for row in rows if row.apart is apart]:
@@ -202,6 +224,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seed", type=int, default=0)
     result.add_argument("--lr", type=float, default=1e-3, help="Adam's (default %(default)s)")
     result.add_argument(
+        "--perturb",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="move each weight at the start by up to this share of its tensor's size, such as 0.5, on both sides "
+        "alike: batch norm's weights start at 1, so a factor left out there shows only later (default %(default)s)",
+    )
+    result.add_argument(
         "--floor",
         action="store_true",
         help="train PyTorch again on each batch in reverse order, without oneDNN: shows the effect of rounding alone",
@@ -215,6 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     if args.steps < 1 or args.batch_size < 2:
         parser().error("--steps must be at least 1 and --batch-size at least 2 (batch norm needs two)")
+    if not (math.isfinite(args.perturb) and args.perturb >= 0):
+        parser().error(f"--perturb must be 0 or more, got {args.perturb}")
     result = run(args)
     if args.json is not None:
         args.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -4,17 +4,15 @@ import argparse
 import difflib
 import importlib
 import os
+import subprocess
 import sys
 from typing import NoReturn
 
+from numpynet.learn import commands, listing
+from numpynet.learn.errors import LearnError
+
 PROGRAM = "python -m numpynet.learn"
-
-# These networks are small: threads would cost more than they save. It must be set before NumPy loads its BLAS.
-for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
-from numpynet.learn import commands, listing  # noqa: E402
-from numpynet.learn.errors import LearnError  # noqa: E402
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,5 +48,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
+def with_one_thread() -> int:
+    """Run the command in a process whose BLAS has one thread: these networks are small, and threads make them slower.
+
+    NumPy reads these variables when it is loaded, and by now it is: `python -m numpynet.learn` loads numpynet first.
+    """
+    if all(name in os.environ for name in THREADS):
+        return main()
+    environment = dict.fromkeys(THREADS, "1") | os.environ
+    command = [sys.executable, *sys.orig_argv[1:]]
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execve(sys.executable, command, environment)
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_one_thread())

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from numpynet import functional as F
-from numpynet.functional.windows import output_sizes, pair, window_slices
 from numpynet.gradcheck import Finding
-from numpynet.gradcheck.cases import apart, check
+from numpynet.gradcheck.problem import Problem, apart, check
 from numpynet.learn import examples
 from numpynet.learn.case import Case, Function, Outcome, guarded_call
 from numpynet.learn.exercises import Exercise
-from numpynet.typing import AnyArray, Array
+from numpynet.typing import Array
 
 
 def backward(exercise: Exercise) -> list[Case]:
@@ -59,24 +58,8 @@ def _case(
 
     def gradcheck(function: Function) -> list[Finding]:
         copies: dict[str, Array | None] = {name: array.copy() for name, array in inputs.items()}
-        found = check(np.random.default_rng(0), forward, function, copies, _coverage(inputs, options), **options)
+        found = check(np.random.default_rng(0), Problem(forward, function, copies, **options))
         return [finding for finding in found if not finding.passed]
 
     exact = dout.dtype == np.float64  # in float32, differences drown in rounding
     return Case(says, hidden, run, gradcheck if exact and smooth else None, 1e-9 if exact else 1e-4)
-
-
-def _coverage(inputs: dict[str, Array], options: dict[str, Any]) -> AnyArray | None:
-    """How many windows see each pixel of x, (H, W); None if there are no windows."""
-    kernel_size = options.get("kernel_size", inputs["weight"].shape[2:] if "weight" in inputs else ())
-    if inputs["x"].ndim != 4 or not kernel_size:
-        return None
-    kernel = pair(kernel_size, "kernel_size")
-    stride = pair(options.get("stride", kernel if "kernel_size" in options else 1), "stride")
-    padding, dilation = pair(options.get("padding", 0), "padding", 0), pair(options.get("dilation", 1), "dilation")
-    H, W = inputs["x"].shape[2:]
-    size = output_sizes((H, W), kernel, stride, padding, dilation)
-    seen = np.zeros((H + 2 * padding[0], W + 2 * padding[1]), np.int64)
-    for _, _, rows, columns in window_slices(kernel, stride, dilation, size):
-        seen[rows, columns] += 1
-    return seen[padding[0] : padding[0] + H, padding[1] : padding[1] + W]

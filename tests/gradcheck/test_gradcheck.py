@@ -7,6 +7,7 @@ from numpynet import functional, layers
 from numpynet.gradcheck import directional_derivative, examine, numerical_gradient
 from numpynet.gradcheck.__main__ import main
 from numpynet.gradcheck.cases import CASES
+from numpynet.learn.plant import bugs, planted
 
 GEOMETRIES = [
     {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1},
@@ -50,6 +51,17 @@ def test_every_geometry(name, geometry):
         ("avg_pool2d", {"count_include_pad": False}),
         ("avg_pool2d", {"size": 8, "kernel": 4, "stride": 3, "padding": 2, "ceil_mode": True}),
         ("conv2d", {"batch": 1, "channels": 1, "filters": 1}),
+        ("conv2d", {"bias": False, "kernel": (3, 2), "size": (5, 8), "stride": (2, 1), "padding": (0, 1)}),
+        ("max_pool2d", {"kernel": (2, 3), "size": (6, 9), "stride": (1, 2), "padding": (1, 0), "dilation": (1, 2)}),
+        ("avg_pool2d", {"kernel": (1, 3), "size": (4, 6), "stride": 1, "padding": (0, 1)}),
+        ("linear", {"bias": False}),
+        ("batch_norm", {"weight": False, "bias": False}),
+        ("batch_norm", {"weight": False, "training": False, "size": (2, 5)}),
+        ("upsample_nearest2d", {"size": (2, 5), "factor": 3}),
+        ("soft_argmax2d", {"size": 3}),
+        ("adam_update", {"decoupled": True, "steps": 5, "eps": 1e-8}),
+        ("adam_update", {"weight_decay": 0.0, "beta1": 0.0}),
+        ("train_step", {"batch": 1}),
     ],
 )
 def test_options(name, options):
@@ -106,7 +118,7 @@ def test_command_line(capsys):
     assert main(["conv2d", "--stride", "2", "--padding", "1"]) == 0
     text = capsys.readouterr().out
     for name in ("dx", "dweight", "dbias"):
-        (line,) = [line for line in text.splitlines() if line.split()[0] == name]
+        (line,) = [line for line in text.splitlines() if line.split()[:1] == [name]]
         assert "ok" in line
         assert "analytic" in line
     assert "every gradient is right" in text
@@ -128,13 +140,21 @@ def test_command_line_refuses_a_kernel_larger_than_the_image(capsys):
         (["linear", "--batch", "0"], "--batch must be at least 1, got 0"),
         (["batch_norm", "--eps", "0"], "batch_norm: eps must be above 0, got 0.0"),
         (["linear", "--seed", "-1"], "--seed must be at least 0, got -1"),
+        (["relu", "--batch", "0"], "--batch must be at least 1, got 0"),
+        (["conv2d", "--kernel", "0x2"], "--kernel must be at least 1, got 0"),
+        (["conv2d", "--kernel", "3x2x1"], "must be a whole number or HEIGHTxWIDTH, such as 3x2, got '3x2x1'"),
+        (["conv2d", "--size", "x"], "must be a whole number or HEIGHTxWIDTH, such as 3x2, got 'x'"),
+        (["linear", "--batch", str(10**13)], "there is not enough memory for these sizes; take smaller ones"),
+        (["reluu"], "there is no case 'reluu'; did you mean relu?"),
+        (["net", "--show"], "unrecognized arguments: --show"),
     ],
 )
 def test_command_line_names_an_option_out_of_range(arguments, words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].endswith(words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(words)
 
 
 def test_command_line_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
@@ -145,3 +165,44 @@ def test_command_line_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "WRONG" in text
     assert "every element is 2 times" in text
+
+
+def test_the_output_says_what_its_three_numbers_are(capsys):
+    assert main(["relu"]) == 0
+    _, legend, verdict = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in legend.splitlines()] == ["analytic", "numeric", "error"]
+    assert verdict == "every gradient is right\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (["max_pool2d", "--kernel", "2", "--stride", "2"], "this geometry cannot see = for +="),
+        (["conv2d", "--kernel", "2x1", "--stride", "3"], "this geometry cannot see = for +="),
+        (["linear", "--batch", "1"], "this check cannot see a sum over the batch left out"),
+        (["net", "--directions", "1"], "batch norm subtracts this bias again"),
+    ],
+)
+def test_a_note_says_what_a_check_cannot_see(arguments, note, capsys):
+    assert main(arguments) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "note:" in line]
+    assert notes
+    assert all(note in line for line in notes)
+
+
+def test_no_note_where_windows_overlap(capsys):
+    assert main(["max_pool2d", "--kernel", "3", "--stride", "2"]) == 0
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_the_note_is_true_of_its_geometry():
+    """With windows side by side, = is as good as +=: the check passes. With windows that overlap it fails."""
+    with planted(bugs()["pool_assigns"]):
+        (beside,) = CASES["max_pool2d"](np.random.default_rng(0), kernel=2, stride=2, padding=0)
+        (overlapping,) = CASES["max_pool2d"](np.random.default_rng(0), kernel=3, stride=2, padding=0)
+    assert (beside.passed, overlapping.passed) == (True, False)
+
+
+def test_the_biases_before_a_batch_norm_alone_carry_a_note():
+    noted = [finding.name for finding in CASES["net"](np.random.default_rng(0), directions=1) if finding.note]
+    assert noted == ["dconv1.bias", "dconv2.bias", "dfc1.bias", "dfc2.bias"]

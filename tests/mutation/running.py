@@ -27,7 +27,7 @@ import pytest
 
 from tests.mutation.forks import in_forks
 from tests.mutation.loaded import Target
-from tests.mutation.operators import Mutant, mutants
+from numpynet.learn.mutants import Mutant, mutants
 
 SHARE = 0.08
 """The tests of one mutant may take this share of the time that all tests take: the most specific ones that do."""

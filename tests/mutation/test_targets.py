@@ -9,7 +9,7 @@ pytest.importorskip("resource")  # which only Unix has, as it alone can fork
 
 from tests.mutation import report, targets
 from tests.mutation.loaded import Target, targets_of
-from tests.mutation.operators import functions, mutants
+from numpynet.learn.mutants import functions, mutants
 
 
 def test_every_file_is_a_target_or_left_out_with_a_reason():

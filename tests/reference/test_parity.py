@@ -75,6 +75,35 @@ def test_the_first_wrong_tensor_is_named(small, capsys, monkeypatch, function, c
     assert f"first to exceed its tolerance: {culprit} at step 1" in capsys.readouterr().out
 
 
+def test_a_batch_norm_without_its_weight_shows_at_the_first_step_of_a_perturbed_start(small, capsys, monkeypatch):
+    """The weight starts at 1, so a backward pass without it is right at step 1, unless the start is perturbed."""
+    right = functional.batch_norm_backward
+    monkeypatch.setattr(functional, "batch_norm_backward", lambda dout, cache: right(dout, cache._replace(weight=None)))
+    parity.main(["--steps", "2"])
+    assert "first to exceed its tolerance: gradient fc1.weight at step 2" in capsys.readouterr().out
+    parity.main(["--steps", "2", "--perturb", "0.5"])
+    assert "first to exceed its tolerance: gradient fc1.weight at step 1" in capsys.readouterr().out
+
+
+def test_both_sides_start_from_the_same_perturbed_weights(small, capsys, tmp_path):
+    losses = []
+    for share in ("0", "0.5"):
+        assert parity.main(["--steps", "2", "--perturb", share, "--json", str(tmp_path / "parity.json")]) == 0
+        losses.append(json.loads((tmp_path / "parity.json").read_text())["losses"][0]["numpynet"])
+    assert losses[0] != losses[1]
+    assert "start perturbed on both sides alike" in capsys.readouterr().out
+
+
+def test_the_gradients_of_dead_biases_do_not_look_like_a_failure(small, capsys, tmp_path):
+    """They are noise beside the gradient of the weight of the same layer, and the output says so."""
+    parity.main(["--steps", "2", "--json", str(tmp_path / "parity.json"), "--floor"])
+    rows = json.loads((tmp_path / "parity.json").read_text())["tensors"]
+    noise = [row for row in rows if row["apart"] and row["kind"] == "gradient"]
+    assert len(noise) == 3
+    assert all(row["relative"] < 1e-12 and row["floor"] < 1e-12 for row in noise)
+    assert "apart, no failure: " in capsys.readouterr().out
+
+
 def test_drawn_batches_depend_on_the_seed_alone():
     first, again = (next(drawn_batches(40, 3, seed=5)) for _ in range(2))
     other = next(drawn_batches(40, 3, seed=6))
@@ -84,7 +113,9 @@ def test_drawn_batches_depend_on_the_seed_alone():
     assert not np.array_equal(first[0], other[0])
 
 
-@pytest.mark.parametrize("wrong", [["--steps", "0"], ["--batch-size", "1"], ["--model", "huge"]])
+@pytest.mark.parametrize(
+    "wrong", [["--steps", "0"], ["--batch-size", "1"], ["--model", "huge"], ["--perturb", "-1"], ["--perturb", "nan"]]
+)
 def test_usage_errors(wrong):
     with pytest.raises(SystemExit) as error:
         parity.main(wrong)

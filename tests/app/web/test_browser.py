@@ -1,7 +1,6 @@
 """The page in a real browser without a screen: a visitor's actions, and what the page then shows."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ from PIL import Image
 
 from fkp_app import detect
 from fkp_app.media.images import read_image, write_image
+from tests.browsers import launched
 from tests.free_pictures import astronaut, hopper
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 60_000  # milliseconds
 
 
@@ -28,15 +27,9 @@ def camera(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(camera):
     """The distribution's browser, without a screen, with a file as its camera."""
-    reason = "playwright is not installed (pip install playwright)"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is on the path")
-    options = ("--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with playwright.sync_playwright() as driver:
-        arguments = [*options, f"--use-file-for-fake-video-capture={camera}"]
-        yield driver.chromium.launch(executable_path=executable, args=arguments, headless=True)
+    options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with launched(*options, f"--use-file-for-fake-video-capture={camera}") as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,0 +1,23 @@
+"""The distribution's browser, without a screen, for tests of pages."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@contextmanager
+def launched(*options: str) -> Iterator[Any]:
+    """A running browser. Skips the test if playwright or the browser is missing. options: of the command line."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is on the path")
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=executable, args=["--no-sandbox", *options], headless=True)

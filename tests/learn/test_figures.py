@@ -1,0 +1,66 @@
+"""docs/learn/figures: the committed files are what `python docs/learn/make_figures.py` makes."""
+
+import importlib.util
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpynet.learn import faces
+
+LEARN = Path(__file__).parents[2] / "docs" / "learn"
+FIGURES = LEARN / "figures"
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The module make_figures; afterwards sys.path is as it was."""
+    before = list(sys.path)
+    specification = importlib.util.spec_from_file_location("make_figures", LEARN / "make_figures.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    yield module
+    sys.path[:] = before
+
+
+def test_committed_figures_are_those_made_now(made):
+    """If this fails, make them anew, and look at each that changed."""
+    differ = [
+        name for name, figure in made.DRAWN.items() if (FIGURES / name).read_text(encoding="utf-8") != figure().svg()
+    ]
+    assert differ == []
+    assert len(made.DRAWN) > 12
+
+
+def test_figures_can_be_read_in_the_dark_aloud_and_on_a_phone(made):
+    for name in made.DRAWN:
+        path = FIGURES / name
+        svg = ET.fromstring(path.read_text(encoding="utf-8"))
+        style = svg.findtext("{http://www.w3.org/2000/svg}style")
+        assert "prefers-color-scheme:dark" in style, name
+        assert svg.findtext("{http://www.w3.org/2000/svg}desc"), name
+        assert float(svg.get("width")) <= 400, name
+        assert path.stat().st_size < 26_000, name
+
+
+def test_the_settling_points_end_on_the_face(made):
+    """The committed animation shows 68 points that begin far from those of the crop and end within a pixel of them."""
+    path = FIGURES / made.SETTLING
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 300_000
+    assert "prefers-reduced-motion" in text
+    circles = ET.fromstring(text).findall("{http://www.w3.org/2000/svg}circle")
+    ends = np.array([(float(circle.get("cx")), float(circle.get("cy"))) for circle in circles]) - 0.5
+    points = faces.crops()[1][0]
+    assert np.linalg.norm(ends - points, axis=1).max() < 1
+    firsts = re.findall(r"@keyframes p\d+\{0\.?0?%\{transform:translate\((-?[\d.]+)px,(-?[\d.]+)px\)", text)
+    begins = ends + np.array(firsts, float)
+    assert np.linalg.norm(begins - points, axis=1).mean() > 20
+
+
+def test_an_unknown_figure_is_refused(made, capsys):
+    assert made.main(["06-unfld.svg"]) == 2
+    assert "there is no figure 06-unfld.svg; did you mean 06-unfold.svg?" in capsys.readouterr().err

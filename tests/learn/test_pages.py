@@ -1,0 +1,68 @@
+"""The pages of docs/learn are true: they quote the source, their code prints what they say, and their form holds.
+
+`make pages` renews what can be renewed.
+"""
+
+import pytest
+
+from numpynet.learn.listing import PAGES
+from tests.learn.pages import blocks, included, structure
+from tests.learn.pages.markdown import LEARN, links
+
+NOT_WRITTEN = (
+    "00-start.md",
+    "01-one-point.md",
+    "02-chain-rule.md",
+    "06-convolution.md",
+    "07-convolution-backward.md",
+    "08-max-pooling.md",
+    "11-moving-gradients.md",
+    "12-soft-argmax.md",
+    "13-optimizers.md",
+    "14-network.md",
+    "15-training.md",
+    "17-fast.md",
+    "glossary.md",
+    "where-next.md",
+)
+"""Pages of the path that may be missing."""
+BESIDE = ("README.md", "bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
+"""What else may lie in docs/learn."""
+
+WRITTEN = [page for page in PAGES if (LEARN / page.file).is_file()]
+MARKDOWN = ["README.md", *(page.file for page in WRITTEN)]
+
+
+def test_every_page_of_the_path_is_there_and_nothing_else(capsys):
+    missing = {page.file for page in PAGES} - {page.file for page in WRITTEN}
+    with capsys.disabled():
+        print(f"\npages: {len(WRITTEN)} written, not written yet: {', '.join(sorted(missing)) or 'none'}")
+    assert missing <= set(NOT_WRITTEN)
+    assert {path.name for path in LEARN.iterdir()} <= {*BESIDE, *MARKDOWN}
+
+
+@pytest.mark.parametrize("file", MARKDOWN)
+def test_included_source_is_what_stands_in_the_source(file):
+    text = (LEARN / file).read_text()
+    assert included.renewed(text) == text, "`make pages` renews it"
+
+
+@pytest.mark.parametrize("file", MARKDOWN)
+def test_every_block_runs_and_prints_what_the_page_says(file, tmp_path, capsys):
+    text = (LEARN / file).read_text()
+    count, skipped = blocks.run_page(text, tmp_path, str(LEARN / file)), blocks.skipped(text)
+    with capsys.disabled():
+        print(f"\n{file}: {count} examples ran, {len(skipped)} blocks skipped")
+        for reason in skipped:
+            print(f"  skipped: {reason}")
+    assert blocks.unnamed(text, tmp_path) == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.file)
+def test_the_form_of_the_page_is_right(page):
+    assert structure.wrong(page, (LEARN / page.file).read_text()) == []
+
+
+def test_the_links_of_the_index_lead_somewhere():
+    assert list(structure.links((LEARN / "README.md").read_text())) == []
+    assert {page.file for page in PAGES} <= set(links((LEARN / "README.md").read_text()))
