@@ -4,10 +4,12 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import subprocess
 import sys
 from typing import NoReturn
 
+from numpynet.dispatch import ImplementationError
 from numpynet.learn import commands, listing
 from numpynet.learn.errors import LearnError
 
@@ -16,9 +18,13 @@ THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line."""
+    """Reports a mistake in one line, and suggests the nearest option for one that does not exist."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized") and (unknown := re.search(r"--[\w-]+", message)):
+            near = difflib.get_close_matches(unknown[0], re.findall(r"--[\w-]+", self.format_help()), 1)
+            hint = f"did you mean {near[0]}?" if near else "--help lists the options"
+            message = f"there is no option {unknown[0]}; {hint}"
         self.exit(2, f"{self.prog}: {message}\n")
 
 
@@ -40,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     module.arguments(parser)
     try:
         return int(module.run(parser.parse_args(rest)))
-    except LearnError as error:
+    except (LearnError, ImplementationError) as error:
         sys.stderr.write(f"{PROGRAM} {name}: {error}\n")
         return 2
     except BrokenPipeError:  # the reader closed the pager

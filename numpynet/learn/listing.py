@@ -39,11 +39,25 @@ PAGES = (
 )
 
 
+FIRST = """\
+Learn backprop here: pages to read, and three things to do with the code of each page.
+
+  First type   python -m numpynet.learn one-point               every number of a small network
+  Prove it     python -m numpynet.gradcheck linear              is this gradient right?
+  Break it     python -m numpynet.learn break                   find a bug that was planted
+  Build it     python -m numpynet.learn start linear_backward   write it yourself
+"""
+
+
 def text() -> str:
-    """The list that `python -m numpynet.learn` prints."""
-    lines = ["The path, one page after the other (docs/learn; * takes two hours, the others one):", ""]
+    """The list that `python -m numpynet.learn` prints: at most 45 lines of 100 columns."""
+    lines = [
+        FIRST,
+        "Pages, docs/learn/NAME.md, in the order of reading (* takes two hours, another number one hour):",
+    ]
     for page in PAGES:
-        lines.append(f"  {page.file:28} {'*' if page.two_hours else ' '} {page.title}: {page.question}")
-    lines += ["", "Commands (python -m numpynet.learn COMMAND; each explains its options with --help):", ""]
-    lines += [f"  {name:12} {command.help}" for name, command in COMMANDS.items()]
+        name = page.file.removesuffix(".md")
+        lines.append(f"{'*' if page.two_hours else ' '} {name:23} {page.title}: {page.question}")
+    lines += ["", "Commands: python -m numpynet.learn COMMAND (COMMAND --help explains its options)"]
+    lines += [f"  {name:10} {command.help}" for name, command in COMMANDS.items()]
     return "\n".join(lines)

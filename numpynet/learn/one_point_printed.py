@@ -95,14 +95,13 @@ def _backward(found: dict[str, Array]) -> str:
 
 
 def _step(found: dict[str, Array]) -> str:
-    network = one_point.net()
+    network, lr = one_point.net(), one_point.LR
     one_point.tensors(network)
-    Adam(network.parameters(), lr=one_point.LR).step()
+    Adam(network.parameters(), lr=lr).step()
     after = one_point.tensors(network)
     names = ["conv.weight", "conv.bias", "linear.weight", "linear.bias"]
     return "\n".join([
-        f"ONE STEP OF ADAM, lr = {one_point.LR}: each of the 20 parameters moves by {one_point.LR} against the sign of its "
-        "gradient.",
+        f"ONE STEP OF ADAM, lr = {lr}: each of the 20 parameters moves by {lr}, against its gradient.",
         "",
         beside([block(name, after[name]) for name in names]),
         "",
@@ -114,7 +113,7 @@ def _step(found: dict[str, Array]) -> str:
 def _terms(weights: Array, values: Array) -> str:
     """The sum of products, without the products that are 0."""
     both = zip(np.ravel(weights), np.ravel(values), strict=True)
-    products = [(w, v) for w, v in both if w * v != 0]
+    products = [(float(w), float(v)) for w, v in both if w * v != 0]
     return " + ".join(f"{_bracketed(w)}*{_bracketed(v)}" for w, v in products)
 
 

@@ -22,9 +22,11 @@ def test_the_file_holds_what_the_script_makes():
     assert shipped.dtype == np.float32
     assert shipped_points.shape == (12, 68, 2)
     assert shipped_points.dtype == np.float32
-    # Other versions of OpenCV round some pixels the other way.
-    assert np.abs(shipped[:, 0] * 255 - images).max() < 1.5
-    assert np.abs(shipped_points - points).max() < 0.05
+    # Other processors and versions of OpenCV move the points, and with them the crops, by less than 0.001 pixels.
+    difference = np.abs(shipped[:, 0] * 255 - images)
+    assert difference.max() < 6
+    assert difference.mean() < 0.2
+    assert np.abs(shipped_points - points).max() < 0.01
 
 
 def test_every_point_lies_in_its_crop_and_the_crops_differ():
