@@ -50,6 +50,7 @@ def _compared(exercise: Exercise, function: Function, tolerance: float, calls: l
         except DiffersError:
             raise
         except Exception as error:
+            ours(*given)  # raises as well if the arguments are wrong: then the caller is to blame, and catches it
             raise DiffersError(f"{exercise.name}: {type(error).__name__}: {error}") from error
         expected = ours(*given)
         if wrong := _first_wrong(exercise, (result, arguments), (expected, given), tolerance):

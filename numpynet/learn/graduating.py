@@ -46,13 +46,14 @@ def graduate(functions: Functions, say: Say) -> bool:
     with in_place(functions):
         _train(net, images, targets, say)
     out, _ = net.forward(images)
-    error = faces.pixel_error(out, points)
+    distance = faces.pixel_error(out, points)
     say(f"\nThe first crop and its 68 points after {STEPS} steps ({time.perf_counter() - begin:.0f} seconds):\n")
     say(as_text(images[0, 0], faces.to_points(out)[0]))
-    if not error <= NEAR:
-        say(f"\nThe points lie {error:.2f} pixels from their places; they have settled at {NEAR:g} or less.")
+    if not distance <= NEAR:
+        say(f"\nThe points lie {distance:.2f} pixels from their places; they have settled at {NEAR:g} or less.")
         return False
-    say(f"\n68 points lie {error:.2f} pixels from their places: {len(functions)} of the {len(USED)} functions are yours.")
+    say(f"\n68 points lie {distance:.2f} pixels from their places.")
+    say(f"{len(functions)} of the {len(USED)} functions that did it are yours.")
     return True
 
 

@@ -1,5 +1,6 @@
 """Files that no judge can judge: one clear line each, nothing written, and an answer in time."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -138,18 +139,25 @@ def test_watch_checks_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path)
     path = tmp_path / "relu_backward.py"
     path.write_text(HEAD + "    return dout\n", "utf-8")
     command = [sys.executable, "-m", "numpynet.learn", "watch", "relu_backward", str(path)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=hear_ctrl_c
+    )
     try:
         seen = until(child, "Watching")
         assert "WRONG" in seen
         path.write_text(HEAD + RIGHT, "utf-8")
         assert "All 5 checks are right" in until(child, "Watching")
-        child.send_signal(2)
+        child.send_signal(signal.SIGINT)
         rest, _ = child.communicate(timeout=20)
     finally:
         child.kill()
     assert "Traceback" not in rest
     assert child.returncode == 0
+
+
+def hear_ctrl_c():
+    """A shell starts what it runs in the background deaf to Ctrl-C, and processes hand this on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(child, word):

@@ -95,3 +95,11 @@ def test_the_first_wrong_number_stands_beside_the_right_one(tmp_path, capsys):
     assert "dx[0, 0, 1, 1]: yours 0.75, right 1.125" in out or "dx[0, 0, 1, 1]: yours 0, right 1.125" in out
     assert "wrong only where windows overlap: += is needed, not =" in out
     assert f"{'kernel 2, stride 2: no overlap':70} right" in out
+
+
+def test_full_runs_the_functions_own_tests(tmp_path, capfd):
+    write_solved(exercises()["train_step"], tmp_path)
+    assert main(["check", "train_step", str(tmp_path), "--full"]) == 0
+    out = capfd.readouterr().out
+    assert "numpynet's tests with your train_step: tests/learn/test_solutions.py" in out
+    assert "1 passed" in out

@@ -1,0 +1,78 @@
+"""graduate: the points settle with numpynet's own functions as a reader's, and a planted bug is named."""
+
+import re
+
+import pytest
+
+from numpynet.learn.__main__ import main
+from numpynet.learn.exercises import exercises
+from numpynet.learn.graduate import USED
+from tests.learn.solved import solved, write_solved
+
+
+def test_the_points_settle_with_the_readers_functions(tmp_path, capfd):
+    for name in [*USED, "dropout_backward"]:
+        write_solved(exercises()[name], tmp_path)
+    with (tmp_path / "relu_backward.py").open("a", encoding="utf-8") as file:
+        file.write("\nprint('noise')\n")
+    assert main(["graduate", str(tmp_path)]) == 0
+    out = capfd.readouterr().out
+    distance = re.search(r"68 points lie (\S+) pixels from their places", out)
+    assert distance is not None
+    assert float(distance[1]) <= 1
+    assert "12 of the 12 functions that did it are yours" in out
+    assert "Not used:   dropout_backward" in out
+    assert "noise" not in out
+    assert "__pycache__" not in [path.name for path in tmp_path.iterdir()]
+
+
+# The file's right text and the planted one; what is said.
+BUGS = {
+    "fold": (("] += dunfolded", "] = dunfolded"), "fold: argument 1["),
+    "conv2d_backward": (("dfilters += dout[n]", "dfilters = dout[n]"), "conv2d_backward: dweight["),
+    "max_pool2d_backward": (("] += np.where", "] = np.where"), None),
+    "batch_norm_backward": (("if not cache.from_batch:", "if True:"), "batch_norm_backward: dx["),
+    "linear_backward": (("dout.sum(axis=0)", "dout.mean(axis=0)"), "linear_backward: dbias["),
+    "relu_backward": (("dout.dtype.type(0)", "np.float64(0)"), "relu_backward: dx is float64 and must be float32"),
+    "adam_update": (("m_hat = m / (1 - beta1**step)", "m_hat = m"), "adam_update: argument 0["),
+    "chain_backward": (("reversed(cache)", "cache"), "chain_backward: TypeError: linear_backward: cache must be"),
+    "train_step": (("    optimizer.step()\n", ""), "train_step: "),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_named(name, tmp_path, capfd):
+    (right, wrong), words = BUGS[name]
+    for other in ("fold", "relu_backward", "linear_backward", name):
+        write_solved(exercises()[other], tmp_path)
+    text = solved(exercises()[name])
+    assert text.count(right) == 1
+    (tmp_path / f"{name}.py").write_text(text.replace(right, wrong), "utf-8")
+    if words is None:  # windows of 2 x 2 with stride 2 do not overlap: there is no bug in this network
+        assert main(["graduate", str(tmp_path)]) == 0
+        return
+    assert main(["graduate", str(tmp_path)]) == 1
+    out = capfd.readouterr().out
+    assert f"\n  {words}" in out
+    assert f"check {name}" in out
+
+
+def test_a_folder_without_an_exercise(tmp_path, capsys):
+    assert main(["graduate", str(tmp_path)]) == 2
+    assert "there is no exercise in" in capsys.readouterr().err
+    assert main(["graduate", str(tmp_path / "nowhere")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def fold(:\n", "fold.py: line 1: not Python"),
+        ("import os\n\n\ndef fold(*arguments):\n    os._exit(0)\n", "One of your files ended the process"),
+        ("def fold(*arguments):\n    raise NotImplementedError\n", "fold: NotImplementedError"),
+    ],
+)
+def test_a_bad_file(text, words, tmp_path, capfd):
+    (tmp_path / "fold.py").write_text(text, "utf-8")
+    assert main(["graduate", str(tmp_path)]) == 1
+    assert words in capfd.readouterr().out
