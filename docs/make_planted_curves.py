@@ -21,8 +21,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
-from numpynet.learn import table  # noqa: E402
-from numpynet.learn.trials import STEPS  # noqa: E402
+from numpynet.learn.lessons import loss_table  # noqa: E402
+from numpynet.learn.lessons.trials import STEPS  # noqa: E402
 
 DATA = ROOT / "docs" / "learn" / "planted.json"
 PICTURE = ROOT / "docs" / "learn" / "figures" / "planted-curves.svg"
@@ -47,7 +47,7 @@ def measured() -> dict[str, Any]:
             "new_crops": [float(f"{loss:.5g}") for loss in row.new_crops],
             "losses": [[float(f"{loss:.5g}") for loss in losses] for losses in row.losses],
         }
-        for row in table.rows(SEEDS, STEPS)
+        for row in loss_table.rows(SEEDS, STEPS)
     ]
     command = f"python -m numpynet.learn break --table --seeds {SEEDS} --steps {STEPS}"
     return {"command": command, "processor": processor(), "numpy": np.__version__, "rows": rows}

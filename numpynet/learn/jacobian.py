@@ -14,7 +14,7 @@ import numpy as np
 from numpynet.dispatch import F
 from numpynet.gradcheck.numeric import numerical_gradient
 from numpynet.learn.errors import LearnError
-from numpynet.learn.layout import beside, block, decimal, grid
+from numpynet.learn.showing.text_grids import beside, block, decimal, grid
 from numpynet.typing import Array
 
 

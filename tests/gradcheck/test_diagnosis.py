@@ -5,7 +5,7 @@ import pytest
 
 from numpynet import functional as F
 from numpynet.gradcheck.cases import CASES
-from numpynet.learn.plant import Bug, planted
+from numpynet.learn.lessons.plant import Bug, planted
 
 LAST_IMAGE = "only the last image counts: the sum over the batch is missing"
 

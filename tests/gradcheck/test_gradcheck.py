@@ -7,7 +7,7 @@ from numpynet import functional, layers
 from numpynet.gradcheck import directional_derivative, examine, numerical_gradient
 from numpynet.gradcheck.__main__ import main
 from numpynet.gradcheck.cases import CASES
-from numpynet.learn.plant import bugs, planted
+from numpynet.learn.lessons.plant import bugs, planted
 
 GEOMETRIES = [
     {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1},

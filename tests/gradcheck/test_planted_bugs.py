@@ -1,4 +1,4 @@
-"""Common mistakes of educational networks (numpynet/learn/bugs.toml): each is planted, and must be caught and named."""
+"""Common mistakes (numpynet/learn/lessons/bugs.toml): each is planted, and must be caught and named."""
 
 import inspect
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpynet.gradcheck.cases import CASES
-from numpynet.learn.plant import bugs, planted
+from numpynet.learn.lessons.plant import bugs, planted
 from tests.functional import test_by_definition
 
 GRADIENT_BUGS = [name for name, bug in bugs().items() if bug.case]

@@ -1,8 +1,8 @@
 """`python -m tests.learn.judged`: the judge judged. Every mutant of every function that is an exercise is handed in.
 
-A mutant is numpynet's own function with one small mistake (numpynet/learn/mutants.py). The judge must reject it,
-unless it computes the same; then tests/learn/equivalent.toml gives the reason. No file is changed: the mutants live in
-forks of this process, one per exercise. The table is printed as Markdown.
+A mutant is numpynet's own function with one small mistake (numpynet/learn/lessons/mutants.py). The judge must reject
+it, unless it computes the same; then tests/learn/equivalent.toml gives the reason. No file is changed: the mutants
+live in forks of this process, one per exercise. The table is printed as Markdown.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from numpynet.learn.exercises import Exercise, exercises
-from numpynet.learn.judge import CannotJudgeError, NotWrittenError, judging
-from numpynet.learn.mutants import Mutant, code_of, functions, mutants
-from numpynet.learn.taking_place import copy_of, original
+from numpynet.learn.exercises.judge import CannotJudgeError, NotWrittenError, judging
+from numpynet.learn.lessons.mutants import Mutant, code_of, functions, mutants
+from numpynet.learn.replacement import copy_of, original
 from tests.mutation.forks import in_forks
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"

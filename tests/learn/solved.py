@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 from numpynet.learn.exercises import Exercise
-from numpynet.learn.starting import imports, readable_source
+from numpynet.learn.exercises.starting_file import imports, readable_source
 
 
 def solved(exercise: Exercise) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet.learn import adam
 from numpynet.learn.__main__ import main
+from numpynet.learn.showing import adam
 
 
 def torch_path(make, steps):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from numpynet.gradcheck.cases import CASES
-from numpynet.learn import checked, table
 from numpynet.learn.__main__ import main
-from numpynet.learn.chart import chart
+from numpynet.learn.lessons import check_copy, loss_table
+from numpynet.learn.lessons.bugs_by_seed import bug_of_seed, candidates, spliced
+from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
+from numpynet.learn.lessons.loss_chart import chart
+from numpynet.learn.lessons.mutants import functions, mutants
+from numpynet.learn.lessons.plant import Bug, LearnError, bugs, copy_of, load, planted, source_of
+from numpynet.learn.lessons.trials import crops, small_net, trial
 from numpynet.learn.listing import PAGES
-from numpynet.learn.mutants import functions, mutants
-from numpynet.learn.own_check import wrong_verdicts
-from numpynet.learn.plant import Bug, LearnError, bugs, copy_of, load, planted, source_of
-from numpynet.learn.seeds import bug_of_seed, candidates, spliced
-from numpynet.learn.trials import crops, small_net, trial
 
 DOCS = Path(__file__).parents[2] / "docs" / "learn"
 LESSONS = [bug.name for bug in bugs().values() if bug.lesson]
@@ -47,12 +47,12 @@ def test_without_a_name_every_lesson_is_listed(capsys):
 def test_the_planted_copy_is_refused_and_the_right_one_passes(name, tmp_path, capsys):
     bug, path = bugs()[name], tmp_path / "copy.py"
     path.write_text(bug.copy(), "utf-8")
-    assert not checked.check(path, bug)
+    assert not check_copy.check(path, bug)
     out = capsys.readouterr().out
     assert "WRONG" in out
     assert bug.words in out
     path.write_text(right_copy(bug), "utf-8")
-    assert checked.check(path, bug)
+    assert check_copy.check(path, bug)
     assert "WRONG" not in capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_a_check_with_a_dout_of_ones_is_blind_once_and_wrong_once():
 
 
 def test_a_lesson_from_its_beginning_to_its_end(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr("numpynet.learn.break_it.STEPS", 8)
+    monkeypatch.setattr("numpynet.learn.lessons.break_it.STEPS", 8)
     where = ["--dir", str(tmp_path / "new")]
     assert main(["break", "relu_no_mask", *where]) == 0
     out = capfd.readouterr().out
@@ -104,7 +104,7 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path, capsys):
     ],
 )
 def test_a_copy_that_cannot_be_checked(text, words, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(checked, "SECONDS", 2 if "while" in text else 60)
+    monkeypatch.setattr(check_copy, "SECONDS", 2 if "while" in text else 60)
     (tmp_path / "broken_relu_no_mask.py").write_text(text, "utf-8")
     assert main(["break", "relu_no_mask", "--check", "--dir", str(tmp_path)]) in (1, 2)
     out, err = capfd.readouterr()
@@ -168,14 +168,14 @@ def test_a_copy_has_the_callers_that_must_see_the_mistake():
 
 
 def test_the_table_names_what_gradcheck_says():
-    found = {row.name: row for row in table.rows(2, 8, ["linear_bias_averaged", "zero_grad_forgotten"])}
+    found = {row.name: row for row in loss_table.rows(2, 8, ["linear_bias_averaged", "zero_grad_forgotten"])}
     assert list(found) == ["nothing", "linear_bias_averaged", "zero_grad_forgotten"]
     assert found["nothing"].losses[0][-1] < found["nothing"].losses[0][0] / 3
     assert found["linear_bias_averaged"].losses[1] == pytest.approx(found["nothing"].losses[1], rel=0.01)
     assert found["zero_grad_forgotten"].losses[0][-1] > found["nothing"].losses[0][-1]
     assert "0.25 times" in found["linear_bias_averaged"].gradcheck
     assert found["zero_grad_forgotten"].gradcheck.endswith("zero_grad is missing")
-    text = table.text(list(found.values()))
+    text = loss_table.text(list(found.values()))
     mean = np.mean([losses[4] for losses in found["nothing"].losses])
     assert f"{mean:.5f}±" in text.splitlines()[3]
     assert max(map(len, text.splitlines())) <= 100
@@ -185,7 +185,7 @@ def test_the_measured_table_is_of_these_mistakes_and_of_what_gradcheck_says_toda
     rows = json.loads((DOCS / "planted.json").read_text("utf-8"))["rows"]
     assert [row["name"] for row in rows] == ["nothing", *(bug.name for bug in bugs().values() if bug.table)]
     for row in rows[1:]:
-        assert row["gradcheck"] == table.verdict(bugs()[row["name"]])
+        assert row["gradcheck"] == loss_table.verdict(bugs()[row["name"]])
     assert trial(None, 0, 4).losses == pytest.approx(rows[0]["losses"][0][:5], rel=1e-3)
     assert {(len(row["losses"]), len(row["new_crops"]), len(row["losses"][4])) for row in rows} == {(5, 5, 81)}
 

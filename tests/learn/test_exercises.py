@@ -5,11 +5,11 @@ import ast
 import pytest
 
 from numpynet.learn.__main__ import main
-from numpynet.learn.cases import cases_of
 from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises.cases import cases_of
+from numpynet.learn.exercises.judging_process import check_file
+from numpynet.learn.exercises.starting_file import text_of
 from numpynet.learn.listing import PAGES
-from numpynet.learn.process import check_file
-from numpynet.learn.starting import text_of
 from tests.learn.solved import solved, write_solved
 
 ALL = pytest.mark.parametrize("exercise", exercises().values(), ids=exercises())

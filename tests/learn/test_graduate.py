@@ -6,7 +6,7 @@ import pytest
 
 from numpynet.learn.__main__ import main
 from numpynet.learn.exercises import exercises
-from numpynet.learn.graduate import USED
+from numpynet.learn.exercises.graduate import USED
 from tests.learn.solved import solved, write_solved
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpynet.learn.layout import WIDTH, beside, block, decimal, grid
+from numpynet.learn.showing.text_grids import WIDTH, beside, block, decimal, grid
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from numpynet.learn import one_point
 from numpynet.learn.__main__ import main
-from numpynet.learn.layout import decimal
-from numpynet.learn.one_point_printed import GRADIENTS, loss_with, place
+from numpynet.learn.showing.one_point_printed import GRADIENTS, loss_with, place
+from numpynet.learn.showing.text_grids import decimal
 
 
 def printed(capsys, *arguments):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet.learn import same
 from numpynet.learn.__main__ import main
 from numpynet.learn.convolutions import BACKWARD, FORWARD
+from numpynet.learn.showing import same
 
 GEOMETRIES = [((1, 1), (0, 0), (1, 1)), ((2, 3), (1, 2), (1, 1)), ((1, 2), (2, 0), (2, 1)), ((3, 1), (0, 1), (1, 2))]
 

@@ -11,8 +11,8 @@ import pytest
 from numpynet.learn import faces
 from numpynet.learn.__main__ import main
 from numpynet.learn.errors import LearnError
-from numpynet.learn.face_picture import COLUMNS, POINT, as_svg, as_text, png
-from numpynet.learn.settle import _write, small_net, train
+from numpynet.learn.showing.face_picture import COLUMNS, POINT, as_svg, as_text, png
+from numpynet.learn.showing.settle import _write, small_net, train
 
 
 @pytest.mark.parametrize("seed", [0, 1])

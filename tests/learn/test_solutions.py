@@ -6,7 +6,7 @@ import pytest
 from numpynet import functional as F
 from numpynet.gradcheck import numerical_gradient
 from numpynet.layers import Linear, ReLU
-from numpynet.learn import solutions
+from numpynet.learn.exercises import solutions
 from numpynet.losses import SmoothL1Loss
 from numpynet.module import Sequential
 from numpynet.optim import Adam

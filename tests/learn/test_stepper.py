@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from numpynet import Adam, Conv2d, MaxPool2d, ReLU, Residual, Sequential, SmoothL1Loss
-from numpynet.learn import one_point, png, step_page, stepper, training_step
+from numpynet.learn import one_point
 from numpynet.learn.__main__ import main
+from numpynet.learn.showing import png
+from numpynet.learn.stepping import step_page, stepper, training_step
 from tests.seeds import seeded
 
 LINE = "python -m numpynet.learn step: "

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from numpynet.learn import step_page, stepper
+from numpynet.learn.stepping import step_page, stepper
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
 
-from numpynet.learn.mutants import Function, code_of, functions
+from numpynet.learn.lessons.mutants import Function, code_of, functions
 from tests.mutation.targets import FUNCTIONS_LEFT_OUT, ROOT, Group
 
 

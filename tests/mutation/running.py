@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from numpynet.learn.mutants import Mutant, mutants
+from numpynet.learn.lessons.mutants import Mutant, mutants
 from tests.mutation.forks import in_forks
 from tests.mutation.loaded import Target
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("resource")  # which only Unix has, as it alone can fork
 
-from numpynet.learn.mutants import functions, mutants
+from numpynet.learn.lessons.mutants import functions, mutants
 from tests.mutation import report, targets
 from tests.mutation.loaded import Target, targets_of
 

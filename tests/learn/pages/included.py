@@ -19,7 +19,7 @@ from pathlib import Path
 from cogapp import Cog
 from cogapp.cogapp import CogError
 
-from numpynet.learn import table
+from numpynet.learn.lessons import loss_table
 from numpynet.learn.listing import PAGES
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +49,7 @@ def renewed(text: str, root: Path = ROOT) -> str:
         "source": include,
         "foot": lambda file: write(foot(file)),
         "index": lambda: write(index()),
-        "planted": lambda: write(table.markdown(json.loads(PLANTED.read_text()))),
+        "planted": lambda: write(loss_table.markdown(json.loads(PLANTED.read_text()))),
     }
     try:
         cog.process_file(io.StringIO(text), written, "line", globals=names)

@@ -165,12 +165,16 @@ def _names(text: str) -> Iterator[str]:
 
 def exercises() -> set[str]:
     """The names of the exercises."""
-    return {entry["name"] for entry in tomllib.loads((TABLES / "exercises.toml").read_text())["exercise"]}
+    return {entry["name"] for entry in tomllib.loads((TABLES / "exercises" / "exercises.toml").read_text())["exercise"]}
 
 
 def lessons() -> set[str]:
     """The names of the lessons."""
-    return {entry["name"] for entry in tomllib.loads((TABLES / "bugs.toml").read_text())["bug"] if "lesson" in entry}
+    return {
+        entry["name"]
+        for entry in tomllib.loads((TABLES / "lessons" / "bugs.toml").read_text())["bug"]
+        if "lesson" in entry
+    }
 
 
 def links(text: str, learn: Path = markdown.LEARN) -> Iterator[str]:

@@ -1,0 +1,75 @@
+"""A reader's file loaded as a module of its own, without a trace of it on the disk."""
+
+import importlib.abc
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numpynet.learn.exercises import Exercise
+from numpynet.learn.exercises.judge import CannotJudgeError
+from numpynet.learn.replacement import READER, RefusedError
+
+ELSEWHERE = ("torch", "jax", "tensorflow", "autograd", "reference", "numpynet.kernels")
+"""Packages that compute these gradients themselves."""
+
+
+class _NotHere(importlib.abc.MetaPathFinder):
+    """Stands first in Python's search for modules, and refuses those packages."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if any(name == package or name.startswith(f"{package}.") for package in ELSEWHERE):
+            raise RefusedError(name)
+        return None
+
+
+def without_help() -> None:
+    """Refuse those packages from here on, in the whole process."""
+    sys.meta_path.insert(0, _NotHere())
+
+
+def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
+    """The reader's function. CannotJudgeError if the file cannot be read or run, or does not define it."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise CannotJudgeError("the file is not text in UTF-8") from error
+    except OSError as error:
+        raise CannotJudgeError(f"the file cannot be read: {error.strerror}") from error
+    module = ModuleType(exercise.name)
+    module.__file__ = str(path)
+    sys.modules[READER + exercise.name] = module
+    try:
+        exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))
+    except SyntaxError as error:
+        raise CannotJudgeError(f"line {error.lineno}: not Python: {error.msg}") from error
+    except ValueError as error:
+        raise CannotJudgeError(f"not Python: {error}") from error
+    except RefusedError as error:
+        raise CannotJudgeError(f"the file imports {error}; an exercise is judged with NumPy alone") from error
+    except SystemExit as error:
+        raise CannotJudgeError(
+            "the file ends the process while it is imported: it calls exit() or raises SystemExit"
+        ) from error
+    except Exception as error:
+        raise CannotJudgeError(
+            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {error}"
+        ) from error
+    function = vars(module).get(exercise.name)
+    if not callable(function):
+        raise CannotJudgeError(f"the file defines no function {exercise.name}")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _where(error: BaseException, path: str) -> str:
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {line}: " if line else ""

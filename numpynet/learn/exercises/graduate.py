@@ -1,0 +1,71 @@
+"""`graduate [DIR]`: a small network learns a face by heart, with your functions in the place of numpynet's."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpynet
+from numpynet.learn.errors import LearnError
+from numpynet.learn.exercises import exercises
+
+USED = (
+    "chain_backward", "linear", "linear_backward", "relu_backward", "smooth_l1_loss_backward", "unfold", "fold",
+    "conv2d_backward", "max_pool2d_backward", "batch_norm_backward", "adam_update", "train_step",
+)  # fmt: skip
+"""The exercises that the network and its training use."""
+SECONDS = 300
+"""How long it may take. numpynet's own functions need a twentieth of it; a loop over windows needs more."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("dir", nargs="?", default=".", help="the folder of your files (default: the current one)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 if the points settle, 1 if not. LearnError if the folder holds no exercise that the network uses."""
+    folder = Path(options.dir)
+    if not folder.is_dir():
+        raise LearnError(f"{folder}: there is no such folder")
+    yours = [name for name in USED if (folder / f"{name}.py").is_file()]
+    if not yours:
+        raise LearnError(f"there is no exercise in {folder} that the network uses; `start linear_backward` begins one")
+    others = [name for name in exercises() if (folder / f"{name}.py").is_file() and name not in USED]
+    print(_listed("Yours:", yours))
+    print(_listed("numpynet's:", [name for name in USED if name not in yours]))
+    if others:
+        print(_listed("Not used:", others))
+    sys.stdout.flush()
+    paths = [str(Path(numpynet.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-B", "-m", "numpynet.learn.exercises.graduation", str(folder), *yours]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        status = child.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"No end after {SECONDS} seconds: does a loop never end?")
+        return 1
+    finally:
+        child.kill()
+        child.wait()
+    if status == GRADUATED:
+        return 0
+    if status != NOT_YET:
+        print(f"One of your files ended the process (exit status {status}).")
+    return 1
+
+
+GRADUATED, NOT_YET = 17, 18
+"""How the process of its own ends. A file that ends the process by itself has another status."""
+
+
+def _listed(title: str, names: list[str]) -> str:
+    lines, line = [], f"{title:12}"
+    for name in names or ["none"]:
+        if len(line) + len(name) > 96:
+            lines.append(line)
+            line = " " * 12
+        line += f"{name}  "
+    return "\n".join([*lines, line.rstrip()])

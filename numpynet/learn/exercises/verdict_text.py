@@ -1,0 +1,58 @@
+"""What a verdict is printed as."""
+
+import textwrap
+
+from numpynet.learn.exercises.judging_process import MOST_PRINTED, Verdict
+
+MOST_LINES = 10
+"""Of what the reader's file printed."""
+
+
+def text(verdict: Verdict) -> str:
+    """One line for each case, two more below a wrong one, and a last line with the result."""
+    exercise = verdict.exercise
+    lines = [*_printed(verdict.printed), str(verdict.path)]
+    if verdict.problem:
+        lines += _wrapped(verdict.problem, "  ")
+        if not verdict.written:
+            lines.append(f"  A hint: python -m numpynet.learn hint {exercise.name}")
+        return "\n".join(lines)
+    told = ""
+    for check in verdict.checks:
+        label = check.says if not check.hidden else f"hidden: {check.says}" if check.wrong else "hidden"
+        lines.append(f"  {label:70} {'WRONG' if check.wrong else 'right'}")
+        lines += _wrapped(check.wrong, "      ")
+        if check.cause != told:
+            lines += _wrapped(check.cause, "      ")
+            told = check.cause
+    wrong = sum(bool(check.wrong) for check in verdict.checks)
+    if wrong:
+        lines.append(f"{wrong} of {len(verdict.checks)} checks are wrong. Begin with the first.")
+    else:
+        lines.append(f"All {len(verdict.checks)} checks are right. numpynet's own: show {exercise.name}")
+    return "\n".join(lines)
+
+
+def in_one_line(verdict: Verdict) -> str:
+    """right, or the first thing that is wrong."""
+    if verdict.passed:
+        return "right"
+    if verdict.problem:
+        return textwrap.shorten(verdict.problem if verdict.written else "not written yet", 70, placeholder="...")
+    return textwrap.shorten(
+        "WRONG: " + next(check.wrong for check in verdict.checks if check.wrong), 70, placeholder="..."
+    )
+
+
+def _printed(said: str) -> list[str]:
+    lines = said.splitlines()
+    if not lines:
+        return []
+    shown = [f"  | {line[:94]}" for line in lines[:MOST_LINES]]
+    most = f"{len(lines)}" if len(said) < MOST_PRINTED else f"more than {len(lines)}"
+    more = [f"  | ... (the first {MOST_LINES} of {most} lines)"] if len(lines) > MOST_LINES else []
+    return ["Your file printed:", *shown, *more]
+
+
+def _wrapped(sentence: str, indent: str) -> list[str]:
+    return textwrap.wrap(sentence, 100, initial_indent=indent, subsequent_indent=indent)

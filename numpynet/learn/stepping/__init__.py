@@ -1,0 +1,1 @@
+"""The command `step`: one training step in small steps, in the terminal (stepper) or as a page (step_page)."""
