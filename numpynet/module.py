@@ -206,16 +206,17 @@ class Residual(Sequential):
 
     def forward(self, x: Array) -> tuple[Array, list[Cache]]:
         out, caches = super().forward(x)
-        return self._add(x, out), caches
+        return self.add(x, out), caches
 
     def backward(self, dout: Array, cache: list[Cache]) -> Array:
         """x reaches the output along two paths, so its gradient is the sum of two."""
         return dout + super().backward(dout, cache)
 
     def __call__(self, x: Array) -> Array:
-        return self._add(x, super().__call__(x))
+        return self.add(x, super().__call__(x))
 
-    def _add(self, x: Array, out: Array) -> Array:
+    def add(self, x: Array, out: Array) -> Array:
+        """x plus the body's output. ValueError if the shapes differ."""
         if out.shape != x.shape:
             raise ValueError(f"Residual: the body must keep x's shape {x.shape}, made {out.shape} of it")
         return x + out

@@ -110,7 +110,7 @@ class Record:
             body, body_field = x, seen
             for one in layer.path():
                 body, body_field = self._forward(one, body, body_field, depth + 1, inside)
-            out, reach = layer._add(x, body), receptive_field.joined(seen, body_field)
+            out, reach = layer.add(x, body), receptive_field.joined(seen, body_field)
             rows.append(Row(name, layer, depth, x, out, None, 0, reach, inside))
         elif isinstance(layer, Chain) and type(layer).forward is Chain.forward:
             out, reach = x, seen

@@ -17,8 +17,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 from drawings import bench, curves, ladder, layers, matrices, net, windows  # noqa: E402
 
-from numpynet.learn import faces, settle  # noqa: E402
+from numpynet.learn import faces  # noqa: E402
 from numpynet.learn.grids import Drawing  # noqa: E402
+from numpynet.learn.showing import settle  # noqa: E402
 from numpynet.learn.showing.face_picture import as_svg  # noqa: E402
 
 DRAWN: dict[str, Callable[[], Drawing]] = {

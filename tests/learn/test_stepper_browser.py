@@ -1,26 +1,18 @@
 """The stepper's page in a real browser: keys, pictures, numbers under the pointer, a phone's width, and no request."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from numpynet.learn.stepping import step_page, stepper
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tests.browsers import launched
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """The distribution's browser, without a screen."""
-    reason = "playwright is not installed (pip install playwright)"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is on the path")
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=executable, args=["--no-sandbox"], headless=True)
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

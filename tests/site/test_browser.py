@@ -1,24 +1,17 @@
 """The site in a real browser, opened as files: no request to a host, search works, notes beside or above the code."""
 
-import shutil
-
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tests.browsers import launched
+
 SOURCE = "numpynet/functional/conv2d.html"
 
 
 @pytest.fixture(scope="module")
 def visit(site):
     """Opens a page of the site with a width and a colour scheme; at the end nothing may have been asked of a host."""
-    reason = "playwright is not installed (pip install playwright)"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is on the path")
     strays, errors = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"], headless=True)
+    with launched() as browser:
 
         def open_page(name, width=1440, scheme="light"):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -28,7 +21,6 @@ def visit(site):
             return page
 
         yield open_page
-        browser.close()
     assert (strays, errors) == ([], [])
 
 

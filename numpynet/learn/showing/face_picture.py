@@ -58,7 +58,10 @@ def as_svg(image: Array, moments: Sequence[tuple[int, Array]]) -> str:
     duration = SECONDS * (len(moments) + 3)
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" width="{size * ZOOM}" '
-        f'height="{size * ZOOM}" role="img" aria-label="68 points settle on a face while a network learns">',
+        f'height="{size * ZOOM}" role="img" aria-labelledby="title desc">',
+        '<title id="title">Points settle on a face while a network learns</title>',
+        f'<desc id="desc">{len(circles)} points on a photo of a face. They move from where the network puts them after '
+        f"{moments[0][0]} training steps to where it puts them after {moments[last][0]}.</desc>",
         "<style>circle{fill:#ffd54a;stroke:#222;stroke-width:.2}text{font:5px sans-serif;fill:#fff;stroke:#000;"
         "stroke-width:.8px;paint-order:stroke}",
         f"circle,text{{animation:{duration:g}s infinite}}text{{animation-timing-function:step-end}}",
