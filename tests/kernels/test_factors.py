@@ -198,6 +198,41 @@ def test_an_assigned_gradient_replaces_factors():
     assert p.grad is array
 
 
+def test_ufuncs_that_write_give_what_they_wrote_into():
+    pair, other = factors(3), np.empty((37, 101))
+    product = pair.product()
+    assert np.add(pair, 1, out=other) is other
+    np.testing.assert_array_equal(other, product + 1)
+    assert np.multiply(pair, 0.5, out=pair) is pair
+    np.testing.assert_array_equal(pair, 0.5 * product)
+    quotient, rest = factors(2), np.empty((37, 101))
+    written = np.divmod(product, 2, out=(quotient, rest))
+    assert written[0] is quotient
+    assert written[1] is rest
+    np.testing.assert_allclose(2 * quotient + rest, product, rtol=1e-12, atol=1e-12)
+    again = np.divmod(product, 2, out=(factors(2), None))
+    np.testing.assert_array_equal(again[0], quotient)
+    np.testing.assert_array_equal(again[1], rest)
+
+
+def test_a_number_beside_it_does_not_change_its_dtype():
+    assert (0.5 * factors(3, dtype=np.float32)).dtype == np.float32
+
+
+def test_it_prints_what_was_written():
+    pair = factors(2, outputs=1, inputs=2)
+    pair[...] = [[3.0, 4.5]]
+    assert repr(pair) == "Factors(array([[3. , 4.5]]))"
+
+
+def test_its_truth_is_that_of_the_array():
+    one, zero = np.ones((1, 1)), np.zeros((1, 1))
+    assert bool(Factors(one, one)) is True
+    assert bool(Factors(one, zero)) is False
+    with pytest.raises(ValueError, match="truth value of an array"):
+        bool(factors(2))
+
+
 def test_factors_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"must be float64 \(37, 101\), got float64 \(37, 100\)"):
         parameter().add_grad(factors(2, inputs=100))
