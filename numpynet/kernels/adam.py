@@ -56,9 +56,7 @@ def adam_update(
 
 def _made_for(param: Array, grad: Array, exp_avg: Array, exp_avg_sq: Array) -> bool:
     """Whether the loops can do the update. If not, the readable function does it, or says what is wrong."""
-    read = [grad]
-    if isinstance(grad, Factors):
-        read = [grad.left, grad.right] if grad.array is None else [grad.array]
+    read = [grad.left, grad.right] if isinstance(grad, Factors) else [grad]  # what was written has their dtype
     moments = (exp_avg, exp_avg_sq)
     return bool(
         compiled(param, *moments, *read)

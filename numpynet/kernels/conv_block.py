@@ -28,7 +28,7 @@ from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.norm_relu import Norm
-from numpynet.kernels.rows import add_row_sums
+from numpynet.kernels.rows import set_row_sums
 from numpynet.kernels.strips import Strip, convolve, gradients, strips_of
 from numpynet.kernels.windows import Geometry, geometry_of
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair
@@ -135,7 +135,7 @@ def conv_block_backward(
     def dconvolved_of(i: int, strip: Strip) -> Array:
         dconvolved = _dconvolved(dout, cache, strip, offset, coefficient)
         if cache.has_bias:
-            add_row_sums(dconvolved, strip_dbias[i])
+            set_row_sums(dconvolved, strip_dbias[i])
         return dconvolved
 
     filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)

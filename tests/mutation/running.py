@@ -3,7 +3,7 @@
 pytest collects the tests once. A first pass runs each test without any mutant and notes which functions it calls. Then
 each mutant has a fork of its own: the mutated function gets other code, in place, wherever it is known by which name;
 its tests run until one fails. Those that killed mutants of the same function go first, then the most specific ones.
-What these let live is judged by all others.
+What these let live, without a reason, is judged by all others.
 """
 
 import ast
@@ -90,9 +90,14 @@ class Judges:
     """A plugin of pytest: instead of running the collected tests once it runs them for every mutant."""
 
     def __init__(
-        self, targets: list[Target], workers: int, done: dict[str, Verdict], tell: Callable[[Verdict, int, int], None]
+        self,
+        targets: list[Target],
+        workers: int,
+        done: dict[str, Verdict],
+        tell: Callable[[Verdict, int, int], None],
+        explained: Callable[[Verdict], bool],
     ) -> None:
-        self.targets, self.workers, self.done, self.tell = targets, workers, done, tell
+        self.targets, self.workers, self.done, self.tell, self.explained = targets, workers, done, tell, explained
         self.verdicts: list[Verdict] = []
         self.problem = ""
         self.failed = False
@@ -203,7 +208,7 @@ class Judges:
         new = [job for job in jobs if job.mark not in self.done]
         alive = []
         for job, verdict in self.judged(new, WAIT):
-            if verdict.outcome == "survived" and job.others:
+            if verdict.outcome == "survived" and job.others and not self.explained(verdict):
                 alive.append(replace(job, first=job.others))
             else:
                 self.keep(verdict, len(jobs))
@@ -275,9 +280,13 @@ def judge(
     workers: int,
     done: dict[str, Verdict],
     tell: Callable[[Verdict, int, int], None],
+    explained: Callable[[Verdict], bool],
 ) -> list[Verdict]:
-    """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again."""
-    judges = Judges(targets, workers, done, tell)
+    """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again.
+
+    explained: whether there is a reason why a mutant survives. All other survivors of the first tests face the rest.
+    """
+    judges = Judges(targets, workers, done, tell, explained)
     options = [
         "-qq",
         "--no-summary",
