@@ -57,7 +57,7 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     if not cache.has_bias:
         return dx, dweight, None
-    dbias = np.zeros(dout.shape[:2])  # (N, F)
+    dbias = np.empty(dout.shape[:2])  # (N, F)
     run(lambda n: set_row_sums(dout[n], dbias[n]), len(dout))
     return dx, dweight, dbias.sum(axis=0).astype(dout.dtype)
 

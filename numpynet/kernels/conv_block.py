@@ -130,7 +130,7 @@ def conv_block_backward(
         inv_M = dout.dtype.type(1 / cache.statistics.elements)
         offset, coefficient = -norm.slope * dshift * inv_M, norm.slope * norm.inv_std * dscale * inv_M
     strips = strips_of(g, len(dout), F, dout.dtype.itemsize)
-    strip_dbias = np.zeros((strips.total, F))
+    strip_dbias = np.empty((strips.total, F))
 
     def dconvolved_of(i: int, strip: Strip) -> Array:
         dconvolved = _dconvolved(dout, cache, strip, offset, coefficient)
