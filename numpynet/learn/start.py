@@ -1,6 +1,7 @@
 """`start NAME`: write one small file, with what to read and a blank body. Without a name: the list of the exercises."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
@@ -31,5 +32,6 @@ def run(options: argparse.Namespace) -> int:
         raise LearnError(f"{path} is there already and stays as it is; move it away to begin anew") from error
     except OSError as error:
         raise LearnError(f"{path} cannot be written: {error.strerror}") from error
-    print(f"{path} is written. Fill in {exercise.name}, then: python -m numpynet.learn check {exercise.name}")
+    where = "" if folder == Path() else f" --dir {shlex.quote(str(folder))}"
+    print(f"{path} is written. Fill in {exercise.name}, then: python -m numpynet.learn check {exercise.name}{where}")
     return 0
