@@ -13,7 +13,6 @@ NOT_WRITTEN = (
     "00-start.md",
     "01-one-point.md",
     "02-chain-rule.md",
-    "06-convolution.md",
     "07-convolution-backward.md",
     "08-max-pooling.md",
     "11-moving-gradients.md",
