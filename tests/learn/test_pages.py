@@ -21,7 +21,6 @@ NOT_WRITTEN = (
     "13-optimizers.md",
     "15-training.md",
     "17-fast.md",
-    "glossary.md",
     "where-next.md",
 )
 """Pages of the path that may be missing."""
