@@ -10,7 +10,6 @@ from tests.learn.pages import blocks, included, structure
 from tests.learn.pages.markdown import LEARN, links
 
 NOT_WRITTEN = (
-    "02-chain-rule.md",
     "06-convolution.md",
     "07-convolution-backward.md",
     "08-max-pooling.md",
