@@ -9,7 +9,10 @@ from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
 from tests.learn.pages.markdown import LEARN, links
 
-NOT_WRITTEN = ("15-training.md", "17-fast.md",)
+NOT_WRITTEN = (
+    "15-training.md",
+    "17-fast.md",
+)
 NOT_WRITTEN = (
     "00-start.md",
     "01-one-point.md",
