@@ -93,7 +93,7 @@ def _cell(axes: Axes, row: Row, array: Array, passes: Passes) -> None:
 
 
 def _title(axes: Axes, name: str, detail: str) -> None:
-    axes.set_title(name, fontsize=10.5, weight="bold", pad=15, loc="left", parse_math=False)
+    axes.set_title(name, fontsize=9.5, weight="bold", pad=15, loc="left", parse_math=False)
     axes.text(0, 1.02, detail, fontsize=8.5, color="#555555", transform=axes.transAxes, va="bottom")
 
 

@@ -46,19 +46,17 @@ def adam_update(
     check_rule("adam_update", lr, betas, eps, weight_decay, step)
     rule = [param.dtype.type(number) for number in _numbers(step, lr, betas, eps, weight_decay, decoupled)]
     line = np.ascontiguousarray(param)  # a view if param is in C order, and a copy if it is not
-    if isinstance(grad, Factors):
+    if isinstance(grad, Factors) and grad.array is None:
         _update_by_factors(line, grad, exp_avg, exp_avg_sq, rule)
     else:
         _update(line, np.ascontiguousarray(grad), exp_avg, exp_avg_sq, rule)
     if not param.flags.c_contiguous:
-        param[...] = line.reshape(param.shape)
+        param[...] = line
 
 
 def _made_for(param: Array, grad: Array, exp_avg: Array, exp_avg_sq: Array) -> bool:
     """Whether the loops can do the update. If not, the readable function does it, or says what is wrong."""
-    read = [grad]
-    if isinstance(grad, Factors):
-        read = [grad.left, grad.right] if grad.array is None else [grad.array]
+    read = [grad.left, grad.right] if isinstance(grad, Factors) else [grad]  # what was written has their dtype
     moments = (exp_avg, exp_avg_sq)
     return bool(
         compiled(param, *moments, *read)

@@ -7,7 +7,7 @@ from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv2d import Conv2dCache, output_shape
 from numpynet.functional.windows import pair
 from numpynet.kernels.made_for import compiled
-from numpynet.kernels.rows import add_row_sums
+from numpynet.kernels.rows import set_row_sums
 from numpynet.kernels.strips import convolve, gradients, strip_of_dout, strips_of
 from numpynet.kernels.windows import geometry_of
 from numpynet.typing import Array, IntOrPair, Pair
@@ -57,8 +57,8 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     if not cache.has_bias:
         return dx, dweight, None
-    dbias = np.zeros(dout.shape[:2])  # (N, F)
-    run(lambda n: add_row_sums(dout[n], dbias[n]), len(dout))
+    dbias = np.empty(dout.shape[:2])  # (N, F)
+    run(lambda n: set_row_sums(dout[n], dbias[n]), len(dout))
     return dx, dweight, dbias.sum(axis=0).astype(dout.dtype)
 
 

@@ -28,7 +28,7 @@ from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.norm_relu import Norm
-from numpynet.kernels.rows import add_row_sums
+from numpynet.kernels.rows import set_row_sums
 from numpynet.kernels.strips import Strip, convolve, gradients, strips_of
 from numpynet.kernels.windows import Geometry, geometry_of
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair
@@ -130,12 +130,12 @@ def conv_block_backward(
         inv_M = dout.dtype.type(1 / cache.statistics.elements)
         offset, coefficient = -norm.slope * dshift * inv_M, norm.slope * norm.inv_std * dscale * inv_M
     strips = strips_of(g, len(dout), F, dout.dtype.itemsize)
-    strip_dbias = np.zeros((strips.total, F))
+    strip_dbias = np.empty((strips.total, F))
 
     def dconvolved_of(i: int, strip: Strip) -> Array:
         dconvolved = _dconvolved(dout, cache, strip, offset, coefficient)
         if cache.has_bias:
-            add_row_sums(dconvolved, strip_dbias[i])
+            set_row_sums(dconvolved, strip_dbias[i])
         return dconvolved
 
     filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)

@@ -74,7 +74,11 @@ class Factors(NDArrayOperatorsMixin):
             kwargs["out"] = tuple(out._written() if isinstance(out, Factors) else out for out in outs)
         arrays = (np.asarray(array) if isinstance(array, Factors) else array for array in inputs)
         result = getattr(ufunc, method)(*arrays, **kwargs)
-        return outs[0] if len(outs) == 1 else result
+        if not outs:
+            return result
+        results = result if isinstance(result, tuple) else (result,)
+        given = tuple(new if out is None else out for out, new in zip(outs, results, strict=True))
+        return given if isinstance(result, tuple) else given[0]
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, Factors) or self.array is not None or other.array is not None:

@@ -28,11 +28,11 @@ def add_four_to_one(out, factors, rows, i, left, right):  # type: ignore[no-unty
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def add_row_sums(rows, sums):  # type: ignore[no-untyped-def]
-    """sums[f] += sum_k rows[f, k], with the sum in float64; the rows must be contiguous."""
+def set_row_sums(rows, sums):  # type: ignore[no-untyped-def]
+    """sums[f] = sum_k rows[f, k], with the sum in float64; the rows must be contiguous."""
     for f in range(len(rows)):
         row = rows[f]
         total = 0.0
         for k in range(row.size):
             total += row[k]
-        sums[f] += total
+        sums[f] = total

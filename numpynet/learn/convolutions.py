@@ -27,8 +27,9 @@ def forward_loops(x: Array, weight: Array, bias: Array, stride: Pair, padding: P
                     out[n, f, oh, ow] = bias[f]
                     for c in range(C):
                         for kh in range(KH):
+                            h = oh * stride[0] + kh * dilation[0]
                             for kw in range(KW):
-                                h, w = oh * stride[0] + kh * dilation[0], ow * stride[1] + kw * dilation[1]
+                                w = ow * stride[1] + kw * dilation[1]
                                 out[n, f, oh, ow] += weight[f, c, kh, kw] * xp[n, c, h, w]
     return out
 

@@ -136,20 +136,24 @@ WRITINGS = {
 
 
 @both
-@pytest.mark.parametrize("optimizer_of", [Adam, lambda p: SGD(p, lr=0.1)])
+@pytest.mark.parametrize("optimizer_of", [lambda p: Adam(p, weight_decay=0.5), lambda p: SGD(p, lr=0.1)])
 @pytest.mark.parametrize("writing", WRITINGS.values(), ids=WRITINGS)
-def test_the_optimizer_uses_what_was_written_into_the_gradient(writing, optimizer_of, ops):
+@pytest.mark.parametrize("more", [True, False])
+def test_the_optimizer_uses_what_was_written_into_the_gradient(more, writing, optimizer_of, ops):
+    """With a weight decay, since Adam's first step is the same for a gradient of half the size. more: a second pass."""
     moved, grads = [], []
     for change in (writing, lambda p: setattr(p, "grad", np.array(p.grad) * 0.5)):
         p = parameter()
         p.add_grad(factors(3))
         change(p)
-        p.add_grad(factors(2, 1))
+        if more:
+            p.add_grad(factors(2, 1))
         with use(ops):
             optimizer_of([p]).step()
         moved.append(p.data)
         grads.append(np.asarray(p.grad))
-    np.testing.assert_allclose(grads[0], 0.5 * factors(3).product() + factors(2, 1).product(), rtol=1e-9, atol=1e-12)
+    expected = 0.5 * factors(3).product() + more * factors(2, 1).product()
+    np.testing.assert_allclose(grads[0], expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(grads[0], grads[1])
     np.testing.assert_array_equal(moved[0], moved[1])
 
@@ -192,6 +196,41 @@ def test_an_assigned_gradient_replaces_factors():
     p.add_grad(factors(3))
     p.grad = array
     assert p.grad is array
+
+
+def test_ufuncs_that_write_give_what_they_wrote_into():
+    pair, other = factors(3), np.empty((37, 101))
+    product = pair.product()
+    assert np.add(pair, 1, out=other) is other
+    np.testing.assert_array_equal(other, product + 1)
+    assert np.multiply(pair, 0.5, out=pair) is pair
+    np.testing.assert_array_equal(pair, 0.5 * product)
+    quotient, rest = factors(2), np.empty((37, 101))
+    written = np.divmod(product, 2, out=(quotient, rest))
+    assert written[0] is quotient
+    assert written[1] is rest
+    np.testing.assert_allclose(2 * quotient + rest, product, rtol=1e-12, atol=1e-12)
+    again = np.divmod(product, 2, out=(factors(2), None))
+    np.testing.assert_array_equal(again[0], quotient)
+    np.testing.assert_array_equal(again[1], rest)
+
+
+def test_a_number_beside_it_does_not_change_its_dtype():
+    assert (0.5 * factors(3, dtype=np.float32)).dtype == np.float32
+
+
+def test_it_prints_what_was_written():
+    pair = factors(2, outputs=1, inputs=2)
+    pair[...] = [[3.0, 4.5]]
+    assert repr(pair) == "Factors(array([[3. , 4.5]]))"
+
+
+def test_its_truth_is_that_of_the_array():
+    one, zero = np.ones((1, 1)), np.zeros((1, 1))
+    assert bool(Factors(one, one)) is True
+    assert bool(Factors(one, zero)) is False
+    with pytest.raises(ValueError, match="truth value of an array"):
+        bool(factors(2))
 
 
 def test_factors_that_do_not_fit_are_refused():

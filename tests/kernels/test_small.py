@@ -299,6 +299,20 @@ def test_an_element_without_a_gradient_makes_dscale_nan_if_it_is_not_finite(plac
     got, expected = conv_block.conv_block_backward(dout, cache), functional.conv_block_backward(dout, readable)
     assert np.isnan(got.dscale).all()
     assert np.isnan(expected.dscale).all()
+    np.testing.assert_array_equal(got.dx, expected.dx)
+    assert np.isfinite(got.dx).all()
+
+
+@pools
+def test_conv_block_lets_no_gradient_through_where_the_normalised_number_is_zero(pool):
+    """With the statistics of the batch: their mean is 0, and so is every second number."""
+    x = np.array([[3.0, 0, -3, 0], [0, -1, 0, 1], [2, 0, 0, -2], [0, 0, 0, 0]])[None, None]
+    arguments = x, np.ones((1, 1, 1, 1)), None, np.ones(1), np.zeros(1)
+    out, cache = conv_block.conv_block(*arguments, pool=pool)
+    _, readable = functional.conv_block(*arguments, pool=pool)
+    dout = np.arange(1.0, 1 + out.size).reshape(out.shape)
+    got, expected = conv_block.conv_block_backward(dout, cache), functional.conv_block_backward(dout, readable)
+    same(got.dx, expected.dx, np.float64)
 
 
 @pools

@@ -8,6 +8,7 @@ import pytest
 from numpynet import functional
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
 from numpynet.workers import set_threads
+from tests.seeds import seeded
 
 kernel = importlib.import_module("numpynet.kernels.soft_argmax2d")
 
@@ -41,3 +42,11 @@ def test_it_equals_the_readable_function(shape, dtype):
 def test_a_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(2, 3\)"):
         soft_argmax2d(np.zeros((2, 3)))
+
+
+def test_the_backward_pass_of_mixed_dtypes_gives_the_dtype_of_the_readable_one():
+    rng = seeded("mixed dtypes")
+    _, cache = functional.soft_argmax2d(rng.standard_normal((2, 3, 4, 5)))
+    dout = rng.standard_normal((2, 6)).astype(np.float32)
+    dx = soft_argmax2d_backward(dout, cache)
+    assert dx.dtype == functional.soft_argmax2d_backward(dout, cache).dtype == np.float64

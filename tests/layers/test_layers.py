@@ -23,7 +23,7 @@ from numpynet import (
 )
 from numpynet.dispatch import F
 from numpynet.fuse import ConvBlock
-from numpynet.init import kaiming_uniform, no_init
+from numpynet.init import kaiming_uniform, no_init, spawn
 from tests.seeds import seeded
 
 
@@ -285,9 +285,18 @@ def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
         np.testing.assert_array_equal(array, before[key])
 
 
+def test_spawned_generators_are_the_children_of_the_seed_in_their_order():
+    children = [np.random.default_rng(child).random() for child in np.random.SeedSequence(3).spawn(3)]
+    assert [rng.random() for rng in spawn(3, 3)] == children
+
+
 def test_astype_turns_a_whole_network():
     rng = seeded("astype")
-    net = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4)).astype(np.float64)
+    net = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4))
+    out, cache = net.forward(rng.standard_normal((5, 3)).astype(np.float32))
+    net.backward(rng.standard_normal(out.shape).astype(np.float32), cache)
+    net.astype(np.float64)
+    assert [parameter.grad for parameter in net.parameters()] == [None] * 4
     dtypes = {key: array.dtype for key, array in net.state_dict().items()}
     assert dtypes.pop("1.num_batches_tracked") == np.int64
     assert set(dtypes.values()) == {np.dtype(np.float64)}

@@ -1,5 +1,6 @@
 """Files that no judge can judge: one clear line each, nothing written, and an answer in time."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from numpynet.learn.__main__ import main
-from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises import exercises, verdict_text
 from numpynet.learn.exercises.judging_process import MOST_PRINTED, check_file
 
 HEAD = (
@@ -103,6 +104,89 @@ def test_what_the_file_prints_neither_blocks_nor_spoils_the_verdict(verdict_of):
     assert verdict.passed
     assert verdict.printed.startswith("x" * 100)
     assert len(verdict.printed) == MOST_PRINTED
+
+
+RIGHT_WAYS = {
+    "a byte order mark": "\ufeff" + HEAD + RIGHT,
+    "lines that end in CR LF": (HEAD + RIGHT).replace("\n", "\r\n"),
+    "tabs": (HEAD + RIGHT).replace("    ", "\t"),
+    "a dataclass with its annotations as text": (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass K:\n    n: int = 1\n"
+        + HEAD
+        + RIGHT
+    ),
+    "standard output closed": "import sys\nsys.stdout.close()\n" + HEAD + RIGHT,
+    "no standard output": "import sys\nsys.stdout = sys.stderr = None\n" + HEAD + RIGHT,
+}
+
+
+@pytest.mark.parametrize("way", RIGHT_WAYS)
+def test_a_right_answer_passes_however_it_is_written(way, tmp_path):
+    path = tmp_path / "relu_backward.py"
+    path.write_bytes(RIGHT_WAYS[way].encode())
+    verdict = check_file(exercises()["relu_backward"], path)
+    assert verdict.passed, verdict
+
+
+# The file's text, and words of the one line.
+ENDINGS = {
+    "Ctrl-C of the file": (HEAD + "    raise KeyboardInterrupt\n", "ended by KeyboardInterrupt: without a message"),
+    "Ctrl-C at import": ("raise KeyboardInterrupt\n", "ended by KeyboardInterrupt"),
+    "an error without text": (
+        "class E(Exception):\n    def __str__(self): return 1\nraise E\n",
+        "E: without a message",
+    ),
+    "an error of many lines": ("raise ValueError('a\\nb\\nc')\n", "the file does not import: line 1: ValueError: a"),
+    "control characters": (HEAD + "    raise ValueError('\\x1b[2J\\ud800')\n", "ValueError at line 8: ?[2J?"),
+    "a changed numpy": (HEAD + "    np.abs = lambda *a, **k: np.zeros(1)\n    return dout * 7\n", "change numpy?"),
+    "a verdict of its own": (
+        "import os\nfor fd in range(3, 9):\n    try: os.write(fd, b'[1]')\n    except OSError: pass\nos._exit(0)\n",
+        "the file ended the process",
+    ),
+    "50 GiB": (HEAD + "    np.zeros(50 * 2**27)\n", "MemoryError at line 8: Unable to allocate 50.0 GiB"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_file_ends_in_a_traceback(ending, verdict_of):
+    text, words = ENDINGS[ending]
+    verdict = verdict_of(text)
+    assert words in verdict.problem
+    assert "\n" not in verdict.problem
+    assert "Traceback" not in verdict.printed
+
+
+def test_numbers_that_differ_late_are_shown_in_full(verdict_of):
+    verdict = verdict_of(HEAD + "    return (dout.astype(np.float32) * cache.passed).astype(dout.dtype)\n")
+    wrong = next(check.wrong for check in verdict.checks if check.wrong)
+    yours, right = wrong.split("yours ")[1].split(";")[0].split(", right ")
+    assert yours != right
+
+
+def test_control_characters_do_not_reach_the_terminal(verdict_of):
+    printed = verdict_text.text(verdict_of(HEAD + "    print('\\x1b[2J')\n" + RIGHT))
+    assert "  | ?[2J" in printed
+    assert "\x1b" not in printed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX")
+def test_what_the_file_starts_ends_with_it(verdict_of, tmp_path):
+    start = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint(child.pid)\n"
+    verdict = verdict_of(start + HEAD + RIGHT)
+    assert verdict.passed
+    pid = int(verdict.printed)
+    until_gone = time.monotonic() + 5
+    while _runs(pid) and time.monotonic() < until_gone:
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
 def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):

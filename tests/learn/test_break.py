@@ -214,3 +214,42 @@ def test_chart_draws_each_curve_and_marks_where_they_meet():
     assert lines[6].rstrip().endswith("*" + " " * 31 + "B")
     assert lines[12].rstrip().endswith("A")
     assert "0.01000 |" in lines[12]
+
+
+# What the copy begins with, the exit status, and words of what is said.
+ENDINGS = {
+    "os._exit(0)": ("import os; os._exit(0)\n", 1, "ended the process (exit status 0)"),
+    "Ctrl-C of the file": ("raise KeyboardInterrupt\n", 1, "line 1: KeyboardInterrupt: without a message"),
+    "many lines": ("raise ValueError('a\\nb')\n", 2, "cannot be imported: ValueError: a\n"),
+    "a byte order mark": ("\ufeff", 0, "Repaired."),
+    "not text": (b"\xff\xfe", 2, "is not text in UTF-8"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_copy_that_ends_the_process_is_not_repaired(ending, tmp_path, capfd):
+    begins, status, words = ENDINGS[ending]
+    begins = begins if isinstance(begins, bytes) else begins.encode()
+    (tmp_path / "broken_relu_no_mask.py").write_bytes(begins + right_copy(bugs()["relu_no_mask"]).encode())
+    assert main(["break", "relu_no_mask", "--check", "--dir", str(tmp_path)]) == status
+    said = capfd.readouterr()
+    assert words in said.out + said.err
+    assert ("Repaired." in said.out) == (status == 0)
+    assert "Traceback" not in said.err
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
+    (tmp_path / "afile").write_text("mine", "utf-8")
+    assert main(["break", "relu_no_mask", "--dir", str(tmp_path / "afile")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("afile is not a folder and cannot be made: File exists\n")
+
+
+def test_the_printed_command_names_a_folder_with_spaces(tmp_path, capsys):
+    folder = tmp_path / "my folder"
+    folder.mkdir()
+    assert main(["start", "fold", "--dir", str(folder)]) == 0
+    assert capsys.readouterr().out.endswith(f"check fold --dir '{folder}'\n")
+    assert main(["break", "--seed", "7", "--dir", str(folder)]) == 0
+    assert capsys.readouterr().out.endswith(f"break --seed 7 --dir '{folder}' --check\n")

@@ -76,3 +76,11 @@ def test_a_bad_file(text, words, tmp_path, capfd):
     (tmp_path / "fold.py").write_text(text, "utf-8")
     assert main(["graduate", str(tmp_path)]) == 1
     assert words in capfd.readouterr().out
+
+
+def test_a_file_that_raises_ctrl_c_is_one_line(tmp_path, capfd):
+    path = write_solved(exercises()["relu_backward"], tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\nraise KeyboardInterrupt\n")
+    assert main(["graduate", str(tmp_path)]) == 1
+    assert "One of your files ended the training: KeyboardInterrupt: without a message" in capfd.readouterr().out

@@ -10,6 +10,10 @@ from tests.learn.pages import blocks, included, structure
 from tests.learn.pages.markdown import LEARN, links
 
 NOT_WRITTEN = (
+    "15-training.md",
+    "17-fast.md",
+)
+NOT_WRITTEN = (
     "00-start.md",
     "01-one-point.md",
     "02-chain-rule.md",
@@ -18,18 +22,20 @@ NOT_WRITTEN = (
     "08-max-pooling.md",
     "11-moving-gradients.md",
     "12-soft-argmax.md",
-    "13-optimizers.md",
     "15-training.md",
     "17-fast.md",
     "glossary.md",
     "where-next.md",
 )
 """Pages of the path that may be missing."""
-BESIDE = ("README.md", "bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
+BESIDE = ("bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
 """What else may lie in docs/learn."""
 
+OFF_THE_PATH = ("README.md", "others.md")
+"""Pages without the structure of those of the path."""
+
 WRITTEN = [page for page in PAGES if (LEARN / page.file).is_file()]
-MARKDOWN = ["README.md", *(page.file for page in WRITTEN)]
+MARKDOWN = [*OFF_THE_PATH, *(page.file for page in WRITTEN)]
 
 
 def test_every_page_of_the_path_is_there_and_nothing_else(capsys):
@@ -62,6 +68,18 @@ def test_the_form_of_the_page_is_right(page):
     assert structure.wrong(page, (LEARN / page.file).read_text()) == []
 
 
-def test_the_links_of_the_index_lead_somewhere():
-    assert list(structure.links((LEARN / "README.md").read_text())) == []
-    assert {page.file for page in PAGES} <= set(links((LEARN / "README.md").read_text()))
+@pytest.mark.parametrize("file", OFF_THE_PATH)
+def test_the_links_of_pages_off_the_path_lead_somewhere(file):
+    assert list(structure.links((LEARN / file).read_text())) == []
+
+
+def test_the_index_links_to_every_page():
+    assert {*MARKDOWN, *(page.file for page in PAGES)} - {"README.md"} <= set(links((LEARN / "README.md").read_text()))
+
+
+def test_each_cell_of_the_comparison_links_to_what_shows_it():
+    """A dash says nothing, `none` and `no forum` are about this project. The first column asks."""
+    rows = [line for line in (LEARN / "others.md").read_text().splitlines() if line.startswith("| **")]
+    cells = [cell.strip() for row in rows for cell in row.split("|")[2:-1]]
+    assert {row.count("|") for row in rows} == {10}
+    assert [cell for cell in cells if not links(cell) and cell not in ("–", "none", "no forum")] == []

@@ -48,7 +48,11 @@ def main() -> int:
             sys.stderr.write(f"\r{number} of {total} ")
 
     judges = sorted({judge for target in chosen for judge in target.group.judges})
-    verdicts = judge(chosen, judges, list(targets.TESTS_LEFT_OUT), args.workers, done, tell)
+
+    def explained(verdict: Verdict) -> bool:
+        return not report.unexplained([verdict], known)
+
+    verdicts = judge(chosen, judges, list(targets.TESTS_LEFT_OUT), args.workers, done, tell, explained)
     if args.out is not None:
         args.out.write_text(report.table(verdicts, known), "utf-8")
     if not args.only:

@@ -2,7 +2,8 @@
 
 pytest collects the tests once. A first pass runs each test without any mutant and notes which functions it calls. Then
 each mutant has a fork of its own: the mutated function gets other code, in place, wherever it is known by which name;
-its tests run until one fails. Those that killed mutants of the same function go first.
+its tests run until one fails. Those that killed mutants of the same function go first, then the most specific ones.
+What these let live, without a reason, is judged by all others.
 """
 
 import ast
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,17 @@ from tests.mutation.forks import in_forks
 from tests.mutation.loaded import Target
 
 SHARE = 0.08
-"""The tests of one mutant may take this share of the time that all tests take: the most specific ones that do."""
+"""The tests that judge a mutant first may take this share of the time that all tests take: the most specific ones that
+call it. All others that call it judge what these let live."""
 
 SECONDS = 3.0
 """Processor time that a test may take, besides twenty times what it takes without a mutant: more is an endless loop."""
 
 WAIT = 90
 """Seconds by the clock after which a mutant hangs."""
+
+WAIT_FOR_ALL = 1200
+"""The same, if all tests judge a mutant."""
 
 MEMORY = 4 << 30
 """How many bytes more than this process has a mutant may ask for."""
@@ -69,13 +74,30 @@ class Report:
     failed: bool
 
 
+@dataclass(frozen=True)
+class Job:
+    """One mutant: the tests that judge it first, those that judge it if it lives, and which tests killed its like."""
+
+    target: Target
+    mutant: Mutant
+    mark: str
+    kills: Counter[int]
+    first: list[int]
+    others: list[int]
+
+
 class Judges:
     """A plugin of pytest: instead of running the collected tests once it runs them for every mutant."""
 
     def __init__(
-        self, targets: list[Target], workers: int, done: dict[str, Verdict], tell: Callable[[Verdict, int, int], None]
+        self,
+        targets: list[Target],
+        workers: int,
+        done: dict[str, Verdict],
+        tell: Callable[[Verdict, int, int], None],
+        explained: Callable[[Verdict], bool],
     ) -> None:
-        self.targets, self.workers, self.done, self.tell = targets, workers, done, tell
+        self.targets, self.workers, self.done, self.tell, self.explained = targets, workers, done, tell, explained
         self.verdicts: list[Verdict] = []
         self.problem = ""
         self.failed = False
@@ -137,7 +159,7 @@ class Judges:
         """
         ones = {target.path: target for target in self.targets}.values()
         jobs: list[tuple[Any, Callable[[], Iterator[str]]]] = []
-        jobs += [(target, self.judging(target, None, self.order(target), Counter())) for target in ones]
+        jobs += [(target, self.judging(target, None, self.first(self.order(target)), Counter())) for target in ones]
         wrong = []
         for target, out, status in in_forks(jobs, self.workers, WAIT):
             if out or status:
@@ -145,7 +167,7 @@ class Judges:
         return wrong
 
     def order(self, target: Target) -> list[int]:
-        """The tests that judge a function, the most specific files first, until their share of time is used up."""
+        """The tests that call a function, the most specific files first, slow tests last."""
         calling = [
             i
             for i, report in enumerate(self.reports)
@@ -155,10 +177,13 @@ class Judges:
         for i in calling:
             breadth.setdefault(self.items[i].path, []).append(len(self.reports[i].reached))
         mean = {path: sum(widths) / len(widths) for path, widths in breadth.items()}
-        calling.sort(key=lambda i: (self.reports[i].seconds > SECONDS / 6, mean[self.items[i].path], i))
+        return sorted(calling, key=lambda i: (self.reports[i].seconds > SECONDS / 6, mean[self.items[i].path], i))
+
+    def first(self, tests: list[int]) -> list[int]:
+        """Those of the tests, from the front, that fit into their share of time."""
         left = SHARE * sum(report.seconds for report in self.reports)
         chosen = []
-        for i in calling:
+        for i in tests:
             left -= self.reports[i].seconds
             if left > 0:
                 chosen.append(i)
@@ -169,31 +194,49 @@ class Judges:
         jobs = []
         for target in self.targets:
             kills: Counter[int] = Counter()
-            tests = self.order(target)
+            every = self.order(target)
+            first = self.first(every)
+            others = [i for i in every if i not in set(first)]
             marks: Counter[str] = Counter()
             text = ast.unparse(target.node)
             for mutant in mutants(target.tree, target.name):
                 marks[mutant.change] += 1
                 what = f"{target.key} {text} {mutant.change} {marks[mutant.change]}"
                 mark = hashlib.sha256(what.encode()).hexdigest()[:16]
-                jobs.append(((target, mutant, kills, mark), self.judging(target, mutant, tests, kills)))
-        new = [job for job in jobs if job[0][3] not in self.done]
-        self.verdicts = [self.done[job[0][3]] for job in jobs if job[0][3] in self.done]
-        for (target, mutant, kills, mark), out, status in in_forks(new, self.workers, WAIT):
+                jobs.append(Job(target, mutant, mark, kills, first, others))
+        self.verdicts = [self.done[job.mark] for job in jobs if job.mark in self.done]
+        new = [job for job in jobs if job.mark not in self.done]
+        alive = []
+        for job, verdict in self.judged(new, WAIT):
+            if verdict.outcome == "survived" and job.others and not self.explained(verdict):
+                alive.append(replace(job, first=job.others))
+            else:
+                self.keep(verdict, len(jobs))
+        for _, verdict in self.judged(alive, WAIT_FOR_ALL):
+            self.keep(verdict, len(jobs))
+        places = {job.mark: i for i, job in enumerate(jobs)}
+        self.verdicts.sort(key=lambda verdict: places[verdict.mark])
+
+    def judged(self, jobs: list[Job], wait: int) -> Iterator[tuple[Job, Verdict]]:
+        """Each job with the verdict of its first tests, as soon as it is known."""
+        work = [(job, self.judging(job.target, job.mutant, job.first, job.kills)) for job in jobs]
+        for job, out, status in in_forks(work, self.workers, wait):
             outcome, by = "survived", ""
             if os.WIFSIGNALED(status):
                 hung = os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
                 outcome = "hung" if hung else "crashed"
             elif out:
-                kills[int(out[-1])] += 1
+                job.kills[int(out[-1])] += 1
                 outcome, by = "killed", self.items[int(out[-1])].nodeid
             elif os.WEXITSTATUS(status):
                 outcome = "crashed"
-            verdict = Verdict(target.module, target.name, mutant.change, mutant.line, mark, outcome, by)
-            self.verdicts.append(verdict)
-            self.tell(verdict, len(self.verdicts), len(jobs))
-        places = {job[0][3]: i for i, job in enumerate(jobs)}
-        self.verdicts.sort(key=lambda verdict: places[verdict.mark])
+            place = (job.target.module, job.target.name, job.mutant.change, job.mutant.line)
+            yield job, Verdict(*place, job.mark, outcome, by)
+
+    def keep(self, verdict: Verdict, total: int) -> None:
+        """A verdict that stands."""
+        self.verdicts.append(verdict)
+        self.tell(verdict, len(self.verdicts), total)
 
     def judging(
         self, target: Target, mutant: Mutant | None, tests: list[int], kills: Counter[int]
@@ -237,9 +280,13 @@ def judge(
     workers: int,
     done: dict[str, Verdict],
     tell: Callable[[Verdict, int, int], None],
+    explained: Callable[[Verdict], bool],
 ) -> list[Verdict]:
-    """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again."""
-    judges = Judges(targets, workers, done, tell)
+    """A verdict on every mutant of the targets; those in `done`, by their marks, are not judged again.
+
+    explained: whether there is a reason why a mutant survives. All other survivors of the first tests face the rest.
+    """
+    judges = Judges(targets, workers, done, tell, explained)
     options = [
         "-qq",
         "--no-summary",

@@ -1,9 +1,12 @@
 """The moving average of weights: its value after each update, and what it does not change."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 from numpynet import BatchNorm1d, KeypointNet, Linear, Sequential, WeightAverage, blocks, fuse, use
+from numpynet.dispatch import F
 from tests.seeds import seeded
 
 
@@ -27,6 +30,7 @@ def move(network, rng):
 def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
     rng = seeded("formula", warmup, block)
     monkeypatch.setattr(blocks, "BLOCK", block)
+    monkeypatch.setattr(importlib.import_module("numpynet.kernels.average"), "BLOCK", block)
     network = net()
     average = WeightAverage(network, 0.4, warmup)
     wanted = {}
@@ -44,6 +48,18 @@ def test_each_update_by_the_formula(ops, warmup, block, monkeypatch):
                 assert array.dtype == weights[key].dtype
                 np.testing.assert_allclose(array, wanted[key], rtol=1e-5, atol=1e-6)
             np.testing.assert_array_equal(network.state_dict()[key], weights[key])
+
+
+@pytest.mark.parametrize("other", ["average", "weight"])
+@pytest.mark.parametrize("ops", ["readable", "fast"])
+def test_an_update_in_another_memory_order(other, ops):
+    rng = seeded("memory order")
+    arrays = {"average": rng.standard_normal((4, 3)), "weight": rng.standard_normal((4, 3))}
+    wanted = 0.75 * arrays["average"] + 0.25 * arrays["weight"]
+    arrays[other] = np.asfortranarray(arrays[other])
+    with use(ops):
+        F.average_update(arrays["average"], arrays["weight"], 0.25)
+    np.testing.assert_allclose(arrays["average"], wanted, rtol=1e-14)
 
 
 def test_the_arrays_stay_where_they_are():

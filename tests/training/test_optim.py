@@ -108,3 +108,10 @@ def test_parameters_in_the_other_order_of_bytes_are_moved_as_well(optimizer_of):
             optimizer.step()
         moved.append(parameter.data)
     np.testing.assert_allclose(*moved, rtol=4 * np.finfo(float).eps)  # the kernels round in other places
+
+
+def test_the_names_of_what_a_rule_remembers():
+    parameters = [Parameter(np.ones(3))]
+    assert Adam(parameters).names == ("step", "exp_avg", "exp_avg_sq")
+    assert SGD(parameters, momentum=0.9).names == ("momentum_buffer",)
+    assert SGD(parameters).names == ()

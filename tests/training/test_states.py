@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from numpynet import SGD, Adam, AdamW, KeypointNet, Linear, Parameter, SmoothL1Loss, WeightAverage
+from numpynet.checks import not_finite
 from numpynet.training import Trainer
 from tests.seeds import seeded
 
@@ -256,3 +257,10 @@ def test_at_most_three_keys_are_named(unknown, words):
     layer = Linear(2, 2, rng=0)
     with pytest.raises(ValueError, match=rf"^{words}$"):
         layer.load_state_dict(layer.state_dict() | dict.fromkeys(unknown, np.ones(1)))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_the_first_array_that_is_not_finite_is_named(number):
+    bad = np.array([1.0, number])
+    assert not_finite({"a": np.zeros(2), "count": np.array(3), "b": bad, "c": bad}) == "b"
+    assert not_finite({"a": np.zeros(2), "none": np.zeros(0), "count": np.array(3)}) is None

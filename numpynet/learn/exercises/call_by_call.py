@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.exercises.differences import difference, leaves
 from numpynet.learn.replacement import copy_of, installed, original
@@ -51,7 +52,7 @@ def _compared(exercise: Exercise, function: Function, tolerance: float, calls: l
             raise
         except Exception as error:
             ours(*given)  # raises as well if the arguments are wrong: then the caller is to blame, and catches it
-            raise DiffersError(f"{exercise.name}: {type(error).__name__}: {error}") from error
+            raise DiffersError(f"{exercise.name}: {type(error).__name__}: {message_of(error)}") from error
         expected = ours(*given)
         if wrong := _first_wrong(exercise, (result, arguments), (expected, given), tolerance):
             raise DiffersError(f"{exercise.name}: {wrong}")

@@ -63,7 +63,10 @@ def _first_wrong(name: str, mine: AnyArray, right: AnyArray, tolerance: float, s
     where = tuple(int(i) for i in np.argwhere(wrong)[0])
     index = f"[{', '.join(map(str, where))}]" if where else ""
     count = f"; {wrong.sum()} of {wrong.size} numbers are wrong" if wrong.size > 1 else ""
-    return f"{name}{index}: yours {mine[where]:.6g}, right {right[where]:.6g}{count}"
+    yours, rights = f"{mine[where]:.6g}", f"{right[where]:.6g}"
+    if yours == rights:  # they differ further on: a computation in float32, for example
+        yours, rights = f"{mine[where]:.17g}", f"{right[where]:.17g}"
+    return f"{name}{index}: yours {yours}, right {rights}{count}"
 
 
 def described(value: Any) -> str:

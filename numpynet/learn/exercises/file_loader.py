@@ -2,12 +2,14 @@
 
 import importlib.abc
 import sys
+import tokenize
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.exercises.judge import CannotJudgeError
 from numpynet.learn.replacement import READER, RefusedError
@@ -35,20 +37,25 @@ def without_help() -> None:
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
     """The reader's function. CannotJudgeError if the file cannot be read or run, or does not define it."""
     try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
+        with tokenize.open(path) as file:  # as Python reads it: with or without a byte order mark
+            text = file.read()
+    except (UnicodeDecodeError, SyntaxError) as error:
         raise CannotJudgeError("the file is not text in UTF-8") from error
     except OSError as error:
         raise CannotJudgeError(f"the file cannot be read: {error.strerror}") from error
-    module = ModuleType(exercise.name)
+    module = ModuleType(READER + exercise.name)
     module.__file__ = str(path)
-    sys.modules[READER + exercise.name] = module
+    sys.modules[module.__name__] = module
     try:
-        exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))
+        code = compile(text, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise CannotJudgeError(f"line {error.lineno}: not Python: {error.msg}") from error
     except ValueError as error:
-        raise CannotJudgeError(f"not Python: {error}") from error
+        raise CannotJudgeError(f"not Python: {message_of(error)}") from error
+    except (MemoryError, RecursionError) as error:
+        raise CannotJudgeError("an expression of the file is too deep for Python") from error
+    try:
+        exec(code, vars(module))
     except RefusedError as error:
         raise CannotJudgeError(f"the file imports {error}; an exercise is judged with NumPy alone") from error
     except SystemExit as error:
@@ -57,7 +64,7 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
         ) from error
     except Exception as error:
         raise CannotJudgeError(
-            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {error}"
+            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {message_of(error)}"
         ) from error
     function = vars(module).get(exercise.name)
     if not callable(function):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpynet
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises.judging_process import end
 
 USED = (
     "chain_backward", "linear", "linear_backward", "relu_backward", "smooth_l1_loss_backward", "unfold", "fold",
@@ -41,15 +42,16 @@ def run(options: argparse.Namespace) -> int:
     paths = [str(Path(numpynet.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-B", "-m", "numpynet.learn.exercises.graduation", str(folder), *yours]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+    )
     try:
         status = child.wait(SECONDS)
     except subprocess.TimeoutExpired:
         print(f"No end after {SECONDS} seconds: does a loop never end?")
         return 1
     finally:
-        child.kill()
-        child.wait()
+        end(child)
     if status == GRADUATED:
         return 0
     if status != NOT_YET:

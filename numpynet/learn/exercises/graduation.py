@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from numpynet.learn import faces
+from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, file_loader, find, solutions
 from numpynet.learn.exercises.call_by_call import DiffersError, Function, compared, in_place
 from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, USED
@@ -70,7 +71,7 @@ def _compare(functions: Functions, images: Array, targets: Array) -> list[str]:
                 raise
             except Exception as error:  # a result that numpynet's own functions refuse
                 last = calls[-1] if calls else "?"
-                raise DiffersError(f"{last}: after it, {type(error).__name__}: {error}") from error
+                raise DiffersError(f"{last}: after it, {type(error).__name__}: {message_of(error)}") from error
     return calls
 
 
@@ -86,7 +87,7 @@ def _train(net: Sequential, images: Array, targets: Array, say: Say) -> None:
 def main() -> None:
     """Load the files, with what they print left out, and end with the status that `graduate` knows."""
     folder, *names = sys.argv[1:]
-    shown = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    shown = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)
 
     def say(line: str) -> None:
@@ -103,6 +104,8 @@ def main() -> None:
         well = graduate(functions, say)
     except CannotJudgeError as error:
         say(f"\n{exercise.file}: {error}")
+    except BaseException as error:  # of whatever kind: it is the reader's code that runs
+        say(f"\nOne of your files ended the training: {type(error).__name__}: {message_of(error)}")
     os._exit(GRADUATED if well else NOT_YET)
 
 

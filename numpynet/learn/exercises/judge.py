@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.exercises.cases import cases_of
 from numpynet.learn.exercises.cases.case import Case, Outcome
@@ -79,8 +80,7 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
     except RecursionError as error:
         raise CannotJudgeError(f"the function calls itself without end{_line(error, path)}") from error
     except Exception as error:
-        message = str(error).splitlines()[0] if str(error) else "without a message"
-        raise CannotJudgeError(f"{type(error).__name__}{_line(error, path)}: {message}") from error
+        raise CannotJudgeError(f"{type(error).__name__}{_line(error, path)}: {message_of(error)}") from error
     if calls_refused:
         raise CannotJudgeError(_called_original(calls_refused[0]))
     wrong, cause = _compare(exercise, case, got, expected)

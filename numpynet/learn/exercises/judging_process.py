@@ -3,8 +3,10 @@
 The process writes what it found as JSON to the pipe that was its standard output; what the file prints goes elsewhere.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import numpynet
+from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, find
 from numpynet.learn.exercises.judge import CannotJudgeError, Check, NotWrittenError, judge
 
@@ -20,6 +23,8 @@ SECONDS = 8.0
 """How long a check may take. A right answer takes a tenth of it, the start of Python included."""
 MOST_PRINTED = 1 << 16
 """Bytes that are kept of what a file prints."""
+MOST_MEMORY = 8 << 30
+"""Bytes that a file may allocate."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
+        start_new_session=True,
     )
     assert child.stdout is not None
     assert child.stderr is not None
@@ -66,8 +72,7 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
     except subprocess.TimeoutExpired:
         late = True
     finally:
-        child.kill()
-        child.wait()
+        end(child)
     for reader in readers:
         reader.join(0.5)  # a process that the file started may hold the pipes
     said = printed.decode("utf-8", "replace")
@@ -76,11 +81,31 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
         return Verdict(exercise, path, problem=problem, printed=said)
     try:
         result = json.loads(found)
-    except ValueError:
+        checks = [Check(**check) for check in result.pop("checks")]
+        return Verdict(exercise, path, checks, **result, printed=said)
+    except (ValueError, TypeError, AttributeError, KeyError):  # nothing, or something that the file wrote
         problem = f"the file ended the process (exit status {child.returncode}): it calls os._exit, or crashed"
         return Verdict(exercise, path, problem=problem, printed=said)
-    checks = [Check(**check) for check in result.pop("checks")]
-    return Verdict(exercise, path, checks, **result, printed=said)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a process that has a session of its own, and those that it started."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
+    child.wait()
+
+
+def limited(seconds: float) -> None:
+    """Give this process at most MOST_MEMORY, and this time of the processor even if nobody is there to end it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for what, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_CPU, int(2 * seconds))):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
 
 
 def _drain(stream: IO[bytes], kept: bytearray) -> None:
@@ -99,6 +124,7 @@ def main() -> None:
     exercise = find(name)
     result: dict[str, object] = {"checks": [], "problem": "", "written": True}
     try:
+        limited(SECONDS)
         file_loader.without_help()
         result["checks"] = [
             asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)), path)
@@ -107,8 +133,14 @@ def main() -> None:
         result |= {"problem": "not written yet: the body still raises NotImplementedError", "written": False}
     except CannotJudgeError as stop:
         result["problem"] = str(stop)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    except BaseException as error:  # KeyboardInterrupt of the file, or what comes of a changed numpy or numpynet
+        kind = type(error).__name__
+        result["problem"] = (
+            f"the check was ended by {kind}: {message_of(error)}; does the file raise it or change numpy?"
+        )
+    with contextlib.suppress(Exception):  # the file may have closed them
+        sys.stdout.flush()
+        sys.stderr.flush()
     os.write(out, json.dumps(result).encode())
     os._exit(0)  # threads that the file started do not keep it waiting
 

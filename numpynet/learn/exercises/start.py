@@ -1,6 +1,7 @@
 """`start NAME`: write one small file, with what to read and a blank body. Without a name: the list of the exercises."""
 
 import argparse
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         raise LearnError(f"{path} is there already and stays as it is; move it away to begin anew") from error
     except OSError as error:
         raise LearnError(f"{path} cannot be written: {error.strerror}") from error
-    where = "" if folder == Path() else f" {folder}"
+    where = "" if folder == Path() else f" --dir {shlex.quote(str(folder))}"
     told = f"{path} is written. Fill in {exercise.name}, then: python -m numpynet.learn check {exercise.name}{where}"
     print(textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
     return 0

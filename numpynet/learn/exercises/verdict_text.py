@@ -2,6 +2,7 @@
 
 import textwrap
 
+from numpynet.learn.errors import printable
 from numpynet.learn.exercises.judging_process import MOST_PRINTED, Verdict
 
 MOST_LINES = 10
@@ -48,7 +49,7 @@ def _printed(said: str) -> list[str]:
     lines = said.splitlines()
     if not lines:
         return []
-    shown = [f"  | {line[:94]}" for line in lines[:MOST_LINES]]
+    shown = [f"  | {printable(line[:94])}" for line in lines[:MOST_LINES]]
     most = f"{len(lines)}" if len(said) < MOST_PRINTED else f"more than {len(lines)}"
     more = [f"  | ... (the first {MOST_LINES} of {most} lines)"] if len(lines) > MOST_LINES else []
     return ["Your file printed:", *shown, *more]

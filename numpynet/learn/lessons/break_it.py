@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 import sys
 import textwrap
 import zlib
@@ -100,6 +101,9 @@ def _write(path: Path, text: str) -> str:
     """Write a new file; an old one is left as it is. Says which it was. LearnError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LearnError(f"--dir {path.parent} is not a folder and cannot be made: {error.strerror}") from error
+    try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
@@ -129,7 +133,7 @@ def _ask(bug: Bug, again: str) -> None:
 def _given(bug: Bug, options: argparse.Namespace) -> str:
     """The words that name this bug and its folder on the command line."""
     name = bug.name if options.seed is None else f"--seed {options.seed}"
-    return name if options.dir == Path() else f"{name} --dir {options.dir}"
+    return name if options.dir == Path() else f"{name} --dir {shlex.quote(str(options.dir))}"
 
 
 def check(bug: Bug, path: Path, options: argparse.Namespace) -> int:

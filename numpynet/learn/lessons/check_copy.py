@@ -3,20 +3,25 @@
 `break --check` runs it as a process of its own, which can be ended.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
+import tokenize
 import traceback
 from pathlib import Path
 
 import numpynet
 from numpynet.gradcheck.__main__ import main as gradcheck
-from numpynet.learn.errors import LearnError
+from numpynet.learn.errors import LearnError, message_of
+from numpynet.learn.exercises.judging_process import end, limited
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
 from numpynet.learn.lessons.plant import Bug, bugs, load, put
 
-SECONDS = 10
+SECONDS = 9
+STATUS = (17, 18, 19)
+"""How the process of its own ends: all is right, not, it cannot be checked. A file that ends it has another status."""
 
 
 def in_own_process(path: Path, name: str) -> int:
@@ -24,14 +29,20 @@ def in_own_process(path: Path, name: str) -> int:
     root = str(Path(numpynet.__file__).parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-P", "-B", "-W", "ignore", "-m", "numpynet.learn.lessons.check_copy", str(path), name]
+    environment = os.environ | {"PYTHONPATH": paths}
+    sys.stdout.flush()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
     try:
-        environment = os.environ | {"PYTHONPATH": paths}
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, timeout=SECONDS, env=environment, check=False
-        ).returncode
+        status = child.wait(SECONDS)
     except subprocess.TimeoutExpired:
         print(f"{path} did not finish within {SECONDS} s; is there a loop without an end?")
         return 1
+    finally:
+        end(child)
+    if status in STATUS:
+        return STATUS.index(status)
+    print(f"{path} ended the process (exit status {status}): it calls os._exit, or crashed")
+    return 1
 
 
 def named(name: str) -> Bug:
@@ -46,9 +57,13 @@ def check(path: Path, bug: Bug) -> bool:
     LearnError if the file cannot be used.
     """
     try:
-        functions = load(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LearnError(f"{path} cannot be read: {error}") from error
+        with tokenize.open(path) as file:
+            text = file.read()
+    except (UnicodeDecodeError, SyntaxError) as error:
+        raise LearnError(f"{path} is not text in UTF-8") from error
+    except OSError as error:
+        raise LearnError(f"{path} cannot be read: {error.strerror}") from error
+    functions = load(text, str(path))
     for name in load(bug.copy(), path.name):
         if name not in functions:
             raise LearnError(f"{path} has no function {name}; leave the functions' names as they are")
@@ -70,17 +85,21 @@ def _given(options: dict[str, object]) -> list[str]:
 def main() -> int:
     """Check the file and the lesson that the command line names."""
     path, name = Path(sys.argv[1]), sys.argv[2]
+    limited(SECONDS)
     try:
         return 0 if check(path, named(name)) else 1
     except LearnError as error:
         print(error)
         return 2
-    except (Exception, SystemExit) as error:  # of whatever kind: it is the reader's code that runs
+    except BaseException as error:  # of whatever kind: it is the reader's code that runs
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         place = f"{path}, line {lines[-1]}" if lines else str(path)
-        print(f"{place}: {type(error).__name__}: {error}")
+        print(f"{place}: {type(error).__name__}: {message_of(error)}")
         return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = STATUS[main()]
+    with contextlib.suppress(Exception):  # the file may have closed it
+        sys.stdout.flush()
+    os._exit(ended)  # threads that the file started do not keep it waiting

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from numpynet import functional
-from numpynet.learn.errors import LearnError
+from numpynet.learn.errors import LearnError, message_of
 
 BUGS = Path(__file__).parent / "bugs.toml"
 
@@ -129,7 +129,7 @@ def load(text: str, path: str) -> dict[str, Callable[..., Any]]:
     except SyntaxError as error:
         raise LearnError(f"{path}, line {error.lineno}: {error.msg}") from error
     except Exception as error:
-        raise LearnError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise LearnError(f"{path} cannot be imported: {type(error).__name__}: {message_of(error)}") from error
     return {name: value for name, value in space.items() if inspect.isfunction(value) and value.__globals__ is space}
 
 
