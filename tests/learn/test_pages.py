@@ -9,7 +9,7 @@ from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
 from tests.learn.pages.markdown import LEARN, links
 
-NOT_WRITTEN = (
+NOT_WRITTEN: tuple[str, ...] = (
     "15-training.md",
     "17-fast.md",
 )
