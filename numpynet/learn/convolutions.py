@@ -90,15 +90,26 @@ def backward_rotated(dout: Array, x: Array, weight: Array, stride: Pair, padding
     dout is the filter: stride and dilation change places.
     """
     xp = pad(x, padding)
-    (N, C, H, W), (F, _, KH, KW), (OH, OW) = xp.shape, weight.shape, dout.shape[2:]
+    (_, C, H, W), (F, _, KH, KW), (OH, OW) = xp.shape, weight.shape, dout.shape[2:]
     reach = (dilation[0] * (KH - 1), dilation[1] * (KW - 1))
-    spread = np.zeros((N, F, H - reach[0], W - reach[1]))
-    spread[:, :, : (OH - 1) * stride[0] + 1 : stride[0], : (OW - 1) * stride[1] + 1 : stride[1]] = dout
-    rotated = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (F, C, KH, KW) -> (C, F, KH, KW)
-    dxp = forward_windows(spread, rotated, np.zeros(C), (1, 1), reach, dilation)
+    spread = spread_out(dout, (H - reach[0], W - reach[1]), stride)
+    dxp = forward_windows(spread, rotated_filters(weight), np.zeros(C), (1, 1), reach, dilation)
     seen = xp[:, :, : reach[0] + (OH - 1) * stride[0] + 1, : reach[1] + (OW - 1) * stride[1] + 1]
     dweight = forward_windows(seen.swapaxes(0, 1), dout.swapaxes(0, 1), np.zeros(F), dilation, (0, 0), stride)
     return _inside(dxp, x, padding), dweight.swapaxes(0, 1), dout.sum(axis=(0, 2, 3))  # (C, F, ...) -> (F, C, ...)
+
+
+def spread_out(dout: Array, size: Pair, stride: Pair) -> Array:
+    """dout (N, F, OH, OW) with stride - 1 zeros between its numbers, and zeros behind them up to `size`."""
+    (N, F, OH, OW), (SH, SW) = dout.shape, stride
+    spread = np.zeros((N, F, *size))
+    spread[:, :, : (OH - 1) * SH + 1 : SH, : (OW - 1) * SW + 1 : SW] = dout
+    return spread
+
+
+def rotated_filters(weight: Array) -> Array:
+    """The filters turned by 180 degrees, with filters and channels swapped: (F, C, KH, KW) -> (C, F, KH, KW)."""
+    return weight[:, :, ::-1, ::-1].swapaxes(0, 1)
 
 
 FORWARD = {"plain loops": forward_loops, "windows": forward_windows, "unfold and product": forward_product}

@@ -21,6 +21,7 @@ from numpynet.learn.lessons.trials import crops, small_net, trial
 from numpynet.learn.listing import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs" / "learn"
+THEIRS = "from numpynet.functional.relu import relu_backward as theirs\n"
 LESSONS = [bug.name for bug in bugs().values() if bug.lesson]
 
 
@@ -100,6 +101,15 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path, capsys):
         ("def relu_backward(dout, cache):\n    return cache.mask", "line 2: AttributeError"),
         ("def relu_backward(dout, cache):\n    return dout[:1]", "WRONG"),
         ("def relu_backward(dout, cache):\n    exit()", "SystemExit"),
+        (
+            THEIRS + "def relu_backward(dout, cache):\n    return theirs(dout, cache)",
+            "calls numpynet's own relu_backward",
+        ),
+        (
+            THEIRS + "def relu_backward(dout, cache):\n    try:\n        return theirs(dout, cache)\n"
+            "    except Exception:\n        return dout * cache.passed",
+            "calls numpynet's own relu_backward",
+        ),
         ("while True: pass", "did not finish within 2 s"),
     ],
 )

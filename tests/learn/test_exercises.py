@@ -7,7 +7,8 @@ import pytest
 from numpynet.learn.__main__ import main
 from numpynet.learn.exercises import exercises
 from numpynet.learn.exercises.cases import cases_of
-from numpynet.learn.exercises.judging_process import check_file
+from numpynet.learn.exercises.file_loader import function_of
+from numpynet.learn.exercises.judge import judge
 from numpynet.learn.exercises.starting_file import text_of
 from numpynet.learn.listing import PAGES
 from tests.learn.solved import solved, write_solved
@@ -49,9 +50,11 @@ def test_between_three_and_eight_cases_some_of_them_hidden(exercise):
 
 @ALL
 def test_numpynets_own_source_is_right(exercise, tmp_path):
-    verdict = check_file(exercise, write_solved(exercise, tmp_path))
-    assert (verdict.problem, [check for check in verdict.checks if check.wrong]) == ("", [])
-    assert verdict.passed
+    """In this process; test_start_check_hint_and_show judges in one of its own, as the command does."""
+    path = write_solved(exercise, tmp_path)
+    checks = judge(exercise, function_of(exercise, path), str(path))
+    assert len(checks) == len(cases_of(exercise))
+    assert [check for check in checks if check.wrong] == []
     assert [path.name for path in tmp_path.iterdir()] == [exercise.file]  # no __pycache__
 
 

@@ -4,12 +4,17 @@ Shapes everywhere: x (N, C, H, W); weight (F, C, KH, KW); bias (F,); dout and ou
 dilation are the same in both directions here.
 """
 
-import itertools
-
 import numpy as np
 
-from numpynet.functional.conv2d import conv2d, fold, unfold
+from numpynet.functional.conv2d import fold, unfold
 from numpynet.functional.windows import output_sizes, pad
+from numpynet.learn.convolutions import (
+    backward_rotated,
+    backward_scatter,
+    forward_windows,
+    rotated_filters,
+    spread_out,
+)
 from numpynet.learn.derivations.staged import Staged
 from numpynet.typing import Array
 
@@ -19,18 +24,9 @@ def conv2d_scatter(
 ) -> Staged:
     """Window by window: an output gathers from its window, and its gradient is scattered over the same window."""
     xp = pad(x, (padding, padding))
-    out, dxp, dweight = np.empty_like(dout), np.zeros_like(xp), np.zeros_like(weight)
-    for n, f, oh, ow in itertools.product(*map(range, dout.shape)):
-        top, left = oh * stride, ow * stride
-        rows = slice(top, top + dilation * (weight.shape[2] - 1) + 1, dilation)
-        columns = slice(left, left + dilation * (weight.shape[3] - 1) + 1, dilation)
-        window = xp[n, :, rows, columns]
-        # forward: a window becomes a number
-        out[n, f, oh, ow] = (weight[f] * window).sum() + bias[f]
-        # backward: a number becomes a window
-        dxp[n, :, rows, columns] += dout[n, f, oh, ow] * weight[f]
-        dweight[f] += dout[n, f, oh, ow] * window
-    dbias = dout.sum(axis=(0, 2, 3))
+    geometry = ((stride, stride), (0, 0), (dilation, dilation))
+    out = forward_windows(xp, weight, bias, *geometry)
+    dxp, dweight, dbias = backward_scatter(dout, xp, weight, *geometry)
     dx = _without_padding(dxp, padding)
     return {"x": (x, dx), "xp": (xp, dxp), "weight": (weight, dweight), "bias": (bias, dbias), "out": (out, dout)}
 
@@ -74,23 +70,15 @@ def conv2d_rotated(
     x: Array, weight: Array, bias: Array, dout: Array, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> Staged:
     """Both gradients as convolutions: dxp of dout with the rotated filters, dweight of x with dout."""
-    (N, F, OH, OW), (KH, KW) = dout.shape, weight.shape[2:]
-    # forward
     xp = pad(x, (padding, padding))
-    out = conv2d(xp, weight, bias, stride, 0, dilation)[0]
-    # backward
-    dbias = dout.sum(axis=(0, 2, 3))
-    spread = np.zeros((N, F, (OH - 1) * stride + 1, (OW - 1) * stride + 1))
-    spread[:, :, ::stride, ::stride] = dout  # stride - 1 zeros between the numbers
-    framed = pad(spread, (dilation * (KH - 1), dilation * (KW - 1)))  # zeros around them
-    rotated = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, F, KH, KW), turned by 180 degrees
-    seen = conv2d(framed, rotated, None, 1, 0, dilation)[0]
-    dxp = np.zeros_like(xp)  # with a stride, no window may see the last rows and columns
-    dxp[:, :, : seen.shape[2], : seen.shape[3]] = seen
+    geometry = ((stride, stride), (0, 0), (dilation, dilation))
+    out = forward_windows(xp, weight, bias, *geometry)
+    dxp, dweight, dbias = backward_rotated(dout, xp, weight, *geometry)
     dx = _without_padding(dxp, padding)
-    # Here dout is the filter, and stride and dilation change places.
-    by_channel = conv2d(xp.transpose(1, 0, 2, 3), dout.transpose(1, 0, 2, 3), None, dilation, 0, stride)[0]
-    dweight = by_channel[:, :, :KH, :KW].transpose(1, 0, 2, 3)  # (C, F, KH, KW) -> (F, C, KH, KW)
+    # What dxp is a convolution of: dout with zeros between its numbers and around them, and the filters.
+    reach = (dilation * (weight.shape[2] - 1), dilation * (weight.shape[3] - 1))
+    spread = spread_out(dout, (xp.shape[2] - reach[0], xp.shape[3] - reach[1]), (stride, stride))
+    framed, rotated = pad(spread, reach), rotated_filters(weight)
     return {
         "x": (x, dx),
         "xp": (xp, dxp),

@@ -1,21 +1,19 @@
 """`graduate [DIR]`: a small network learns a face by heart, with your functions in the place of numpynet's."""
 
 import argparse
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-import numpynet
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises
-from numpynet.learn.exercises.judging_process import end
+from numpynet.learn.own_process import ended, started
 
 USED = (
     "chain_backward", "linear", "linear_backward", "relu_backward", "smooth_l1_loss_backward", "unfold", "fold",
     "conv2d_backward", "max_pool2d_backward", "batch_norm_backward", "adam_update", "train_step",
 )  # fmt: skip
 """The exercises that the network and its training use."""
+GRADUATION = "numpynet.learn.exercises.graduation"
 SECONDS = 300
 """How long it may take. numpynet's own functions need a twentieth of it; a loop over windows needs more."""
 
@@ -38,20 +36,10 @@ def run(options: argparse.Namespace) -> int:
     print(_listed("numpynet's:", [name for name in USED if name not in yours]))
     if others:
         print(_listed("Not used:", others))
-    sys.stdout.flush()
-    paths = [str(Path(numpynet.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-B", "-m", "numpynet.learn.exercises.graduation", str(folder), *yours]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
-    )
-    try:
-        status = child.wait(SECONDS)
-    except subprocess.TimeoutExpired:
+    status = ended(started(GRADUATION, str(folder), *yours, stderr=subprocess.DEVNULL), SECONDS)
+    if status is None:
         print(f"No end after {SECONDS} seconds: does a loop never end?")
         return 1
-    finally:
-        end(child)
     if status == GRADUATED:
         return 0
     if status != NOT_YET:

@@ -6,7 +6,6 @@ The process writes what it found as JSON to the pipe that was its standard outpu
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -14,17 +13,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-import numpynet
 from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, find
 from numpynet.learn.exercises.judge import CannotJudgeError, Check, NotWrittenError, judge
+from numpynet.learn.own_process import ended, limited, started
 
 SECONDS = 8.0
 """How long a check may take. A right answer takes a tenth of it, the start of Python included."""
 MOST_PRINTED = 1 << 16
 """Bytes that are kept of what a file prints."""
-MOST_MEMORY = 8 << 30
-"""Bytes that a file may allocate."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +43,8 @@ class Verdict:
 
 def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verdict:
     """Judge a file in a process of its own, which gets at most this time."""
-    package = str(Path(numpynet.__file__).parents[1])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-B", "-m", "numpynet.learn.exercises.judging_process", exercise.name, str(path)]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
-        start_new_session=True,
-    )
+    words = (exercise.name, str(path))
+    child = started("numpynet.learn.exercises.judging_process", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stderr is not None
     found, printed = bytearray(), bytearray()
@@ -66,17 +54,11 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
     ]
     for reader in readers:
         reader.start()
-    late = False
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        late = True
-    finally:
-        end(child)
+    status = ended(child, seconds)
     for reader in readers:
         reader.join(0.5)  # a process that the file started may hold the pipes
     said = printed.decode("utf-8", "replace")
-    if late:
+    if status is None:
         problem = f"no answer within {seconds:g} seconds: does a loop never end?"
         return Verdict(exercise, path, problem=problem, printed=said)
     try:
@@ -84,28 +66,8 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
         checks = [Check(**check) for check in result.pop("checks")]
         return Verdict(exercise, path, checks, **result, printed=said)
     except (ValueError, TypeError, AttributeError, KeyError):  # nothing, or something that the file wrote
-        problem = f"the file ended the process (exit status {child.returncode}): it calls os._exit, or crashed"
+        problem = f"the file ended the process (exit status {status}): it calls os._exit, or crashed"
         return Verdict(exercise, path, problem=problem, printed=said)
-
-
-def end(child: subprocess.Popen[bytes]) -> None:
-    """End a process that has a session of its own, and those that it started."""
-    if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-    child.kill()
-    child.wait()
-
-
-def limited(seconds: float) -> None:
-    """Give this process at most MOST_MEMORY, and this time of the processor even if nobody is there to end it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    for what, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_CPU, int(2 * seconds))):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(what, (most, most))
 
 
 def _drain(stream: IO[bytes], kept: bytearray) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import textwrap
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
@@ -34,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise LearnError(f"{path} cannot be written: {error.strerror}") from error
     where = "" if folder == Path() else f" --dir {shlex.quote(str(folder))}"
-    told = f"{path} is written. Fill in {exercise.name}, then: python -m numpynet.learn check {exercise.name}{where}"
-    print(textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+    told = f"{path} is written. Fill in {exercise.name}, then:"
+    command = f"python -m numpynet.learn check {exercise.name}{where}"
+    print(f"{told} {command}" if len(f"{told} {command}") <= 100 else f"{told}\n  {command}")
     return 0

@@ -5,19 +5,19 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 import tokenize
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpynet
 from numpynet.gradcheck.__main__ import main as gradcheck
 from numpynet.learn.errors import LearnError, message_of
-from numpynet.learn.exercises.judging_process import end, limited
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
 from numpynet.learn.lessons.plant import Bug, bugs, load, put
+from numpynet.learn.own_process import ended, limited, started
+from numpynet.learn.replacement import OriginalCalledError, calls_refused, out_of_reach, owner_of
 
 SECONDS = 9
 STATUS = (17, 18, 19)
@@ -26,19 +26,10 @@ STATUS = (17, 18, 19)
 
 def in_own_process(path: Path, name: str) -> int:
     """Check a file and pass on what the check prints. Returns 0 if all is right, 1 if not, 2 if it cannot be."""
-    root = str(Path(numpynet.__file__).parents[1])
-    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-P", "-B", "-W", "ignore", "-m", "numpynet.learn.lessons.check_copy", str(path), name]
-    environment = os.environ | {"PYTHONPATH": paths}
-    sys.stdout.flush()
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
-    try:
-        status = child.wait(SECONDS)
-    except subprocess.TimeoutExpired:
+    status = ended(started("numpynet.learn.lessons.check_copy", str(path), name), SECONDS)
+    if status is None:
         print(f"{path} did not finish within {SECONDS} s; is there a loop without an end?")
         return 1
-    finally:
-        end(child)
     if status in STATUS:
         return STATUS.index(status)
     print(f"{path} ended the process (exit status {status}): it calls os._exit, or crashed")
@@ -54,7 +45,8 @@ def named(name: str) -> Bug:
 def check(path: Path, bug: Bug) -> bool:
     """Whether the functions of a file are right. Prints what gradcheck finds, or what is wrong with gradcheck.
 
-    LearnError if the file cannot be used.
+    numpynet's own functions of these names are out of the file's reach. LearnError if the file cannot be used,
+    OriginalCalledError if it calls one of them.
     """
     try:
         with tokenize.open(path) as file:
@@ -64,18 +56,32 @@ def check(path: Path, bug: Bug) -> bool:
     except OSError as error:
         raise LearnError(f"{path} cannot be read: {error.strerror}") from error
     functions = load(text, str(path))
-    for name in load(bug.copy(), path.name):
+    owner, _ = owner_of(bug.module, bug.function)
+    originals = {name: vars(owner)[name] for name in load(bug.copy(), path.name)}
+    calls_refused.clear()
+    for name in originals:
         if name not in functions:
             raise LearnError(f"{path} has no function {name}; leave the functions' names as they are")
-    with put(bug.module, bug.function, functions):
-        if not bug.case:
-            wrong = wrong_verdicts()
-            print("\n".join(f"  WRONG  {line}" for line in wrong) or "  all is right")
-            return not wrong
-        failed = gradcheck([bug.case, *_given(bug.options)])
-        if bug.options:
-            failed += gradcheck([bug.case])
-        return not failed
+    with ExitStack() as stack:
+        stack.enter_context(put(bug.module, bug.function, functions))
+        for name, ours in originals.items():
+            stack.enter_context(out_of_reach(ours, name))
+        right = _is_right(bug)
+    if calls_refused:  # the error alone could be swallowed
+        raise OriginalCalledError(calls_refused[0])
+    return right
+
+
+def _is_right(bug: Bug) -> bool:
+    """Whether gradcheck finds nothing wrong; for a copy of gradcheck itself, whether its verdicts are right."""
+    if not bug.case:
+        wrong = wrong_verdicts()
+        print("\n".join(f"  WRONG  {line}" for line in wrong) or "  all is right")
+        return not wrong
+    failed = gradcheck([bug.case, *_given(bug.options)])
+    if bug.options:
+        failed += gradcheck([bug.case])
+    return not failed
 
 
 def _given(options: dict[str, object]) -> list[str]:
@@ -91,6 +97,9 @@ def main() -> int:
     except LearnError as error:
         print(error)
         return 2
+    except OriginalCalledError as error:
+        print(f"{path} calls numpynet's own {error}, which is out of reach here; repair the copy")
+        return 1
     except BaseException as error:  # of whatever kind: it is the reader's code that runs
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         place = f"{path}, line {lines[-1]}" if lines else str(path)
@@ -99,7 +108,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    ended = STATUS[main()]
+    status = STATUS[main()]
     with contextlib.suppress(Exception):  # the file may have closed it
         sys.stdout.flush()
-    os._exit(ended)  # threads that the file started do not keep it waiting
+    os._exit(status)  # threads that the file started do not keep it waiting

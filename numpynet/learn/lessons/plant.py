@@ -18,6 +18,7 @@ from typing import Any
 
 from numpynet import functional
 from numpynet.learn.errors import LearnError, message_of
+from numpynet.learn.replacement import owner_of
 
 BUGS = Path(__file__).parent / "bugs.toml"
 
@@ -139,11 +140,7 @@ def put(module: str, function: str, functions: Functions) -> Iterator[None]:
 
     module, function: as in bugs.toml, where a dot means a method.
     """
-    owner: Any = importlib.import_module(module)
-    if "." in function:
-        owner = getattr(owner, function.split(".")[0])
-    elif module.startswith("numpynet.functional."):
-        owner = functional
+    owner = functional if module.startswith("numpynet.functional.") else owner_of(module, function)[0]
     before = {name: vars(owner)[name] for name in functions if name in vars(owner)}
     try:
         for name in before:

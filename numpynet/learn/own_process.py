@@ -1,0 +1,56 @@
+"""A module of this package in a process of its own, for code of a reader that may loop for ever or end the process."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpynet
+
+MOST_MEMORY = 8 << 30
+"""Bytes that such a process may allocate."""
+
+
+def started(module: str, *words: str, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
+    """Start `python -m module words`. It reads nothing, and writes no compiled files beside a reader's.
+
+    stdout, stderr: as for subprocess.Popen.
+    """
+    package = str(Path(numpynet.__file__).parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    sys.stdout.flush()
+    return subprocess.Popen(
+        [sys.executable, "-P", "-B", "-W", "ignore", "-m", module, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
+        start_new_session=True,
+    )
+
+
+def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """The exit status of a process that `started` gave; None if it took longer. It ends, and so do its children."""
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
+        child.wait()
+
+
+def limited(seconds: float) -> None:
+    """Give this process at most MOST_MEMORY, and twice this time of the processor even if nobody is there to end it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for what, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_CPU, int(2 * seconds))):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
