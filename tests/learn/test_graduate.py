@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from numpynet.learn import faces
 from numpynet.learn.__main__ import main
-from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises import exercises, graduation
+from numpynet.learn.exercises.call_by_call import DiffersError
+from numpynet.learn.exercises.file_loader import function_of
 from numpynet.learn.exercises.graduate import USED
 from tests.learn.solved import solved, write_solved
 
@@ -30,7 +33,6 @@ def test_the_points_settle_with_the_readers_functions(tmp_path, capfd):
 BUGS = {
     "fold": (("] += dunfolded", "] = dunfolded"), "fold: argument 1["),
     "conv2d_backward": (("dfilters += dout[n]", "dfilters = dout[n]"), "conv2d_backward: dweight["),
-    "max_pool2d_backward": (("] += np.where", "] = np.where"), None),
     "batch_norm_backward": (("if not cache.from_batch:", "if True:"), "batch_norm_backward: dx["),
     "linear_backward": (("dout.sum(axis=0)", "dout.mean(axis=0)"), "linear_backward: dbias["),
     "relu_backward": (("dout.dtype.type(0)", "np.float64(0)"), "relu_backward: dx is float64 and must be float32"),
@@ -48,13 +50,27 @@ def test_a_planted_bug_is_named(name, tmp_path, capfd):
     text = solved(exercises()[name])
     assert text.count(right) == 1
     (tmp_path / f"{name}.py").write_text(text.replace(right, wrong), "utf-8")
-    if words is None:  # windows of 2 x 2 with stride 2 do not overlap: there is no bug in this network
-        assert main(["graduate", str(tmp_path)]) == 0
-        return
     assert main(["graduate", str(tmp_path)]) == 1
     out = capfd.readouterr().out
     assert f"\n  {words}" in out
     assert f"check {name}" in out
+
+
+def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network(tmp_path):
+    """Its windows of 2 x 2 pixels are 2 pixels apart. Compared call by call in this process, without a training."""
+    exercise = exercises()["max_pool2d_backward"]
+    text = solved(exercise)
+    assert text.count("] += np.where") == 1
+    path = tmp_path / exercise.file
+    path.write_text(text.replace("] += np.where", "] = np.where"), "utf-8")
+    images, points = faces.crops()
+    functions = {exercise.name: (exercise, function_of(exercise, path))}
+    calls = graduation.compare(functions, images[:3], faces.to_targets(points)[:3])
+    assert calls == [exercise.name] * 6  # three layers, in two precisions
+    path.write_text(text.replace("] += np.where", "] -= np.where"), "utf-8")
+    functions = {exercise.name: (exercise, function_of(exercise, path))}
+    with pytest.raises(DiffersError, match=r"max_pool2d_backward: dx\["):
+        graduation.compare(functions, images[:3], faces.to_targets(points)[:3])
 
 
 def test_a_folder_without_an_exercise(tmp_path, capsys):

@@ -36,7 +36,7 @@ def graduate(functions: Functions, say: Say) -> bool:
     images, points = faces.crops()
     targets = faces.to_targets(points)
     try:
-        calls = _compare(functions, images[:3], targets[:3])
+        calls = compare(functions, images[:3], targets[:3])
     except DiffersError as error:
         say(f"\nThe first call that differs from numpynet's:\n  {error}")
         say(f"  Begin there: python -m numpynet.learn check {str(error).split(':')[0]}")
@@ -58,7 +58,7 @@ def graduate(functions: Functions, say: Say) -> bool:
     return True
 
 
-def _compare(functions: Functions, images: Array, targets: Array) -> list[str]:
+def compare(functions: Functions, images: Array, targets: Array) -> list[str]:
     """One training step in each precision. Returns the calls of the reader's functions; DiffersError if one differs."""
     calls: list[str] = []
     for dtype, tolerance in ((np.float64, 1e-9), (np.float32, 1e-3)):
