@@ -22,8 +22,6 @@ NOT_WRITTEN = (
     "08-max-pooling.md",
     "11-moving-gradients.md",
     "12-soft-argmax.md",
-    "15-training.md",
-    "17-fast.md",
     "glossary.md",
     "where-next.md",
 )
