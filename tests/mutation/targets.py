@@ -58,6 +58,9 @@ FILES_LEFT_OUT = {
     "training.py": "the loop around the mathematics; tests/training/test_trainer.py",
     "typing.py": "types",
     "learn/*.py": "shows and judges the mathematics; tests/learn compares what it says with PyTorch's and NumPy's",
+    "receptive_field.py": "arithmetic about networks; tests/layers/test_summary.py compares it with gradients",
+    "record.py": "walks over a network; tests/layers/test_record.py compares it with forward and backward",
+    "summaries.py": "prints; tests/layers/test_summary.py compares its numbers with PyTorch's",
     "gradcheck/*.py": "a check itself; tests/gradcheck/test_planted_bugs.py plants what it must find",
     "*__init__.py": "hands on names",
 }
