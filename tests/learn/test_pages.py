@@ -9,10 +9,7 @@ from numpynet.learn.listing import PAGES
 from tests.learn.pages import blocks, included, structure
 from tests.learn.pages.markdown import LEARN, links
 
-NOT_WRITTEN: tuple[str, ...] = (
-    "15-training.md",
-    "17-fast.md",
-)
+NOT_WRITTEN: tuple[str, ...] = ()
 """Pages of the path that may be missing."""
 BESIDE = ("bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
 """What else may lie in docs/learn."""
