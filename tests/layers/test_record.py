@@ -22,6 +22,7 @@ from numpynet import (
     SoftArgmax2d,
     Upsample,
 )
+from numpynet.dispatch import use
 from numpynet.module import Chain, Module
 from numpynet.record import Record
 from tests.seeds import seeded
@@ -101,6 +102,14 @@ def test_flops_count_each_product_of_the_definition_twice():
     assert [row.flops for row in rows] == [2 * 2 * 3 * (2 * 4) * (2 * 3 * 2), 0, 0, 2 * 2 * 24 * 7]
 
 
+@pytest.fixture
+def readable():
+    """The fast functions keep other arrays."""
+    with use("readable"):
+        yield
+
+
+@pytest.mark.usefixtures("readable")
 def test_cache_bytes_are_those_of_each_kept_array_once():
     """Float64 numbers of 8 bytes; flatten's output is a view of the pool's; the ReLU's is what the next layer keeps."""
     net = Sequential(

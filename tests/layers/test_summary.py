@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import numpynet
-from numpynet import HourglassNet, KeypointNet, Linear, ReLU, Sequential, summary
+from numpynet import HourglassNet, KeypointNet, Linear, ReLU, Sequential, summary, use
 
 
 def test_the_shipped_network():
@@ -40,6 +40,14 @@ def test_flops_and_parameters_are_pytorchs(name):
     assert table.flops == sum(theirs.values())
 
 
+@pytest.fixture
+def readable():
+    """The fast functions keep other arrays."""
+    with use("readable"):
+        yield
+
+
+@pytest.mark.usefixtures("readable")
 def test_text_and_markdown_hold_every_figure():
     table = summary(Sequential(Linear(40, 30, rng=0), ReLU()), (5, 40))
     assert str(table).splitlines() == [
