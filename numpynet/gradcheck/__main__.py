@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from numpynet.checks import whole
+from numpynet.console import guarded, outputs
 from numpynet.gradcheck.cases import CASES, PROBLEMS
 from numpynet.gradcheck.diagnosis import TOLERANCE, Finding
 from numpynet.gradcheck.numeric import STEP
@@ -142,4 +143,5 @@ def _print(findings: list[Finding]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    outputs()
+    sys.exit(guarded("python -m numpynet.gradcheck", main))

@@ -1,17 +1,15 @@
 """`python -m numpynet.learn [COMMAND ...]`: without a command, the list of what there is."""
 
 import argparse
-import contextlib
 import difflib
 import importlib
-import io
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import NoReturn
 
+from numpynet.console import guarded, outputs
 from numpynet.dispatch import ImplementationError
 from numpynet.learn import commands, listing
 from numpynet.learn.errors import LearnError
@@ -34,27 +32,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 if all is well, 1 if an answer is wrong, 2 for a bad argument."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        status = _run(given)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # the reader closed the pager
-        _print_nowhere()
-        return 0
-    except OSError as error:
-        _print_nowhere()
-        place = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"{PROGRAM}: {place}{error.strerror or error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return 130  # as a shell counts it: 128 + SIGINT
-
-
-def _print_nowhere() -> None:
-    """What is still to be printed would fail once more when Python ends."""
-    with contextlib.suppress(OSError, ValueError):  # ValueError: there is no file behind it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return guarded(PROGRAM, lambda: _run(given))
 
 
 def _run(given: list[str]) -> int:
@@ -78,22 +56,12 @@ def _run(given: list[str]) -> int:
         return 2
 
 
-def _outputs() -> None:
-    """Have both outputs, even if they were closed, and print what their encoding lacks as \\xe4, without an error."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
-    for output in (sys.stdout, sys.stderr):
-        if isinstance(output, io.TextIOWrapper):
-            output.reconfigure(errors="backslashreplace")
-
-
 def with_one_thread() -> int:
     """Run the command in a process whose BLAS has one thread: these networks are small, and threads make them slower.
 
     NumPy reads these variables when it is loaded, and by now it is: `python -m numpynet.learn` loads numpynet first.
     """
-    _outputs()
+    outputs()
     if all(name in os.environ for name in THREADS):
         return main()
     environment = dict.fromkeys(THREADS, "1") | os.environ
