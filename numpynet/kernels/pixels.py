@@ -1,0 +1,55 @@
+"""Images whose channels are neighbours in memory, and pieces of them with a frame of zeros.
+
+The shape of an array stays (N, C, H, W), as everywhere; only the order in memory is (N, H, W, C), which PyTorch calls
+channels_last. A vector then holds 16 channels of one pixel, whatever the size of the picture, and a row of windows
+is a row of pixels.
+"""
+
+import numpy as np
+
+from numpynet.kernels.code_cache import njit
+from numpynet.typing import Array
+
+
+def pixels_of(x: Array) -> Array:
+    """x (N, C, H, W) as a contiguous (N, H, W, C): a view if its memory has this order, otherwise a copy."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def images_of(pixels: Array) -> Array:
+    """The view (N, C, H, W) of pixels (N, H, W, C)."""
+    return pixels.transpose(0, 3, 1, 2)
+
+
+@njit(nogil=True, cache=True)
+def cut(image, top, left, piece):  # type: ignore[no-untyped-def]
+    """piece[i, j] = image[top + i, left + j], and 0 outside of the image; image (H, W, C), piece (rows, columns, C)."""
+    H, W, C = image.shape
+    rows, columns, _ = piece.shape
+    first = min(columns, max(0, -left))
+    last = max(first, min(columns, W - left))
+    source, target = image.reshape(-1), piece.reshape(-1)
+    for i in range(rows):
+        h, begin = top + i, i * columns * C
+        if h < 0 or h >= H:
+            target[begin : begin + columns * C] = 0
+            continue
+        target[begin : begin + first * C] = 0
+        from_, to = (h * W + left + first) * C, begin + first * C
+        row, out = source[from_ : from_ + (last - first) * C], target[to : to + (last - first) * C]
+        for k in range(out.size):
+            out[k] = row[k]
+        target[to + out.size : begin + columns * C] = 0
+
+
+@njit(nogil=True, cache=True)
+def paste(piece, image, top):  # type: ignore[no-untyped-def]
+    """image[top + i, j] = piece[i, j] for all i and j that lie in both; image (H, W, C), piece (rows, columns, C)."""
+    H, W, C = image.shape
+    rows, columns, _ = piece.shape
+    source, target = piece.reshape(-1), image.reshape(-1)
+    for i in range(min(rows, H - top)):
+        row = source[i * columns * C : (i * columns + min(W, columns)) * C]
+        out = target[(top + i) * W * C : ((top + i) * W + min(W, columns)) * C]
+        for k in range(out.size):
+            out[k] = row[k]
