@@ -14,6 +14,7 @@ Without the pool, the last forward pass writes as many numbers as it reads. The 
 `convolved` and by the same arithmetic, which elements ReLU let through.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +26,10 @@ from numpynet.functional.conv_block import ConvBlockGradients
 from numpynet.functional.windows import pair
 from numpynet.kernels import norm_relu
 from numpynet.kernels.buffers import empty
-from numpynet.kernels.code_cache import njit
+from numpynet.kernels.convolution import convolve, gradients, strips
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.norm_relu import Norm
-from numpynet.kernels.rows import set_row_sums
-from numpynet.kernels.strips import Strip, convolve, gradients, strips_of
+from numpynet.kernels.pixels import images_of, pixels_of
 from numpynet.kernels.windows import Geometry, geometry_of
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair
 from numpynet.workers import run
@@ -43,23 +43,18 @@ class Statistics(NamedTuple):
     elements: int  # M, the number of elements in each channel
 
 
-class Pooled(NamedTuple):
-    """What the backward pass of the pool needs."""
-
-    out: Array  # (N, F, OH // 2, OW // 2)
-    winner: AnyArray  # uint8, of out's shape: 2 kh + kw of each window's largest element, or norm_relu.CUT
-
-
 class ConvBlockCache(NamedTuple):
     """What `conv_block_backward` needs."""
 
-    x: Array  # (N, C, H, W)
+    pixels: Array  # x as (N, H, W, C)
     weight: Array  # (F, C, KH, KW)
     has_bias: bool
     geometry: Geometry
-    convolved: Array  # (N, F, OH OW), without the bias
+    convolved: Array  # (N, OH, OW, F), without the bias
     norm: Norm
-    pooled: Pooled | None  # None without a pool
+    winner: (
+        AnyArray | None
+    )  # uint8 (N, OH // 2, OW // 2, F): 2 kh + kw of the window's largest, or CUT; without a pool None
     from_batch: bool  # False if mean and var were given
     statistics: Statistics
 
@@ -84,10 +79,10 @@ def conv_block(
         return functional.conv_block(x, weight, bias, scale, shift, mean, var, padding, eps, pool)
     g = geometry_of(x.shape, weight.shape, (1, 1), padding, (1, 1))
     N, F, M = len(x), len(weight), len(x) * g.OH * g.OW
-    x = np.ascontiguousarray(x)
+    pixels = pixels_of(x)  # (N, C, H, W) -> (N, H, W, C)
     bias_or_zero = np.zeros(F, x.dtype) if bias is None else bias
     from_batch = mean is None
-    convolved, strip_means, strip_squares, strip_sizes = _convolve(x, weight.reshape(F, -1), g, from_batch)
+    convolved, strip_means, strip_squares, strip_sizes = _convolve(pixels, weight, g, from_batch)
     if mean is None or var is None:
         mean64 = strip_sizes @ strip_means / M  # (strips,) @ (strips, F) -> (F,)
         squares = strip_squares.sum(axis=0) + strip_sizes @ np.square(strip_means - mean64)
@@ -99,18 +94,16 @@ def conv_block(
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
     slope = inv_std if scale is None else inv_std * scale
     norm = Norm(mean, inv_std, slope, np.zeros(F, x.dtype) if shift is None else shift)
-    pooled = None
+    winner = None
     if pool:
-        out = empty((N, F, g.OH // 2, g.OW // 2), x.dtype)
-        winner = empty(out.shape, np.uint8)
-        pooled = Pooled(out, winner)
-        images = convolved.reshape(N, F, g.OH, g.OW)  # (N, F, OH OW) -> (N, F, OH, OW)
-        run(lambda n: norm_relu.normalise_relu_pool(images[n], norm, out[n], winner[n]), N)
+        out = empty((N, g.OH // 2, g.OW // 2, F), x.dtype)
+        winner = won = empty(out.shape, np.uint8)
+        run(lambda n: norm_relu.normalise_relu_pool(convolved[n], norm, out[n], won[n]), N)
     else:
-        out = empty((N, F, g.OH, g.OW), x.dtype)
-        rows = out.reshape(convolved.shape)  # (N, F, OH, OW) -> (N, F, OH OW)
-        run(lambda n: norm_relu.normalise_relu(convolved[n], norm, rows[n]), N)
-    return out, ConvBlockCache(x, weight, bias is not None, g, convolved, norm, pooled, from_batch, statistics)
+        out = empty((N, g.OH, g.OW, F), x.dtype)
+        run(lambda n: norm_relu.normalise_relu(convolved[n].reshape(-1, F), norm, out[n].reshape(-1, F)), N)
+    cache = ConvBlockCache(pixels, weight, bias is not None, g, convolved, norm, winner, from_batch, statistics)
+    return images_of(out), cache
 
 
 def conv_block_backward(
@@ -123,26 +116,29 @@ def conv_block_backward(
     g, F, norm = cache.geometry, len(cache.weight), cache.norm
     _check_cache(cache)
     of_output("conv_block_backward", dout, _output_shape(cache))
-    dout = np.ascontiguousarray(dout, cache.x.dtype)
-    dshift, dscale = _affine_gradients(dout, cache).astype(dout.dtype)
+    dout = pixels_of(dout.astype(cache.pixels.dtype, copy=False))  # (N, F, ., .) -> (N, ., ., F)
+    dshift64, dscale64 = _affine_gradients(dout, cache)
+    dshift, dscale = dshift64.astype(dout.dtype), dscale64.astype(dout.dtype)
     offset, coefficient = np.zeros_like(dshift), np.zeros_like(dscale)  # not read if the statistics are constants
     if cache.from_batch:
         inv_M = dout.dtype.type(1 / cache.statistics.elements)
         offset, coefficient = -norm.slope * dshift * inv_M, norm.slope * norm.inv_std * dscale * inv_M
-    strips = strips_of(g, len(dout), F, dout.dtype.itemsize)
-    strip_dbias = np.empty((strips.total, F))
+    convolved, winner, from_batch = cache.convolved, cache.winner, cache.from_batch
 
-    def dconvolved_of(i: int, strip: Strip) -> Array:
-        dconvolved = _dconvolved(dout, cache, strip, offset, coefficient)
-        if cache.has_bias:
-            set_row_sums(dconvolved, strip_dbias[i])
-        return dconvolved
+    def put(n: int, top: int, bottom: int, target: Array) -> None:
+        if winner is None:
+            norm_relu.gradient(dout[n], convolved[n], target, top, bottom, norm, offset, coefficient, from_batch)
+        else:
+            norm_relu.pooled_gradient(
+                dout[n], winner[n], convolved[n], target, top, bottom, norm, offset, coefficient, from_batch
+            )
 
-    filters = cache.weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    dx, dfilters = gradients(cache.x, filters, g, strips, dconvolved_of, input_gradient)
-    dweight = dfilters.reshape(cache.weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
-    dbias = strip_dbias.sum(axis=0).astype(dout.dtype) if cache.has_bias else None
-    return ConvBlockGradients(dx, dweight, dbias, dscale, dshift)
+    dx, dweight = gradients(cache.pixels, cache.weight, g, put, input_gradient)
+    dbias = None
+    if cache.has_bias:
+        # The gradients of all outputs of a channel add up to 0 if the mean is the batch's.
+        dbias = np.zeros(F, dout.dtype) if from_batch else (norm.slope * dshift64).astype(dout.dtype)
+    return ConvBlockGradients(None if dx is None else images_of(dx), dweight, dbias, dscale, dshift)
 
 
 def _made_for(x: Array, weight: Array, per_filter: tuple[Array | None, ...], padding: Pair, pool: bool) -> bool:
@@ -161,85 +157,55 @@ def _made_for(x: Array, weight: Array, per_filter: tuple[Array | None, ...], pad
 
 def _output_shape(cache: ConvBlockCache) -> tuple[int, ...]:
     """The shape of the output that came with the cache: (N, F, OH // 2, OW // 2), without a pool (N, F, OH, OW)."""
-    g, stride = cache.geometry, 1 if cache.pooled is None else 2
-    return len(cache.x), len(cache.weight), g.OH // stride, g.OW // stride
+    g, stride = cache.geometry, 1 if cache.winner is None else 2
+    return len(cache.pixels), len(cache.weight), g.OH // stride, g.OW // stride
 
 
 def _check_cache(cache: ConvBlockCache) -> None:
     """ValueError if the arrays of the cache do not fit together: the loops would read outside of them."""
     g, name = cache.geometry, "conv_block_backward"
-    N, F = len(cache.x), len(cache.weight)
-    of_shape((N, g.C, g.H, g.W), name, x=cache.x)
+    N, F = len(cache.pixels), len(cache.weight)
+    of_shape((N, g.H, g.W, g.C), name, pixels=cache.pixels)
     of_shape((F, g.C, g.KH, g.KW), name, weight=cache.weight)
-    of_shape((N, F, g.OH * g.OW), name, convolved=cache.convolved)
+    of_shape((N, g.OH, g.OW, F), name, convolved=cache.convolved)
     of_shape((F,), name, **cache.norm._asdict())
-    if cache.pooled is not None:
-        of_shape(_output_shape(cache), name, out=cache.pooled.out, winner=cache.pooled.winner)
+    if cache.winner is not None:
+        of_shape((N, g.OH // 2, g.OW // 2, F), name, winner=cache.winner)
 
 
-def _convolve(x: Array, filters: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
-    """The convolution without its bias, (N, F, OH OW), and of each strip: the mean and the sum of (x - mean)^2 of each
+def _convolve(pixels: Array, weight: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
+    """The convolution without its bias, (N, OH, OW, F), and of each strip: the mean and the sum of (x - mean)^2 of each
     channel, each (strips, F), and the number of elements, (strips,). These are empty without `with_moments`.
     """
-    strips = strips_of(g, len(x), len(filters), x.dtype.itemsize)
-    means, squares = np.empty((2, strips.total, len(filters)))
-    sizes = np.empty(strips.total)
+    F = len(weight)
+    count = strips(g, len(pixels), F, pixels.dtype.itemsize)
+    means, squares = np.empty((2, count, F))
+    sizes = np.empty(count)
 
-    def finish(i: int, rows: Array, begin: int, end: int) -> None:
+    def finish(i: int, rows: Array) -> None:
         if with_moments:
-            moments(rows, begin, end, means[i], squares[i])
-            sizes[i] = end - begin
+            norm_relu.moments(rows, means[i], squares[i])
+            sizes[i] = len(rows)
 
-    return convolve(x, filters, g, strips, finish), means, squares, sizes
+    return convolve(pixels, weight, g, finish), means, squares, sizes
 
 
 def _affine_gradients(dout: Array, cache: ConvBlockCache) -> Array:
-    """dshift and dscale in float64, (2, F)."""
-    g, pooled, convolved, norm = cache.geometry, cache.pooled, cache.convolved, cache.norm
-    N, F, _ = convolved.shape
+    """dshift and dscale in float64, (2, F); dout (N, ., ., F)."""
+    winner, convolved, norm = cache.winner, cache.convolved, cache.norm
+    N, F = len(dout), dout.shape[3]
     sums = np.empty((N, 2, F))
-    if pooled is None:
-        rows = dout.reshape(convolved.shape)  # (N, F, OH, OW) -> (N, F, OH OW)
-        run(lambda n: norm_relu.affine_gradients(rows[n], convolved[n], norm, sums[n]), N)
+    if winner is None:
+        run(lambda n: norm_relu.affine_gradients(*_rows(dout[n], convolved[n]), norm, sums[n]), N)
     else:
-        images = convolved.reshape(N, F, g.OH, g.OW)  # (N, F, OH OW) -> (N, F, OH, OW)
-
-        def image(n: int) -> None:
-            out, winner = pooled.out[n], pooled.winner[n]
-            norm_relu.pooled_affine_gradients(dout[n], out, winner, images[n], norm, sums[n], cache.from_batch)
-
-        run(image, N)
+        won = winner
+        run(
+            lambda n: norm_relu.pooled_affine_gradients(dout[n], won[n], convolved[n], norm, sums[n], cache.from_batch),
+            N,
+        )
     return sums.sum(axis=0)  # (N, 2, F) -> (2, F)
 
 
-def _dconvolved(dout: Array, cache: ConvBlockCache, strip: Strip, offset: Array, coefficient: Array) -> Array:
-    """dconvolved of a strip, (F, .)."""
-    g, convolved, norm, from_batch = cache.geometry, cache.convolved[strip.images], cache.norm, cache.from_batch
-    n, F, _ = convolved.shape
-    dout, top, bottom = dout[strip.images], strip.top, strip.bottom
-    dconvolved = empty((F, n * (bottom - top) * g.OW), dout.dtype)
-    if cache.pooled is None:
-        rows = dout.reshape(convolved.shape)  # (n, F, OH, OW) -> (n, F, OH OW)
-        begin, end = top * g.OW, bottom * g.OW
-        norm_relu.gradient(rows, convolved, dconvolved, begin, end, norm, offset, coefficient, from_batch)
-    else:
-        images = convolved.reshape(n, F, g.OH, g.OW)  # (n, F, OH OW) -> (n, F, OH, OW)
-        winner = cache.pooled.winner[strip.images]
-        norm_relu.pooled_gradient(dout, winner, images, dconvolved, top, bottom, norm, offset, coefficient, from_batch)
-    return dconvolved
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def moments(rows, begin, end, means, squares):  # type: ignore[no-untyped-def]
-    """mean and sum((x - mean)^2) of the columns begin .. end of each row, in float64."""
-    for f in range(len(rows)):
-        row = rows[f, begin:end]
-        total = 0.0
-        for k in range(row.size):
-            total += row[k]
-        mean = total / row.size
-        square = 0.0
-        for k in range(row.size):
-            centred = row[k] - mean
-            square += centred * centred
-        means[f], squares[f] = mean, square
+def _rows(*images: Array) -> Iterator[Array]:
+    """Each image (H, W, F) as (H W, F)."""
+    return (image.reshape(-1, image.shape[-1]) for image in images)
