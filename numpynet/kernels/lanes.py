@@ -14,10 +14,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from numpynet.kernels.code_cache import njit
+
 _features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
 """Bytes per vector register of this processor."""
 
+_NAMES = {ir.FloatType(): "f32", ir.DoubleType(): "f64", ir.IntType(8): "i8"}
 _INT = ir.IntType(64)
 _INT32 = ir.IntType(32)
 
@@ -39,11 +42,49 @@ class Lanes:
 
     __rmul__ = __mul__
 
+    def times_plus(self, factor: "Lanes", term: "Lanes") -> "Lanes":
+        """self factor + term, rounded in the same way wherever it stands."""
+        kind = ir.FunctionType(self.value.type, [self.value.type] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fmuladd.{suffix(self.value.type)}")
+        return Lanes(self.builder, self.builder.call(function, [self.value, factor.value, term.value]))
+
+    def wide(self) -> "Lanes":
+        """In float64."""
+        kind = ir.VectorType(ir.DoubleType(), self.value.type.count)
+        return self if self.value.type == kind else Lanes(self.builder, self.builder.fpext(self.value, kind))
+
+    def at_most(self, number: float) -> "Mask":
+        """Where it is at most the number; not where it is NaN."""
+        return Mask(self.builder, self.builder.fcmp_ordered("<=", self.value, self._same(number).value))
+
+    def more_or_nan(self, other: "Lanes") -> "Mask":
+        """Where it is larger than the other, or NaN."""
+        larger = self.builder.fcmp_ordered(">", self.value, other.value)
+        return Mask(self.builder, self.builder.or_(larger, self.builder.fcmp_unordered("uno", self.value, self.value)))
+
+    def equals(self, number: int) -> "Mask":
+        """Where a vector of whole numbers has this one."""
+        return Mask(self.builder, self.builder.icmp_signed("==", self.value, constant(self.value.type, number)))
+
+    def _same(self, other: "Lanes | float") -> "Lanes":
+        return other if isinstance(other, Lanes) else Lanes(self.builder, constant(self.value.type, other))
+
     def _compute(self, operation: str, other: "Lanes | float") -> "Lanes":
         """`contract` lets a product and a sum become one instruction that rounds once."""
-        if not isinstance(other, Lanes):
-            other = Lanes(self.builder, constant(self.value.type, other))
-        return Lanes(self.builder, getattr(self.builder, operation)(self.value, other.value, flags=("contract",)))
+        compute = getattr(self.builder, operation)
+        return Lanes(self.builder, compute(self.value, self._same(other).value, flags=("contract",)))
+
+
+class Mask:
+    """A condition for each lane."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def choose(self, yes: Lanes | float, no: Lanes | float) -> Lanes:
+        """`yes` where the condition holds, `no` elsewhere; one of them must be a vector."""
+        kind = next(one for one in (yes, no) if isinstance(one, Lanes))
+        return Lanes(self.builder, self.builder.select(self.value, kind._same(yes).value, kind._same(no).value))
 
 
 def vector_type(array: Any) -> Any:
@@ -54,7 +95,8 @@ def vector_type(array: Any) -> Any:
 
 def constant(vector: Any, number: float) -> Any:
     """The number in every lane."""
-    return ir.Constant(vector, [ir.Constant(vector.element, float(number))] * vector.count)
+    number = int(number) if isinstance(vector.element, ir.IntType) else float(number)
+    return ir.Constant(vector, [ir.Constant(vector.element, number)] * vector.count)
 
 
 def broadcast(builder: Any, number: Any, vector: Any) -> Any:
@@ -97,7 +139,7 @@ def store(builder: Any, value: Any, pointer: Any, mask: Any = None) -> None:
 
 def suffix(vector: Any) -> str:
     """The vector's type in the name of one of LLVM's functions."""
-    return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
+    return f"v{vector.count}{_NAMES[vector.element]}"
 
 
 def pointer_to(context: Any, builder: Any, array: Any, value: Any, offset: Any) -> Any:
@@ -113,7 +155,7 @@ def place(builder: Any, pointer: Any, *steps: tuple[Any, int]) -> Any:
 
 
 def _alignment(vector: Any) -> int:
-    return 4 if isinstance(vector.element, ir.FloatType) else 8
+    return {"f32": 4, "f64": 8, "i8": 1}[_NAMES[vector.element]]
 
 
 Rule = Callable[..., Sequence[Any]]
@@ -167,3 +209,97 @@ def both_axes(rule: Rule, grid: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     """`rule` applied to the columns of a square grid, and then to the rows of the result."""
     columns = [rule(*column) for column in zip(*grid, strict=True)]
     return [rule(*row) for row in zip(*columns, strict=True)]
+
+
+def pixel_loop(rule: Rule, masked: bool = False) -> Any:
+    """A function for compiled loops: `rule` at each of a row of pixels, for the channels of one vector.
+
+    rule(*read, *parameters) returns what to write, and then what to add to the sums, in float64.
+
+    apply(pixels, f, count, reads, writes, parameters, sums): f is the first of the vector's channels. reads and writes
+    are tuples (array, at, step, array, at, step, ...): number at + i step + f of the array begins pixel i. parameters
+    and sums are tuples of arrays (F,). `count` is how many lanes are used, if `masked`; otherwise all are.
+    """
+    i64 = types.int64
+
+    @intrinsic
+    def apply(_, pixels, f, count, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
+        signature = types.void(i64, i64, i64, reads, writes, parameters, sums)
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pixels, f, count, *tuples = arguments
+            lanes = vector_type(signature.args[3].types[0]).count
+            kinds = [list(kind.types) if kind.count else [] for kind in signature.args[3:]]
+            values = [
+                cgutils.unpack_tuple(builder, one) if kind else [] for one, kind in zip(tuples, kinds, strict=True)
+            ]
+
+            def streams(k: int) -> list[tuple[Any, Any, Any]]:
+                """Of the reads or writes: the vector type, the address of the first pixel, and the step."""
+                found = []
+                steps = values[k][::3], values[k][1::3], values[k][2::3]
+                for array, value, at, step in zip(kinds[k][::3], *steps, strict=True):
+                    begin = pointer_to(context, builder, array, value, builder.add(at, f))
+                    found.append((ir.VectorType(_element(array), lanes), begin, step))
+                return found
+
+            def columns(k: int) -> list[tuple[Any, Any]]:
+                """Of the parameters or sums: the vector type and the address."""
+                pairs = zip(kinds[k], values[k], strict=True)
+                return [
+                    (ir.VectorType(_element(array), lanes), pointer_to(context, builder, array, value, f))
+                    for array, value in pairs
+                ]
+
+            masks: dict[Any, Any] = {}
+
+            def mask() -> Any:
+                if masked and not masks:
+                    masks[0] = mask_of(builder, count, ir.VectorType(ir.FloatType(), lanes))
+                return masks.get(0)
+
+            mask()
+            inputs, outputs = streams(0), streams(1)
+            fixed = [Lanes(builder, load(builder, pointer, kind, mask())) for kind, pointer in columns(2)]
+            totals = columns(3)
+            held = [cgutils.alloca_once(builder, kind) for kind, _ in totals]  # LLVM keeps them in registers
+            for place_, (kind, pointer) in zip(held, totals, strict=True):
+                builder.store(load(builder, pointer, kind, mask()), place_)
+            with cgutils.for_range(builder, pixels) as loop:
+
+                def here(begin: Any, step: Any) -> Any:
+                    return builder.gep(begin, [builder.mul(loop.index, step)])
+
+                read = [Lanes(builder, load(builder, here(begin, step), kind, mask())) for kind, begin, step in inputs]
+                results = rule(*read, *fixed)
+                for result, (_kind, begin, step) in zip(results, outputs, strict=False):
+                    store(builder, result.value, here(begin, step), mask())
+                for result, place_ in zip(results[len(outputs) :], held, strict=True):
+                    total = Lanes(builder, builder.load(place_)) + result.wide()
+                    builder.store(total.value, place_)
+            for place_, (_kind, pointer) in zip(held, totals, strict=True):
+                store(builder, builder.load(place_), pointer, mask())
+            return context.get_dummy_value()
+
+        return signature, code
+
+    return apply
+
+
+def _element(array: Any) -> Any:
+    return {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.uint8: ir.IntType(8)}[array.dtype]
+
+
+def channel_loop(rule: Rule) -> Any:
+    """`pixel_loop` over all F channels: loop(pixels, F, reads, writes, parameters, sums), for compiled loops."""
+    whole, rest = pixel_loop(rule), pixel_loop(rule, masked=True)
+
+    @njit(nogil=True, cache=False)  # compiled into those that call it
+    def loop(pixels, F, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
+        lanes = VECTOR_BYTES // reads[0].itemsize
+        for f in range(0, F - lanes + 1, lanes):
+            whole(pixels, f, lanes, reads, writes, parameters, sums)
+        if F % lanes:
+            rest(pixels, F - F % lanes, F % lanes, reads, writes, parameters, sums)
+
+    return loop

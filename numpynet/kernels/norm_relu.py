@@ -1,7 +1,7 @@
 """Batch norm, ReLU and perhaps 2 x 2 max pooling of a convolution's result: the loops of conv_block.py.
 
-Channels are last: a pixel is a row of F numbers, and each loop goes over the channels of one pixel. With the four
-arrays of `Norm`, each line about one channel f::
+Channels are last. A loop takes the channels of one vector, and goes over a row of pixels. What it does to each is a
+rule, a function of vectors (lanes.py). With the four arrays of `Norm`, each line about one channel f::
 
     convolved      the convolution's result without its bias; mean is the mean of this
     x_hat          = inv_std (convolved - mean)
@@ -17,11 +17,12 @@ arrays of `Norm`, each line about one channel f::
 A NaN passes ReLU, forward and backward, as in the readable functions.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpynet.kernels.code_cache import njit
+from numpynet.kernels.lanes import channel_loop
 from numpynet.typing import Array
 
 CUT = 4
@@ -37,37 +38,124 @@ class Norm(NamedTuple):
     shift: Array  # (F,)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def normalise(value, mean, slope, shift):  # type: ignore[no-untyped-def]
-    """slope (value - mean) + shift. Without "contract", so that all loops agree to the bit on what is positive."""
-    return (value - mean) * slope + shift
+def normalise(x: Any, mean: Any, slope: Any, shift: Any) -> Any:
+    """slope (x - mean) + shift, rounded alike everywhere, so that all loops agree on what is positive."""
+    return (x - mean).times_plus(slope, shift)
+
+
+def _relu(x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any]:
+    """out"""
+    y = normalise(x, mean, slope, shift)
+    return (y.at_most(0).choose(0, y),)
+
+
+def _relu_pool(x0: Any, x1: Any, x2: Any, x3: Any, zero: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any, Any]:
+    """out, winner; `zero` is a vector of whole numbers."""
+    largest, element = normalise(x0, mean, slope, shift), zero
+    for number, x in ((1, x1), (2, x2), (3, x3)):
+        y = normalise(x, mean, slope, shift)
+        better = y.more_or_nan(largest)
+        largest, element = better.choose(y, largest), better.choose(number, element)
+    cut = largest.at_most(0)
+    return cut.choose(0, largest), cut.choose(CUT, element)
+
+
+def _moment(x: Any) -> tuple[Any]:
+    """The summand of the mean."""
+    return (x,)
+
+
+def _square(x: Any, mean: Any) -> tuple[Any]:
+    """The summand of the variance."""
+    centred = x.wide() - mean
+    return (centred * centred,)
+
+
+def _affine(dout: Any, x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any, Any]:
+    """The summands of dshift and of dscale / inv_std."""
+    dnormalised = normalise(x, mean, slope, shift).at_most(0).choose(0, dout)
+    return dnormalised, dnormalised.wide() * (x - mean).wide()
+
+
+def _pooled_affine(dout: Any, won: Any, x0: Any, x1: Any, x2: Any, x3: Any, mean: Any) -> tuple[Any, Any]:
+    """The summands of dshift and of dscale / inv_std of a window."""
+    winner = won.equals(0).choose(x0, won.equals(1).choose(x1, won.equals(2).choose(x2, x3)))
+    dnormalised = won.equals(CUT).choose(0, dout)
+    return dnormalised, dnormalised.wide() * (winner - mean).wide()
+
+
+def _nothing_times(x: Any, mean: Any) -> tuple[Any]:
+    """0 x_hat / inv_std, which is NaN if x is not finite."""
+    return ((x - mean).wide() * 0,)
+
+
+def _gradient(dout: Any, x: Any, mean: Any, slope: Any, shift: Any, offset: Any, coefficient: Any) -> tuple[Any]:
+    """dconvolved"""
+    passed = normalise(x, mean, slope, shift).at_most(0).choose(0, slope * dout)
+    return (offset - coefficient * (x - mean) + passed,)
+
+
+def _gradient_of_constants(dout: Any, x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any]:
+    """dconvolved if the statistics are constants."""
+    return (normalise(x, mean, slope, shift).at_most(0).choose(0, slope * dout),)
+
+
+def _pooled_gradient(element: int) -> Any:
+    """The rule of dconvolved for the pixels that are this element of their windows, 2 kh + kw."""
+
+    def rule(dout: Any, won: Any, x: Any, mean: Any, slope: Any, offset: Any, coefficient: Any) -> tuple[Any]:
+        return (offset - coefficient * (x - mean) + won.equals(element).choose(slope * dout, 0),)
+
+    return rule
+
+
+def _pooled_gradient_of_constants(element: int) -> Any:
+    """As `_pooled_gradient` if the statistics are constants."""
+
+    def rule(dout: Any, won: Any, slope: Any) -> tuple[Any]:
+        return (won.equals(element).choose(slope * dout, 0),)
+
+    return rule
+
+
+def _unpooled_gradient(x: Any, mean: Any, offset: Any, coefficient: Any) -> tuple[Any]:
+    """dconvolved of a pixel that belongs to no window."""
+    return (offset - coefficient * (x - mean),)
+
+
+_relu_loop, _relu_pool_loop = channel_loop(_relu), channel_loop(_relu_pool)
+_moment_loop, _square_loop = channel_loop(_moment), channel_loop(_square)
+_affine_loop, _pooled_affine_loop = channel_loop(_affine), channel_loop(_pooled_affine)
+_nothing_loop = channel_loop(_nothing_times)
+_gradient_loop, _gradient_of_constants_loop = channel_loop(_gradient), channel_loop(_gradient_of_constants)
+_pooled_0, _pooled_1 = channel_loop(_pooled_gradient(0)), channel_loop(_pooled_gradient(1))
+_pooled_2, _pooled_3 = channel_loop(_pooled_gradient(2)), channel_loop(_pooled_gradient(3))
+_constants_0, _constants_1 = (
+    channel_loop(_pooled_gradient_of_constants(0)),
+    channel_loop(_pooled_gradient_of_constants(1)),
+)
+_constants_2, _constants_3 = (
+    channel_loop(_pooled_gradient_of_constants(2)),
+    channel_loop(_pooled_gradient_of_constants(3)),
+)
+_unpooled_loop = channel_loop(_unpooled_gradient)
 
 
 @njit(nogil=True, cache=True)
 def moments(rows, mean, squares):  # type: ignore[no-untyped-def]
-    """mean = the mean of rows (., F), squares = sum((x - mean)^2); both (F,) in float64."""
+    """mean = the mean of rows (pixels, F), squares = sum((x - mean)^2); both (F,) in float64."""
+    pixels, F = rows.shape
     mean[:], squares[:] = 0, 0
-    for k in range(len(rows)):
-        row = rows[k]
-        for f in range(row.size):
-            mean[f] += row[f]
-    mean /= len(rows)
-    for k in range(len(rows)):
-        row = rows[k]
-        for f in range(row.size):
-            centred = row[f] - mean[f]
-            squares[f] += centred * centred
+    _moment_loop(pixels, F, (rows, 0, F), (), (), (mean,))
+    mean /= pixels
+    _square_loop(pixels, F, (rows, 0, F), (), (mean,), (squares,))
 
 
 @njit(nogil=True, cache=True)
 def normalise_relu(convolved, norm, out):  # type: ignore[no-untyped-def]
     """out = max(0, normalised), convolved and out (pixels, F)."""
-    mean, slope, shift, zero = norm.mean, norm.slope, norm.shift, out.dtype.type(0)
-    for k in range(len(convolved)):
-        row, target = convolved[k], out[k]
-        for f in range(target.size):
-            normalised = normalise(row[f], mean[f], slope[f], shift[f])
-            target[f] = zero if normalised <= 0 else normalised
+    pixels, F = out.shape
+    _relu_loop(pixels, F, (convolved, 0, F), (out, 0, F), (norm.mean, norm.slope, norm.shift), ())
 
 
 @njit(nogil=True, cache=True)
@@ -76,25 +164,20 @@ def normalise_relu_pool(convolved, norm, out, winner):  # type: ignore[no-untype
 
     convolved (OH, OW, F); out and winner (OH // 2, OW // 2, F). The first of equals wins.
     """
-    mean, slope, shift, zero = norm.mean, norm.slope, norm.shift, out.dtype.type(0)
-    for h in range(out.shape[0]):
-        for w in range(out.shape[1]):
-            x0, x1 = convolved[2 * h, 2 * w], convolved[2 * h, 2 * w + 1]
-            x2, x3 = convolved[2 * h + 1, 2 * w], convolved[2 * h + 1, 2 * w + 1]
-            target, won = out[h, w], winner[h, w]
-            for f in range(target.size):
-                largest, element = normalise(x0[f], mean[f], slope[f], shift[f]), np.uint8(0)
-                y1 = normalise(x1[f], mean[f], slope[f], shift[f])
-                y2 = normalise(x2[f], mean[f], slope[f], shift[f])
-                y3 = normalise(x3[f], mean[f], slope[f], shift[f])
-                if y1 > largest or y1 != y1:
-                    largest, element = y1, np.uint8(1)
-                if y2 > largest or y2 != y2:
-                    largest, element = y2, np.uint8(2)
-                if y3 > largest or y3 != y3:
-                    largest, element = y3, np.uint8(3)
-                won[f] = np.uint8(CUT) if largest <= 0 else element
-                target[f] = zero if largest <= 0 else largest
+    _, OW, F = convolved.shape
+    PH, PW, _ = out.shape
+    zero = np.zeros(F, np.uint8)
+    for h in range(PH):
+        upper, lower, to = 2 * h * OW * F, (2 * h + 1) * OW * F, h * PW * F
+        reads = (convolved, upper, 2 * F, convolved, upper + F, 2 * F, convolved, lower, 2 * F)
+        _relu_pool_loop(
+            PW,
+            F,
+            (*reads, convolved, lower + F, 2 * F),
+            (out, to, F, winner, to, F),
+            (zero, norm.mean, norm.slope, norm.shift),
+            (),
+        )
 
 
 @njit(nogil=True, cache=True)
@@ -103,16 +186,11 @@ def affine_gradients(dout, convolved, norm, sums):  # type: ignore[no-untyped-de
 
     dout and convolved (pixels, F).
     """
-    mean, slope, shift, zero = norm.mean, norm.slope, norm.shift, dout.dtype.type(0)
-    dshift, dot = sums[0], sums[1]
-    dshift[:], dot[:] = 0, 0
-    for k in range(len(dout)):
-        above, row = dout[k], convolved[k]
-        for f in range(row.size):
-            dnormalised = zero if normalise(row[f], mean[f], slope[f], shift[f]) <= 0 else above[f]
-            dshift[f] += dnormalised
-            dot[f] += np.float64(dnormalised) * np.float64(row[f] - mean[f])
-    dot *= norm.inv_std
+    pixels, F = dout.shape
+    sums[...] = 0
+    parameters = (norm.mean, norm.slope, norm.shift)
+    _affine_loop(pixels, F, (dout, 0, F, convolved, 0, F), (), parameters, (sums[0], sums[1]))
+    sums[1] *= norm.inv_std
 
 
 @njit(nogil=True, cache=True)
@@ -124,27 +202,17 @@ def pooled_affine_gradients(dout, winner, convolved, norm, sums, from_batch):  #
     Without from_batch, an infinite or NaN element of convolved leaves the statistics as they are. Then, as in the
     readable function, it makes dscale NaN, which has the summand 0 x_hat for an element that did not pass.
     """
-    mean, zero = norm.mean, dout.dtype.type(0)
-    dshift, dot = sums[0], sums[1]
-    dshift[:], dot[:] = 0, 0
-    for h in range(dout.shape[0]):
-        for w in range(dout.shape[1]):
-            x0, x1 = convolved[2 * h, 2 * w], convolved[2 * h, 2 * w + 1]
-            x2, x3 = convolved[2 * h + 1, 2 * w], convolved[2 * h + 1, 2 * w + 1]
-            above, won = dout[h, w], winner[h, w]
-            for f in range(above.size):
-                left, right = x0[f] if won[f] == 0 else x2[f], x1[f] if won[f] == 1 else x3[f]
-                value = right if won[f] & 1 else left
-                dnormalised = zero if won[f] == CUT else above[f]
-                dshift[f] += dnormalised
-                dot[f] += np.float64(dnormalised) * np.float64(value - mean[f])
+    OH, OW, F = convolved.shape
+    PH, PW, _ = dout.shape
+    sums[...] = 0
+    for h in range(PH):
+        upper, lower, at = 2 * h * OW * F, (2 * h + 1) * OW * F, h * PW * F
+        reads = (dout, at, F, winner, at, F, convolved, upper, 2 * F, convolved, upper + F, 2 * F)
+        reads_all = (*reads, convolved, lower, 2 * F, convolved, lower + F, 2 * F)
+        _pooled_affine_loop(PW, F, reads_all, (), (norm.mean,), (sums[0], sums[1]))
     if not from_batch:
-        for h in range(convolved.shape[0]):
-            for w in range(convolved.shape[1]):
-                row = convolved[h, w]
-                for f in range(row.size):
-                    dot[f] += np.float64(0) * (row[f] - mean[f])
-    dot *= norm.inv_std
+        _nothing_loop(OH * OW, F, (convolved, 0, F), (), (norm.mean,), (sums[1],))
+    sums[1] *= norm.inv_std
 
 
 @njit(nogil=True, cache=True)
@@ -152,28 +220,14 @@ def gradient(dout, convolved, dconvolved, top, bottom, norm, offset, coefficient
     """dconvolved[: bottom - top, : OW] = slope dnormalised + offset - coefficient (convolved - mean) for rows
     top .. bottom; dout and convolved (OH, OW, F), dconvolved (., ., F).
     """
+    _, OW, F = convolved.shape
     for h in range(top, bottom):
-        for w in range(convolved.shape[1]):
-            target, row, above = dconvolved[h - top, w], convolved[h, w], dout[h, w]
-            if from_batch:
-                _gradient(target, row, above, norm, offset, coefficient)
-            else:
-                _gradient_of_constants(target, row, above, norm)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _gradient(target, row, above, norm, offset, coefficient):  # type: ignore[no-untyped-def]
-    mean, slope, shift, zero = norm.mean, norm.slope, norm.shift, target.dtype.type(0)
-    for f in range(target.size):
-        passed = zero if normalise(row[f], mean[f], slope[f], shift[f]) <= 0 else slope[f] * above[f]
-        target[f] = offset[f] - coefficient[f] * (row[f] - mean[f]) + passed
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _gradient_of_constants(target, row, above, norm):  # type: ignore[no-untyped-def]
-    mean, slope, shift, zero = norm.mean, norm.slope, norm.shift, target.dtype.type(0)
-    for f in range(target.size):
-        target[f] = zero if normalise(row[f], mean[f], slope[f], shift[f]) <= 0 else slope[f] * above[f]
+        at, write = h * OW * F, (dconvolved, (h - top) * dconvolved.shape[1] * F, F)
+        reads, parameters = (dout, at, F, convolved, at, F), (norm.mean, norm.slope, norm.shift)
+        if from_batch:
+            _gradient_loop(OW, F, reads, write, (*parameters, offset, coefficient), ())
+        else:
+            _gradient_of_constants_loop(OW, F, reads, write, parameters, ())
 
 
 @njit(nogil=True, cache=True)
@@ -184,19 +238,28 @@ def pooled_gradient(  # type: ignore[no-untyped-def]
 
     A last row or column of convolved that belongs to no window has no dnormalised.
     """
-    mean, slope, zero = norm.mean, norm.slope, dout.dtype.type(0)
+    OW, F = convolved.shape[1:]
+    PH, PW, _ = dout.shape
     for h in range(top, bottom):
-        for w in range(convolved.shape[1]):
-            target, row = dconvolved[h - top, w], convolved[h, w]
-            if h // 2 >= dout.shape[0] or w // 2 >= dout.shape[1]:
-                for f in range(target.size):
-                    target[f] = offset[f] - coefficient[f] * (row[f] - mean[f]) if from_batch else zero
-                continue
-            above, won, element = dout[h // 2, w // 2], winner[h // 2, w // 2], np.uint8(h % 2 * 2 + w % 2)
-            if from_batch:
-                for f in range(target.size):
-                    passed = slope[f] * above[f] if won[f] == element else zero
-                    target[f] = offset[f] - coefficient[f] * (row[f] - mean[f]) + passed
+        windows, at, to = PW if h // 2 < PH else 0, h // 2 * PW * F, (h - top) * dconvolved.shape[1] * F
+        above, row = (dout, at, F, winner, at, F), h * OW * F
+        left, right = (dconvolved, to, 2 * F), (dconvolved, to + F, 2 * F)
+        if from_batch:
+            x0, x1 = (convolved, row, 2 * F), (convolved, row + F, 2 * F)
+            parameters = (norm.mean, norm.slope, offset, coefficient)
+            if h % 2 == 0:
+                _pooled_0(windows, F, (*above, *x0), left, parameters, ())
+                _pooled_1(windows, F, (*above, *x1), right, parameters, ())
             else:
-                for f in range(target.size):
-                    target[f] = slope[f] * above[f] if won[f] == element else zero
+                _pooled_2(windows, F, (*above, *x0), left, parameters, ())
+                _pooled_3(windows, F, (*above, *x1), right, parameters, ())
+            rest, to_rest = (convolved, row + 2 * windows * F, F), (dconvolved, to + 2 * windows * F, F)
+            _unpooled_loop(OW - 2 * windows, F, rest, to_rest, (norm.mean, offset, coefficient), ())
+        else:
+            if h % 2 == 0:
+                _constants_0(windows, F, above, left, (norm.slope,), ())
+                _constants_1(windows, F, above, right, (norm.slope,), ())
+            else:
+                _constants_2(windows, F, above, left, (norm.slope,), ())
+                _constants_3(windows, F, above, right, (norm.slope,), ())
+            dconvolved[h - top, 2 * windows : OW] = 0
