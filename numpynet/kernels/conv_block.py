@@ -93,7 +93,8 @@ def conv_block(
         mean = mean - bias_or_zero
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
     slope = inv_std if scale is None else inv_std * scale
-    norm = Norm(mean, inv_std, slope, np.zeros(F, x.dtype) if shift is None else shift)
+    shift = np.zeros(F, x.dtype) if shift is None else shift
+    norm = Norm(*(np.ascontiguousarray(array) for array in (mean, inv_std, slope, shift)))
     winner = None
     if pool:
         out = empty((N, g.OH // 2, g.OW // 2, F), x.dtype)
