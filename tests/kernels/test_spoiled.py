@@ -193,7 +193,7 @@ def test_a_readable_function_refuses_a_kernels_cache():
 @pytest.mark.parametrize(
     ("name", "field"),
     [("batch_norm", f) for f in ("inv_std", "weight", "mean")]
-    + [("conv_block", f) for f in ("x", "weight", "convolved", *Norm._fields)],
+    + [("conv_block", f) for f in ("pixels", "weight", "convolved", *Norm._fields)],
 )
 def test_backward_refuses_a_cache_whose_arrays_do_not_fit(name, field):
     out, cache = forward(kernels, name, *FORWARD[name])
@@ -205,7 +205,7 @@ def test_backward_refuses_a_cache_whose_arrays_do_not_fit(name, field):
         getattr(kernels, f"{name}_backward")(out, spoilt)
 
 
-@pytest.mark.parametrize("field", ["x", "weight"])
+@pytest.mark.parametrize("field", ["pixels", "weight"])
 def test_backward_refuses_a_cache_of_images_or_filters_with_fewer_rows(field):
     out, cache = forward(kernels, "conv_block", *FORWARD["conv_block"])
     spoilt = cache._replace(**{field: getattr(cache, field)[:, :, :-1].copy()})
@@ -217,7 +217,7 @@ def test_a_winner_that_is_no_element_of_its_window_is_read_within_the_image():
     """With a shift far larger than the scale the loop reads the winner's pixel, and compiled loops check no index."""
     arrays, options = FORWARD["conv_block"]
     out, cache = forward(kernels, "conv_block", {**arrays, "shift": FOUR + 1000}, options)
-    cache.pooled.winner[...] = 255
+    cache.winner[...] = 255
     assert np.isfinite(kernels.conv_block_backward(out, cache).dscale).all()
 
 
@@ -226,9 +226,8 @@ def test_a_pool_refuses_winners_that_do_not_fit():
     with pytest.raises(ValueError, match="max_pool2d_backward: winner must have shape"):
         kernels.max_pool2d_backward(out[:, :1], cache._replace(winner=cache.winner[:, :1]))
     out, cache = forward(kernels, "conv_block", *FORWARD["conv_block"])
-    pooled = cache.pooled._replace(winner=cache.pooled.winner[..., 1:])
     with pytest.raises(ValueError, match="conv_block_backward: winner must have shape"):
-        kernels.conv_block_backward(out, cache._replace(pooled=pooled))
+        kernels.conv_block_backward(out, cache._replace(winner=cache.winner[..., 1:]))
 
 
 def test_the_dtypes_that_loops_are_compiled_for():
