@@ -69,18 +69,8 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
         got = case.run(mine)
     except NotImplementedError as error:
         raise NotWrittenError from error
-    except OriginalCalledError as error:
-        raise CannotJudgeError(_called_original(str(error))) from error
-    except RefusedError as error:
-        raise CannotJudgeError(f"the function imports {error}; an exercise is judged with NumPy alone") from error
-    except SystemExit as error:
-        raise CannotJudgeError(
-            f"the function ends the process: it calls exit() or raises SystemExit{_line(error, path)}"
-        ) from error
-    except RecursionError as error:
-        raise CannotJudgeError(f"the function calls itself without end{_line(error, path)}") from error
-    except Exception as error:
-        raise CannotJudgeError(f"{type(error).__name__}{_line(error, path)}: {message_of(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise CannotJudgeError(why_not(error, path)) from error
     if calls_refused:
         raise CannotJudgeError(_called_original(calls_refused[0]))
     wrong, cause = _compare(exercise, case, got, expected)
@@ -92,6 +82,19 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
             if not cause:
                 cause = f"gradcheck: {finding.name}: {finding.cause}"
     return Check(case.says, case.hidden, wrong, cause)
+
+
+def why_not(error: BaseException, path: str) -> str:
+    """Why a function of the reader's file that raised this error cannot be judged, in one line."""
+    if isinstance(error, OriginalCalledError):
+        return _called_original(str(error))
+    if isinstance(error, RefusedError):
+        return f"the function imports {error}; an exercise is judged with NumPy alone"
+    if isinstance(error, SystemExit):
+        return f"the function ends the process: it calls exit() or raises SystemExit{_line(error, path)}"
+    if isinstance(error, RecursionError):
+        return f"the function calls itself without end{_line(error, path)}"
+    return f"{type(error).__name__}{_line(error, path)}: {message_of(error)}"
 
 
 def _called_original(name: str) -> str:

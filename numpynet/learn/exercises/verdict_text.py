@@ -3,7 +3,8 @@
 import textwrap
 
 from numpynet.learn.errors import printable
-from numpynet.learn.exercises.judging_process import MOST_PRINTED, Verdict
+from numpynet.learn.exercises.judging_process import Verdict
+from numpynet.learn.own_process import MOST_PRINTED
 
 MOST_LINES = 10
 """Of what the reader's file printed."""
@@ -12,7 +13,7 @@ MOST_LINES = 10
 def text(verdict: Verdict) -> str:
     """One line for each case, two more below a wrong one, and a last line with the result."""
     exercise = verdict.exercise
-    lines = [*_printed(verdict.printed), str(verdict.path)]
+    lines = [*printed(verdict.printed), str(verdict.path)]
     if verdict.problem:
         lines += _wrapped(verdict.problem, "  ")
         if not verdict.written:
@@ -45,7 +46,8 @@ def in_one_line(verdict: Verdict) -> str:
     )
 
 
-def _printed(said: str) -> list[str]:
+def printed(said: str) -> list[str]:
+    """What a reader's file printed: its first lines, marked as its own; nothing if it printed nothing."""
     lines = said.splitlines()
     if not lines:
         return []
