@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("there is not enough memory for these sizes; take smaller ones")
     print(f"\n{_legend(chosen)}")
     failed = sum(not finding.passed for finding in findings)
-    print("every gradient is right" if not failed else f"{failed} gradients are WRONG")
+    wrong = "1 gradient is WRONG" if failed == 1 else f"{failed} gradients are WRONG"
+    print(wrong if failed else "every gradient is right")
     return 1 if failed else 0
 
 

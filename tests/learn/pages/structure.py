@@ -158,7 +158,7 @@ def _names(text: str) -> Iterator[str]:
         if name not in (COMMANDS if command == "learn" else CASES):
             yield f"there is no `python -m numpynet.{command} {name}`"
     for verbs, names in (("start|check|hint|show|watch", exercises()), ("break", lessons())):
-        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text):
+        for name in re.findall(rf"numpynet\.learn (?:{verbs}) (\w+)", text):
             if name not in names:
                 yield f"there is no exercise or lesson {name!r}"
 
@@ -169,9 +169,9 @@ def exercises() -> set[str]:
 
 
 def lessons() -> set[str]:
-    """The names of the lessons."""
+    """The numbers of the lessons. Their names would tell the mistakes."""
     return {
-        entry["name"]
+        str(entry["lesson"])
         for entry in tomllib.loads((TABLES / "lessons" / "bugs.toml").read_text())["bug"]
         if "lesson" in entry
     }
