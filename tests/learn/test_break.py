@@ -2,9 +2,11 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -443,3 +445,26 @@ def test_git_ignores_what_a_reader_makes_in_the_project_itself():
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
     folder = re.search(r"mkdir \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
     assert {"/lesson_*.py", "/seed_*.py", f"/{folder}/"} <= set(ignored)
+
+
+@pytest.fixture
+def make_planted_curves(monkeypatch):
+    """The module docs/make_planted_curves.py."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    specification = importlib.util.spec_from_file_location(
+        "make_planted_curves", ROOT / "docs" / "make_planted_curves.py"
+    )
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_curves_is_that_of_the_measured_losses_in_light_and_dark(make_planted_curves):
+    """`python docs/make_planted_curves.py --draw` draws it anew."""
+    data = json.loads((DOCS / "planted.json").read_text("utf-8"))
+    svg = (DOCS / "figures" / "planted-curves.svg").read_text("utf-8")
+    assert svg == make_planted_curves.drawn(data).svg()
+    assert "prefers-color-scheme:dark" in svg
+    assert len(re.findall('<path d="M[^"]*" class="ink cool"', svg)) == len(data["rows"])
+    data["rows"][3]["losses"][0][40] *= 2
+    assert svg != make_planted_curves.drawn(data).svg()

@@ -190,7 +190,7 @@ FORM = {
     "an unknown check": ("numpynet.gradcheck linear", "numpynet.gradcheck liner", "there is no"),
     "an unknown command": ("numpynet.learn derive", "numpynet.learn drive", "there is no"),
     "an unknown exercise": ("start linear_backward", "start linear_back", "no exercise or lesson"),
-    "an unknown lesson": ("break linear_bias_averaged", "break linear_bias", "no exercise or lesson"),
+    "an unknown lesson": ("break 2", "break 14", "no exercise or lesson"),
     "a number that no block holds": ("raise `x[0, 1]` by 0.01", "raise `x[0, 1]` by 0.02", "the number 0.02"),
     "no links at the foot": ("[Next: ", "[After: ", "foot"),
 }
