@@ -80,6 +80,8 @@ def answer(work: Callable[[], dict[str, Any]]) -> NoReturn:
 def started(module: str, *words: str, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
     """Start `python -m module words`. It reads nothing, and writes no compiled files beside a reader's.
 
+    Its numpynet takes the readable functions, since the reader's take the place of these.
+
     stdout, stderr: as for subprocess.Popen.
     """
     package = str(Path(numpynet.__file__).parents[1])
@@ -90,7 +92,7 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "NUMPYNET_OPS": "readable"},
         start_new_session=True,
     )
 

@@ -194,6 +194,13 @@ def test_a_lesson_from_its_beginning_to_its_end(tmp_path, monkeypatch, capfd):
     assert "Repaired.\n\nLesson 3 is relu_no_mask.\n" in capfd.readouterr().out
 
 
+def test_a_repaired_training_step_passes_whatever_implementation_is_chosen(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NUMPYNET_OPS", "fast")
+    (tmp_path / "lesson_12.py").write_text(right_copy(bugs()["zero_grad_forgotten"]), "utf-8")
+    assert main(["break", "12", "--check", "--dir", str(tmp_path)]) == 0
+    assert "Repaired." in capfd.readouterr().out
+
+
 def test_what_a_copy_prints_is_marked_as_its_own(tmp_path, capfd):
     (tmp_path / "lesson_3.py").write_text(
         "import os, sys\nprint('imported')\n"
@@ -429,6 +436,13 @@ def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.endswith("afile is not a folder and cannot be made: File exists\n")
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path, capsys):
+    (tmp_path / "lesson_3.py").mkdir()
+    for more in ([], ["--check"]):
+        assert main(["break", "3", *more, "--dir", str(tmp_path)]) == 2
+        assert capsys.readouterr().err.endswith("lesson_3.py is not a file; move it away\n")
 
 
 def test_the_printed_command_names_a_folder_with_spaces(tmp_path, capsys):

@@ -146,10 +146,16 @@ def _write(path: Path, text: str) -> str:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        return f"{path} is there already and is left as it is"
+        _refuse_folder(path)
+        return f"{path} is there already and is left as it is; delete it to begin anew"
     except OSError as error:
         raise LearnError(f"{path} cannot be written: {error.strerror}; choose another --dir") from error
     return f"Wrote {path}"
+
+
+def _refuse_folder(path: Path) -> None:
+    if not path.is_file():
+        raise LearnError(f"{path} is not a file; move it away")
 
 
 def _letter(bug: Bug) -> str:
@@ -177,8 +183,9 @@ def _given(bug: Bug, options: argparse.Namespace) -> str:
 
 def check(bug: Bug, path: Path, options: argparse.Namespace) -> int:
     """Check the reader's copy."""
-    if not path.is_file():
+    if not path.exists():
         raise LearnError(f"there is no {path}; `{COMMAND} {_given(bug, options)}` writes it")
+    _refuse_folder(path)
     found = in_own_process(bug, path)
     for line in printed(found.printed):
         print(line)
