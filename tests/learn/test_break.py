@@ -75,8 +75,7 @@ def test_the_list_tells_functions_and_pages_but_no_mistake(capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_lesson_prints_at_its_beginning_does_not_tell_the_mistake(name, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(break_it, "STEPS", 8)
-    monkeypatch.setattr("numpynet.learn.lessons.trials.SIZE", 48)
+    monkeypatch.setattr(break_it, "STEPS", 1)
     monkeypatch.chdir(tmp_path)
     bug = bugs()[name]
     assert main(["break", name]) == 0  # the name is an alias of the number
@@ -122,7 +121,7 @@ def test_the_letter_is_that_of_the_network_with_the_mistake(tmp_path, monkeypatc
 
 
 def test_equal_curves_are_said_to_be_the_point(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(break_it, "STEPS", 16)
+    monkeypatch.setattr(break_it, "STEPS", 6)
     said = {}
     for number in (1, 2, 9):
         main(["break", str(number), "--dir", str(tmp_path)])
