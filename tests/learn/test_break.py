@@ -167,6 +167,20 @@ def test_the_planted_copy_is_refused_and_the_right_one_passes(name, tmp_path):
     assert "WRONG" not in "\n".join(report.lines)
 
 
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1)])
+def test_a_copy_must_be_right_at_the_sizes_of_the_lesson_and_at_the_usual_ones(padding, tmp_path):
+    """The lesson checks windows without padding, gradcheck by itself with a padding of 1."""
+    bug, path = bugs()["pool_assigns"], tmp_path / "copy.py"
+    right = right_copy(bug)
+    assert right.count("    return dxp") == 1
+    path.write_text(
+        right.replace("    return dxp", f"    dxp *= 1 + (cache.padding == {padding})\n    return dxp"), "utf-8"
+    )
+    report = check_copy.check_file(bug, path)
+    assert not report.right
+    assert report.lines.count("max_pool2d") == 1  # one report
+
+
 def test_a_check_with_a_dout_of_ones_is_blind_once_and_wrong_once():
     assert wrong_verdicts() == []
     with planted(bugs()["cotangent_of_ones"]):
