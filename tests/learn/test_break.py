@@ -292,7 +292,7 @@ def test_a_copy_of_the_check_must_return_findings(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["pool_assign"], "there is no lesson 'pool_assign'; did you mean pool_assigns, which is 7?"),
+        (["pool_assign"], "there is no lesson 'pool_assign'; did you mean lesson 7?"),
         (["0"], "there is no lesson 0; the lessons are 1 to 13"),
         (["14", "--answer"], "there is no lesson 14; the lessons are 1 to 13"),
         (["lesson_99.py"], "there is no lesson 99; the lessons are 1 to 13"),

@@ -82,7 +82,7 @@ def listed() -> str:
 def lesson_named(name: str) -> Bug:
     """The mistake of a lesson, by its number, its file or its own name.
 
-    LearnError, with the nearest name, if there is no such lesson.
+    LearnError, with the number of the one with the nearest name, if there is no such lesson.
     """
     known = {bug.name: bug for bug in lessons()}
     name = name.removesuffix(".py")
@@ -94,7 +94,7 @@ def lesson_named(name: str) -> Bug:
             raise LearnError(f"there is no lesson {int(number[1])}; the lessons are 1 to {len(known)}")
         return found[0]
     near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    hint = f"did you mean {near[0]}, which is {known[near[0]].lesson}?" if near else f"`{COMMAND}` lists them"
+    hint = f"did you mean lesson {known[near[0]].lesson}?" if near else f"`{COMMAND}` lists them"
     raise LearnError(f"there is no lesson {name!r}; {hint}")
 
 
