@@ -92,7 +92,8 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "NUMPYNET_OPS": "readable"},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "NUMPYNET_OPS": "readable"},
         start_new_session=True,
     )
 
