@@ -383,6 +383,8 @@ def test_the_table_names_what_gradcheck_says():
     text = loss_table.text(list(found.values()))
     mean = np.mean([losses[4] for losses in found["nothing"].losses])
     assert f"{mean:.5f}±" in text.splitlines()[3]
+    assert "mean over 2 seeds," in text
+    assert "mean over 1 seed," in loss_table.text(loss_table.rows(1, 1, []))
     assert max(map(len, text.splitlines())) <= 100
 
 

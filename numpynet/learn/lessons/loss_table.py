@@ -62,7 +62,8 @@ def text(found: list[Row]) -> str:
     seeds, steps = len(found[0].losses), len(found[0].losses[0]) - 1
     shown = shown_steps(steps)
     head = "".join(f"{step:>16}" for step in shown[1:])
-    lines = [f"Loss after so many steps: mean over {seeds} seeds, and standard deviation", ""]
+    over = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    lines = [f"Loss after so many steps: mean over {over}, and standard deviation", ""]
     lines += [f"{'planted':30}{0:>7}{head}{'new crops':>15}"]
     for row in found:
         cells = [spread([losses[step] for losses in row.losses], 5) for step in shown[1:]]
