@@ -199,6 +199,30 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):
     assert "there is no exercise in ." in capsys.readouterr().err
 
 
+def test_every_command_line_that_is_suggested_names_the_folder(tmp_path, capsys):
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    where = f"--dir '{folder}'"
+    assert main(["check", "relu_backward", "--dir", str(folder)]) == 2
+    assert f"`python -m numpynet.learn start relu_backward {where}` writes one" in capsys.readouterr().err
+    assert main(["start", "relu_backward", "--dir", str(folder)]) == 0
+    assert f"\n  python -m numpynet.learn check relu_backward {where}\n" in capsys.readouterr().out
+    assert main(["show", "relu_backward", "--dir", str(folder)]) == 1
+    assert f"`python -m numpynet.learn check relu_backward {where}` says where." in capsys.readouterr().out
+    (folder / "relu_backward.py").write_text(HEAD + RIGHT, "utf-8")
+    assert main(["check", "relu_backward", "--dir", str(folder)]) == 0
+    assert f"numpynet's own: python -m numpynet.learn show relu_backward {where}\n" in capsys.readouterr().out
+    other = (folder / "relu_backward.py").rename(folder / "mine.py")
+    assert main(["check", "relu_backward", str(other)]) == 0
+    assert f"numpynet's own: python -m numpynet.learn show relu_backward '{other}'\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check", "show", "watch"])
+def test_a_file_and_a_folder_are_one_too_many(command, capsys):
+    assert main([command, "fold", "fold.py", "--dir", "."]) == 2
+    assert "give a file or --dir, not both" in capsys.readouterr().err
+
+
 def test_an_unknown_name_gets_the_nearest(capsys):
     for command in ("start", "check", "hint", "show", "watch"):
         assert main([command, "con2d_backwards"]) == 2

@@ -53,7 +53,7 @@ def test_a_planted_bug_is_named(name, tmp_path, capfd):
     assert main(["graduate", str(tmp_path)]) == 1
     out = capfd.readouterr().out
     assert f"\n  {words}" in out
-    assert f"check {name}" in out
+    assert f"Begin there: python -m numpynet.learn check {name} --dir {tmp_path}" in out
 
 
 def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network(tmp_path):
@@ -74,10 +74,12 @@ def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network
 
 
 def test_a_folder_without_an_exercise(tmp_path, capsys):
-    assert main(["graduate", str(tmp_path)]) == 2
+    assert main(["graduate", "--dir", str(tmp_path)]) == 2
     assert "there is no exercise in" in capsys.readouterr().err
     assert main(["graduate", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
+    assert main(["graduate", "a", "--dir", "b"]) == 2
+    assert "give the folder once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

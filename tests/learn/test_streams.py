@@ -48,7 +48,7 @@ ASCII = {"PYTHONIOENCODING": "ascii"}
 
 @posix
 def test_ctrl_c_is_no_traceback():
-    command = [sys.executable, "-m", "numpynet.learn", "settle", "--steps", "100000"]
+    command = [sys.executable, "-m", "numpynet.learn", "settle", "--steps", "10000"]
     child = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from numpynet.learn import faces
 from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, file_loader, find, solutions
 from numpynet.learn.exercises.call_by_call import DiffersError, Function, compared, in_place
+from numpynet.learn.exercises.catalogue import command
 from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, USED
 from numpynet.learn.exercises.judge import CannotJudgeError
 from numpynet.learn.showing.face_picture import as_text
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 """Prints a line. What the reader's files print does not come through it."""
 
 
-def graduate(functions: Functions, say: Say) -> bool:
+def graduate(functions: Functions, folder: Path, say: Say) -> bool:
     """Whether the points settle with these functions. Says what happens."""
     images, points = faces.crops()
     targets = faces.to_targets(points)
@@ -39,7 +40,8 @@ def graduate(functions: Functions, say: Say) -> bool:
         calls = compare(functions, images[:3], targets[:3])
     except DiffersError as error:
         say(f"\nThe first call that differs from numpynet's:\n  {error}")
-        say(f"  Begin there: python -m numpynet.learn check {str(error).split(':')[0]}")
+        first = find(str(error).split(":")[0])
+        say(f"  Begin there: {command('check', first, folder / first.file)}")
         return False
     say(f"\nOne training step, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
     net = small_net(0)
@@ -101,7 +103,7 @@ def main() -> None:
         for name in names:
             exercise = find(name)
             functions[name] = exercise, file_loader.function_of(exercise, Path(folder) / exercise.file)
-        well = graduate(functions, say)
+        well = graduate(functions, Path(folder), say)
     except CannotJudgeError as error:
         say(f"\n{exercise.file}: {error}")
     except BaseException as error:  # of whatever kind: it is the reader's code that runs
