@@ -52,7 +52,7 @@ def test_between_three_and_eight_cases_some_of_them_hidden(exercise):
 def test_numpynets_own_source_is_right(exercise, tmp_path):
     """In this process; test_start_check_hint_and_show judges in one of its own, as the command does."""
     path = write_solved(exercise, tmp_path)
-    checks = judge(exercise, function_of(exercise, path), str(path))
+    checks = judge(exercise, function_of(exercise, path))
     assert len(checks) == len(cases_of(exercise))
     assert [check for check in checks if check.wrong] == []
     assert [path.name for path in tmp_path.iterdir()] == [exercise.file]  # no __pycache__

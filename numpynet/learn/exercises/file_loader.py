@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from numpynet.learn.errors import message_of
-from numpynet.learn.exercises import Exercise
+from numpynet.learn.exercises import Exercise, error_place
 from numpynet.learn.exercises.judge import CannotJudgeError
 from numpynet.learn.replacement import READER, RefusedError
 
@@ -63,20 +63,12 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
             "the file ends the process while it is imported: it calls exit() or raises SystemExit"
         ) from error
     except Exception as error:
-        raise CannotJudgeError(
-            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {message_of(error)}"
-        ) from error
+        line = error_place.line_of(error)
+        where = f"line {line}: " if line else ""
+        message = f"the file does not import: {where}{type(error).__name__}: {message_of(error)}"
+        raise CannotJudgeError(message, error_place.block(error)) from error
     function = vars(module).get(exercise.name)
     if not callable(function):
         raise CannotJudgeError(f"the file defines no function {exercise.name}")
     found: Callable[..., Any] = function
     return found
-
-
-def _where(error: BaseException, path: str) -> str:
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"line {line}: " if line else ""

@@ -16,6 +16,7 @@ def text(verdict: Verdict) -> str:
     lines = [*_printed(verdict.printed), str(verdict.path)]
     if verdict.problem:
         lines += _wrapped(verdict.problem, "  ")
+        lines += [line for told in verdict.place for line in _wrapped(told, "      ")]
         if not verdict.written:
             lines.append(f"  A hint: python -m numpynet.learn hint {exercise.name}")
         return "\n".join(lines)
