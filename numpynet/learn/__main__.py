@@ -9,9 +9,9 @@ from numpynet.console import Parser, guarded, nearest, outputs
 from numpynet.dispatch import ImplementationError
 from numpynet.learn import commands, listing
 from numpynet.learn.errors import LearnError
+from numpynet.learn.own_process import ONE_THREAD
 
 PROGRAM = "python -m numpynet.learn"
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,9 +46,9 @@ def with_one_thread() -> int:
     NumPy reads these variables when it is loaded, and by now it is: `python -m numpynet.learn` loads numpynet first.
     """
     outputs()
-    if all(name in os.environ for name in THREADS):
+    if all(name in os.environ for name in ONE_THREAD):
         return main()
-    environment = dict.fromkeys(THREADS, "1") | os.environ
+    environment = ONE_THREAD | os.environ
     command = [sys.executable, *sys.orig_argv[1:]]
     if os.name == "posix":
         sys.stdout.flush()

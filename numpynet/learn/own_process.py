@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpynet
 
+ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""What tells a BLAS in the environment to use one thread."""
 MOST_MEMORY = 8 << 30
 """Bytes that such a process may allocate."""
 
@@ -26,7 +30,7 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
+        env=ONE_THREAD | os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
         start_new_session=True,
     )
 

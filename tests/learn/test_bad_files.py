@@ -254,7 +254,7 @@ def test_watch_checks_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path)
         seen = until(child, "Watching")
         assert "WRONG" in seen
         path.write_text(HEAD + RIGHT, "utf-8")
-        assert "All 5 checks are right" in until(child, "Watching")
+        assert "All 6 checks are right" in until(child, "Watching")
         child.send_signal(signal.SIGINT)
         rest, _ = child.communicate(timeout=20)
     finally:

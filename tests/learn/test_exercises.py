@@ -69,7 +69,7 @@ def test_start_check_hint_and_show(tmp_path, monkeypatch, capsys):
     assert "hint relu_backward 2" in capsys.readouterr().out
     write_solved(exercises()["relu_backward"], tmp_path)
     assert main(["check", "relu_backward"]) == 0
-    assert "All 5 checks are right" in capsys.readouterr().out
+    assert "All 6 checks are right" in capsys.readouterr().out
     assert main(["show", "relu_backward"]) == 0
     assert "return np.where(cache.passed, dout, dout.dtype.type(0))" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["relu_backward.py"]

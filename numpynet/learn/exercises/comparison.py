@@ -35,10 +35,14 @@ def _shared(named: dict[str, Any], given: dict[str, Any]) -> str:
     """One line if a result is an argument, or a view of one: who changes the one, changes the other."""
     for name, result in named.items():
         for part, argument in given.items():
-            both_arrays = isinstance(result, np.ndarray) and isinstance(argument, np.ndarray)
-            if both_arrays and np.may_share_memory(result, argument):
+            if overlap(result, argument):
                 return f"{name} has its numbers in the memory of {part}: return a new array, no view of an argument"
     return ""
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Whether both are arrays, and lie at the same place in memory."""
+    return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(one, other)
 
 
 def _cause(name: str, mine: Any, got: Outcome, expected: Outcome) -> str:

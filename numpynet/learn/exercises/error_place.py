@@ -38,7 +38,7 @@ def line_of(error: BaseException) -> int:
 
 
 def block(error: BaseException) -> list[str]:
-    """The source of that line, and below it what each name on it was: "dout (2, 3) float64; cache.passed (3, 2) bool"."""
+    """The source of that line, and below it what its names were: "dout (2, 3) float64; cache.passed (3, 2) bool"."""
     place = _place(error)
     if place is None:
         return []

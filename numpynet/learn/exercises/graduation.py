@@ -1,4 +1,4 @@
-"""What `graduate` does in a process of its own: one step compared call by call, then the training."""
+"""What `graduate` does in a process of its own: two steps compared call by call, then the training."""
 
 import os
 import sys
@@ -43,7 +43,7 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
         first = find(str(error).split(":")[0])
         say(f"  Begin there: {command('check', first, folder / first.file)}")
         return False
-    say(f"\nOne training step, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
+    say(f"\nTwo training steps, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
     net = small_net(0)
     begin = time.perf_counter()
     with in_place(functions):
@@ -61,14 +61,15 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
 
 
 def compare(functions: Functions, images: Array, targets: Array) -> list[str]:
-    """One training step in each precision. Returns the calls of the reader's functions; DiffersError if one differs."""
+    """Two training steps in each precision. Returns the calls of the reader's functions; DiffersError if one is wrong."""
     calls: list[str] = []
     for dtype, tolerance in ((np.float64, 1e-9), (np.float32, 1e-3)):
         net = small_net(0).astype(dtype)
         step: Any = (SmoothL1Loss(), Adam(net.parameters(), lr=LR), images.astype(dtype), targets.astype(dtype))
         with in_place(compared(functions, tolerance, calls)):
             try:
-                solutions.train_step(net, *step)
+                for _ in range(2):
+                    solutions.train_step(net, *step)
             except DiffersError:
                 raise
             except Exception as error:  # a result that numpynet's own functions refuse

@@ -41,7 +41,9 @@ def _drawn(rng: np.random.Generator, entry: dict[str, Any]) -> dict[str, Array]:
     inputs = {name: np.asarray(rng.standard_normal(shape)) for name, shape in entry["inputs"].items()}
     if (draw := entry.get("draw")) is not None:
         far = apart(rng, *inputs["x"].shape)
-        inputs["x"] = far + inputs["target"] if draw == "apart from target" else far
+        inputs["x"] = {"apart": far, "positive": np.abs(far), "apart from target": far + inputs.get("target", 0.0)}[
+            draw
+        ]
     if entry.get("meet"):
         inputs["x"][0, 0] = inputs["target"][0, 0]
     return inputs

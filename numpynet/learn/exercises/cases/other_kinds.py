@@ -89,7 +89,12 @@ def chain(exercise: Exercise) -> list[Case]:
     def one() -> Chain:
         return Sequential(Linear(3, 2, rng=4, dtype=np.float64))
 
-    def case(says: str, hidden: bool, make: Callable[[], Chain], x: Array, dout: Array) -> Case:
+    def three_float32() -> Chain:
+        return Sequential(Linear(4, 3, rng=0), ReLU(), Linear(3, 2, rng=1))
+
+    def case(
+        says: str, hidden: bool, make: Callable[[], Chain], x: Array, dout: Array, tolerance: float = 1e-9
+    ) -> Case:
         def run(function: Function, stored: Stored) -> Outcome:
             net, arriving = make(), stored(dout)
             _, caches = net.forward(stored(x))
@@ -98,40 +103,46 @@ def chain(exercise: Exercise) -> list[Case]:
                 outcome.changed |= {f"{name}.grad": parameter.grad, name: parameter.data}
             return outcome
 
-        return Case(says, hidden, run)
+        return Case(says, hidden, run, tolerance=tolerance)
 
     rng = np.random.default_rng(6)
     tensors = one_point.tensors()
+    single = np.random.default_rng(14).standard_normal((5, 6)).astype(np.float32)
     return [
         case(examples.ONE_POINT, False, one_point.net, tensors["x"], tensors["dout"]),
         case("three layers", False, three, rng.standard_normal((3, 4)), rng.standard_normal((3, 2))),
         case("one layer twice", False, Twice, rng.standard_normal((4, 3)), rng.standard_normal((4, 3))),
         case("one layer", True, one, rng.standard_normal((2, 3)), rng.standard_normal((2, 2))),
+        case("float32", True, three_float32, single[:, :4], single[:, 4:], 1e-4),
     ]
 
 
 def staged(exercise: Exercise) -> list[Case]:
     """Batch norm line by line."""
 
-    def case(says: str, hidden: bool, x: Array, weight: Array, dout: Array, eps: float) -> Case:
+    def case(
+        says: str, hidden: bool, x: Array, weight: Array, dout: Array, eps: float, tolerance: float = 1e-9
+    ) -> Case:
         def run(function: Function, stored: Stored) -> Outcome:
             _, kept = solutions.batch_norm_staged(stored(x), stored(weight), np.zeros_like(weight), eps)
             arriving = stored(dout)
             return guarded_call(function, (arriving, kept), {"dout": arriving, "kept": kept})
 
-        return Case(says, hidden, run)
+        return Case(says, hidden, run, tolerance=tolerance)
 
     def drawn(says: str, hidden: bool, rows: int, channels: int, eps: float) -> Case:
         rng = np.random.default_rng(rows)
         x, dout = rng.standard_normal((rows, channels)), rng.standard_normal((rows, channels))
         return case(says, hidden, x, rng.standard_normal(channels), dout, eps)
 
+    single = np.random.default_rng(12).standard_normal((13, 2)).astype(np.float32)
     column = np.array([[1.0], [2.0], [3.0], [6.0]])  # mean 3; variance 3.5, and 4 with eps: std is 2
     return [
         case("4 numbers of one channel", False, column, np.array([2.0]), np.array([[1.0], [0.0], [0.0], [-1.0]]), 0.5),
         drawn("5 rows, 3 channels", False, 5, 3, 1e-5),
         drawn("2 rows, 4 channels", True, 2, 4, 0.1),
         drawn("9 rows, 1 channel", True, 9, 1, 1e-3),
+        case("float32", True, single[:6], single[6], single[7:], 1e-3, 1e-4),
     ]
 
 
