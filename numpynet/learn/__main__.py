@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -21,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if not given or given[0] in ("-h", "--help", "list"):
         print(listing.text())
         return 0
@@ -52,6 +55,7 @@ def with_one_thread() -> int:
     command = [sys.executable, *sys.orig_argv[1:]]
     if os.name == "posix":
         sys.stdout.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until _run: no traceback while Python starts again
         os.execve(sys.executable, command, environment)
     return subprocess.run(command, env=environment, check=False).returncode
 

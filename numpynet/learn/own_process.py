@@ -13,8 +13,10 @@ ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """What tells a BLAS in the environment to use one thread."""
-MOST_MEMORY = 8 << 30
-"""Bytes that such a process may allocate."""
+MOST_MEMORY = 2 << 30
+"""Bytes that such a process may allocate. macOS and Windows know no such limit."""
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 def started(module: str, *words: str, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
@@ -25,7 +27,7 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
     package = str(Path(numpynet.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     sys.stdout.flush()
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-P", "-B", "-W", "ignore", "-m", module, *words],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
@@ -33,6 +35,8 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         env=ONE_THREAD | os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
         start_new_session=True,
     )
+    _running.add(child)
+    return child
 
 
 def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
@@ -42,19 +46,30 @@ def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
     except subprocess.TimeoutExpired:
         return None
     finally:
-        if os.name == "posix":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-        child.kill()
+        _end(child)
         child.wait()
+        _running.discard(child)
 
 
-def limited(seconds: float) -> None:
-    """Give this process at most MOST_MEMORY, and twice this time of the processor even if nobody is there to end it."""
+def end_all() -> None:
+    """End every process that still runs. Threads that wait for one in `ended` then go on."""
+    for child in list(_running):
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
+
+
+def limited(seconds: float, memory: int = MOST_MEMORY) -> None:
+    """Give this process at most so many bytes of memory, and twice this time of the processor even if nobody is there to end it."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    for what, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_CPU, int(2 * seconds))):
+    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(2 * seconds))):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(what, (most, most))

@@ -64,9 +64,11 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def given_place(options: argparse.Namespace) -> str | None:
-    """The file or folder that was given. LearnError if both were."""
+    """The file or folder that was given. LearnError if both were, or if there is no such folder."""
     if options.file is not None and options.dir is not None:
         raise LearnError("give a file or --dir, not both")
+    if options.dir is not None and not Path(options.dir).is_dir():
+        raise LearnError(f"--dir {options.dir}: there is no such folder")
     given: str | None = options.dir if options.file is None else options.file
     return given
 

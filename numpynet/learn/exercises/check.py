@@ -8,6 +8,7 @@ from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises, find, verdict_text
 from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
 from numpynet.learn.exercises.judging_process import Verdict, check_file
+from numpynet.learn.own_process import end_all
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,12 @@ def _all(folder: Path) -> int:
     if not there:
         raise LearnError(f"there is no exercise in {folder}; `python -m numpynet.learn start` lists them")
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))
+        try:
+            verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
     return _progress({verdict.exercise.name: verdict for verdict in verdicts})
 
 

@@ -16,8 +16,8 @@ from numpynet.learn.replacement import READER
 MOST_LINES = 4
 """Of a statement that is longer, the rest is left out."""
 MOST_NAMES = 12
-LONGEST = 60
-"""Characters of a value."""
+LONGEST_LINE, LONGEST = 200, 60
+"""Characters of a line, and of a value."""
 PLAINLY = {
     "could not be broadcast together": "NumPy compares the sizes from the last axis on: two must be equal, "
     "unless one is 1 or missing.",
@@ -28,13 +28,18 @@ PLAINLY = {
 """By words of NumPy's message: what it means."""
 
 
-def line_of(error: BaseException) -> int:
-    """The line of the reader's file at which the error was raised, or left the reader's code; 0 if it never was there.
+def line_of(error: BaseException) -> str:
+    """The line of the reader's code at which an error was raised, or left it: "line 3", or "line 3 of fold.py".
 
-    The reader's code is a module whose name begins with READER, and what it imports from its folder.
+    The reader's code is a module whose name begins with READER, and what it imports from its folder. An empty text if
+    the error never was there.
     """
     place = _place(error)
-    return place[1] if place else 0
+    if place is None:
+        return ""
+    frame, line, _ = place
+    named = str(frame.f_globals.get("__name__", "")).startswith(READER)
+    return f"line {line}" if named else f"line {line} of {Path(frame.f_code.co_filename).name}"
 
 
 def block(error: BaseException) -> list[str]:
@@ -45,7 +50,7 @@ def block(error: BaseException) -> list[str]:
     frame, first, last = place
     try:
         source = linecache.getlines(frame.f_code.co_filename)
-        lines = [printable(line.rstrip()) for line in source[first - 1 : last][:MOST_LINES]]
+        lines = [printable(line.rstrip())[:LONGEST_LINE] for line in source[first - 1 : last][:MOST_LINES]]
         named = _named(ast.parse("".join(source)), first, last, frame)
     except Exception:  # the file changed meanwhile, or its objects are strange
         return []
@@ -125,6 +130,6 @@ def _described(value: Any, with_dtype: bool) -> str:
         return f"= a {type(value).__name__} of {len(value)}"
     if isinstance(value, np.generic):
         return f"= {value} {value.dtype}"
-    if type(value) in (int, float, bool, str, type(None), list, tuple):
-        return f"= {printable(repr(value))[:LONGEST]}"
+    if type(value) in (int, float, bool, str, type(None), list, tuple, slice):
+        return f"= {printable(repr(value[:LONGEST] if isinstance(value, str) else value))[:LONGEST]}"
     return f"= a {type(value).__name__}"

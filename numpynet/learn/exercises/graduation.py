@@ -14,8 +14,9 @@ from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, file_loader, find, solutions
 from numpynet.learn.exercises.call_by_call import DiffersError, Function, compared, in_place
 from numpynet.learn.exercises.catalogue import command
-from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, USED
+from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, SECONDS, USED
 from numpynet.learn.exercises.judge import CannotJudgeError
+from numpynet.learn.own_process import limited
 from numpynet.learn.showing.face_picture import as_text
 from numpynet.learn.showing.settle import LR, small_net
 from numpynet.losses import SmoothL1Loss
@@ -61,7 +62,7 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
 
 
 def compare(functions: Functions, images: Array, targets: Array) -> list[str]:
-    """Two training steps in each precision. Returns the calls of the reader's functions; DiffersError if one is wrong."""
+    """Two training steps in each precision. Returns the calls of the reader's; DiffersError if one is wrong."""
     calls: list[str] = []
     for dtype, tolerance in ((np.float64, 1e-9), (np.float32, 1e-3)):
         net = small_net(0).astype(dtype)
@@ -97,10 +98,11 @@ def main() -> None:
         shown.write(f"{line}\n")
         shown.flush()
 
-    file_loader.without_help()
+    file_loader.prepare(Path(folder))
     functions: Functions = {}
     well = False
     try:
+        limited(SECONDS)
         for name in names:
             exercise = find(name)
             functions[name] = exercise, file_loader.function_of(exercise, Path(folder) / exercise.file)

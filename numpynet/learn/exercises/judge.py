@@ -153,4 +153,4 @@ def _called_original(name: str) -> str:
 
 def _line(error: BaseException) -> str:
     line = error_place.line_of(error)
-    return f" at line {line}" if line else ""
+    return f" at {line}" if line else ""

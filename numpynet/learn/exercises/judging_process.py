@@ -20,6 +20,8 @@ from numpynet.learn.own_process import ended, limited, started
 
 SECONDS = 8.0
 """How long a check may take. A right answer takes a tenth of it, the start of Python included."""
+MOST_MEMORY = 1 << 30
+"""Bytes that it may allocate, where the system knows such a limit."""
 MOST_PRINTED = 1 << 16
 """Bytes that are kept of what a file prints."""
 
@@ -63,7 +65,7 @@ def check_file(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Verd
         reader.join(0.5)  # a process that the file started may hold the pipes
     said = printed.decode("utf-8", "replace")
     if status is None:
-        problem = f"no answer within {seconds:g} seconds: does a loop never end?"
+        problem = f"no answer within {seconds:g} seconds: does a loop never end, or work on ever larger arrays?"
         return Verdict(exercise, path, problem=problem, printed=said)
     try:
         result = json.loads(found)
@@ -90,8 +92,8 @@ def main() -> None:
     exercise = find(name)
     result: dict[str, object] = {"checks": [], "problem": "", "written": True}
     try:
-        limited(SECONDS)
-        file_loader.without_help()
+        limited(SECONDS, MOST_MEMORY)
+        file_loader.prepare(Path(path).parent)
         result["checks"] = [asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)))]
     except NotWrittenError:
         result |= {"problem": "not written yet: the body still raises NotImplementedError", "written": False}

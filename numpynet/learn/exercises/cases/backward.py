@@ -41,9 +41,8 @@ def _drawn(rng: np.random.Generator, entry: dict[str, Any]) -> dict[str, Array]:
     inputs = {name: np.asarray(rng.standard_normal(shape)) for name, shape in entry["inputs"].items()}
     if (draw := entry.get("draw")) is not None:
         far = apart(rng, *inputs["x"].shape)
-        inputs["x"] = {"apart": far, "positive": np.abs(far), "apart from target": far + inputs.get("target", 0.0)}[
-            draw
-        ]
+        at = inputs["target"] if draw == "apart from target" else 0.0
+        inputs["x"] = np.abs(far) if draw == "positive" else far + at
     if entry.get("meet"):
         inputs["x"][0, 0] = inputs["target"][0, 0]
     return inputs
