@@ -64,12 +64,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
 
 
-def limited(seconds: float, memory: int = MOST_MEMORY) -> None:
-    """Give this process at most so many bytes of memory, and twice this time of the processor even if nobody is there to end it."""
+def limited(seconds: float) -> None:
+    """Give this process at most MOST_MEMORY, and twice this time of the processor even if nobody is there to end it."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(2 * seconds))):
+    for what, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_CPU, int(2 * seconds))):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(what, (most, most))

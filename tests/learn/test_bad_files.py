@@ -33,6 +33,16 @@ PROBLEMS = {
     "os._exit": (HEAD + "    os._exit(0)\n", "the file ended the process (exit status 0)"),
     "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; an exercise is judged with NumPy alone"),
     "the kernels": (HEAD + "    from numpynet import kernels\n", "the function imports numpynet.kernels"),
+    "the derivations": (
+        "from numpynet.learn.derivations.simple import relu\n",
+        "the file imports numpynet.learn.derivations; an exercise is judged with NumPy alone",
+    ),
+    "numpynet loaded once more": (
+        HEAD + "    import importlib\n    module = importlib.reload(sys.modules['numpynet.functional.relu'])\n"
+        "    return module.relu_backward(dout, cache)\n",
+        "the function imports numpynet.functional.relu",
+    ),
+    "a string of 10 MB": (HEAD + f"    return dout * '{'x' * 10_000_000}'\n", "UFuncTypeError at line 8"),
     "the original": (HEAD + "    return F.relu_backward(dout, cache)\n", "calls numpynet's own relu_backward"),
     "the original, kept": (
         "from numpynet.functional.relu import relu_backward as theirs\n" + HEAD + "    return theirs(dout, cache)\n",
@@ -115,6 +125,16 @@ RIGHT_WAYS = {
         + HEAD
         + RIGHT
     ),
+    "numpy told to raise errors": "import numpy\nnumpy.seterr(all='raise')\n" + HEAD + RIGHT,
+    "an object that can be called": (
+        HEAD.replace("def relu_backward(", "class Mine:\n  def __call__(self, ") + RIGHT + "relu_backward = Mine()\n"
+    ),
+    "a thread that goes on": HEAD
+    + RIGHT
+    + "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n",
+    "bytes that are no text": HEAD + "    sys.stdout.buffer.write(bytes(range(256)))\n" + RIGHT,
+    "another folder": HEAD + "    os.chdir(os.sep)\n" + RIGHT,
+    "the seed set": HEAD + "    np.random.seed(0)\n" + RIGHT,
     "standard output closed": "import sys\nsys.stdout.close()\n" + HEAD + RIGHT,
     "no standard output": "import sys\nsys.stdout = sys.stderr = None\n" + HEAD + RIGHT,
 }
@@ -143,6 +163,7 @@ ENDINGS = {
         "import os\nfor fd in range(3, 9):\n    try: os.write(fd, b'[1]')\n    except OSError: pass\nos._exit(0)\n",
         "the file ended the process",
     ),
+    "the processor's limit": (HEAD + "    os.kill(os.getpid(), 24)\n", "the file ended the process (exit status -24)"),
     "50 GiB": (HEAD + "    np.zeros(50 * 2**27)\n", "MemoryError at line 8: Unable to allocate 50.0 GiB"),
 }
 

@@ -13,14 +13,8 @@ from numpynet import functional as F
 from numpynet.functional.conv2d import Conv2dCache
 from numpynet.functional.linear import LinearCache
 from numpynet.training import Trainer
-from tests.learn.right_answers import (
-    adam_update_out,
-    layers_by_index,
-    linear_backward_by_einsum,
-    relu_backward_by_a_product,
-    staged_by_einsum,
-    train_step_as_in_pytorch,
-)
+from tests.learn.right_answers import layers_by_index, linear_backward_by_einsum, relu_backward_by_a_product
+from tests.learn.right_answers_training import adam_update_out, staged_by_einsum, train_step_as_in_pytorch
 from tests.learn.right_answers_windows import fold_by_loops, indices
 
 WRONG: list[tuple[str, Callable[..., Any], str]] = []

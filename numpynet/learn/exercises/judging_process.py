@@ -20,8 +20,6 @@ from numpynet.learn.own_process import ended, limited, started
 
 SECONDS = 8.0
 """How long a check may take. A right answer takes a tenth of it, the start of Python included."""
-MOST_MEMORY = 1 << 30
-"""Bytes that it may allocate, where the system knows such a limit."""
 MOST_PRINTED = 1 << 16
 """Bytes that are kept of what a file prints."""
 
@@ -92,7 +90,7 @@ def main() -> None:
     exercise = find(name)
     result: dict[str, object] = {"checks": [], "problem": "", "written": True}
     try:
-        limited(SECONDS, MOST_MEMORY)
+        limited(SECONDS)
         file_loader.prepare(Path(path).parent)
         result["checks"] = [asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)))]
     except NotWrittenError:
