@@ -16,10 +16,16 @@ import numpynet
 
 Found = TypeVar("Found")
 
-MOST_MEMORY = 8 << 30
-"""Bytes that such a process may allocate."""
+ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""What tells a BLAS in the environment to use one thread."""
+MOST_MEMORY = 2 << 30
+"""Bytes that such a process may allocate. macOS and Windows know no such limit."""
 MOST_PRINTED = 1 << 16
 """Bytes that are kept of what a file prints."""
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,9 @@ def asked(module: str, *words: str, seconds: float, read: Callable[[Any], Found]
         reader.join(0.5)  # a process that the file started may hold the pipes
     said = printed.decode("utf-8", "replace")
     if status is None:
-        return Answer(None, f"no answer within {seconds:g} seconds: does a loop never end?", said)
+        return Answer(
+            None, f"no answer within {seconds:g} seconds: does a loop never end, or work on ever larger arrays?", said
+        )
     try:
         return Answer(read(json.loads(found)), "", said)
     except (ValueError, TypeError, AttributeError, KeyError):  # nothing, or something that the file wrote
@@ -87,15 +95,18 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
     package = str(Path(numpynet.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     sys.stdout.flush()
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-P", "-B", "-W", "ignore", "-m", module, *words],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=os.environ
+        env=ONE_THREAD
+        | os.environ
         | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "NUMPYNET_OPS": "readable"},
         start_new_session=True,
     )
+    _running.add(child)
+    return child
 
 
 def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
@@ -105,11 +116,22 @@ def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
     except subprocess.TimeoutExpired:
         return None
     finally:
-        if os.name == "posix":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-        child.kill()
+        _end(child)
         child.wait()
+        _running.discard(child)
+
+
+def end_all() -> None:
+    """End every process that still runs. Threads that wait for one in `ended` then go on."""
+    for child in list(_running):
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
 
 
 def limited(seconds: float) -> None:

@@ -272,14 +272,17 @@ def test_a_copy_that_cannot_be_checked_gets_one_line(text, words, tmp_path, capf
     out, err = capfd.readouterr()
     assert out.startswith(f"{path}: ")
     assert words in out
-    assert (out.count("\n"), err) == (1, "")
+    assert [
+        line for line in out.splitlines()[1:] if not line.startswith("    ")
+    ] == []  # the source of line 2, if it failed
+    assert err == ""
 
 
 def test_a_copy_that_never_ends_is_ended(tmp_path):
     (tmp_path / "lesson_3.py").write_text("while True: pass", "utf-8")
     found = check_copy.in_own_process(bugs()["relu_no_mask"], tmp_path / "lesson_3.py", seconds=1.5)
     assert found.found is None
-    assert found.problem == "no answer within 1.5 seconds: does a loop never end?"
+    assert found.problem == "no answer within 1.5 seconds: does a loop never end, or work on ever larger arrays?"
     assert check_copy.SECONDS < 10
 
 

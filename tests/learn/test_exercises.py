@@ -52,7 +52,7 @@ def test_between_three_and_eight_cases_some_of_them_hidden(exercise):
 def test_numpynets_own_source_is_right(exercise, tmp_path):
     """In this process; test_start_check_hint_and_show judges in one of its own, as the command does."""
     path = write_solved(exercise, tmp_path)
-    checks = judge(exercise, function_of(exercise, path), str(path))
+    checks = judge(exercise, function_of(exercise, path))
     assert len(checks) == len(cases_of(exercise))
     assert [check for check in checks if check.wrong] == []
     assert [path.name for path in tmp_path.iterdir()] == [exercise.file]  # no __pycache__
@@ -69,7 +69,7 @@ def test_start_check_hint_and_show(tmp_path, monkeypatch, capsys):
     assert "hint relu_backward 2" in capsys.readouterr().out
     write_solved(exercises()["relu_backward"], tmp_path)
     assert main(["check", "relu_backward"]) == 0
-    assert "All 5 checks are right" in capsys.readouterr().out
+    assert "All 6 checks are right" in capsys.readouterr().out
     assert main(["show", "relu_backward"]) == 0
     assert "return np.where(cache.passed, dout, dout.dtype.type(0))" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["relu_backward.py"]

@@ -103,7 +103,8 @@ def test_a_file_that_appears_during_the_training_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--steps", "0"], "--steps must be at least 1, got 0"),
+        (["--steps", "0"], "--steps must be from 1 to 10000, got 0"),
+        (["--steps", "10001"], "--steps must be from 1 to 10000, got 10001"),
         (["--every", "0"], "--every must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must be at least 0, got -1"),
         (["--lr", "nan"], "--lr must be above 0 and at most 10, got nan"),

@@ -8,6 +8,6 @@ graduation         a training with the reader's functions in the place of numpyn
 start, check, hint, show, watch, graduate: the commands
 """
 
-from numpynet.learn.exercises.catalogue import Exercise, exercises, find, reader_file
+from numpynet.learn.exercises.catalogue import Exercise, exercises, find
 
-__all__ = ["Exercise", "exercises", "find", "reader_file"]
+__all__ = ["Exercise", "exercises", "find"]

@@ -18,12 +18,16 @@ SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a file: a problem in one line, or else one check per case. printed: what the file printed."""
+    """What is known of a file: a problem in one line, or else one check per case.
+
+    place: of a problem, the source of the line that failed, and what its names were. printed: what the file printed.
+    """
 
     exercise: Exercise
     path: Path
     checks: list[Check] = field(default_factory=list)
     problem: str = ""
+    place: list[str] = field(default_factory=list)
     written: bool = True
     printed: str = ""
 
@@ -52,14 +56,12 @@ def _judged(name: str, path: str) -> dict[str, object]:
     result: dict[str, object] = {"checks": [], "problem": "", "written": True}
     try:
         limited(SECONDS)
-        file_loader.without_help()
-        result["checks"] = [
-            asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)), path)
-        ]
+        file_loader.prepare(Path(path).parent)
+        result["checks"] = [asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)))]
     except NotWrittenError:
         result |= {"problem": "not written yet: the body still raises NotImplementedError", "written": False}
     except CannotJudgeError as stop:
-        result["problem"] = str(stop)
+        result |= {"problem": str(stop), "place": stop.place}
     except BaseException as error:  # KeyboardInterrupt of the file, or what comes of a changed numpy or numpynet
         result["problem"] = ended_by(error)
     return result

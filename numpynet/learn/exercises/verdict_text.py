@@ -3,6 +3,7 @@
 import textwrap
 
 from numpynet.learn.errors import printable
+from numpynet.learn.exercises.catalogue import command
 from numpynet.learn.exercises.judging_process import Verdict
 from numpynet.learn.own_process import MOST_PRINTED
 
@@ -16,6 +17,7 @@ def text(verdict: Verdict) -> str:
     lines = [*printed(verdict.printed), str(verdict.path)]
     if verdict.problem:
         lines += _wrapped(verdict.problem, "  ")
+        lines += [line for told in verdict.place for line in _wrapped(told, "      ")]
         if not verdict.written:
             lines.append(f"  A hint: python -m numpynet.learn hint {exercise.name}")
         return "\n".join(lines)
@@ -28,10 +30,11 @@ def text(verdict: Verdict) -> str:
             lines += _wrapped(check.cause, "      ")
             told = check.cause
     wrong = sum(bool(check.wrong) for check in verdict.checks)
+    count = len(verdict.checks)
     if wrong:
-        lines.append(f"{wrong} of {len(verdict.checks)} checks are wrong. Begin with the first.")
+        lines.append(f"{wrong} of {count} checks {'is' if wrong == 1 else 'are'} wrong. Begin with the first.")
     else:
-        lines.append(f"All {len(verdict.checks)} checks are right. numpynet's own: show {exercise.name}")
+        lines.append(f"All {count} checks are right. numpynet's own: {command('show', exercise, verdict.path)}")
     return "\n".join(lines)
 
 

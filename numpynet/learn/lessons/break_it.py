@@ -14,7 +14,7 @@ from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises.verdict_text import printed
 from numpynet.learn.lessons import loss_table
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
-from numpynet.learn.lessons.check_copy import in_own_process
+from numpynet.learn.lessons.check_copy import Report, in_own_process
 from numpynet.learn.lessons.loss_chart import chart
 from numpynet.learn.lessons.plant import Bug, bugs, copy_of, lessons, source_of
 from numpynet.learn.lessons.trials import STEPS, trial
@@ -189,11 +189,12 @@ def check(bug: Bug, path: Path, options: argparse.Namespace) -> int:
     found = in_own_process(bug, path)
     for line in printed(found.printed):
         print(line)
-    if found.found is None or found.found.problem:
-        print(f"{path}: {found.problem if found.found is None else found.found.problem}")
+    report = found.found or Report(problem=found.problem)
+    if report.problem:
+        print("\n".join([f"{path}: {report.problem}", *(f"    {line}" for line in report.place)]))
         return 1
-    print("\n".join(found.found.lines))
-    if not found.found.right:
+    print("\n".join(report.lines))
+    if not report.right:
         print(f"\nNot right yet. Look into {path}, repair it, and check again.")
         return 1
     print(f"\nRepaired.\n\n{answer(bug)}")

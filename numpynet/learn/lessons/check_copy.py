@@ -18,7 +18,7 @@ import numpy as np
 from numpynet.gradcheck.__main__ import main as gradcheck
 from numpynet.gradcheck.cases import CASES
 from numpynet.learn.exercises import file_loader
-from numpynet.learn.exercises.judge import CannotJudgeError, why_not
+from numpynet.learn.exercises.judge import CannotJudgeError, stopped
 from numpynet.learn.exercises.judging_process import SECONDS, ended_by
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
@@ -29,11 +29,15 @@ from numpynet.learn.replacement import OriginalCalledError, calls_refused, judge
 
 @dataclass(frozen=True)
 class Report:
-    """Whether a copy is right, and what gradcheck says about it; or a problem in one line, and no check."""
+    """Whether a copy is right, and what gradcheck says about it; or a problem in one line, and no check.
+
+    place: of a problem, the source of the line that failed, and what its names were.
+    """
 
     right: bool = False
     lines: list[str] = field(default_factory=list)
     problem: str = ""
+    place: list[str] = field(default_factory=list)
 
 
 def in_own_process(bug: Bug, path: Path, seconds: float = SECONDS) -> Answer[Report]:
@@ -56,7 +60,7 @@ def check_file(bug: Bug, path: Path) -> Report:
         if calls_refused:  # the error alone could be swallowed
             raise OriginalCalledError(calls_refused[0])
     except (Exception, SystemExit) as error:
-        raise error if isinstance(error, CannotJudgeError) else CannotJudgeError(why_not(error, str(path))) from error
+        raise stopped(error) from error
     return report
 
 
@@ -103,10 +107,10 @@ def _checked(name: str, path: str) -> dict[str, object]:
     bug = _named(name)
     try:
         limited(SECONDS)
-        file_loader.without_help()
+        file_loader.prepare(Path(path).parent)
         report = check_file(bug, Path(path))
     except CannotJudgeError as stop:
-        report = Report(problem=str(stop))
+        report = Report(problem=str(stop), place=stop.place)
     except BaseException as error:  # KeyboardInterrupt of the file, or what comes of a changed numpy or numpynet
         report = Report(problem=ended_by(error))
     return asdict(report)
