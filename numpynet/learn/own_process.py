@@ -19,10 +19,12 @@ MOST_MEMORY = 2 << 30
 _running: set[subprocess.Popen[bytes]] = set()
 
 
-def started(module: str, *words: str, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
+def started(
+    module: str, *words: str, stdout: int | None = None, stderr: int | None = None, folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start `python -m module words`. It reads nothing, and writes no compiled files beside a reader's.
 
-    stdout, stderr: as for subprocess.Popen.
+    stdout, stderr: as for subprocess.Popen. folder: where it runs; None for the current one.
     """
     package = str(Path(numpynet.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -32,6 +34,7 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        cwd=folder,
         env=ONE_THREAD | os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
         start_new_session=True,
     )
