@@ -85,12 +85,14 @@ def answer(work: Callable[[], dict[str, Any]]) -> NoReturn:
     os._exit(0)  # threads that the file started do not keep it waiting
 
 
-def started(module: str, *words: str, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
+def started(
+    module: str, *words: str, stdout: int | None = None, stderr: int | None = None, folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start `python -m module words`. It reads nothing, and writes no compiled files beside a reader's.
 
     Its numpynet takes the readable functions, since the reader's take the place of these.
 
-    stdout, stderr: as for subprocess.Popen.
+    stdout, stderr: as for subprocess.Popen. folder: where it runs; None for the current one.
     """
     package = str(Path(numpynet.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -100,6 +102,7 @@ def started(module: str, *words: str, stdout: int | None = None, stderr: int | N
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        cwd=folder,
         env=ONE_THREAD
         | os.environ
         | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "NUMPYNET_OPS": "readable"},

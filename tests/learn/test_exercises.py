@@ -1,6 +1,7 @@
 """The exercises: what `start` writes, what `check` says to right answers, and that each file is a pleasure to read."""
 
 import ast
+import re
 
 import pytest
 
@@ -37,6 +38,29 @@ def test_the_starting_file_can_be_read_and_run(exercise):
     assert "of_forward" not in text  # the checks of arguments are left out
     own = solved(exercise).split(f"def {exercise.name}(")[1].split("\n", 1)[1]
     assert max(own.splitlines(), key=len) not in text  # nor does it give the answer away
+
+
+@ALL
+def test_the_starting_file_says_all_that_one_needs(exercise):
+    text = text_of(exercise)
+    blank = ast.parse(text).body[-1]
+    assert isinstance(blank, ast.FunctionDef)
+    task = ast.get_docstring(blank)
+    for argument in (a.arg for a in blank.args.args if a.arg not in ("self", "cache", "net", "criterion", "optimizer")):
+        assert re.search(rf"\b{argument}\b", task), argument
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            for field in (part.target.id for part in node.body if isinstance(part, ast.AnnAssign)):
+                assert f"cache.{field}" in task, field
+    if len(exercise.gives) > 1:
+        order = [task.split("Returns")[1].find(name) for name in exercise.gives]
+        assert exercise.kind == "staged" or order == sorted(order)
+        assert -1 not in order
+    assert task.split("\n\n")[-1].startswith("First step: ")
+    cases = cases_of(exercise)
+    assert f"    All {len(cases)} checks are right.\n" in text
+    assert all(f"\n    {case.says}" in text for case in cases if not case.hidden)
+    assert not any(f"\n    {case.says}\n" in text for case in cases if case.hidden)
 
 
 @ALL

@@ -70,17 +70,26 @@ def data_uri(picture: AnyArray, palette: AnyArray = PALETTE) -> str:
 
     palette: (64, 3) uint8.
     """
-    height, width = picture.shape
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), picture], axis=1)  # each line begins with filter 0
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", palette.tobytes()),
-        (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(lines.tobytes(), 9)),
-        (b"IEND", b""),
-    ]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+    data = _file(picture, 3, (b"PLTE", palette.tobytes()), (b"tRNS", b"\x00"))
     return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def gray_uri(image: Array) -> str:
+    """A gray image (H, W), 0 to 1, in 256 shades, as such an address."""
+    data = _file(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), 0)
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _file(pixels: AnyArray, kind: int, *before: tuple[bytes, bytes]) -> bytes:
+    """A PNG file of pixels (H, W) uint8 (PNG Specification, third edition, W3C 2025).
+
+    kind: 0 for gray, 3 for indices into a palette. before: the chunks that come before the pixels.
+    """
+    height, width = pixels.shape
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1)  # each line begins with filter 0
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
+    chunks = (header, *before, (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
