@@ -186,6 +186,7 @@ FORM = {
     "a formula for GitHub alone": ("\\sum_i", "\\begin{aligned} &x \\end{aligned}", "use split"),
     "a formula with half a fraction": ("+ \\mathrm{bias}_o", "+ \\frac{1}", "two parts"),
     "a wide line": (">>> ", ">>> " + "1 + " * 20, "columns, at most 72"),
+    "a list within a paragraph": ("layer has three inputs", "layer has\n1. three inputs", "a list begins"),
     "a formula in the prose": ("**Where", "$x$ **Where", "dollar sign"),
     "an unknown check": ("numpynet.gradcheck linear", "numpynet.gradcheck liner", "there is no"),
     "an unknown command": ("numpynet.learn derive", "numpynet.learn drive", "there is no"),
