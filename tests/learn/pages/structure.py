@@ -46,7 +46,14 @@ LISTS = ("glossary.md", "where-next.md")
 
 def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
-    found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_lists(text), *_names(text), *links(text, learn)]
+    found = [
+        *_beginning(page, text),
+        *_headings(page, text),
+        *_blocks(text),
+        *_lists(text),
+        *_names(text),
+        *links(text, learn),
+    ]
     if page.file not in LISTS:
         found += [*_length(text), *_questions(text), *_proof(text), *_numbers(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
