@@ -61,6 +61,30 @@ def test_the_settling_points_end_on_the_face(made):
     assert np.linalg.norm(begins - points, axis=1).mean() > 20
 
 
+def test_the_seven_loss_curves_go_as_their_titles_say(made):
+    """Page 15 says so of each. The committed picture shows these trainings, up to what processors differ by."""
+    losses = {title[0]: np.array(curve) for title, curve in made.training.losses().items()}
+    good = losses["1"]
+    assert good[30] < good[0] / 20
+    assert good[60] < good[0] / 500
+    assert losses["2"][60] > good[0] / 5
+    assert (np.diff(losses["2"]) < 0).all()
+    assert losses["3"][1] > 20 * good[0]
+    assert np.ptp(losses["4"]) == 0
+    assert losses["5"][60] > 10 * losses["5"][0]
+    rises = {number: (np.diff(curve) > 0).mean() for number, curve in losses.items()}
+    assert rises["6"] > 0.4 > rises["1"]
+    training, validation = made.training.learned_by_heart()
+    assert training[60] < training[0] / 500
+    assert validation[60] > validation[0] / 2
+    drawn, now = (FIGURES / made.CURVES).read_text(encoding="utf-8"), made.TRAINED[made.CURVES]()
+    number = re.compile(r"-?\d+(?:\.\d+)?")
+    assert number.sub("", drawn) == number.sub("", now)
+    differ = [float(a) - float(b) for a, b in zip(number.findall(drawn), number.findall(now), strict=True)]
+    assert np.abs(differ).max() < 3
+    assert len(drawn.encode()) < 26_000
+
+
 def test_an_unknown_figure_is_refused(made, capsys):
     assert made.main(["06-unfld.svg"]) == 2
     assert "there is no figure 06-unfld.svg; did you mean 06-unfold.svg?" in capsys.readouterr().err
