@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpynet.learn import faces
 
@@ -15,15 +16,24 @@ LEARN = Path(__file__).parents[2] / "docs" / "learn"
 FIGURES = LEARN / "figures"
 
 
-@pytest.fixture(scope="module")
-def made():
-    """The module make_figures; afterwards sys.path is as it was."""
+def script(name):
+    """A script of docs/learn as a module; afterwards sys.path is as it was."""
     before = list(sys.path)
-    specification = importlib.util.spec_from_file_location("make_figures", LEARN / "make_figures.py")
+    specification = importlib.util.spec_from_file_location(name, LEARN / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     yield module
     sys.path[:] = before
+
+
+@pytest.fixture(scope="module")
+def made():
+    yield from script("make_figures")
+
+
+@pytest.fixture
+def activations():
+    yield from script("make_activations")
 
 
 def test_committed_figures_are_those_made_now(made):
@@ -83,6 +93,20 @@ def test_the_seven_loss_curves_go_as_their_titles_say(made):
     differ = [float(a) - float(b) for a, b in zip(number.findall(drawn), number.findall(now), strict=True)]
     assert np.abs(differ).max() < 3
     assert len(drawn.encode()) < 26_000
+
+
+def test_the_committed_activations_are_those_of_the_shipped_network(activations):
+    """Both are made small first: letters and the noise of JPEG differ between versions of libraries, and maps do not."""
+
+    def small(picture):
+        return np.asarray(picture.convert("RGB").resize((160, 104), Image.Resampling.BOX), float)
+
+    now = activations.activations()
+    with Image.open(activations.PICTURE) as committed:
+        assert committed.size == now.size
+        differ = np.abs(small(committed) - small(now))
+    assert (differ > 30).mean() < 0.02
+    assert activations.PICTURE.stat().st_size < 400_000
 
 
 def test_an_unknown_figure_is_refused(made, capsys):
