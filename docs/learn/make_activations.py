@@ -1,6 +1,7 @@
 """Makes docs/learn/figures/14-activations.jpg: `python docs/learn/make_activations.py`.
 
-It is the activations.png that `fkp inspect` draws of the demo's photo (public domain, from matplotlib), 1,280 pixels wide.
+It is the activations.png that `fkp inspect` draws of the demo's photo, 1,280 pixels wide. The photo
+is public domain and comes with matplotlib.
 Run from the project's root. It needs the app's libraries, which is why make_figures.py does not make it.
 """
 

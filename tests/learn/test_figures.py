@@ -96,7 +96,7 @@ def test_the_seven_loss_curves_go_as_their_titles_say(made):
 
 
 def test_the_committed_activations_are_those_of_the_shipped_network(activations):
-    """Both are made small first: letters and the noise of JPEG differ between versions of libraries, and maps do not."""
+    """Both are made small first: letters and the noise of JPEG differ between versions of libraries, maps do not."""
 
     def small(picture):
         return np.asarray(picture.convert("RGB").resize((160, 104), Image.Resampling.BOX), float)
