@@ -15,7 +15,7 @@ from tests.learn.pages.markdown import LEARN, fences, links
 
 NOT_WRITTEN: tuple[str, ...] = ()
 """Pages of the path that may be missing."""
-BESIDE = ("bench.html", "figures", "drawings", "make_figures.py", "planted.json", "__pycache__")
+BESIDE = ("bench.html", "figures", "drawings", "make_activations.py", "make_figures.py", "planted.json", "__pycache__")
 """What else may lie in docs/learn."""
 
 OFF_THE_PATH = ("README.md", "others.md")
