@@ -46,7 +46,14 @@ LISTS = ("glossary.md", "where-next.md")
 
 def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
-    found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_names(text), *links(text, learn)]
+    found = [
+        *_beginning(page, text),
+        *_headings(page, text),
+        *_blocks(text),
+        *_lists(text),
+        *_names(text),
+        *links(text, learn),
+    ]
     if page.file not in LISTS:
         found += [*_length(text), *_questions(text), *_proof(text), *_numbers(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
@@ -128,6 +135,17 @@ def _blocks(text: str) -> Iterator[str]:
             yield f"formula at line {fence.line}: {fault}"
     if "$" in re.sub(r"`[^`\n]*`", "", markdown.without_fences(text)):
         yield "a dollar sign in the prose: formulas stand in ```math fences, symbols in `code`"
+
+
+def _lists(text: str) -> Iterator[str]:
+    """Lines of a paragraph that Markdown takes for the first item of a list, since they begin with `1.` or a hyphen."""
+    for paragraph in markdown.without_fences(text).split("\n\n"):
+        first, *rest = paragraph.strip("\n").splitlines() or [""]
+        if re.match(r"\s*([-*+]|\d+[.)])\s", first):
+            continue
+        for line in rest:
+            if re.match(r"\s{0,3}([-*+]|1[.)])\s", line):
+                yield f"a list begins within a paragraph: {line[:40]}"
 
 
 def formula_fault(latex: str) -> str:
