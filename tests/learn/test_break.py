@@ -82,7 +82,8 @@ def test_what_a_lesson_prints_at_its_beginning_does_not_tell_the_mistake(name, t
     out = capsys.readouterr().out
     assert out.startswith(f"Lesson {bug.lesson}: {bug.function}\n\nWrote lesson_{bug.lesson}.py.\n")
     assert f"docs/learn/{bug.page}" in out
-    assert out.endswith(f"python -m numpynet.learn break {bug.lesson} --check\n")
+    again = f"  python -m numpynet.learn break {bug.lesson}"
+    assert out.endswith(f"\n{again} --answer\n{again} --check\n")
     without_answer(out)
     assert [path.name for path in tmp_path.iterdir()] == [f"lesson_{bug.lesson}.py"]
     (function,) = (

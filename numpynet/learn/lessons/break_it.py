@@ -122,8 +122,9 @@ def begin(bug: Bug, path: Path, options: argparse.Namespace) -> int:
             print("No eye can tell these curves apart, so do not guess. That is the point of this lesson:")
             print("the loss does not show this mistake.\n")
         else:
-            _ask(bug, again)
-    print(f"Find the mistake in {path} and repair it. To check your copy:\n  {again} --check")
+            _ask(bug)
+    print(f"Find the mistake in {path} and repair it. To be told the answer, and to check your copy:")
+    print(f"  {again} --answer\n  {again} --check")
     return 0
 
 
@@ -163,10 +164,10 @@ def _letter(bug: Bug) -> str:
     return BROKEN[bug.lesson - 1]
 
 
-def _ask(bug: Bug, again: str) -> None:
-    """Ask which network is broken, and tell, if somebody sits at a terminal. Without one, say how to be told."""
+def _ask(bug: Bug) -> None:
+    """Ask which network is broken, and tell, if somebody sits at a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print(f"Which one is broken, A or B? This tells it, and the mistake with it:\n  {again} --answer\n")
+        print("Which one is broken, A or B?\n")
         return
     try:
         input("Which one is broken, A or B? Press Enter to be told: ")
