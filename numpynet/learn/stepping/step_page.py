@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from numpynet.learn.colours import filled_in
 from numpynet.learn.showing import png
 from numpynet.learn.stepping.training_step import Step
 from numpynet.typing import Array
@@ -49,7 +50,7 @@ def html(steps: Sequence[Step], title: str) -> str:
     }
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     page = resources.files("numpynet.learn.stepping").joinpath("stepper.html").read_text("utf-8")
-    return page.replace("@DATA@", text)
+    return filled_in(page).replace("@DATA@", text)
 
 
 def _described(array: Array) -> dict[str, Any]:
