@@ -10,7 +10,7 @@ svg => {
   };
   const parts = [...svg.querySelectorAll("text, rect, circle, polygon, path")].filter(visible);
   const toDrawing = svg.getScreenCTM().inverse();
-  const box = element => {  // of a text: as high as its capitals and digits
+  const boxOf = element => {  // of a text: as high as its capitals and digits
     const outer = element.getBoundingClientRect();
     const [from, to] = [[outer.left, outer.top], [outer.right, outer.bottom]].map(
       place => new DOMPoint(...place).matrixTransform(toDrawing));
@@ -18,6 +18,7 @@ svg => {
     const half = element.tagName === "text" ? 0.36 * parseFloat(getComputedStyle(element).fontSize) : (to.y - from.y) / 2;
     return { left: from.x, right: to.x, top: middle - half, bottom: middle + half };
   };
+  const boxes = new Map(parts.map(one => [one, boxOf(one)])), box = one => boxes.get(one);
   const hides = (cell, text) => cell.left <= text.left + 1 && cell.right >= text.right - 1
     && cell.top <= text.top && cell.bottom >= text.bottom;
   const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
@@ -28,7 +29,9 @@ svg => {
     return (style.fill !== "none" && style.fillOpacity !== "0" && shape.isPointInFill(place))
       || (style.stroke !== "none" && shape.isPointInStroke(place));
   };
-  const crosses = (shape, text) => [0, 1, 2, 3, 4, 5, 6].some(i => [0.15, 0.5, 0.85].some(share =>
+  const near = (shape, text) => shape.left - 4 < text.right && shape.right + 4 > text.left
+    && shape.top - 4 < text.bottom && shape.bottom + 4 > text.top;
+  const crosses = (shape, text) => near(box(shape), text) && [0, 1, 2, 3, 4, 5, 6].some(i => [0.15, 0.5, 0.85].some(share =>
     on(shape, text.left + (text.right - text.left) * i / 6, text.top + (text.bottom - text.top) * share)));
 
   const faults = [], shown = [];
