@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from numpynet.learn.grids import Drawing
-from tests.browsers import launched
+from tests.browsers import launched, script
 
 FIGURES = Path(__file__).parents[2] / "docs" / "learn" / "figures"
 DRAWN = sorted(set(FIGURES.glob("[0-9]*.svg")) - {FIGURES / "15-settling.svg"})
-SCRIPT = (Path(__file__).parent / "figure_faults.js").read_text("utf-8")
-CALL = f"({SCRIPT[SCRIPT.index('svg =>') :]})(document.querySelector('svg'))"
+CALL = f"({script(Path(__file__).parent / 'figure_faults.js')})(document.querySelector('svg'))"
 SEEK = """share => document.getAnimations().forEach(one => {
     one.pause();
     one.currentTime = share * one.effect.getComputedTiming().duration; })"""
