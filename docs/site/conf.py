@@ -113,7 +113,7 @@ def signature_as_written(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str, str | None] | None:
     """The signature of a function or class in the words of its source: `Array`, not what Array stands for."""
-    own = vars(obj).get("__init__") if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
+    own = obj.__init__ if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
     if dataclasses.is_dataclass(obj) or hasattr(obj, "_fields"):
         fields = [ast.unparse(one) for one in _tree(obj).body if isinstance(one, ast.AnnAssign)]
         return f"({', '.join(fields)})", None
@@ -154,7 +154,7 @@ def links_as_text(app: Sphinx, doctree: nodes.document) -> None:
 
 def one_foot(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Leave out the theme's links to the page before and after where the page ends with links of its own."""
-    if pagename.startswith("docs/learn/") and f"{Path(pagename).name}.md" in PATH:
+    if pagename.startswith("docs/learn/") and pagename != "docs/learn/README":
         context["prev"] = context["next"] = None
 
 

@@ -276,7 +276,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(tab):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out(tab, scheme):
-    """At the start and while steps are shown. The list is not empty if a text is made pale."""
+    """At the start and while steps are shown. A title that is made gray is found."""
     tab.emulate_media(color_scheme=scheme)
     assert tab.evaluate(LOW_CONTRAST) == []
     for _ in range(13):

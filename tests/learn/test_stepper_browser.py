@@ -126,6 +126,8 @@ def test_every_picture_says_what_it_shows(opened, faces):
                 name == tensor.name and shape == " × ".join(map(str, tensor.array.shape)) for tensor in step.tensors
             )
             assert re.match(r"as a picture: -?[\d.e+-]+ to -?[\d.e+-]+, mean ", rest[0]), text
+            if re.fullmatch("d?(x|out)", name):
+                assert "filter" not in text  # an image's maps are channels
 
 
 def test_a_legend_says_what_the_colours_mean(opened, faces):

@@ -121,6 +121,14 @@ def test_every_public_name_is_in_the_reference(pages):
     assert wanted - found == set()
 
 
+def test_signatures_are_those_of_the_source(site):
+    """With `DTypeLike` as it is written, also where a class inherits its arguments."""
+    text = re.sub(r"<[^>]+>", "", (site.pages / "docs" / "site" / "api" / "layers.html").read_text("utf-8"))
+    assert text.count("DTypeLike") > 5
+    assert "numpy._typing" not in text
+    assert "class BatchNorm1d(" in text
+
+
 def test_every_markdown_page_is_part_of_the_site(site, pages):
     patterns = ("docs/*.md", "docs/learn/*.md", "docs/stories/*.md", "numpynet/README.md", "README.md")
     markdown = [file.relative_to(ROOT) for pattern in patterns for file in ROOT.glob(pattern)]
