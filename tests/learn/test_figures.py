@@ -65,7 +65,7 @@ def test_the_disc_of_the_soft_argmax_lies_at_the_mean_of_the_shares():
     """Of the percentages that the figure prints, to a fifth of a pixel."""
     svg = "{http://www.w3.org/2000/svg}"
     root = ET.fromstring((FIGURES / "12-pull.svg").read_text(encoding="utf-8"))
-    texts = [text for text in root.find(f"{svg}g").iter(f"{svg}text")]
+    texts = root.find(f"{svg}g").iter(f"{svg}text")
     shares = np.array([float(text.text) for text in texts]).reshape(7, 7)
     pixel, (left, top) = 34, (61, 32)
     places = pixel * (np.arange(7) + 0.5)
