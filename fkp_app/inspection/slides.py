@@ -45,7 +45,7 @@ def draw_saliency(passes: Passes, keypoint: int, path: Path) -> None:
     figure.colorbar(place, ax=columns[0], location="bottom", shrink=0.9, pad=0.03, label=" ").ax.set_visible(False)
     for axes, values, name in zip(columns[1:3], passes.saliency, DIRECTIONS, strict=True):
         shown = axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
-        axes.set_title(f"How far it moves {name}", fontsize=13)
+        axes.set_title(f"It moves {name}", fontsize=13)
         figure.colorbar(
             shown,
             ax=axes,
