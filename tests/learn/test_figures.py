@@ -109,6 +109,19 @@ def test_the_committed_activations_are_those_of_the_shipped_network(activations)
     assert activations.PICTURE.stat().st_size < 400_000
 
 
+def test_the_disc_of_the_soft_argmax_lies_at_the_mean_of_the_shares():
+    """Of the percentages that the figure prints, to a fifth of a pixel."""
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ET.fromstring((FIGURES / "12-pull.svg").read_text(encoding="utf-8"))
+    texts = root.find(f"{svg}g").iter(f"{svg}text")
+    shares = np.array([float(text.text) for text in texts]).reshape(7, 7)
+    pixel, (left, top) = 34, (61, 32)
+    places = pixel * (np.arange(7) + 0.5)
+    mean = np.array([(shares.sum(0) * places).sum(), (shares.sum(1) * places).sum()]) / shares.sum()
+    disc = root.find(f"{svg}circle")
+    assert np.abs([float(disc.get("cx")) - left - mean[0], float(disc.get("cy")) - top - mean[1]]).max() < pixel / 5
+
+
 def test_an_unknown_figure_is_refused(made, capsys):
     assert made.main(["06-unfld.svg"]) == 2
     assert "there is no figure 06-unfld.svg; did you mean 06-unfold.svg?" in capsys.readouterr().err

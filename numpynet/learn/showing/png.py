@@ -1,8 +1,7 @@
 """Arrays as PNG pictures in text, with the standard library alone.
 
-A number becomes one of 63 colours: blue for negative, white for 0, red for positive, the palest and the darkest fixed
-by the largest absolute value of the array. So a picture tells the sign, and its number to about a thirtieth of the
-largest one.
+A number becomes one of 63 colours (numpynet.learn.colours), the deepest fixed by the largest absolute value of the
+array. So a picture tells the sign, and its number to about a thirtieth of the largest one.
 """
 
 import base64
@@ -12,24 +11,15 @@ import zlib
 
 import numpy as np
 
+from numpynet.learn.colours import palette
 from numpynet.typing import AnyArray, Array
 
 ZERO = 32
 """The colour of the number 0; index 0 is the transparent gap between maps, 1 .. 63 are colours."""
 STEPS = 31
 """Colours on each side of zero."""
-
-
-def _palette() -> AnyArray:
-    """The colours (64, 3) uint8: from dark blue over white to dark red; each comes once."""
-    share = np.arange(1, STEPS + 1) / STEPS  # of the largest value
-    full, ends = 255 * np.ones((STEPS, 3)), {"blue": (8, 64, 160), "red": (170, 20, 30)}
-    sides = {name: full + (np.array(end) - full) * share[:, None] ** 0.7 for name, end in ends.items()}
-    colours = np.concatenate([[[0, 0, 0]], sides["blue"][::-1], [[255, 255, 255]], sides["red"]])
-    return np.rint(colours).astype(np.uint8)
-
-
-PALETTE = _palette()
+PALETTE = np.concatenate([np.zeros((1, 3), np.uint8), palette(STEPS)])
+"""The colours (64, 3) uint8."""
 GRAYS = np.repeat(np.concatenate([[0], np.rint(np.linspace(0, 255, 2 * STEPS + 1))]), 3).reshape(64, 3).astype(np.uint8)
 """For photos: from black for 0 to white for the largest number."""
 
