@@ -31,7 +31,7 @@ WAYS = (
     (
         strided,
         "called with the same numbers stored in another way",
-        "an array may be a view with steps, such as a.T[::2], whose reshape(-1) is a copy; dloss may be a plain number",
+        "the arrays were views with steps, such as a.T[::2]: reshape and ravel copy them, and changes of a copy are lost",
     ),
 )
 """The further calls: how their arrays are stored, what they are called, and what a wrong answer points to."""
