@@ -90,6 +90,7 @@ WRONG = {
         "    cache.passed[...] = True\n    return dout\n",
         "the function changes its argument cache.passed",
     ),
+    "numpy told to raise errors": ("    return dout * 0 + 1e308\nnp.seterr(all='raise')\n", "yours 1e+308"),
     "NaN": (RIGHT.rstrip() + " * np.nan\n", "yours nan, right"),
 }
 

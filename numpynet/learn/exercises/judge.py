@@ -1,8 +1,9 @@
 """The judge: calls the reader's function and numpynet's on the same inputs, and says where they begin to differ.
 
-Each case is judged twice: by numbers, against what numpynet's own function gives, and, if the function is a backward
-pass, by finite differences, whose finding names a likely cause. This happens in the process that calls `judge`; for a
-reader's file, `numpynet.learn.exercises.judging_process` makes one of its own, which may loop for ever or end itself.
+Each case is judged twice: by numbers, against what numpynet's own function gives, in three calls; and, if the function
+is a backward pass, by finite differences, whose finding names a likely cause. This happens in the process that calls
+`judge`. For a reader's file, `numpynet.learn.exercises.judging_process` makes one of its own, which may loop for ever
+or end itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +32,7 @@ WAYS = (
     (
         strided,
         "called with the same numbers stored in another way",
-        "an array may be a view with steps, such as a.T[::2], whose reshape(-1) is a copy; dloss may be a plain number",
+        "the arrays were views with steps, such as a.T[::2]: reshape and ravel copy them, and change the copy alone",
     ),
 )
 """The further calls: how their arrays are stored, what they are called, and what a wrong answer points to."""

@@ -34,7 +34,7 @@ def text(verdict: Verdict) -> str:
     if wrong:
         lines.append(f"{wrong} of {count} checks {'is' if wrong == 1 else 'are'} wrong. Begin with the first.")
     else:
-        lines.append(f"All {count} checks are right. numpynet's own: {command('show', exercise, verdict.path)}")
+        lines += [f"All {count} checks are right.", f"  numpynet's own: {command('show', exercise, verdict.path)}"]
     return "\n".join(lines)
 
 
