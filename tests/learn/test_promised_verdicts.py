@@ -20,10 +20,10 @@ def page_of(exercise: Exercise) -> str:
     return (LEARN / exercise.page).read_text()
 
 
-def last_line(exercise: Exercise) -> str:
-    """What `check` prints in the end if every check of the exercise is right."""
+def success(exercise: Exercise) -> str:
+    """What `check` prints if every check of the exercise is right."""
     right = [Check(case.says, case.hidden) for case in cases_of(exercise)]
-    return text(Verdict(exercise, LEARN / exercise.file, right)).splitlines()[-1]
+    return text(Verdict(exercise, LEARN / exercise.file, right))
 
 
 PROMISE = re.compile(r"\bAll (\S+) (checks are right\b)")
@@ -37,7 +37,7 @@ def test_some_pages_promise():
 @pytest.mark.parametrize("page", PROMISING)
 def test_the_page_ends_its_exercises_as_check_ends_them(page):
     """A page may leave out the number of checks: `...`."""
-    printed = [PROMISE.search(last_line(exercise)) for exercise in exercises().values() if exercise.page == page]
+    printed = [PROMISE.search(success(exercise)) for exercise in exercises().values() if exercise.page == page]
     assert all(printed)
     counts = {match[1] for match in printed if match}
     promised = {count for count, _ in PROMISE.findall((LEARN / page).read_text())}
