@@ -138,7 +138,7 @@ def curves() -> Drawing:
 
 def _plot(d: Drawing, place: int, title: str) -> Axes:
     left, top = 44 + 180 * (place % 2), 30 + 166 * (place // 2)
-    axes = Axes(d, left, top, 126, 106, (0, STEPS), (np.log10(SMALLEST), np.log10(LARGEST)))
+    axes = Axes(d, left, top, 120, 106, (0, STEPS), (np.log10(SMALLEST), np.log10(LARGEST)))
     d.text(left - 38, top - 9, title, size=14, anchor="start", bold=True)
     axes.frame((0, 30, 60), ())
     for loss in (0.001, 0.01, 0.1, 1, 10):
