@@ -93,7 +93,7 @@ SHOWN: dict[str, Callable[[], list[float]]] = {
     "3. lr too large": rate_too_large,
     "4. no weight moves": other_parameters,
     "5. zero_grad missing": zero_grad_missing,
-    "6. one image per step": batches_of_one,
+    "6. batches of one": batches_of_one,
 }
 """The plots with one curve. The seventh has two."""
 
@@ -108,12 +108,12 @@ def curves() -> Drawing:
     """A plot for each way a loss can go, with the good curve as a thin line in it."""
     d = Drawing(
         360,
-        652,
+        662,
         "Seven loss curves",
         "Each plot shows the loss over 60 steps, on a logarithmic scale, with the good curve as a thin line. 1: the "
         "good curve falls fast. 2: with a learning rate that is too small it falls slowly. 3: with one that is too "
         "large it jumps up at the first step. 4: if no weight moves it is flat. 5: if zero_grad is missing it "
-        "rises. 6: with one image per step it shakes. 7: learned by heart, the training loss falls and the "
+        "rises. 6: with batches of one image it shakes. 7: learned by heart, the training loss falls and the "
         "validation loss hardly does.",
     )
     reference, *_ = losses().values()
