@@ -1,11 +1,44 @@
-"""Printing from a command line: a closed pager, a full disk, Ctrl-C or a poor encoding ends in one line at most."""
+"""What every command line does: one line for a mistake, no traceback from a closed pager, a full disk or Ctrl-C."""
 
+import argparse
 import contextlib
+import difflib
 import io
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, and suggests the nearest option for one that does not exist."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, which parses subcommands with it; what is left over is an error of this parser."""
+        found, left_over = super().parse_known_args(args, namespace)
+        if left_over:
+            unknown = next((word.split("=")[0] for word in left_over if word.startswith("-")), None)
+            if unknown is None:
+                self.error(f"there is no argument {left_over[0]!r}; --help lists the arguments")
+            options = [name for action in self._actions for name in action.option_strings]
+            self.error(f"there is no option {unknown}; {nearest(unknown, options, '--help lists the options', 0.6)}")
+        return found, left_over
+
+    def error(self, message: str) -> NoReturn:
+        for kind, words in (("int", "a whole number"), ("float", "a number")):
+            message = re.sub(rf"argument ([^:]+): invalid {kind} value: ", rf"\1 must be {words}, got ", message)
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.4) -> str:
+    """The text "did you mean NAME?", with the name of `known` that is most like `name`; `otherwise` if none is like it.
+
+    cutoff: how much alike two names must be, from 0 to 1.
+    """
+    near = difflib.get_close_matches(name, known, 1, cutoff)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def guarded(program: str, run: Callable[[], int]) -> int:

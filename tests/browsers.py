@@ -3,11 +3,21 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def script(path: Path) -> str:
+    """The function in a file of JavaScript, without the comments above it."""
+    return "\n".join(line for line in path.read_text("utf-8").splitlines() if not line.startswith("//"))
+
+
+LOW_CONTRAST = script(Path(__file__).parent / "contrast.js")
+"""For `page.evaluate`: the texts that stand out too little, as sentences."""
 
 
 @contextmanager

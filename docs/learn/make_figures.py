@@ -1,10 +1,10 @@
 """Makes every figure of docs/learn/figures: `python docs/learn/make_figures.py [NAME ...]`.
 
 Names are those of the files, such as 06-unfold.svg. Without a name all are made, and the lines of conv2d.py are written
-into bench.html. It takes about 20 seconds, nearly all of them for the training that 15-settling.svg shows.
+into bench.html. It takes about 20 seconds, nearly all of them for the trainings that the figures of page 15 show.
 
 The drawn figures have the same bytes on every machine, and tests/learn/test_figures.py holds the committed files to it.
-Those of 15-settling.svg are the same on one machine: the last digits of a training differ between processors.
+Those of page 15 are the same on one machine: the last digits of a training differ between processors.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from drawings import bench, curves, ladder, layers, matrices, net, windows  # noqa: E402
+from drawings import bench, curves, ladder, layers, matrices, net, training, windows  # noqa: E402
 
 from numpynet.learn import faces  # noqa: E402
 from numpynet.learn.grids import Drawing  # noqa: E402
@@ -42,7 +42,7 @@ DRAWN: dict[str, Callable[[], Drawing]] = {
     "17-ladder.svg": ladder.ladder,
 }
 
-SETTLING = "15-settling.svg"
+SETTLING, CURVES = "15-settling.svg", "15-curves.svg"
 
 
 def settling() -> str:
@@ -52,8 +52,11 @@ def settling() -> str:
     return as_svg(faces.crops()[0][0, 0], shown)
 
 
+TRAINED: dict[str, Callable[[], str]] = {SETTLING: settling, CURVES: lambda: training.curves().svg()}
+
+
 def main(names: list[str]) -> int:
-    known = [*DRAWN, SETTLING]
+    known = [*DRAWN, *TRAINED]
     unknown = sorted(set(names) - set(known))
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1, cutoff=0.4)
@@ -63,7 +66,7 @@ def main(names: list[str]) -> int:
     folder = HERE / "figures"
     folder.mkdir(exist_ok=True)
     for name in names or known:
-        text = settling() if name == SETTLING else DRAWN[name]().svg()
+        text = TRAINED[name]() if name in TRAINED else DRAWN[name]().svg()
         (folder / name).write_text(text, encoding="utf-8")
         print(f"{name:24} {len(text.encode()) / 1000:6.1f} kB")
     if not names:

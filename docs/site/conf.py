@@ -72,7 +72,7 @@ python_maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "numpynet"
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "fonts"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
@@ -113,7 +113,7 @@ def signature_as_written(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str, str | None] | None:
     """The signature of a function or class in the words of its source: `Array`, not what Array stands for."""
-    own = vars(obj).get("__init__") if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
+    own = obj.__init__ if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
     if dataclasses.is_dataclass(obj) or hasattr(obj, "_fields"):
         fields = [ast.unparse(one) for one in _tree(obj).body if isinstance(one, ast.AnnAssign)]
         return f"({', '.join(fields)})", None
@@ -152,6 +152,12 @@ def links_as_text(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def one_foot(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """Leave out the theme's links to the page before and after where the page ends with links of its own."""
+    if pagename.startswith("docs/learn/") and pagename != "docs/learn/README":
+        context["prev"] = context["next"] = None
+
+
 def make_index(app: Sphinx, exception: Exception | None) -> None:
     """The home page under the name that servers and readers look for."""
     if exception is None and app.builder.name == "html":
@@ -164,4 +170,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", docstring_to_rst)
     app.connect("doctree-read", links_as_text)
     app.connect("autodoc-process-signature", signature_as_written)
+    app.connect("html-page-context", one_foot)
     app.connect("build-finished", make_index)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fkp_app.inspection.passes import Passes
 from fkp_app.inspection.saving import save
+from fkp_app.inspection.signs import SIGNED, SIGNS
 from numpynet.layers import Conv2d
 from numpynet.record import Row
 from numpynet.typing import Array
@@ -17,8 +18,8 @@ from numpynet.typing import Array
 COLUMNS = 9
 ACROSS = 4
 """A cell shows at most ACROSS * ACROSS channels."""
-SIGNED, POSITIVE = "RdBu_r", "magma"
-"""Colour maps for numbers of both signs and for numbers that are never negative."""
+NEVER_NEGATIVE = "magma"
+"""Colour map for numbers that are never negative; SIGNED is for the others."""
 POINT, PULL = "#ff3b6b", "#ffd23f"
 GAP = 0.06
 """Between channels, as a share of a map's side."""
@@ -30,9 +31,9 @@ def draw_activations(passes: Passes, path: Path) -> None:
         passes,
         [row.out for row in passes.record.rows],
         "What each layer makes of one face",
-        "Each cell: the output of one layer, of its channels the 16 that vary most. Blue is negative, white 0, red "
-        "positive; black to yellow where nothing is negative.\nEach cell has its own scale, printed above: 99 % of its "
-        "numbers lie within. A bar on the left marks the layers of a residual branch.",
+        f"Each cell: the output of one layer, of its channels the 16 that vary most. {SIGNS} Black to yellow: nothing "
+        "is negative.\nEach cell has its own scale, printed above: 99 % of its numbers lie within. A bar on the left "
+        "marks the layers of a residual branch.",
         path,
     )
 
@@ -43,8 +44,8 @@ def draw_gradients(passes: Passes, path: Path) -> None:
         passes,
         [row.out if row.dout is None else row.dout for row in passes.record.rows],
         "The gradient that arrives at each layer (dL/dout)",
-        "Backpropagation fills the cells from the last to the first. Blue is negative, white 0, red positive; 99 % of "
-        "a cell's numbers lie within the scale above it.\nThe channels are those of activations.png. The loss is "
+        f"Backpropagation fills the cells from the last to the first. {SIGNS} 99 % of a cell's numbers lie within the "
+        "scale above it.\nThe channels are those of activations.png. The loss is "
         "SmoothL1 between the points found here and in the mirrored face; the last cell shows its pull on each point.",
         path,
     )
@@ -82,14 +83,14 @@ def _cell(axes: Axes, row: Row, array: Array, passes: Passes) -> None:
             axes.quiver(*passes.points.T, *(pull / length).T, color=PULL, angles="xy", scale=6, width=0.012)
     else:
         low = 0.0 if positive else -scale
-        colours = POSITIVE if positive else SIGNED
+        colours = NEVER_NEGATIVE if positive else SIGNED
         axes.imshow(picture, cmap=colours, vmin=low, vmax=scale, interpolation="nearest")
     if row.depth:
         axes.plot(
-            [-0.03, -0.03], [0, 1], color="#e08a00", linewidth=1.2 * row.depth, transform=axes.transAxes, clip_on=False
+            [-0.03, -0.03], [0, 1], color="#57606a", linewidth=1.2 * row.depth, transform=axes.transAxes, clip_on=False
         )
     shape = " x ".join(map(str, array.shape[1:]))
-    _title(axes, short_name(row), f"{shape}, {'' if positive else '±'}{scale:.2g}")
+    _title(axes, short_name(row), f"{shape}, {'0 to ' if positive else '±'}{scale:.2g}")
 
 
 def _title(axes: Axes, name: str, detail: str) -> None:

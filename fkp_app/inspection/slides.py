@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from fkp_app.geometry.keypoint_layout import RANGES
 from fkp_app.inspection.passes import LR, Passes
 from fkp_app.inspection.saving import save
+from fkp_app.inspection.signs import SIGNED, SIGNS
 from numpynet.functional.soft_argmax2d import SoftArgmax2dCache
 from numpynet.layers import Conv2d, SoftArgmax2d
 from numpynet.typing import Array
@@ -20,6 +21,8 @@ LANDMARKS = (8, 19, 24, 27, 30, 36, 45, 48, 54, 57)
 """Points whose heat maps are shown beside the chosen one's: chin, brows, nose, eyes and mouth."""
 USUAL = 1e-3
 """A usual size of updates over that of the weights."""
+DIRECTIONS = ("right (blue) or left (orange)", "down (blue) or up (orange)")
+"""Of a positive and a negative change of a point's x, and of its y."""
 BLUR = 1.2
 """Standard deviation, in pixels, of the blur over the saliency: single pixels of it are noisy."""
 
@@ -40,9 +43,9 @@ def draw_saliency(passes: Passes, keypoint: int, path: Path) -> None:
     limit = float(np.percentile(np.abs(passes.saliency), 99.7)) or 1.0
     place = columns[0].images[0]
     figure.colorbar(place, ax=columns[0], location="bottom", shrink=0.9, pad=0.03, label=" ").ax.set_visible(False)
-    for axes, values, name in zip(columns[1:3], passes.saliency, ("right", "down"), strict=True):
-        shown = axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        axes.set_title(f"How far it moves {name}", fontsize=13)
+    for axes, values, name in zip(columns[1:3], passes.saliency, DIRECTIONS, strict=True):
+        shown = axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
+        axes.set_title(f"It moves {name}", fontsize=13)
         figure.colorbar(
             shown,
             ax=axes,
@@ -80,20 +83,19 @@ def draw_filters(passes: Passes, path: Path) -> None:
         filters = of[key][:count, 0]
         limit = float(np.abs(filters).max()) or 1.0
         for axes, values in zip(line, filters, strict=True):
-            axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
         _label(line[0], f"{name}\n±{limit:.2g}")
     for i, (axes, values) in enumerate(zip(lines[3], row.out[0], strict=False)):
         limit = float(np.abs(values).max()) or 1.0
-        axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
         axes.set_xlabel(f"filter {i}", fontsize=9)
     _label(lines[3][0], "its picture\nof the face")
     for axes in lines.ravel():
         axes.set(xticks=[], yticks=[])
     _note(
         figure,
-        "Blue is negative, white 0, red positive; one scale per line, but each picture of the face has its own. "
-        f"The update is the first step of Adam with lr {LR:g}:\nits size is the same for nearly every weight, and only "
-        "the gradient's sign counts.",
+        f"{SIGNS} One scale per line, but each picture of the face has its own. The update is the first step of Adam "
+        f"with lr {LR:g}:\nits size is the same for nearly every weight, and only the gradient's sign counts.",
     )
     save(figure, path)
 
@@ -110,14 +112,14 @@ def draw_updates(passes: Passes, path: Path) -> None:
         (
             right,
             passes.updates,
-            f"Update over weights, mean sizes (orange: {USUAL:g}, usual in training)",
+            f"Update over weights, mean sizes (black line: {USUAL:g}, usual in training)",
         ),
     ):
         sizes = np.array([float(np.abs(of[key]).mean()) for key in keys])
         if of is passes.updates:
             sizes /= [float(np.abs(passes.weights[key]).mean()) or 1.0 for key in keys]
-            axes.axvline(USUAL, color="#d97706", linewidth=2)
-        axes.barh(at, sizes, color="#2563eb")
+            axes.axvline(USUAL, color="black", linewidth=2)
+        axes.barh(at, sizes, color="#8c959f")
         axes.set(xscale="log", ylim=(len(keys) - 0.4, -0.6))
         axes.set_yticks(at, names, fontsize=11)
         axes.set_title(title, fontsize=13, loc="left")

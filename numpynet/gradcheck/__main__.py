@@ -1,16 +1,15 @@
 """`python -m numpynet.gradcheck [CASE [--option value ...]]`: compares analytic gradients with numerical ones."""
 
 import argparse
-import difflib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from numpynet.checks import whole
-from numpynet.console import guarded, outputs
+from numpynet.console import Parser, guarded, nearest, outputs
 from numpynet.gradcheck.cases import CASES, PROBLEMS
 from numpynet.gradcheck.diagnosis import TOLERANCE, Finding
 from numpynet.gradcheck.numeric import STEP
@@ -29,20 +28,15 @@ over the median |numeric| if that is larger; right up to 1e-06
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Check one case or all. Returns the exit status: 0 if every gradient is right, 1 otherwise, 2 for bad options."""
     given = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     if given and not given[0].startswith("-") and given[0] not in CASES:
-        near = difflib.get_close_matches(given[0], CASES, 1, cutoff=0.4)
-        parser.error(f"there is no case {given[0]!r}; " + (f"did you mean {near[0]}?" if near else "--help lists them"))
+        parser.error(f"there is no case {given[0]!r}; {nearest(given[0], CASES, '--help lists them')}")
+    if given and given[0].startswith("-") and given[0] not in ("-h", "--help"):
+        hint = nearest(given[0], ["--help"], "--help lists the cases", 0.6)
+        parser.error(f"{given[0]}: name a case first, its options after it; {hint}")
     options = vars(parser.parse_args(given))
     chosen, seed, show = options.pop("case"), options.pop("seed"), options.pop("show")
     findings: list[Finding] = []
@@ -65,12 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("there is not enough memory for these sizes; take smaller ones")
     print(f"\n{_legend(chosen)}")
     failed = sum(not finding.passed for finding in findings)
-    print("every gradient is right" if not failed else f"{failed} gradients are WRONG")
+    wrong = "1 gradient is WRONG" if failed == 1 else f"{failed} gradients are WRONG"
+    print(wrong if failed else "every gradient is right")
     return 1 if failed else 0
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="python -m numpynet.gradcheck", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="python -m numpynet.gradcheck", description=__doc__)
     parser.set_defaults(case=None, seed=0, show=False)
     cases = parser.add_subparsers(title="cases", metavar="CASE", help="what to check (default: everything)")
     for name, case in CASES.items():

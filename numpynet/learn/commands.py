@@ -40,7 +40,7 @@ COMMANDS: dict[str, Command] = {
     "show": Command("numpynet.learn.exercises.show", "numpynet's own source of an exercise, once yours is right"),
     "watch": Command("numpynet.learn.exercises.watch", "check again whenever the file changes"),
     "break": Command(
-        "numpynet.learn.lessons.break_it", "find a planted mistake: twelve lessons, and endless others by --seed"
+        "numpynet.learn.lessons.break_it", "find a planted mistake: thirteen lessons, and endless others by --seed"
     ),
     "graduate": Command("numpynet.learn.exercises.graduate", "68 points settle on a face with your functions"),
 }

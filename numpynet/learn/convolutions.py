@@ -42,7 +42,8 @@ def forward_windows(x: Array, weight: Array, bias: Array, stride: Pair, padding:
     out = np.empty((len(x), len(weight), OH, OW))
     for oh in range(OH):
         for ow in range(OW):
-            window = xp[:, None, :, *_window(oh, ow, kernel, stride, dilation)]  # (N, 1, C, KH, KW)
+            rows, columns = window_at(oh, ow, kernel, stride, dilation)
+            window = xp[:, None, :, rows, columns]  # (N, 1, C, KH, KW)
             out[:, :, oh, ow] = (window * weight).sum(axis=(2, 3, 4)) + bias  # (N, F, C, KH, KW) -> (N, F)
     return out
 
@@ -64,7 +65,7 @@ def backward_scatter(dout: Array, x: Array, weight: Array, stride: Pair, padding
     kernel = (weight.shape[2], weight.shape[3])
     for oh in range(dout.shape[2]):
         for ow in range(dout.shape[3]):
-            rows, columns = _window(oh, ow, kernel, stride, dilation)
+            rows, columns = window_at(oh, ow, kernel, stride, dilation)
             sent = dout[:, :, oh, ow, None, None, None]  # (N, F, 1, 1, 1)
             dxp[:, :, rows, columns] += (sent * weight).sum(axis=1)  # (N, F, C, KH, KW) -> (N, C, KH, KW)
             dweight += (sent * xp[:, None, :, rows, columns]).sum(axis=0)  # (N, F, C, KH, KW) -> (F, C, KH, KW)
@@ -99,6 +100,13 @@ def backward_rotated(dout: Array, x: Array, weight: Array, stride: Pair, padding
     return _inside(dxp, x, padding), dweight.swapaxes(0, 1), dout.sum(axis=(0, 2, 3))  # (C, F, ...) -> (F, C, ...)
 
 
+def window_at(oh: int, ow: int, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[slice, slice]:
+    """The rows and columns of the padded image that window (oh, ow) sees."""
+    top, left = oh * stride[0], ow * stride[1]
+    rows = slice(top, top + dilation[0] * (kernel[0] - 1) + 1, dilation[0])
+    return rows, slice(left, left + dilation[1] * (kernel[1] - 1) + 1, dilation[1])
+
+
 def spread_out(dout: Array, size: Pair, stride: Pair) -> Array:
     """dout (N, F, OH, OW) with stride - 1 zeros between its numbers, and zeros behind them up to `size`."""
     (N, F, OH, OW), (SH, SW) = dout.shape, stride
@@ -114,13 +122,6 @@ def rotated_filters(weight: Array) -> Array:
 
 FORWARD = {"plain loops": forward_loops, "windows": forward_windows, "unfold and product": forward_product}
 BACKWARD = {"scatter": backward_scatter, "product and fold": backward_product, "rotated filter": backward_rotated}
-
-
-def _window(oh: int, ow: int, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[slice, slice]:
-    """The rows and columns of the padded image that window (oh, ow) sees."""
-    top, left = oh * stride[0], ow * stride[1]
-    rows = slice(top, top + dilation[0] * (kernel[0] - 1) + 1, dilation[0])
-    return rows, slice(left, left + dilation[1] * (kernel[1] - 1) + 1, dilation[1])
 
 
 def _inside(dxp: Array, x: Array, padding: Pair) -> Array:

@@ -2,7 +2,7 @@
 
 A Drawing is readable in light and dark, and as `<img>`: its colours are in a style sheet of its own, which asks for the
 reader's colour scheme. Forward numbers are black (white in the dark), gradients red. A cell is blue if its number is
-positive and orange if it is negative, the stronger the larger it is.
+positive and orange if it is negative (numpynet.learn.colours); a legend below says so.
 
 An animation is a number of frames that follow each other for ever. What is drawn inside `with drawing.during(k)` shows
 in frame k alone, inside `with drawing.since(k)` from frame k on, and everything else always. Whoever asks for reduced
@@ -18,22 +18,28 @@ from itertools import pairwise
 
 import numpy as np
 
+from numpynet.learn.colours import filled_in
 from numpynet.typing import AnyArray
 
-STYLE = """
+STYLE = filled_in("""\
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;text-anchor:middle;fill:#1f2328}
 .page{fill:#fff}.line{fill:none;stroke:#59636e}.ink{fill:none;stroke:#1f2328}.tip{fill:#1f2328}.faint{fill:none;stroke:#d1d9e0}
 text.back,.back text{fill:#a40e26}.tip.back{fill:#cf222e}.line.back,.ink.back{stroke:#cf222e}
 text.cool,.cool text,.tip.cool{fill:#0969da}.line.cool,.ink.cool{stroke:#0969da}
-text.note,.note text{fill:#59636e}.pos{fill:#218bff}.neg{fill:#fb8f44}
+text.note,.note text{fill:#59636e}.pos{fill:rgb(@POSITIVE@)}.neg{fill:rgb(@NEGATIVE@)}
 .c0{fill:#e8590c}.c1{fill:#1c7ed6}.c2{fill:#2f9e44}.c3{fill:#f2c200}.c4{fill:#9c36b5}
 .c5{fill:#0aa2a2}.c6{fill:#e64980}.c7{fill:#868e96}.c8{fill:#8d6e4a}
 @media (prefers-color-scheme:dark){
 text{fill:#f0f6fc}.page{fill:#0d1117}.line{stroke:#9198a1}.ink{stroke:#f0f6fc}.tip{fill:#f0f6fc}.faint{stroke:#3d444d}
 text.back,.back text,.tip.back{fill:#ffa198}.line.back,.ink.back{stroke:#ff7b72}
 text.cool,.cool text,.tip.cool{fill:#79c0ff}.line.cool,.ink.cool{stroke:#79c0ff}
-text.note,.note text{fill:#9198a1}}
-""".strip()
+text.note,.note text{fill:#9198a1}.pos{fill:rgb(@POSITIVE_ON_DARK@)}
+.neg{fill:rgb(@NEGATIVE_ON_DARK@)}}""")  # fmt: skip
+
+LEGEND = 22
+"""Height of the line below a drawing that says what the colours of its cells mean."""
+PALEST, DEEPEST, DEEPEST_BACK = 0.06, 0.53, 0.32
+"""Opacities of a cell's colour. Red digits need a paler ground than black ones."""
 
 Kind = str
 """Whose colour: "" for the forward pass, "back" for gradients, "cool" for a second curve, "note" for a remark."""
@@ -70,6 +76,7 @@ class Drawing:
         self.width, self.height, self.title, self.description = width, height, title, description
         self.frames, self.seconds, self.still = frames, seconds, still
         self._parts: list[str] = []
+        self._signed = False
 
     def add(self, markup: str) -> None:
         """Any SVG markup, drawn over what is there."""
@@ -135,7 +142,7 @@ class Drawing:
         texts = [[shown(value, digits) for value in row] for row in matrix]
         longest = max((len(text) for row in texts for text in row), default=1)
         size = min(16.0, 0.48 * cell, 1.55 * wide / max(longest, 2)) if size is None else size
-        deepest = 0.26 if kind == "back" else 0.47  # red digits need a paler ground than black ones
+        deepest = DEEPEST_BACK if kind == "back" else DEEPEST
         if title:
             self.text(x + wide * matrix.shape[1] / 2, y - 8, title, kind=kind)
         self.add(f'<g{_class(kind)} transform="translate({_short(x)} {_short(y)})" style="font-size:{_short(size)}px">')
@@ -147,21 +154,23 @@ class Drawing:
             colour = ("pos" if value > 0 else "neg") if colours is None else f"c{colours[row, column]}"
             share = (abs(value) / largest if largest else 0) if colours is None else float(colours[row, column] >= 0)
             if share > 0:
-                self.add(f'<rect {box} class="{colour}" fill-opacity="{_short(0.06 + deepest * min(share, 1), 2)}"/>')
+                opacity = PALEST + (deepest - PALEST) * min(share, 1)
+                self.add(f'<rect {box} class="{colour}" fill-opacity="{_short(opacity, 2)}"/>')
+                self._signed |= colours is None
             if where is not None:
                 self.add(f'<rect {box} class="faint"/>')
             if numbers:
                 middle, base = _short(left + wide / 2), _short(top + cell / 2 + 0.35 * size)
                 self.add(f'<text x="{middle}" y="{base}">{texts[row][column]}</text>')
+        rows, columns = matrix.shape
         if where is None:
-            rows, columns = matrix.shape
             across = "".join(f"M0 {_short(i * cell)}h{_short(columns * wide)}" for i in range(1, rows))
             down = "".join(f"M{_short(i * wide)} 0v{_short(rows * cell)}" for i in range(1, columns))
             if across or down:
                 self.add(f'<path class="faint" d="{across}{down}"/>')
-            self.add(
-                f'<rect width="{_short(columns * wide)}" height="{_short(rows * cell)}" class="{_with("line", kind)}"/>'
-            )
+        self.add(
+            f'<rect width="{_short(columns * wide)}" height="{_short(rows * cell)}" class="{_with("line", kind)}"/>'
+        )
         self.add("</g>")
 
     def outline(self, x: float, y: float, width: float, height: float, *, kind: Kind = "", thick: float = 3) -> None:
@@ -191,21 +200,36 @@ class Drawing:
         self.add(f'<polygon points="{tip}" class="{_with("tip", kind)}"/>')
 
     def svg(self) -> str:
-        """The whole file."""
-        size = f'width="{_short(self.width)}" height="{_short(self.height)}"'
+        """The whole file. A drawing with coloured numbers is LEGEND units higher than `height`."""
+        height = self.height + (LEGEND if self._signed else 0)
+        size = f'width="{_short(self.width)}" height="{_short(height)}"'
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_short(self.width)} {_short(self.height)}" '
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_short(self.width)} {_short(height)}" '
                 f'{size} role="img" aria-labelledby="title desc">',
                 f'<title id="title">{escape(self.title)}</title>',
                 f'<desc id="desc">{escape(self.description)}</desc>',
                 f"<style>{STYLE}{self._motion()}</style>",
                 f'<rect {size} class="page"/>',
                 *self._parts,
+                *self._legend(),
                 "</svg>",
                 "",
             ]
         )
+
+    def _legend(self) -> list[str]:
+        """What the colours of the cells mean, in the last line, if there are any."""
+        if not self._signed:
+            return []
+        line = Drawing(self.width, self.height + LEGEND, "", "")
+        left, base = self.width / 2 - 162, self.height + LEGEND - 8
+        for x, colour, word in ((0, "pos", "positive"), (74, "neg", "negative")):
+            box = f'x="{_short(left + x)}" y="{_short(base - 10)}" width="12" height="12"'
+            line.add(f'<rect {box} class="{colour}" fill-opacity="{DEEPEST}"/>')
+            line.text(left + x + 16, base, word, size=12, kind="note", anchor="start")
+        line.text(left + 152, base, "deeper colour: larger number", size=12, kind="note", anchor="start")
+        return line._parts
 
     def _motion(self) -> str:
         """The style sheet of the frames: without motion the last one, with motion one after the other."""

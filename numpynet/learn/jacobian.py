@@ -5,12 +5,12 @@ dx = J^T dout; a dout that is 1 at output i and 0 elsewhere therefore gives row 
 """
 
 import argparse
-import difflib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from numpynet.console import nearest
 from numpynet.dispatch import F
 from numpynet.gradcheck.numeric import numerical_gradient
 from numpynet.learn.errors import LearnError
@@ -101,8 +101,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     known = layers()
     if options.layer not in known:
-        near = difflib.get_close_matches(options.layer, known, 1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(known)}"
+        hint = nearest(options.layer, known, f"choose one of {', '.join(known)}")
         raise LearnError(f"there is no layer {options.layer!r}; {hint}")
     layer = known[options.layer]
     out, _ = layer.forward(layer.x)

@@ -16,7 +16,7 @@ class Page:
 
 
 PAGES = (
-    Page("00-start.md", "Start", "What will I be able to do?", True),
+    Page("00-start.md", "Start", "What will I be able to do?"),
     Page("01-one-point.md", "One picture, one point", "How does a network learn from one mistake?", True),
     Page("02-chain-rule.md", "The chain rule", "What is dout, and where does it come from?", True),
     Page("03-linear.md", "Linear", "Where does the transpose come from?", True),

@@ -146,7 +146,12 @@ def test_command_line_refuses_a_kernel_larger_than_the_image(capsys):
         (["conv2d", "--size", "x"], "must be a whole number or HEIGHTxWIDTH, such as 3x2, got 'x'"),
         (["linear", "--batch", str(10**13)], "there is not enough memory for these sizes; take smaller ones"),
         (["reluu"], "there is no case 'reluu'; did you mean relu?"),
-        (["net", "--show"], "unrecognized arguments: --show"),
+        (["linear", "--batch", "x"], "python -m numpynet.gradcheck linear: --batch must be a whole number, got 'x'"),
+        (["net", "--show"], "gradcheck net: there is no option --show; --help lists the options"),
+        (["conv2d", "--pading=1"], "gradcheck conv2d: there is no option --pading; did you mean --padding?"),
+        (["conv2d", "3"], "gradcheck conv2d: there is no argument '3'; --help lists the arguments"),
+        (["--nope"], "gradcheck: --nope: name a case first, its options after it; --help lists the cases"),
+        (["--hlep"], "gradcheck: --hlep: name a case first, its options after it; did you mean --help?"),
     ],
 )
 def test_command_line_names_an_option_out_of_range(arguments, words, capsys):
@@ -165,6 +170,16 @@ def test_command_line_fails_if_a_gradient_is_wrong(capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "WRONG" in text
     assert "every element is 2 times" in text
+    assert text.splitlines()[-1] == "1 gradient is WRONG"
+
+
+def test_two_wrong_gradients_are_counted(capsys, monkeypatch):
+    from numpynet import functional as F
+
+    right = F.linear_backward
+    monkeypatch.setattr(F, "linear_backward", lambda dout, cache: right(2 * dout, cache))
+    assert main(["linear"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "3 gradients are WRONG"
 
 
 def test_the_output_says_what_its_three_numbers_are(capsys):

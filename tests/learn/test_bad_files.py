@@ -10,7 +10,8 @@ import pytest
 
 from numpynet.learn.__main__ import main
 from numpynet.learn.exercises import exercises, verdict_text
-from numpynet.learn.exercises.judging_process import MOST_PRINTED, check_file
+from numpynet.learn.exercises.judging_process import check_file
+from numpynet.learn.own_process import MOST_PRINTED
 
 HEAD = (
     "import os\nimport sys\nimport numpy as np\nimport numpynet.functional as F\n\n\ndef relu_backward(dout, cache):\n"
@@ -33,6 +34,16 @@ PROBLEMS = {
     "os._exit": (HEAD + "    os._exit(0)\n", "the file ended the process (exit status 0)"),
     "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; an exercise is judged with NumPy alone"),
     "the kernels": (HEAD + "    from numpynet import kernels\n", "the function imports numpynet.kernels"),
+    "the derivations": (
+        "from numpynet.learn.derivations.simple import relu\n",
+        "the file imports numpynet.learn.derivations; an exercise is judged with NumPy alone",
+    ),
+    "numpynet loaded once more": (
+        HEAD + "    import importlib\n    module = importlib.reload(sys.modules['numpynet.functional.relu'])\n"
+        "    return module.relu_backward(dout, cache)\n",
+        "the function imports numpynet.functional.relu",
+    ),
+    "a string of 10 MB": (HEAD + f"    return dout * '{'x' * 10_000_000}'\n", "UFuncTypeError at line 8"),
     "the original": (HEAD + "    return F.relu_backward(dout, cache)\n", "calls numpynet's own relu_backward"),
     "the original, kept": (
         "from numpynet.functional.relu import relu_backward as theirs\n" + HEAD + "    return theirs(dout, cache)\n",
@@ -79,6 +90,7 @@ WRONG = {
         "    cache.passed[...] = True\n    return dout\n",
         "the function changes its argument cache.passed",
     ),
+    "numpy told to raise errors": ("    return dout * 0 + 1e308\nnp.seterr(all='raise')\n", "yours 1e+308"),
     "NaN": (RIGHT.rstrip() + " * np.nan\n", "yours nan, right"),
 }
 
@@ -94,7 +106,7 @@ def test_a_wrong_result_is_named(bad, verdict_of):
 def test_a_loop_without_end_is_stopped(verdict_of):
     begin = time.monotonic()
     verdict = verdict_of(HEAD + "    while True: pass\n", seconds=2.0)
-    assert verdict.problem == "no answer within 2 seconds: does a loop never end?"
+    assert verdict.problem == "no answer within 2 seconds: does a loop never end, or work on ever larger arrays?"
     assert time.monotonic() - begin < 10
 
 
@@ -115,6 +127,16 @@ RIGHT_WAYS = {
         + HEAD
         + RIGHT
     ),
+    "numpy told to raise errors": "import numpy\nnumpy.seterr(all='raise')\n" + HEAD + RIGHT,
+    "an object that can be called": (
+        HEAD.replace("def relu_backward(", "class Mine:\n  def __call__(self, ") + RIGHT + "relu_backward = Mine()\n"
+    ),
+    "a thread that goes on": HEAD
+    + RIGHT
+    + "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n",
+    "bytes that are no text": HEAD + "    sys.stdout.buffer.write(bytes(range(256)))\n" + RIGHT,
+    "another folder": HEAD + "    os.chdir(os.sep)\n" + RIGHT,
+    "the seed set": HEAD + "    np.random.seed(0)\n" + RIGHT,
     "standard output closed": "import sys\nsys.stdout.close()\n" + HEAD + RIGHT,
     "no standard output": "import sys\nsys.stdout = sys.stderr = None\n" + HEAD + RIGHT,
 }
@@ -143,6 +165,7 @@ ENDINGS = {
         "import os\nfor fd in range(3, 9):\n    try: os.write(fd, b'[1]')\n    except OSError: pass\nos._exit(0)\n",
         "the file ended the process",
     ),
+    "the processor's limit": (HEAD + "    os.kill(os.getpid(), 24)\n", "the file ended the process (exit status -24)"),
     "50 GiB": (HEAD + "    np.zeros(50 * 2**27)\n", "MemoryError at line 8: Unable to allocate 50.0 GiB"),
 }
 
@@ -199,6 +222,30 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):
     assert "there is no exercise in ." in capsys.readouterr().err
 
 
+def test_every_command_line_that_is_suggested_names_the_folder(tmp_path, capsys):
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    where = f"--dir '{folder}'"
+    assert main(["check", "relu_backward", "--dir", str(folder)]) == 2
+    assert f"`python -m numpynet.learn start relu_backward {where}` writes one" in capsys.readouterr().err
+    assert main(["start", "relu_backward", "--dir", str(folder)]) == 0
+    assert f"\n  python -m numpynet.learn check relu_backward {where}\n" in capsys.readouterr().out
+    assert main(["show", "relu_backward", "--dir", str(folder)]) == 1
+    assert f"`python -m numpynet.learn check relu_backward {where}` says where." in capsys.readouterr().out
+    (folder / "relu_backward.py").write_text(HEAD + RIGHT, "utf-8")
+    assert main(["check", "relu_backward", "--dir", str(folder)]) == 0
+    assert f"numpynet's own: python -m numpynet.learn show relu_backward {where}\n" in capsys.readouterr().out
+    other = (folder / "relu_backward.py").rename(folder / "mine.py")
+    assert main(["check", "relu_backward", str(other)]) == 0
+    assert f"numpynet's own: python -m numpynet.learn show relu_backward '{other}'\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check", "show", "watch"])
+def test_a_file_and_a_folder_are_one_too_many(command, capsys):
+    assert main([command, "fold", "fold.py", "--dir", "."]) == 2
+    assert "give a file or --dir, not both" in capsys.readouterr().err
+
+
 def test_an_unknown_name_gets_the_nearest(capsys):
     for command in ("start", "check", "hint", "show", "watch"):
         assert main([command, "con2d_backwards"]) == 2
@@ -230,7 +277,7 @@ def test_watch_checks_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path)
         seen = until(child, "Watching")
         assert "WRONG" in seen
         path.write_text(HEAD + RIGHT, "utf-8")
-        assert "All 5 checks are right" in until(child, "Watching")
+        assert "All 6 checks are right" in until(child, "Watching")
         child.send_signal(signal.SIGINT)
         rest, _ = child.communicate(timeout=20)
     finally:

@@ -9,7 +9,7 @@ import pytest
 
 from numpynet.functional import conv2d, conv2d_backward
 from numpynet.learn import one_point
-from tests.browsers import launched
+from tests.browsers import LOW_CONTRAST, launched
 
 LEARN = Path(__file__).parents[2] / "docs" / "learn"
 PAGE = LEARN / "bench.html"
@@ -272,3 +272,21 @@ def test_a_phone_shows_it_without_scrolling_sideways(tab):
     tab.locator("#padding").fill("2")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.locator("#x").bounding_box()["width"] <= 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out(tab, scheme):
+    """At the start and while steps are shown. A title that is made gray is found."""
+    tab.emulate_media(color_scheme=scheme)
+    assert tab.evaluate(LOW_CONTRAST) == []
+    for _ in range(13):
+        tab.locator("#next").click()
+    assert tab.evaluate(LOW_CONTRAST) == []
+    tab.locator("h1").evaluate("title => { title.style.color = '#777'; title.style.fontSize = '16px'; }")
+    (pale,) = tab.evaluate(LOW_CONTRAST)
+    assert pale.startswith('"The convolution bench"')
+
+
+def test_it_says_what_its_colours_mean(tab):
+    said = " ".join(tab.locator("p.note").first.inner_text().split())
+    assert "blue if its number is positive and orange if it is negative" in said

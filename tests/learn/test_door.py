@@ -43,6 +43,23 @@ def test_an_unknown_option_gets_the_nearest_one_suggested(given, hint, capsys):
     assert capsys.readouterr().err == f"python -m numpynet.learn one-point: there is no option {given}; {hint}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["settle", "--steps", "1e20"], "--steps must be a whole number, got '1e20'"),
+        (["settle", "--lr", "x"], "--lr must be a number, got 'x'"),
+        (["hint", "fold", "one"], "number must be a whole number, got 'one'"),
+        (["check", "fold", "fold.py", "fold"], "there is no argument 'fold'; --help lists the arguments"),
+        (["graduate", "--dri", "x"], "there is no option --dri; did you mean --dir?"),
+    ],
+)
+def test_a_bad_argument_is_one_line(words, said, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"python -m numpynet.learn {words[0]}: {said}\n"
+
+
 def test_the_list_fits_on_a_screen_and_begins_with_what_to_type():
     lines = listing.text().splitlines()
     assert len(lines) <= 45

@@ -1,6 +1,7 @@
 """The exercises: what `start` writes, what `check` says to right answers, and that each file is a pleasure to read."""
 
 import ast
+import re
 
 import pytest
 
@@ -40,6 +41,29 @@ def test_the_starting_file_can_be_read_and_run(exercise):
 
 
 @ALL
+def test_the_starting_file_says_all_that_one_needs(exercise):
+    text = text_of(exercise)
+    blank = ast.parse(text).body[-1]
+    assert isinstance(blank, ast.FunctionDef)
+    task = ast.get_docstring(blank)
+    for argument in (a.arg for a in blank.args.args if a.arg not in ("self", "cache", "net", "criterion", "optimizer")):
+        assert re.search(rf"\b{argument}\b", task), argument
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            for field in (part.target.id for part in node.body if isinstance(part, ast.AnnAssign)):
+                assert f"cache.{field}" in task, field
+    if len(exercise.gives) > 1:
+        order = [task.split("Returns")[1].find(name) for name in exercise.gives]
+        assert exercise.kind == "staged" or order == sorted(order)
+        assert -1 not in order
+    assert task.split("\n\n")[-1].startswith("First step: ")
+    cases = cases_of(exercise)
+    assert f"    All {len(cases)} checks are right.\n" in text
+    assert all(f"\n    {case.says}" in text for case in cases if not case.hidden)
+    assert not any(f"\n    {case.says}\n" in text for case in cases if case.hidden)
+
+
+@ALL
 def test_between_three_and_eight_cases_some_of_them_hidden(exercise):
     cases = cases_of(exercise)
     assert 3 <= len(cases) <= 8
@@ -52,7 +76,7 @@ def test_between_three_and_eight_cases_some_of_them_hidden(exercise):
 def test_numpynets_own_source_is_right(exercise, tmp_path):
     """In this process; test_start_check_hint_and_show judges in one of its own, as the command does."""
     path = write_solved(exercise, tmp_path)
-    checks = judge(exercise, function_of(exercise, path), str(path))
+    checks = judge(exercise, function_of(exercise, path))
     assert len(checks) == len(cases_of(exercise))
     assert [check for check in checks if check.wrong] == []
     assert [path.name for path in tmp_path.iterdir()] == [exercise.file]  # no __pycache__
@@ -69,7 +93,7 @@ def test_start_check_hint_and_show(tmp_path, monkeypatch, capsys):
     assert "hint relu_backward 2" in capsys.readouterr().out
     write_solved(exercises()["relu_backward"], tmp_path)
     assert main(["check", "relu_backward"]) == 0
-    assert "All 5 checks are right" in capsys.readouterr().out
+    assert "All 6 checks are right" in capsys.readouterr().out
     assert main(["show", "relu_backward"]) == 0
     assert "return np.where(cache.passed, dout, dout.dtype.type(0))" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["relu_backward.py"]

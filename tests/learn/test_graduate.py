@@ -38,7 +38,7 @@ BUGS = {
     "relu_backward": (("dout.dtype.type(0)", "np.float64(0)"), "relu_backward: dx is float64 and must be float32"),
     "adam_update": (("m_hat = m / (1 - beta1**step)", "m_hat = m"), "adam_update: argument 0["),
     "chain_backward": (("reversed(cache)", "cache"), "chain_backward: TypeError: linear_backward: cache must be"),
-    "train_step": (("    optimizer.step()\n", ""), "train_step: "),
+    "train_step": (("    optimizer.zero_grad()\n", ""), "train_step: "),
 }
 
 
@@ -53,7 +53,7 @@ def test_a_planted_bug_is_named(name, tmp_path, capfd):
     assert main(["graduate", str(tmp_path)]) == 1
     out = capfd.readouterr().out
     assert f"\n  {words}" in out
-    assert f"check {name}" in out
+    assert f"Begin there: python -m numpynet.learn check {name} --dir {tmp_path}" in out
 
 
 def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network(tmp_path):
@@ -66,7 +66,7 @@ def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network
     images, points = faces.crops()
     functions = {exercise.name: (exercise, function_of(exercise, path))}
     calls = graduation.compare(functions, images[:3], faces.to_targets(points)[:3])
-    assert calls == [exercise.name] * 6  # three layers, in two precisions
+    assert calls == [exercise.name] * 12  # three layers, two steps, in two precisions
     path.write_text(text.replace("] += np.where", "] -= np.where"), "utf-8")
     functions = {exercise.name: (exercise, function_of(exercise, path))}
     with pytest.raises(DiffersError, match=r"max_pool2d_backward: dx\["):
@@ -74,10 +74,12 @@ def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network
 
 
 def test_a_folder_without_an_exercise(tmp_path, capsys):
-    assert main(["graduate", str(tmp_path)]) == 2
+    assert main(["graduate", "--dir", str(tmp_path)]) == 2
     assert "there is no exercise in" in capsys.readouterr().err
     assert main(["graduate", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
+    assert main(["graduate", "a", "--dir", "b"]) == 2
+    assert "give the folder once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

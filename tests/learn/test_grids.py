@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from numpynet.learn.colours import NEGATIVE, NEGATIVE_ON_DARK, POSITIVE, POSITIVE_ON_DARK
 from numpynet.learn.grids import Drawing, shown
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -17,6 +18,9 @@ def drawing(**options):
 
 def parsed(d):
     return ET.fromstring(d.svg())
+
+
+LEGEND = ["positive", "negative", "deeper colour: larger number"]
 
 
 def texts(element):
@@ -36,7 +40,7 @@ def test_a_grid_has_every_number_at_its_place():
     d = drawing()
     d.grid(10, 30, values, cell=40, title="x (2, 3)")
     svg = parsed(d)
-    assert texts(svg) == ["x (2, 3)", "1", "-0.5", "0", "0.25", "20", "3"]
+    assert texts(svg) == ["x (2, 3)", "1", "-0.5", "0", "0.25", "20", "3", *LEGEND]
     (group,) = svg.findall(f"{SVG}g")
     assert group.get("transform") == "translate(10 30)"
     places = [float(text.get("x")) for text in group.iter(f"{SVG}text")]
@@ -46,11 +50,32 @@ def test_a_grid_has_every_number_at_its_place():
 def test_colour_tells_sign_and_size():
     d = drawing()
     d.grid(0, 20, np.array([[2.0, -1, 0]]))
-    cells = [
-        (r.get("class"), float(r.get("fill-opacity"))) for r in parsed(d).iter(f"{SVG}rect") if r.get("fill-opacity")
-    ]
+    svg = parsed(d)
+    cells, swatches = (
+        [(r.get("class"), float(r.get("fill-opacity"))) for r in element if r.get("fill-opacity")]
+        for element in (svg.find(f"{SVG}g"), svg)
+    )
     assert [name for name, _ in cells] == ["pos", "neg"]  # none for 0
     assert cells[0][1] > cells[1][1] > 0
+    assert swatches == [("pos", cells[0][1]), ("neg", cells[0][1])]  # the legend: the deepest of each
+
+
+def test_a_legend_stands_below_coloured_numbers_alone():
+    plain, zeros, coloured = drawing(), drawing(), drawing()
+    plain.grid(0, 20, np.array([[1.0]]), colours=np.array([[2]]))
+    zeros.grid(0, 20, np.zeros((1, 2)))
+    coloured.grid(0, 20, np.array([[-1.0]]))
+    assert [parsed(d).get("height") for d in (plain, zeros, coloured)] == ["200", "200", "222"]
+    assert [texts(parsed(d))[-3:] == LEGEND for d in (plain, zeros, coloured)] == [False, False, True]
+
+
+def test_colours_of_the_two_signs_are_in_the_style():
+    """Those of numpynet.learn.colours, light and dark."""
+    style = parsed(drawing()).findtext(f"{SVG}style")
+    light, dark = style.split("prefers-color-scheme:dark")
+    for part, signs in ((light, (POSITIVE, NEGATIVE)), (dark, (POSITIVE_ON_DARK, NEGATIVE_ON_DARK))):
+        for name, colour in zip(("pos", "neg"), signs, strict=True):
+            assert f".{name}{{fill:rgb({','.join(map(str, colour))})}}" in part
 
 
 def test_title_and_description_are_read_aloud_and_escaped():
@@ -88,9 +113,9 @@ def test_cells_drawn_later_hide_those_below():
     d = drawing()
     d.grid(0, 20, np.array([[7.0, 8]]), where=np.array([[False, True]]))
     svg = parsed(d)
-    assert texts(svg) == ["8"]
+    assert texts(svg) == ["8", *LEGEND]
     (group,) = svg.findall(f"{SVG}g")
-    assert [rect.get("class") for rect in group.findall(f"{SVG}rect")] == ["page", "pos", "faint"]
+    assert [rect.get("class") for rect in group.findall(f"{SVG}rect")] == ["page", "pos", "faint", "line"]
 
 
 def test_long_numbers_get_smaller_digits():

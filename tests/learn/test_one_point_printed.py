@@ -101,3 +101,8 @@ def test_what_cannot_be_nudged_is_refused_in_one_line(asked, message, capsys):
 def test_a_step_out_of_range_is_refused(step, capsys):
     assert main(["one-point", "--nudge", "x[0,0]", f"--step={step}"]) == 2
     assert "--step must be from 1e-6 to 10" in capsys.readouterr().err
+
+
+def test_a_step_without_a_number_to_move_is_refused(capsys):
+    assert main(["one-point", "--step", "0.1"]) == 2
+    assert "--step is for --nudge; name the number that is to be moved" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Points settle on the face."""
 
+import base64
 import re
 import struct
 import xml.etree.ElementTree as ET
@@ -11,7 +12,8 @@ import pytest
 from numpynet.learn import faces
 from numpynet.learn.__main__ import main
 from numpynet.learn.errors import LearnError
-from numpynet.learn.showing.face_picture import COLUMNS, POINT, as_svg, as_text, png
+from numpynet.learn.showing.face_picture import COLUMNS, POINT, as_svg, as_text
+from numpynet.learn.showing.png import gray_uri
 from numpynet.learn.showing.settle import _write, small_net, train
 
 
@@ -53,7 +55,7 @@ def test_bright_is_shown_by_fuller_signs():
 
 def test_a_png_holds_the_image():
     image = np.random.default_rng(0).random((5, 7)).astype(np.float32)
-    data = png(image)
+    data = base64.b64decode(gray_uri(image).removeprefix("data:image/png;base64,"))
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     parts, at = {}, 8
     while at < len(data):
@@ -103,7 +105,8 @@ def test_a_file_that_appears_during_the_training_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--steps", "0"], "--steps must be at least 1, got 0"),
+        (["--steps", "0"], "--steps must be from 1 to 10000, got 0"),
+        (["--steps", "10001"], "--steps must be from 1 to 10000, got 10001"),
         (["--every", "0"], "--every must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must be at least 0, got -1"),
         (["--lr", "nan"], "--lr must be above 0 and at most 10, got nan"),

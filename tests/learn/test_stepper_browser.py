@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from numpynet.learn.colours import NEGATIVE, POSITIVE
 from numpynet.learn.stepping import step_page, stepper
-from tests.browsers import launched
+from tests.browsers import LOW_CONTRAST, launched
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +112,26 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(opened, faces, scheme):
         assert tab.evaluate("document.documentElement.scrollWidth") == 390
         loaded = "Array.from(document.images).every(i => i.complete && i.naturalWidth > 0)"
         tab.wait_for_function(f"() => {loaded}")
+        assert tab.evaluate(LOW_CONTRAST) == []
+
+
+def test_every_picture_says_what_it_shows(opened, faces):
+    steps, file = faces
+    tab = opened(file)
+    for i, step in enumerate(steps):
+        tab.evaluate(f"show({i})")
+        for text in tab.evaluate("Array.from(document.images, image => image.alt)"):
+            name, shape, *rest = text.split(", ", 2)
+            assert any(
+                name == tensor.name and shape == " × ".join(map(str, tensor.array.shape)) for tensor in step.tensors
+            )
+            assert re.match(r"as a picture: -?[\d.e+-]+ to -?[\d.e+-]+, mean ", rest[0]), text
+            if re.fullmatch("d?(x|out)", name):
+                assert "filter" not in text  # an image's maps are channels
+
+
+def test_a_legend_says_what_the_colours_mean(opened, faces):
+    tab = opened(faces[1])
+    assert tab.locator("footer").inner_text().startswith("Blue is positive, orange is negative, and 0 is white")
+    ends = re.findall(r"rgb\([\d, ]+\)", tab.locator("#scale").evaluate("one => getComputedStyle(one).backgroundImage"))
+    assert [ends[0], ends[-1]] == [f"rgb{colour}" for colour in (NEGATIVE, POSITIVE)]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ ASCII = {"PYTHONIOENCODING": "ascii"}
 
 @posix
 def test_ctrl_c_is_no_traceback():
-    command = [sys.executable, "-m", "numpynet.learn", "settle", "--steps", "100000"]
+    command = [sys.executable, "-m", "numpynet.learn", "settle", "--steps", "10000"]
     child = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -64,3 +65,47 @@ def test_ctrl_c_is_no_traceback():
     finally:
         child.kill()
     assert (child.returncode, said) == (130, "\n")
+
+
+@posix
+def test_ctrl_c_ends_what_is_judged(tmp_path):
+    loop = "import pathlib\npathlib.Path({!r}).touch()\nwhile True: pass\n"
+    begun = [tmp_path / "one.begun", tmp_path / "two.begun"]
+    for name, mark in zip(("fold", "unfold"), begun, strict=True):
+        (tmp_path / f"{name}.py").write_text(loop.format(str(mark)), "utf-8")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "numpynet.learn", "check", "--dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        until = time.monotonic() + 20
+        while not all(mark.exists() for mark in begun) and time.monotonic() < until:
+            time.sleep(0.02)
+        sent = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        out, said = child.communicate(timeout=20)
+    finally:
+        child.kill()
+    assert (child.returncode, out, said) == (130, "", "\n")
+    assert time.monotonic() - sent < 5  # the two loops would go on for 8 seconds
+
+
+@posix
+def test_ctrl_c_before_the_command_begins_is_no_traceback():
+    """The process that begins anew with one thread holds it back until the command can end with it."""
+    program = (
+        "import os, signal, sys; from numpynet.learn import __main__ as m; os.execve = started; m.with_one_thread()"
+    )
+    started = "def started(*a): os.kill(os.getpid(), signal.SIGINT); sys.exit(m.main(['settle']))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os, signal, sys\n{started}{program}"],
+        capture_output=True, text=True, timeout=60, check=False, env={"OPENBLAS_NUM_THREADS": "1"} | PATHS,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\n")
+
+
+PATHS = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}

@@ -42,7 +42,7 @@ def test_it_fits_into_a_terminal_of_100_columns(capsys):
         ),
         (["--batch", "65"], "--batch must be from 1 to 64, got 65"),
         (["--batch", "0"], "--batch must be from 1 to 64, got 0"),
-        (["--size", "many"], "argument --size: invalid int value: 'many'"),
+        (["--size", "many"], "--size must be a whole number, got 'many'"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(arguments, message, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browsers import launched
+from tests.browsers import LOW_CONTRAST, launched
 
 SOURCE = "numpynet/functional/conv2d.html"
 
@@ -53,3 +53,25 @@ def test_search_finds_a_page_without_a_network(visit):
     results = page.locator("#search-results li a")
     results.first.wait_for()
     assert any("conv2d" in href for href in results.evaluate_all("all => all.map(one => one.href)"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name", ["index.html", SOURCE, "docs/learn/07-convolution-backward.html", "docs/site/api/layers.html"]
+)
+def test_every_text_stands_out(visit, name, scheme):
+    assert visit(name, scheme=scheme).evaluate(LOW_CONTRAST) == []
+
+
+def test_formulas_are_set_in_the_font_that_the_site_ships(visit):
+    page = visit("docs/learn/12-soft-argmax.html")
+    page.wait_for_function("() => document.fonts.status === 'loaded'")
+    assert page.evaluate("[...document.fonts].map(font => [font.family, font.status])") == [["STIX Two Math", "loaded"]]
+
+
+@pytest.mark.parametrize(("name", "own"), [("06-convolution", 3), ("others", 2), ("README", 0)])
+def test_a_page_has_one_row_of_links_to_its_neighbours(visit, name, own):
+    """Its own, or else that of the theme."""
+    page = visit(f"docs/learn/{name}.html")
+    assert page.locator("article p").last.locator("a").count() == own or own == 0
+    assert page.locator(".related-pages a").count() == (0 if own else 2)

@@ -36,11 +36,19 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.loaded: list[str] = []
         self.ids: set[str | None] = set()
-        self.feed(path.read_text("utf-8"))
+        self.pictures: list[tuple[str | None, str | None]] = []
+        self.language: str | None = None
+        text = path.read_text("utf-8")
+        self.title = text.partition("<title>")[2].partition("</title>")[0]
+        self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
         self.ids.add(values.get("id"))
+        if tag == "img":
+            self.pictures.append((values.get("src"), values.get("alt")))
+        if tag == "html":
+            self.language = values.get("lang")
         if tag == "a" and values.get("href"):
             self.links.append(values["href"])
         elif tag == "a":
@@ -93,11 +101,32 @@ def test_a_planted_resource_of_another_host_is_seen(code):
     assert OTHERS.search(code)
 
 
+def test_every_page_has_a_title_and_a_language_and_every_picture_a_text(pages):
+    lacking = [path.name for path, page in pages.items() if not page.title.strip() or page.language != "en"]
+    assert lacking == []
+    assert [(path.name, picture) for path, page in pages.items() for picture in page.pictures if not picture[1]] == []
+    assert sum(len(page.pictures) for page in pages.values()) > 20
+
+
+def test_the_font_of_formulas_is_small_and_has_its_license(site):
+    font = site.pages / "_static" / "STIXTwoMath-subset.woff2"
+    assert font.stat().st_size < 500_000
+    assert "SIL OPEN FONT LICENSE" in (font.parent / "OFL.txt").read_text("utf-8")
+
+
 def test_every_public_name_is_in_the_reference(pages):
     found = {name for path, page in pages.items() if path.parent.name == "api" for name in page.ids}
     functional = set(numpynet.functional.__all__) - {"empty", "zeros"}  # NumPy's own
     wanted = {f"numpynet.{name}" for name in numpynet.__all__} | {f"numpynet.functional.{name}" for name in functional}
     assert wanted - found == set()
+
+
+def test_signatures_are_those_of_the_source(site):
+    """With `DTypeLike` as it is written, also where a class inherits its arguments."""
+    text = re.sub(r"<[^>]+>", "", (site.pages / "docs" / "site" / "api" / "layers.html").read_text("utf-8"))
+    for name in ("Conv2d", "BatchNorm1d"):
+        assert re.search(rf"class\s+{name}\([^)]*dtype: DTypeLike", text), name
+    assert "numpy._typing" not in text
 
 
 def test_every_markdown_page_is_part_of_the_site(site, pages):

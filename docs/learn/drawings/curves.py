@@ -81,8 +81,9 @@ def losses_over_slopes() -> Drawing:
             slopes.append((float(residual), float(backward(1.0, cache)[0])))  # type: ignore[operator]
         value.curve(points, kind=kind, dashes=dashes)
         slope.curve(slopes, kind=kind, dashes=dashes)
-        d.line([(34 + 110 * i, 22), (60 + 110 * i, 22)], kind=kind, dashes=dashes, thick=2.5)
-        d.text(66 + 110 * i, 27, name, size=14, kind=kind, anchor="start")
+        left = (40, 138, 268)[i]
+        d.line([(left, 22), (left + 26, 22)], kind=kind, dashes=dashes, thick=2.5)
+        d.text(left + 32, 27, name, size=14, kind=kind, anchor="start")
     d.text(190, 492, "d = output - target", size=14, kind="note")
     return d
 

@@ -80,7 +80,7 @@ def projector() -> Drawing:
     assert np.allclose(dx, rest * cache.inv_std)
     d = Drawing(
         360,
-        560,
+        536,
         "Batch norm, backward: what is taken away",
         "Six numbers g arrive. Their mean, 1, is taken away; then their part along x_hat, 1.5 times x_hat. What "
         "is left has sum 0, and sum 0 with x_hat. Divided by the standard deviation it is dx.",
@@ -169,29 +169,32 @@ def two_ways() -> Drawing:
     return d
 
 
+LR = 160
+"""The learning rate of the step of `pull_on_a_map`."""
+
+
 def pull_on_a_map() -> Drawing:
     """A heat map's shares with the soft argmax, and how a gradient step changes the map."""
     side = 7
     rows, columns = np.mgrid[:side, :side]
-    x = 3.0 * np.exp(-((columns - 2.3) ** 2 + (rows - 3.6) ** 2) / 3.0)
+    x = 3.0 * np.exp(-((columns - 2.1) ** 2 + (rows - 3.7) ** 2) / 3.0)
     out, cache = soft_argmax2d(x[None, None])
-    target = np.array([[0.4, -0.3]])
+    target = np.array([[3 / 7, -3 / 7]])  # where four pixels meet, as the disc nearly is: no number is covered
     dout = out - target
     step = -soft_argmax2d_backward(dout, cache)[0, 0]
-    moved = soft_argmax2d((x + 40 * step)[None, None])[0]
+    moved = soft_argmax2d((x + LR * step)[None, None])[0]
     d = Drawing(
         360,
         582,
         "Soft argmax: the pull of the gradient",
         "Above: the share of each pixel in percent; the disc is the mean position, the ring the target. Below: a step "
-        "against the gradient raises the blue pixels, on the side of the target, and lowers the orange ones. The disc "
+        "against the gradient raises the blue scores, on the side of the target, and lowers the orange ones. The disc "
         "has moved towards the ring.",
     )
     cell = 34
 
     def mark(top: float, place: np.ndarray, kind: str, hollow: bool) -> None:
-        px, py = 61 + (place + 1) / 2 * cell * side
-        py += top
+        px, py = np.array([61, top]) + (place + 1) / 2 * cell * side
         look = 'class="page"' if hollow else f'class="tip {kind}"'
         d.add(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" {look} fill-opacity="{0 if hollow else 1}"/>')
         d.add(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="6" class="ink {kind}" stroke-width="2.5"/>')
@@ -199,7 +202,7 @@ def pull_on_a_map() -> Drawing:
     d.grid(61, 32, 100 * cache.share[0, 0], cell=cell, title="share of each pixel, in %", digits=0, size=13)
     mark(32, out[0], "", False)
     mark(32, target[0], "back", True)
-    d.grid(61, 320, step, cell=cell, title="what a step adds to each pixel", numbers=False)
+    d.grid(61, 320, step, cell=cell, title="what a step adds to each score", numbers=False)
     for row, column in np.ndindex(side, side):
         sign = "+" if step[row, column] > 0.002 else "-" if step[row, column] < -0.002 else ""
         if sign:
@@ -207,5 +210,5 @@ def pull_on_a_map() -> Drawing:
     mark(320, moved[0], "", False)
     mark(320, target[0], "back", True)
     d.text(180, 291, "disc: mean position; ring: target", size=13, kind="note")
-    d.text(180, 574, "the disc after the step", size=13, kind="note")
+    d.text(180, 574, f"disc: mean position after a step with lr {LR}", size=13, kind="note")
     return d

@@ -60,9 +60,13 @@ def banded() -> Drawing:
     d.text(180, 292, "the framed column is the middle pixel", size=13, kind="cool")
     d.grid(27, 332, values.T, cell=23, wide=38, title="transpose (9, 4)", kind="back", size=13)
     d.outline(27, 332 + 4 * 23, 4 * 38, 23, kind="cool")
-    for i, line in enumerate(
-        ("The middle pixel's row:", "4, 3, 2, 1 is the", "kernel read backwards.", "That is why others")
-    ):
+    lines = (
+        "The middle pixel's row,",
+        "4, 3, 2, 1, is the kernel",
+        "read backwards.",
+        "That is why others",
+        'say "rotated kernel".',
+    )
+    for i, line in enumerate(lines):
         d.text(192, 400 + 20 * i, line, size=13, anchor="start")
-    d.text(192, 480, "speak of a rotated kernel.", size=13, anchor="start")
     return d

@@ -17,6 +17,9 @@ ROWS = (
 )
 """The name of a tensor, what stands above it, and the name of its gradient; from top to bottom."""
 
+WIDE = {2: (56.0, 60.0), 3: (40.0, 60.0), 4: (36.0, 54.0), 5: (26.0, 46.0)}
+"""By the number of columns: the width of a cell forward, and backward, where numbers are longer."""
+
 
 def whole_net() -> Drawing:
     """Left, downwards and black: the forward pass. Right, upwards and red: the gradient of the loss for each number."""
@@ -24,7 +27,7 @@ def whole_net() -> Drawing:
     t |= {"conv.weight": one_point.CONV_WEIGHT, "linear.weight": one_point.LINEAR_WEIGHT}
     t = {name: np.atleast_2d(np.squeeze(value)) for name, value in t.items()}
     cell, gap, width, top = 31.0, 44.0, 390.0, 56.0
-    centres = (91.0, 275.0)
+    centres = (84.0, 269.0)
     height = top + sum(cell * len(t[name]) + gap for name, _, _ in ROWS) + 96
     loss = shown(float(t["loss"][0, 0]), 6)
     d = Drawing(
@@ -42,7 +45,7 @@ def whole_net() -> Drawing:
         values, bias = t[name], {"conv.weight": "conv.bias", "linear.weight": "linear.bias"}.get(name)
         rows, columns = values.shape
         for side, (key, text, kind) in enumerate(((name, title, ""), (gradient, gradient, "back"))):
-            wide = (40.0 if kind else 30.0) if columns > 2 else 48.0
+            wide = WIDE[columns][kind == "back"]
             left = centres[side] - wide * columns / 2
             d.grid(left, y, t[key], cell=cell, wide=wide, title=text, kind=kind, digits=6, largest=_largest(t, kind))
         if bias:

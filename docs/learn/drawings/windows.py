@@ -28,18 +28,18 @@ def unfold_in_colours() -> Drawing:
     )
     d.grid(20, 34, image, title="picture (3, 3)", colours=np.arange(9).reshape(3, 3))
     d.outline(20, 34, 80, 80)
-    d.text(160, 62, "The first window holds 1, 2, 4, 5:", size=13, anchor="start")
-    d.text(160, 82, "the first column below.", size=13, anchor="start")
-    d.text(160, 108, "5 is in all four windows,", size=13, anchor="start")
-    d.text(160, 128, "so in all four columns.", size=13, anchor="start")
+    d.text(152, 62, "The framed window, 1, 2, 4, 5,", size=13, anchor="start")
+    d.text(152, 82, "is the framed column below.", size=13, anchor="start")
+    d.text(152, 108, "5 is in all four windows,", size=13, anchor="start")
+    d.text(152, 128, "so in all four columns.", size=13, anchor="start")
     d.grid(180, 192, columns, title="unfolded (4, 4)", colours=colours)
     d.outline(180, 192, 40, 160)
     for row, text in enumerate(("top left", "top right", "bottom left", "bottom right")):
-        d.text(172, 217 + 40 * row, f"{text} of each window", size=12, kind="note", anchor="end")
+        d.text(172, 217 + 40 * row, f"{text} of a window", size=12, kind="note", anchor="end")
     d.grid(10, 388, filters, title="filter as a row (1, 4)", cell=36, wide=36)
     d.text(167, 411, "=", size=18)
     d.grid(180, 388, filters @ columns, title="output (1, 4)", cell=36, wide=40)
-    d.text(180, 444, "filter @ unfolded = output: one product for all windows", size=13, kind="note")
+    d.text(180, 444, "filter @ unfolded = output, for all windows at once", size=13, kind="note")
     return d
 
 
@@ -96,7 +96,7 @@ def conv_backward() -> Drawing:
         still=dout.size - 1,
     )
     left, top, right, below = 10, 32, 234, 176
-    d.grid(left, top, np.zeros((5, 5)), cell=CELL, title="dx (5, 5)", kind="back")
+    d.grid(left, top, np.zeros((5, 5)), cell=CELL, title="dx (5, 5)", kind="back", size=13)
     d.grid(right, top, dout[0, 0], cell=CELL, title="dout (3, 3)", kind="back")
     d.grid(right, below, kernel, cell=CELL, title="weight (3, 3)")
     dx = np.zeros((5, 5))
@@ -115,7 +115,7 @@ def conv_backward() -> Drawing:
             middle = before[2, 2], dx[2, 2]
             if middle[0] != middle[1]:
                 d.text(100, 300, f"middle pixel: {shown(middle[0])} → {shown(middle[1])}", size=13)
-    d.text(WIDTH / 2, 346, "one number of dout → one window of dx; overlaps add", size=13, kind="note")
+    d.text(WIDTH / 2, 346, "a number of dout → a window of dx; overlaps add", size=13, kind="note")
     assert np.array_equal(dx, whole)
     return d
 
@@ -150,8 +150,8 @@ def pixel_that_wins_twice() -> Drawing:
     )
     cell = 46
     xs, ys = (14, 210), (34, 232)
-    d.grid(xs[0], ys[0], x, cell=cell, title="x (3, 3)")
-    d.grid(xs[1] + 23, ys[0] + 23, out, cell=cell, title="out (2, 2)")
+    d.grid(xs[0], ys[0], x, cell=cell, title="x (3, 3)", size=14)
+    d.grid(xs[1] + 23, ys[0] + 23, out, cell=cell, title="out (2, 2)", size=14)
     d.grid(xs[0], ys[1], dx, cell=cell, title="dx (3, 3)", kind="back")
     d.grid(xs[1] + 23, ys[1] + 23, dout, cell=cell, title="dout (2, 2)", kind="back")
     hues = ("cool", "")
@@ -163,7 +163,7 @@ def pixel_that_wins_twice() -> Drawing:
         d.outline(xs[1] + 23 + cell * ow, ys[0] + 23 + cell * oh, cell, cell, kind=hue)
         d.outline(xs[1] + 23 + cell * ow, ys[1] + 23 + cell * oh, cell, cell, kind=hue)
     d.outline(xs[0] + cell * column, ys[1] + cell * row, cell, cell, kind="back", thick=4)
-    d.text(WIDTH / 2, 206, f"{shown(x[row, column])} wins {len(windows)} windows", size=14)
+    d.text(WIDTH / 2, 195, f"{shown(x[row, column])} wins {len(windows)} windows", size=14)
     d.text(WIDTH / 2, 392, f"its gradient: {terms} = {shown(dx[row, column])}", size=15, kind="back", bold=True)
     return d
 
@@ -190,7 +190,7 @@ def pool_animated() -> Drawing:
     left, right, top, below = 14, 216, 34, 236
     d.grid(left, top, x, cell=cell, title="x (4, 4)")
     d.grid(right, top, np.zeros((3, 3)), cell=cell, title="out (3, 3)", numbers=False)
-    d.grid(left, below, np.zeros((4, 4)), cell=cell, title="dx (4, 4)", kind="back")
+    d.grid(left, below, np.zeros((4, 4)), cell=cell, title="dx (4, 4)", kind="back", size=14)
     d.grid(right, below, dout, cell=cell, title="dout (3, 3)", kind="back")
     dx = np.zeros((4, 4))
     for k, (oh, ow) in enumerate(np.ndindex(3, 3)):
@@ -205,9 +205,8 @@ def pool_animated() -> Drawing:
         before = dx[row, column]
         dx[row, column] += dout[oh, ow]
         with d.since(n + k):
-            d.grid(
-                left, below, dx, cell=cell, where=_only((4, 4), row, column), largest=np.abs(whole).max(), kind="back"
-            )
+            new, largest = _only((4, 4), row, column), np.abs(whole).max()
+            d.grid(left, below, dx, cell=cell, where=new, largest=largest, kind="back", size=14)
         with d.during(n + k):
             d.outline(right + cell * ow, below + cell * oh, cell, cell, kind="back")
             d.outline(left + cell * ow, top + cell * oh, 2 * cell, 2 * cell)

@@ -3,11 +3,12 @@
 catalogue          what exercises.toml says about each exercise
 starting_file      the text of the file that `start` writes
 cases              the inputs on which the two functions are compared
-judge              the comparison; judging_process runs it on a reader's file, in a process that can be ended
+judge              calls both functions; comparison, differences: what is wrong; error_place: where an error was raised
+judging_process    runs the judge on a reader's file (file_loader), in a process that can be ended
 graduation         a training with the reader's functions in the place of numpynet's
 start, check, hint, show, watch, graduate: the commands
 """
 
-from numpynet.learn.exercises.catalogue import Exercise, exercises, find, reader_file
+from numpynet.learn.exercises.catalogue import Exercise, exercises, find
 
-__all__ = ["Exercise", "exercises", "find", "reader_file"]
+__all__ = ["Exercise", "exercises", "find"]

@@ -1,4 +1,4 @@
-"""One training step with the reader's functions, each compared with numpynet's at every call."""
+"""Two training steps with the reader's functions, each compared with numpynet's at every call."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -46,6 +46,8 @@ def _compared(exercise: Exercise, function: Function, tolerance: float, calls: l
     def both(*arguments: Any) -> Any:
         calls.append(exercise.name)
         given = copy.deepcopy(arguments)
+        if exercise.kind == "train_step":  # the gradients may be forgotten before a step or after it
+            given[0].zero_grad()
         try:
             result = function(*arguments)
         except DiffersError:
@@ -74,7 +76,7 @@ def _first_wrong(exercise: Exercise, mine: tuple[Any, Any], right: tuple[Any, An
 
 def _parts(exercise: Exercise, result: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
     """Arrays and numbers by name. A result in several parts has the names that the exercise gives them."""
-    if isinstance(result, tuple) and len(result) == len(exercise.gives):
+    if isinstance(result, tuple | list) and len(result) == len(exercise.gives):
         named = dict(zip(exercise.gives, result, strict=True))
     else:
         named = {exercise.gives[0]: result} if exercise.gives else {}
@@ -82,7 +84,9 @@ def _parts(exercise: Exercise, result: Any, arguments: tuple[Any, ...]) -> dict[
     for number, argument in enumerate(arguments):
         if isinstance(argument, Module):
             for name, parameter in argument.named_parameters():
-                parts |= {name: parameter.data, f"{name}.grad": parameter.grad}
+                parts[name] = parameter.data
+                if exercise.kind != "train_step":
+                    parts[f"{name}.grad"] = parameter.grad
         elif not isinstance(argument, Optimizer):
             parts |= leaves(f"argument {number}", argument)
     return {name: part for name, part in parts.items() if part is None or isinstance(part, np.ndarray | float)}

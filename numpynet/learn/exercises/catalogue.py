@@ -1,6 +1,7 @@
 """The exercises: what exercises.toml says about each, and how one is found by its name."""
 
-import difflib
+import argparse
+import shlex
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from numpynet.console import nearest
 from numpynet.learn.errors import LearnError
 
 
@@ -51,9 +53,24 @@ def find(name: str) -> Exercise:
     known = exercises()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    advice = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(known)}"
+    advice = nearest(name, known, f"choose one of {', '.join(known)}")
     raise LearnError(f"there is no exercise {name!r}; {advice}")
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say where the reader's file is; `given_place` reads them."""
+    parser.add_argument("file", nargs="?", help="your file, or its folder (default: NAME.py in the current one)")
+    parser.add_argument("--dir", help="the folder of your files (default: the current one)")
+
+
+def given_place(options: argparse.Namespace) -> str | None:
+    """The file or folder that was given. LearnError if both were, or if there is no such folder."""
+    if options.file is not None and options.dir is not None:
+        raise LearnError("give a file or --dir, not both")
+    if options.dir is not None and not Path(options.dir).is_dir():
+        raise LearnError(f"--dir {options.dir}: there is no such folder")
+    given: str | None = options.dir if options.file is None else options.file
+    return given
 
 
 def reader_file(exercise: Exercise, given: str | None) -> Path:
@@ -65,7 +82,19 @@ def reader_file(exercise: Exercise, given: str | None) -> Path:
     if path.is_dir():
         path = path / exercise.file
     if not path.exists():
-        raise LearnError(f"there is no file {path}; `python -m numpynet.learn start {exercise.name}` writes one")
+        begin = f"`python -m numpynet.learn start {exercise.name}{in_folder(path.parent)}` writes one"
+        raise LearnError(f"there is no file {path}; {begin if path.parent.is_dir() else 'nor such a folder'}")
     if not path.is_file():
         raise LearnError(f"{path} is not a file")
     return path
+
+
+def in_folder(folder: Path) -> str:
+    """What a command line needs to find the files of this folder: nothing, if it is the current one."""
+    return "" if folder == Path() else f" --dir {shlex.quote(str(folder))}"
+
+
+def command(verb: str, exercise: Exercise, path: Path) -> str:
+    """The command line for a file of the reader's; verb: check or show."""
+    where = in_folder(path.parent) if path.name == exercise.file else f" {shlex.quote(str(path))}"
+    return f"python -m numpynet.learn {verb} {exercise.name}{where}"

@@ -5,15 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
-from numpynet.learn.exercises import exercises, find, reader_file, verdict_text
+from numpynet.learn.exercises import exercises, find, verdict_text
+from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
 from numpynet.learn.exercises.judging_process import Verdict, check_file
+from numpynet.learn.own_process import end_all
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("name", nargs="?", help="the exercise; without it, all files of the folder are checked")
-    parser.add_argument("file", nargs="?", help="your file, or its folder (default: NAME.py in the current one)")
-    parser.add_argument("--dir", help="the folder of your files (default: the current one)")
+    add_place(parser)
     parser.add_argument("--full", action="store_true", help="in a clone: the function's own tests, too (needs pytest)")
 
 
@@ -24,9 +25,7 @@ def run(options: argparse.Namespace) -> int:
             raise LearnError("--full: name the exercise")
         return _all(Path(options.dir or "."))
     exercise = find(options.name)
-    if options.file is not None and options.dir is not None:
-        raise LearnError("give a file or --dir, not both")
-    verdict = check_file(exercise, reader_file(exercise, options.file or options.dir))
+    verdict = check_file(exercise, reader_file(exercise, given_place(options)))
     print(verdict_text.text(verdict))
     if options.full and verdict.passed:
         from numpynet.learn.exercises import repository_tests
@@ -43,7 +42,12 @@ def _all(folder: Path) -> int:
     if not there:
         raise LearnError(f"there is no exercise in {folder}; `python -m numpynet.learn start` lists them")
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))
+        try:
+            verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
     return _progress({verdict.exercise.name: verdict for verdict in verdicts})
 
 

@@ -73,6 +73,8 @@ def described(value: Any) -> str:
     """What a value is, in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    if isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return repr(value[:40])
+    if isinstance(value, bool | int | float):
         return repr(value)
     return f"a {type(value).__name__}"

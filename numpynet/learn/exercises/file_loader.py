@@ -10,28 +10,35 @@ from types import ModuleType
 from typing import Any
 
 from numpynet.learn.errors import message_of
-from numpynet.learn.exercises import Exercise
+from numpynet.learn.exercises import Exercise, error_place
 from numpynet.learn.exercises.judge import CannotJudgeError
 from numpynet.learn.replacement import READER, RefusedError
 
-ELSEWHERE = ("torch", "jax", "tensorflow", "autograd", "reference", "numpynet.kernels")
+ELSEWHERE = (
+    *("torch", "jax", "tensorflow", "autograd", "reference", "numpynet.kernels"),
+    *(f"numpynet.learn.{name}" for name in ("convolutions", "derivations", "jacobian", "lessons", "stepping")),
+)
 """Packages that compute these gradients themselves."""
 
 
 class _NotHere(importlib.abc.MetaPathFinder):
-    """Stands first in Python's search for modules, and refuses those packages."""
+    """Stands first in Python's search for modules. Refuses those packages, and to load a part of numpynet once more."""
+
+    def __init__(self) -> None:
+        self.loaded = {name for name in sys.modules if name.startswith("numpynet.")}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if any(name == package or name.startswith(f"{package}.") for package in ELSEWHERE):
+        if name in self.loaded or any(f"{name}.".startswith(f"{package}.") for package in ELSEWHERE):
             raise RefusedError(name)
         return None
 
 
-def without_help() -> None:
-    """Refuse those packages from here on, in the whole process."""
+def prepare(folder: Path) -> None:
+    """From here on, in the whole process, refuse those packages, and find modules in this folder of the reader's."""
     sys.meta_path.insert(0, _NotHere())
+    sys.path.append(str(folder.resolve()))
 
 
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
@@ -47,7 +54,7 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     try:
-        code = compile(text, str(path), "exec", dont_inherit=True)
+        code = compile(text, str(path.resolve()), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise CannotJudgeError(f"line {error.lineno}: not Python: {error.msg}") from error
     except ValueError as error:
@@ -63,20 +70,12 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
             "the file ends the process while it is imported: it calls exit() or raises SystemExit"
         ) from error
     except Exception as error:
-        raise CannotJudgeError(
-            f"the file does not import: {_where(error, str(path))}{type(error).__name__}: {message_of(error)}"
-        ) from error
+        line = error_place.line_of(error)
+        where = f"{line}: " if line else ""
+        message = f"the file does not import: {where}{type(error).__name__}: {message_of(error)}"
+        raise CannotJudgeError(message, error_place.block(error)) from error
     function = vars(module).get(exercise.name)
     if not callable(function):
         raise CannotJudgeError(f"the file defines no function {exercise.name}")
     found: Callable[..., Any] = function
     return found
-
-
-def _where(error: BaseException, path: str) -> str:
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"line {line}: " if line else ""

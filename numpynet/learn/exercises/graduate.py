@@ -1,4 +1,4 @@
-"""`graduate [DIR]`: a small network learns a face by heart, with your functions in the place of numpynet's."""
+"""`graduate [FOLDER]`: a small network learns a face by heart, with your functions in the place of numpynet's."""
 
 import argparse
 import subprocess
@@ -20,12 +20,15 @@ SECONDS = 300
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("dir", nargs="?", default=".", help="the folder of your files (default: the current one)")
+    parser.add_argument("folder", nargs="?", help="the folder of your files (default: the current one)")
+    parser.add_argument("--dir", help="the same, as for the other commands")
 
 
 def run(options: argparse.Namespace) -> int:
     """0 if the points settle, 1 if not. LearnError if the folder holds no exercise that the network uses."""
-    folder = Path(options.dir)
+    if options.folder is not None and options.dir is not None:
+        raise LearnError("give the folder once: as it is, or with --dir")
+    folder = Path(options.folder or options.dir or ".")
     if not folder.is_dir():
         raise LearnError(f"{folder}: there is no such folder")
     yours = [name for name in USED if (folder / f"{name}.py").is_file()]

@@ -1,4 +1,4 @@
-"""What `graduate` does in a process of its own: one step compared call by call, then the training."""
+"""What `graduate` does in a process of its own: two steps compared call by call, then the training."""
 
 import os
 import sys
@@ -13,8 +13,10 @@ from numpynet.learn import faces
 from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, file_loader, find, solutions
 from numpynet.learn.exercises.call_by_call import DiffersError, Function, compared, in_place
-from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, USED
+from numpynet.learn.exercises.catalogue import command
+from numpynet.learn.exercises.graduate import GRADUATED, NOT_YET, SECONDS, USED
 from numpynet.learn.exercises.judge import CannotJudgeError
+from numpynet.learn.own_process import limited
 from numpynet.learn.showing.face_picture import as_text
 from numpynet.learn.showing.settle import LR, small_net
 from numpynet.losses import SmoothL1Loss
@@ -31,7 +33,7 @@ Say = Callable[[str], None]
 """Prints a line. What the reader's files print does not come through it."""
 
 
-def graduate(functions: Functions, say: Say) -> bool:
+def graduate(functions: Functions, folder: Path, say: Say) -> bool:
     """Whether the points settle with these functions. Says what happens."""
     images, points = faces.crops()
     targets = faces.to_targets(points)
@@ -39,9 +41,10 @@ def graduate(functions: Functions, say: Say) -> bool:
         calls = compare(functions, images[:3], targets[:3])
     except DiffersError as error:
         say(f"\nThe first call that differs from numpynet's:\n  {error}")
-        say(f"  Begin there: python -m numpynet.learn check {str(error).split(':')[0]}")
+        first = find(str(error).split(":")[0])
+        say(f"  Begin there: {command('check', first, folder / first.file)}")
         return False
-    say(f"\nOne training step, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
+    say(f"\nTwo training steps, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
     net = small_net(0)
     begin = time.perf_counter()
     with in_place(functions):
@@ -59,14 +62,15 @@ def graduate(functions: Functions, say: Say) -> bool:
 
 
 def compare(functions: Functions, images: Array, targets: Array) -> list[str]:
-    """One training step in each precision. Returns the calls of the reader's functions; DiffersError if one differs."""
+    """Two training steps in each precision. Returns the calls of the reader's; DiffersError if one is wrong."""
     calls: list[str] = []
     for dtype, tolerance in ((np.float64, 1e-9), (np.float32, 1e-3)):
         net = small_net(0).astype(dtype)
         step: Any = (SmoothL1Loss(), Adam(net.parameters(), lr=LR), images.astype(dtype), targets.astype(dtype))
         with in_place(compared(functions, tolerance, calls)):
             try:
-                solutions.train_step(net, *step)
+                for _ in range(2):
+                    solutions.train_step(net, *step)
             except DiffersError:
                 raise
             except Exception as error:  # a result that numpynet's own functions refuse
@@ -94,14 +98,15 @@ def main() -> None:
         shown.write(f"{line}\n")
         shown.flush()
 
-    file_loader.without_help()
+    file_loader.prepare(Path(folder))
     functions: Functions = {}
     well = False
     try:
+        limited(SECONDS)
         for name in names:
             exercise = find(name)
             functions[name] = exercise, file_loader.function_of(exercise, Path(folder) / exercise.file)
-        well = graduate(functions, say)
+        well = graduate(functions, Path(folder), say)
     except CannotJudgeError as error:
         say(f"\n{exercise.file}: {error}")
     except BaseException as error:  # of whatever kind: it is the reader's code that runs

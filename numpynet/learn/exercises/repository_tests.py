@@ -1,15 +1,17 @@
 """`check --full`: the function's own tests, run on the reader's function. It needs a clone and pytest."""
 
 import importlib.util
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpynet
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import Exercise, file_loader, find
+from numpynet.learn.own_process import ended, started
 from numpynet.learn.replacement import installed
+
+SECONDS = 600
+"""How long the tests may take."""
 
 
 def tests(exercise: Exercise, path: Path) -> int:
@@ -21,16 +23,11 @@ def tests(exercise: Exercise, path: Path) -> int:
     if importlib.util.find_spec("pytest") is None:
         raise LearnError("--full: the tests need pytest: pip install -e '.[test]'")
     print(f"numpynet's tests with your {exercise.name}: {' '.join(files)}", flush=True)
-    command = [
-        sys.executable,
-        "-B",
-        "-m",
-        "numpynet.learn.exercises.repository_tests",
-        exercise.name,
-        str(path.resolve()),
-    ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(clone), os.environ.get("PYTHONPATH", "")])}
-    return 1 if subprocess.run(command, cwd=clone, env=environment).returncode else 0
+    words = (exercise.name, str(path.resolve()))
+    status = ended(started("numpynet.learn.exercises.repository_tests", *words, folder=clone), SECONDS)
+    if status is None:
+        print(f"The tests did not end within {SECONDS} seconds: does a loop never end?")
+    return 0 if status == 0 else 1
 
 
 def main() -> int:

@@ -4,7 +4,8 @@ import argparse
 import inspect
 import textwrap
 
-from numpynet.learn.exercises import find, reader_file
+from numpynet.learn.exercises import find
+from numpynet.learn.exercises.catalogue import add_place, command, given_place, reader_file
 from numpynet.learn.exercises.judging_process import check_file
 from numpynet.learn.replacement import original
 
@@ -12,15 +13,15 @@ from numpynet.learn.replacement import original
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("name", help="the exercise")
-    parser.add_argument("file", nargs="?", help="your file, or its folder (default: NAME.py in the current one)")
+    add_place(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the source. 1 if the reader's file is not right yet."""
     exercise = find(options.name)
-    path = reader_file(exercise, options.file)
+    path = reader_file(exercise, given_place(options))
     if not check_file(exercise, path).passed:
-        print(f"{path} is not right yet; `python -m numpynet.learn check {exercise.name}` says where.")
+        print(f"{path} is not right yet; `{command('check', exercise, path)}` says where.")
         return 1
     function = original(exercise)
     print(f"# {exercise.module}.{exercise.function}\n")

@@ -1,11 +1,11 @@
 """`start NAME`: write one small file, with what to read and a blank body. Without a name: the list of the exercises."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises, find
+from numpynet.learn.exercises.catalogue import command
 from numpynet.learn.exercises.starting_file import text_of
 
 
@@ -32,8 +32,6 @@ def run(options: argparse.Namespace) -> int:
         raise LearnError(f"{path} is there already and stays as it is; move it away to begin anew") from error
     except OSError as error:
         raise LearnError(f"{path} cannot be written: {error.strerror}") from error
-    where = "" if folder == Path() else f" --dir {shlex.quote(str(folder))}"
-    told = f"{path} is written. Fill in {exercise.name}, then:"
-    command = f"python -m numpynet.learn check {exercise.name}{where}"
-    print(f"{told} {command}" if len(f"{told} {command}") <= 100 else f"{told}\n  {command}")
+    told, then = f"{path} is written. Fill in {exercise.name}, then:", command("check", exercise, path)
+    print(f"{told} {then}" if len(f"{told} {then}") <= 100 else f"{told}\n  {then}")
     return 0

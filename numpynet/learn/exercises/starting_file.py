@@ -11,6 +11,7 @@ from typing import Any
 
 import numpynet.typing
 from numpynet.learn.exercises import Exercise
+from numpynet.learn.exercises.cases import cases_of
 from numpynet.learn.replacement import owner_of
 
 CHECKS = ("numpynet.checks", "numpynet.functional.arguments")
@@ -29,6 +30,8 @@ def text_of(exercise: Exercise) -> str:
             f"Read:   docs/learn/{exercise.page}",
             f"Check:  python -m numpynet.learn check {exercise.name}",
             f"Hint:   python -m numpynet.learn hint {exercise.name}",
+            "",
+            *_checks(exercise),
             '"""',
             "",
             *imports(exercise, module, [*read, blank]),
@@ -40,6 +43,21 @@ def text_of(exercise: Exercise) -> str:
             f"\n\n{blank}",
         ]
     )
+
+
+def _checks(exercise: Exercise) -> list[str]:
+    """What `check` tries, and how one knows that all is right."""
+    cases = cases_of(exercise)
+    first, *others = [case.says for case in cases if not case.hidden]
+    return [
+        "The check tries:",
+        f"    {first}: few numbers, which you can follow by hand",
+        *(f"    {says}" for says in others),
+        f"    {sum(case.hidden for case in cases)} hidden cases",
+        "In each case it calls your function twice, and once more with arrays that are views with steps,",
+        "such as a.T[::2]. Your function is right when the check ends with the line",
+        f"    All {len(cases)} checks are right.",
+    ]
 
 
 def readable_source(module: ModuleType, name: str) -> str:

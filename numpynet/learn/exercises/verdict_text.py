@@ -3,7 +3,9 @@
 import textwrap
 
 from numpynet.learn.errors import printable
-from numpynet.learn.exercises.judging_process import MOST_PRINTED, Verdict
+from numpynet.learn.exercises.catalogue import command
+from numpynet.learn.exercises.judging_process import Verdict
+from numpynet.learn.own_process import MOST_PRINTED
 
 MOST_LINES = 10
 """Of what the reader's file printed."""
@@ -12,9 +14,10 @@ MOST_LINES = 10
 def text(verdict: Verdict) -> str:
     """One line for each case, two more below a wrong one, and a last line with the result."""
     exercise = verdict.exercise
-    lines = [*_printed(verdict.printed), str(verdict.path)]
+    lines = [*printed(verdict.printed), str(verdict.path)]
     if verdict.problem:
         lines += _wrapped(verdict.problem, "  ")
+        lines += [line for told in verdict.place for line in _wrapped(told, "      ")]
         if not verdict.written:
             lines.append(f"  A hint: python -m numpynet.learn hint {exercise.name}")
         return "\n".join(lines)
@@ -27,10 +30,11 @@ def text(verdict: Verdict) -> str:
             lines += _wrapped(check.cause, "      ")
             told = check.cause
     wrong = sum(bool(check.wrong) for check in verdict.checks)
+    count = len(verdict.checks)
     if wrong:
-        lines.append(f"{wrong} of {len(verdict.checks)} checks are wrong. Begin with the first.")
+        lines.append(f"{wrong} of {count} checks {'is' if wrong == 1 else 'are'} wrong. Begin with the first.")
     else:
-        lines.append(f"All {len(verdict.checks)} checks are right. numpynet's own: show {exercise.name}")
+        lines += [f"All {count} checks are right.", f"  numpynet's own: {command('show', exercise, verdict.path)}"]
     return "\n".join(lines)
 
 
@@ -45,7 +49,8 @@ def in_one_line(verdict: Verdict) -> str:
     )
 
 
-def _printed(said: str) -> list[str]:
+def printed(said: str) -> list[str]:
+    """What a reader's file printed: its first lines, marked as its own; nothing if it printed nothing."""
     lines = said.splitlines()
     if not lines:
         return []

@@ -5,7 +5,8 @@ import itertools
 import time
 from pathlib import Path
 
-from numpynet.learn.exercises import find, reader_file, verdict_text
+from numpynet.learn.exercises import find, verdict_text
+from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
 from numpynet.learn.exercises.judging_process import check_file
 
 PAUSE = 0.3
@@ -15,13 +16,13 @@ PAUSE = 0.3
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("name", help="the exercise")
-    parser.add_argument("file", nargs="?", help="your file, or its folder (default: NAME.py in the current one)")
+    add_place(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Look until Ctrl-C. Returns 0."""
     exercise = find(options.name)
-    path = reader_file(exercise, options.file)
+    path = reader_file(exercise, given_place(options))
     before: bytes | None = None
     try:
         for _ in itertools.count():

@@ -9,11 +9,19 @@ import numpy as np
 from numpynet import functional
 from numpynet.gradcheck.cases import CASES
 from numpynet.learn.errors import LearnError
+from numpynet.learn.exercises import exercises
 from numpynet.learn.lessons.mutants import Mutant, functions, mutants
 from numpynet.learn.lessons.plant import Bug, planted, source_of
 
 TRIES = 200
 """How many mutants are tried for one seed; about one in two is caught."""
+MOST_SEED = 999_999_999
+MOVING = "11-moving-gradients.md"
+PAGES = {exercise.function: exercise.page for exercise in exercises().values()} | {
+    "flatten_backward": MOVING,
+    "upsample_nearest2d_backward": MOVING,
+}
+"""The functions that a page explains, and the page: those of the exercises, and two without an exercise."""
 
 
 def bug_of_seed(seed: int) -> Bug:
@@ -21,8 +29,8 @@ def bug_of_seed(seed: int) -> Bug:
 
     gradcheck catches it, so it does not compute the same as the right function.
     """
-    if seed < 0:
-        raise LearnError(f"--seed must be at least 0, got {seed}")
+    if not 0 <= seed <= MOST_SEED:
+        raise LearnError(f"--seed must be 0 to {MOST_SEED}, got {seed}")
     rng = np.random.default_rng(seed)
     places = candidates()
     for _ in range(TRIES):
@@ -30,14 +38,17 @@ def bug_of_seed(seed: int) -> Bug:
         source = source_of(module)
         count = sum(1 for _ in mutants(ast.parse(source), function))
         change, right, wrong = spliced(source, function, int(rng.integers(count)))
-        bug = Bug(f"seed_{seed}", change, module, function, right, wrong, case=case)
+        bug = Bug(f"seed_{seed}", change, module, function, right, wrong, PAGES[function], case)
         if is_caught(bug):
             return bug
     raise LearnError(f"no bug was found for --seed {seed}; take another seed")
 
 
 def candidates() -> list[tuple[str, str, str]]:
-    """(gradcheck's case, module, function) of every backward function, and of what it calls."""
+    """(gradcheck's case, module, function) of every backward function that a page explains, and of what it calls.
+
+    What it calls must be explained on a page, too.
+    """
     found = []
     for case in CASES:
         forward = getattr(functional, case, None)
@@ -45,7 +56,7 @@ def candidates() -> list[tuple[str, str, str]]:
             continue
         tree = ast.parse(source_of(forward.__module__))
         called = _called_by(f"{case}_backward", tree)
-        found += [(case, forward.__module__, name) for name in functions(tree) if name in called]
+        found += [(case, forward.__module__, name) for name in functions(tree) if name in called & PAGES.keys()]
     return found
 
 

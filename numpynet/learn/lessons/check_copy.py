@@ -1,114 +1,120 @@
-"""`python -m numpynet.learn.lessons.check_copy FILE LESSON`: checks a copy with a reader's repair.
+"""Checks a copy with a reader's repair, in a process of its own, which can be ended.
 
-`break --check` runs it as a process of its own, which can be ended.
+That process is `python -m numpynet.learn.lessons.check_copy NAME FILE`; NAME is a mistake's in bugs.toml, or seed_N.
 """
 
-import contextlib
-import os
+import functools
+import io
+import math
 import sys
-import tokenize
-import traceback
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from numpynet.gradcheck.__main__ import main as gradcheck
-from numpynet.learn.errors import LearnError, message_of
+from numpynet.gradcheck.cases import CASES
+from numpynet.learn.exercises import file_loader
+from numpynet.learn.exercises.judge import CannotJudgeError, stopped
+from numpynet.learn.exercises.judging_process import SECONDS, ended_by
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
-from numpynet.learn.lessons.plant import Bug, bugs, load, put
-from numpynet.learn.own_process import ended, limited, started
-from numpynet.learn.replacement import OriginalCalledError, calls_refused, out_of_reach, owner_of
-
-SECONDS = 9
-STATUS = (17, 18, 19)
-"""How the process of its own ends: all is right, not, it cannot be checked. A file that ends it has another status."""
+from numpynet.learn.lessons.plant import Bug, bugs
+from numpynet.learn.own_process import Answer, answer, asked, limited
+from numpynet.learn.replacement import OriginalCalledError, calls_refused, judged_in_place
 
 
-def in_own_process(path: Path, name: str) -> int:
-    """Check a file and pass on what the check prints. Returns 0 if all is right, 1 if not, 2 if it cannot be."""
-    status = ended(started("numpynet.learn.lessons.check_copy", str(path), name), SECONDS)
-    if status is None:
-        print(f"{path} did not finish within {SECONDS} s; is there a loop without an end?")
-        return 1
-    if status in STATUS:
-        return STATUS.index(status)
-    print(f"{path} ended the process (exit status {status}): it calls os._exit, or crashed")
-    return 1
+@dataclass(frozen=True)
+class Report:
+    """Whether a copy is right, and what gradcheck says about it; or a problem in one line, and no check.
 
-
-def named(name: str) -> Bug:
-    """The bug of this name, or of this seed if the name is seed_N."""
-    number = name.removeprefix("seed_")
-    return bug_of_seed(int(number)) if number != name and number.isdigit() else bugs()[name]
-
-
-def check(path: Path, bug: Bug) -> bool:
-    """Whether the functions of a file are right. Prints what gradcheck finds, or what is wrong with gradcheck.
-
-    numpynet's own functions of these names are out of the file's reach. LearnError if the file cannot be used,
-    OriginalCalledError if it calls one of them.
+    place: of a problem, the source of the line that failed, and what its names were.
     """
+
+    right: bool = False
+    lines: list[str] = field(default_factory=list)
+    problem: str = ""
+    place: list[str] = field(default_factory=list)
+
+
+def in_own_process(bug: Bug, path: Path, seconds: float = SECONDS) -> Answer[Report]:
+    """Check a file in a process that gets at most this time."""
+    return asked(
+        "numpynet.learn.lessons.check_copy",
+        bug.name,
+        str(path),
+        seconds=seconds,
+        read=lambda result: Report(**result),
+    )
+
+
+def check_file(bug: Bug, path: Path) -> Report:
+    """Check a file in this process. CannotJudgeError if it cannot be used, or if its function fails."""
+    function = file_loader.function_of(bug.exercise(), path)
     try:
-        with tokenize.open(path) as file:
-            text = file.read()
-    except (UnicodeDecodeError, SyntaxError) as error:
-        raise LearnError(f"{path} is not text in UTF-8") from error
-    except OSError as error:
-        raise LearnError(f"{path} cannot be read: {error.strerror}") from error
-    functions = load(text, str(path))
-    owner, _ = owner_of(bug.module, bug.function)
-    originals = {name: vars(owner)[name] for name in load(bug.copy(), path.name)}
-    calls_refused.clear()
-    for name in originals:
-        if name not in functions:
-            raise LearnError(f"{path} has no function {name}; leave the functions' names as they are")
-    with ExitStack() as stack:
-        stack.enter_context(put(bug.module, bug.function, functions))
-        for name, ours in originals.items():
-            stack.enter_context(out_of_reach(ours, name))
-        right = _is_right(bug)
-    if calls_refused:  # the error alone could be swallowed
-        raise OriginalCalledError(calls_refused[0])
-    return right
+        with judged_in_place(bug.exercise(), _printing(function)):
+            report = _report(bug)
+        if calls_refused:  # the error alone could be swallowed
+            raise OriginalCalledError(calls_refused[0])
+    except (Exception, SystemExit) as error:
+        raise stopped(error) from error
+    return report
 
 
-def _is_right(bug: Bug) -> bool:
-    """Whether gradcheck finds nothing wrong; for a copy of gradcheck itself, whether its verdicts are right."""
+def _printing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose prints go where those of its file go, and not among gradcheck's lines."""
+
+    @functools.wraps(function)
+    def outside(*arguments: Any, **keywords: Any) -> Any:
+        with redirect_stdout(sys.__stdout__):
+            return function(*arguments, **keywords)
+
+    return outside
+
+
+def _report(bug: Bug) -> Report:
+    """gradcheck's report at the sizes where the mistake shows, or at its usual ones if nothing is wrong there.
+
+    For a copy of gradcheck itself: what it says wrongly.
+    """
     if not bug.case:
         wrong = wrong_verdicts()
-        print("\n".join(f"  WRONG  {line}" for line in wrong) or "  all is right")
-        return not wrong
-    failed = gradcheck([bug.case, *_given(bug.options)])
-    if bug.options:
-        failed += gradcheck([bug.case])
-    return not failed
+        return Report(not wrong, [f"  WRONG  {line}" for line in wrong] or ["  every verdict is right"])
+    report, failed = io.StringIO(), 0
+    for options in [bug.options, {}] if bug.options else [{}]:
+        for finding in CASES[bug.case](np.random.default_rng(0), **options):
+            if not finding.passed and math.isnan(finding.analytic):  # no matter of numbers
+                raise CannotJudgeError(f"{finding.name}: {finding.cause}")
+        report = io.StringIO()
+        with redirect_stdout(report):
+            failed = gradcheck(
+                [bug.case, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+            )
+        if failed:
+            break
+    return Report(not failed, report.getvalue().splitlines())
 
 
-def _given(options: dict[str, object]) -> list[str]:
-    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
+def _named(name: str) -> Bug:
+    """The mistake of this name, or of this seed if the name is seed_N."""
+    return bugs()[name] if name in bugs() else bug_of_seed(int(name.removeprefix("seed_")))
 
 
-def main() -> int:
-    """Check the file and the lesson that the command line names."""
-    path, name = Path(sys.argv[1]), sys.argv[2]
-    limited(SECONDS)
+def _checked(name: str, path: str) -> dict[str, object]:
+    bug = _named(name)
     try:
-        return 0 if check(path, named(name)) else 1
-    except LearnError as error:
-        print(error)
-        return 2
-    except OriginalCalledError as error:
-        print(f"{path} calls numpynet's own {error}, which is out of reach here; repair the copy")
-        return 1
-    except BaseException as error:  # of whatever kind: it is the reader's code that runs
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        place = f"{path}, line {lines[-1]}" if lines else str(path)
-        print(f"{place}: {type(error).__name__}: {message_of(error)}")
-        return 1
+        limited(SECONDS)
+        file_loader.prepare(Path(path).parent)
+        report = check_file(bug, Path(path))
+    except CannotJudgeError as stop:
+        report = Report(problem=str(stop), place=stop.place)
+    except BaseException as error:  # KeyboardInterrupt of the file, or what comes of a changed numpy or numpynet
+        report = Report(problem=ended_by(error))
+    return asdict(report)
 
 
 if __name__ == "__main__":
-    status = STATUS[main()]
-    with contextlib.suppress(Exception):  # the file may have closed it
-        sys.stdout.flush()
-    os._exit(status)  # threads that the file started do not keep it waiting
+    answer(lambda: _checked(*sys.argv[1:]))

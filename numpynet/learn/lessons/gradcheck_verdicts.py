@@ -3,6 +3,7 @@
 import numpy as np
 
 from numpynet.gradcheck.cases import CASES
+from numpynet.gradcheck.diagnosis import Finding
 from numpynet.learn.lessons.plant import bugs, planted
 
 
@@ -20,4 +21,7 @@ def wrong_verdicts() -> list[str]:
 
 
 def _accepts(case: str) -> bool:
-    return all(finding.passed for finding in CASES[case](np.random.default_rng(0)))
+    findings: object = CASES[case](np.random.default_rng(0))
+    if not isinstance(findings, list) or not all(isinstance(finding, Finding) for finding in findings):
+        raise TypeError(f"check must return a list of findings, and returns {findings!r:.40}")
+    return all(finding.passed for finding in findings)

@@ -12,6 +12,9 @@ from numpynet.learn.errors import LearnError
 from numpynet.learn.lessons.plant import Bug, bugs, planted
 from numpynet.learn.lessons.trials import trial
 
+MOST_SEEDS, MOST_STEPS = 50, 1000
+"""Of the table; the largest one takes hours."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -25,10 +28,13 @@ class Row:
 
 
 def rows(seeds: int, steps: int, names: Iterable[str] | None = None) -> list[Row]:
-    """Train without a mistake and with each one of the table, or each one named. LearnError for a number below 1."""
-    for option, value in (("--seeds", seeds), ("--steps", steps)):
-        if value < 1:
-            raise LearnError(f"{option} must be at least 1, got {value}")
+    """Train without a mistake and with each one of the table, or each one named.
+
+    LearnError if there are no seeds or steps, or more than MOST_SEEDS or MOST_STEPS.
+    """
+    for option, value, most in (("--seeds", seeds, MOST_SEEDS), ("--steps", steps, MOST_STEPS)):
+        if not 1 <= value <= most:
+            raise LearnError(f"{option} must be 1 to {most}, got {value}")
     chosen = [bug for bug in bugs().values() if (bug.table if names is None else bug.name in names)]
     found = []
     for bug in [None, *chosen]:
@@ -56,7 +62,8 @@ def text(found: list[Row]) -> str:
     seeds, steps = len(found[0].losses), len(found[0].losses[0]) - 1
     shown = shown_steps(steps)
     head = "".join(f"{step:>16}" for step in shown[1:])
-    lines = [f"Loss after so many steps: mean over {seeds} seeds, and standard deviation", ""]
+    over = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    lines = [f"Loss after so many steps: mean over {over}, and standard deviation", ""]
     lines += [f"{'planted':30}{0:>7}{head}{'new crops':>15}"]
     for row in found:
         cells = [spread([losses[step] for losses in row.losses], 5) for step in shown[1:]]

@@ -1,7 +1,7 @@
 """The planted mistakes of bugs.toml, and functions of numpynet with such a mistake in the place of the right ones.
 
-A mistake is planted in a copy of its function: a file of its own with the imports that it needs, and with the functions
-of the module that call it. numpynet itself is not changed.
+A mistake is planted in a copy of its function: a file of its own with the imports that it needs. numpynet itself is not
+changed.
 """
 
 import ast
@@ -9,20 +9,18 @@ import importlib
 import inspect
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpynet import functional
-from numpynet.learn.errors import LearnError, message_of
-from numpynet.learn.replacement import owner_of
+from numpynet.learn.errors import LearnError
+from numpynet.learn.exercises import Exercise
+from numpynet.learn.replacement import installed
 
 BUGS = Path(__file__).parent / "bugs.toml"
-
-Functions = Mapping[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,17 @@ class Bug:
     curve: str = ""
     table: bool = False
 
+    @property
+    def key(self) -> str:
+        """What the reader calls it by, which does not tell the mistake: lesson_5, or seed_7."""
+        return f"lesson_{self.lesson}" if self.lesson else self.name
+
+    def exercise(self) -> Exercise:
+        """Its function as an exercise, which is how a reader's copy takes the place of numpynet's own."""
+        name = self.function.rpartition(".")[2]
+        nothing: dict[str, Any] = {key: [] for key in ("read", "use", "gives", "tests", "hints")}
+        return Exercise(name, self.page, self.title, self.module, self.function, kind="lesson", task="", **nothing)
+
     def copy(self) -> str:
         """The text of a file with the function, the mistake in it. LearnError if there is no place for the mistake."""
         source = source_of(self.module)
@@ -63,6 +72,11 @@ def bugs() -> dict[str, Bug]:
     return {entry["name"]: Bug(**entry) for entry in entries}
 
 
+def lessons() -> list[Bug]:
+    """The mistakes of the lessons, in their order."""
+    return sorted((bug for bug in bugs().values() if bug.lesson), key=lambda bug: bug.lesson)
+
+
 def source_of(module: str) -> str:
     """The source of a module."""
     return inspect.getsource(importlib.import_module(module))
@@ -71,8 +85,7 @@ def source_of(module: str) -> str:
 def copy_of(module: str, function: str, source: str) -> str:
     """A file of Python with one function of a module's source. Everything else is imported.
 
-    function: a name, or Class.name for a method, which becomes a function. For a module of numpynet.functional the file
-    also has the functions that call it: those of the module itself would go on calling the right one.
+    function: a name, or Class.name for a method, which becomes a function.
     """
     tree = ast.parse(source)
     nodes: dict[str, ast.stmt] = {}
@@ -93,66 +106,30 @@ def copy_of(module: str, function: str, source: str) -> str:
     if owner:
         methods = (part for part in ast.walk(nodes[owner]) if isinstance(part, ast.FunctionDef))
         (nodes[name],) = (method for method in methods if method.name == name)
-    wanted = _with_callers(name, nodes) if module.startswith("numpynet.functional.") else [name]
-    lines = source.splitlines()
-    texts = [textwrap.dedent("\n".join(lines[nodes[w].lineno - 1 : nodes[w].end_lineno])) for w in wanted]
-    used = set().union(*(_names(nodes[w]) for w in wanted)) - set(wanted)
+    node = nodes[name]
+    text = textwrap.dedent("\n".join(source.splitlines()[node.lineno - 1 : node.end_lineno]))
+    used = _names(node) - {name}
     needed: dict[str, list[str]] = {}
     for origin, what in sorted(origins[u] for u in used if u in origins):
         needed.setdefault(origin, []).append(what)
-    return "\n\n\n".join(["\n".join(o + ", ".join(whats) for o, whats in needed.items()), *texts]) + "\n"
-
-
-def _with_callers(name: str, nodes: Mapping[str, ast.stmt]) -> list[str]:
-    """The function and the functions that call it, directly or through another, in the order of the module."""
-    found = {name}
-    while more := {
-        caller
-        for caller, node in nodes.items()
-        if isinstance(node, ast.FunctionDef) and caller not in found and found & _names(node)
-    }:
-        found |= more
-    return [caller for caller in nodes if caller in found]
+    return "\n\n\n".join(["\n".join(o + ", ".join(whats) for o, whats in needed.items()), text]) + "\n"
 
 
 def _names(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
-def load(text: str, path: str) -> dict[str, Callable[..., Any]]:
-    """The functions that a file of Python defines.
-
-    LearnError in one line, with the file and the number of the line, if Python cannot run it.
-    """
+def load(text: str, path: str, function: str) -> Callable[..., Any]:
+    """The function of this name that a copy defines."""
     space: dict[str, Any] = {"__name__": Path(path).stem, "__file__": path}
-    try:
-        exec(compile(text, path, "exec"), space)
-    except SyntaxError as error:
-        raise LearnError(f"{path}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
-        raise LearnError(f"{path} cannot be imported: {type(error).__name__}: {message_of(error)}") from error
-    return {name: value for name, value in space.items() if inspect.isfunction(value) and value.__globals__ is space}
-
-
-@contextmanager
-def put(module: str, function: str, functions: Functions) -> Iterator[None]:
-    """Have numpynet call these functions in place of its own until the end of the block.
-
-    module, function: as in bugs.toml, where a dot means a method.
-    """
-    owner = functional if module.startswith("numpynet.functional.") else owner_of(module, function)[0]
-    before = {name: vars(owner)[name] for name in functions if name in vars(owner)}
-    try:
-        for name in before:
-            setattr(owner, name, functions[name])
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(owner, name, value)
+    exec(compile(text, path, "exec"), space)
+    found: Callable[..., Any] = space[function]
+    return found
 
 
 @contextmanager
 def planted(bug: Bug) -> Iterator[None]:
     """Have numpynet make this mistake until the end of the block."""
-    with put(bug.module, bug.function, load(bug.copy(), f"{bug.name}.py")):
+    exercise = bug.exercise()
+    with installed(exercise, load(bug.copy(), f"{bug.name}.py", exercise.name)):
         yield

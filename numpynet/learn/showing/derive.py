@@ -1,11 +1,11 @@
 """`learn derive NAME`: a backward pass the long way, each intermediate with its shape, value and gradient."""
 
 import argparse
-import difflib
 from collections.abc import Collection
 
 import numpy as np
 
+from numpynet.console import nearest
 from numpynet.learn.derivations import DERIVATIONS
 from numpynet.learn.errors import LearnError
 from numpynet.typing import AnyArray
@@ -39,8 +39,7 @@ def _known(kind: str, name: str, names: Collection[str]) -> str:
     """`name`. LearnError with the nearest one if it is not among `names`."""
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, 1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    hint = nearest(name, names, f"there are {', '.join(names)}")
     raise LearnError(f"there is no {kind} {name!r}; {hint}")
 
 

@@ -1,12 +1,10 @@
 """A face with its points: as text, and as an animated SVG."""
 
-import base64
-import struct
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from numpynet.learn.showing.png import gray_uri
 from numpynet.typing import Array
 
 SHADES = " .:-=+"
@@ -67,21 +65,9 @@ def as_svg(image: Array, moments: Sequence[tuple[int, Array]]) -> str:
         f"circle,text{{animation:{duration:g}s infinite}}text{{animation-timing-function:step-end}}",
         *rules,
         "@media (prefers-reduced-motion:reduce){circle,text{animation:none}}</style>",
-        f'<image width="{size}" height="{size}" href="data:image/png;base64,{base64.b64encode(png(image)).decode()}"/>',
+        f'<image width="{size}" height="{size}" href="{gray_uri(image)}"/>',
         *circles,
         *labels,
         "</svg>",
         "",
     ])  # fmt: skip
-
-
-def png(image: Array) -> bytes:
-    """A gray image (H, W), 0 to 1, as a PNG file (PNG Specification, third edition, W3C 2025)."""
-    height, width = image.shape
-    pixels = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1)  # 0 before each row: no filter
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, gray
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )

@@ -1,8 +1,8 @@
 """The networks that commands take by name."""
 
-import difflib
 from collections.abc import Callable
 
+from numpynet.console import nearest
 from numpynet.learn import one_point
 from numpynet.learn.errors import LearnError
 from numpynet.models import HourglassNet, KeypointNet
@@ -27,8 +27,7 @@ def make(name: str, size: int | None = None) -> tuple[Chain, tuple[int, int, int
     does not fit.
     """
     if name not in CHOICES:
-        near = difflib.get_close_matches(name, CHOICES, 1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(CHOICES)}"
+        hint = nearest(name, CHOICES, f"choose one of {', '.join(CHOICES)}")
         raise LearnError(f"there is no network {name!r}; {hint}")
     build, own = CHOICES[name]
     size = own if size is None else size

@@ -1,11 +1,11 @@
 """`one-point`: every tensor of the one-point net, and the slope of the loss by nudging one number."""
 
 import argparse
-import difflib
 import re
 
 import numpy as np
 
+from numpynet.console import nearest
 from numpynet.learn import one_point
 from numpynet.learn.errors import LearnError
 from numpynet.learn.showing.text_grids import beside, block, decimal
@@ -18,6 +18,9 @@ GRADIENTS |= {"relu.out": "drelu", "pool.out": "dpool", "flatten.out": "dflatten
 GRADIENTS |= {"linear.weight": "linear.weight.grad", "linear.bias": "linear.bias.grad", "out": "dout"}
 """What can be nudged, and the name of its gradient in `one_point.tensors()`."""
 
+STEP = 0.001
+"""How far a number is moved unless --step says otherwise."""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -25,12 +28,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[i,j]",
         help="move one number up and down and print the slope of the loss; in quotes, such as 'conv.weight[1,2]'",
     )
-    parser.add_argument("--step", type=float, default=0.001, help="how far --nudge moves the number (default 0.001)")
+    parser.add_argument("--step", type=float, help=f"how far --nudge moves the number (default {STEP})")
 
 
 def run(options: argparse.Namespace) -> int:
     if options.nudge is not None:
-        return _nudge(options.nudge, options.step)
+        return _nudge(options.nudge, STEP if options.step is None else options.step)
+    if options.step is not None:
+        raise LearnError("--step is for --nudge; name the number that is to be moved")
     found = one_point.tensors()
     print(f"{_forward(found)}\n\n{_backward(found)}\n\n{_step(found)}")
     return 0
@@ -157,8 +162,7 @@ def place(asked: str, found: dict[str, Array]) -> tuple[str, tuple[int, ...]]:
     match = re.fullmatch(r"\s*([\w.]+)\s*\[([\d,\s]*)\]\s*", asked)
     name = match[1] if match else asked.split("[")[0].strip()
     if name not in GRADIENTS:
-        near = difflib.get_close_matches(name, GRADIENTS, 1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(GRADIENTS)}"
+        hint = nearest(name, GRADIENTS, f"choose one of {', '.join(GRADIENTS)}")
         raise LearnError(f"--nudge: there is no tensor {name!r} to nudge; {hint}")
     shape = found[name].shape
     example = f"'{name}[{','.join('0' * _shown(found[name]))}]'"

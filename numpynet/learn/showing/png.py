@@ -1,8 +1,7 @@
 """Arrays as PNG pictures in text, with the standard library alone.
 
-A number becomes one of 63 colours: blue for negative, white for 0, red for positive, the palest and the darkest fixed
-by the largest absolute value of the array. So a picture tells the sign, and its number to about a thirtieth of the
-largest one.
+A number becomes one of 63 colours (numpynet.learn.colours), the deepest fixed by the largest absolute value of the
+array. So a picture tells the sign, and its number to about a thirtieth of the largest one.
 """
 
 import base64
@@ -12,24 +11,15 @@ import zlib
 
 import numpy as np
 
+from numpynet.learn.colours import palette
 from numpynet.typing import AnyArray, Array
 
 ZERO = 32
 """The colour of the number 0; index 0 is the transparent gap between maps, 1 .. 63 are colours."""
 STEPS = 31
 """Colours on each side of zero."""
-
-
-def _palette() -> AnyArray:
-    """The colours (64, 3) uint8: from dark blue over white to dark red; each comes once."""
-    share = np.arange(1, STEPS + 1) / STEPS  # of the largest value
-    full, ends = 255 * np.ones((STEPS, 3)), {"blue": (8, 64, 160), "red": (170, 20, 30)}
-    sides = {name: full + (np.array(end) - full) * share[:, None] ** 0.7 for name, end in ends.items()}
-    colours = np.concatenate([[[0, 0, 0]], sides["blue"][::-1], [[255, 255, 255]], sides["red"]])
-    return np.rint(colours).astype(np.uint8)
-
-
-PALETTE = _palette()
+PALETTE = np.concatenate([np.zeros((1, 3), np.uint8), palette(STEPS)])
+"""The colours (64, 3) uint8."""
 GRAYS = np.repeat(np.concatenate([[0], np.rint(np.linspace(0, 255, 2 * STEPS + 1))]), 3).reshape(64, 3).astype(np.uint8)
 """For photos: from black for 0 to white for the largest number."""
 
@@ -70,17 +60,26 @@ def data_uri(picture: AnyArray, palette: AnyArray = PALETTE) -> str:
 
     palette: (64, 3) uint8.
     """
-    height, width = picture.shape
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), picture], axis=1)  # each line begins with filter 0
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", palette.tobytes()),
-        (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(lines.tobytes(), 9)),
-        (b"IEND", b""),
-    ]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+    data = _file(picture, 3, (b"PLTE", palette.tobytes()), (b"tRNS", b"\x00"))
     return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def gray_uri(image: Array) -> str:
+    """A gray image (H, W), 0 to 1, in 256 shades, as such an address."""
+    data = _file(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), 0)
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _file(pixels: AnyArray, kind: int, *before: tuple[bytes, bytes]) -> bytes:
+    """A PNG file of pixels (H, W) uint8 (PNG Specification, third edition, W3C 2025).
+
+    kind: 0 for gray, 3 for indices into a palette. before: the chunks that come before the pixels.
+    """
+    height, width = pixels.shape
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1)  # each line begins with filter 0
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
+    chunks = (header, *before, (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -1,11 +1,11 @@
 """`same conv2d`: one convolution computed in several ways, with equal results."""
 
 import argparse
-import difflib
 
 import numpy as np
 
 from numpynet import functional as F
+from numpynet.console import nearest
 from numpynet.learn import one_point
 from numpynet.learn.convolutions import BACKWARD, FORWARD
 from numpynet.learn.errors import LearnError
@@ -25,10 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.operation != "conv2d":
-        near = difflib.get_close_matches(options.operation, ["conv2d"], 1, cutoff=0.4)
-        raise LearnError(
-            f"there is no operation {options.operation!r}; " + ("did you mean conv2d?" if near else "choose conv2d")
-        )
+        hint = nearest(options.operation, ["conv2d"], "choose conv2d")
+        raise LearnError(f"there is no operation {options.operation!r}; {hint}")
     for name in OPTIONS:
         least = 0 if name == "padding" else 1
         if not least <= (value := getattr(options, name)) <= 32:

@@ -18,6 +18,8 @@ from numpynet.optim import Adam
 from numpynet.typing import Array, Seed
 
 STEPS, LR = 120, 1e-3
+MOST_STEPS = 10_000
+"""The most that may be asked for: after some hundred, the points stand still."""
 SHOWN = (0, 1, 2, 5, 10, 20, 30, 40, 50, 60, 80, 100, 120)
 """The steps after which the loss and the error are printed."""
 
@@ -68,7 +70,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    for name, least in (("steps", 1), ("seed", 0), ("every", 1)):
+    if not 1 <= options.steps <= MOST_STEPS:
+        raise LearnError(f"--steps must be from 1 to {MOST_STEPS}, got {options.steps}")
+    for name, least in (("seed", 0), ("every", 1)):
         if (value := getattr(options, name)) is not None and value < least:
             raise LearnError(f"--{name} must be at least {least}, got {value}")
     if not 0 < options.lr <= 10:
@@ -91,13 +95,17 @@ def run(options: argparse.Namespace) -> int:
         if drawn and moment.step != options.steps:
             print(as_text(face, moment.points[0]))
     seconds = time.perf_counter() - begin
-    print(f"\nThe first crop and its 68 points after {options.steps} steps ({seconds:.0f} seconds):\n")
+    print(f"\nThe first crop and its 68 points after {_steps(options.steps)} ({seconds:.0f} seconds):\n")
     print(as_text(face, moment.points[0]))
     print("\nThe network knows these 12 crops by heart. How it does on other faces, this does not show.")
     if options.svg is not None:
         _write(options.svg, as_svg(face, [(m.step, m.points[0]) for m in moments]))
         print(f"wrote {options.svg}")
     return 0
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _check_new(file: Path) -> None:

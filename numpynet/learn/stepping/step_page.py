@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from numpynet.learn.colours import filled_in
 from numpynet.learn.showing import png
 from numpynet.learn.stepping.training_step import Step
 from numpynet.typing import Array
@@ -17,7 +18,7 @@ NUMBERS = 40
 ROW = 4
 """Numbers per line of a table of a vector, so that a phone shows it."""
 MAPS, FILTERS = 12, 48
-"""Of more maps or filters than these, the first are shown: a page of all would take tens of megabytes."""
+"""Of more maps, or of more filters and small maps, the first are shown: a page of all would take tens of megabytes."""
 SIDE = 96
 """Of rows of numbers and matrices, the first so many rows and columns are shown."""
 WIDEST = 520
@@ -34,7 +35,8 @@ def html(steps: Sequence[Step], title: str) -> str:
         for tensor in step.tensors:
             if id(tensor.array) not in keys:  # one layer's output is the next one's input
                 keys[id(tensor.array)] = len(tensors)
-                tensors.append(_described(tensor.array))
+                of_layer = step.phase == "update" or tensor.name in ("weight", "dweight")
+                tensors.append(_described(tensor.array, filters=of_layer))
             names.append((tensor.name, keys[id(tensor.array)]))
         fields = {"phase": step.phase, "title": step.title, "words": step.words, "layer": step.layer}
         shown.append(fields | {"tensors": names})
@@ -49,18 +51,21 @@ def html(steps: Sequence[Step], title: str) -> str:
     }
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     page = resources.files("numpynet.learn.stepping").joinpath("stepper.html").read_text("utf-8")
-    return page.replace("@DATA@", text)
+    return filled_in(page).replace("@DATA@", text)
 
 
-def _described(array: Array) -> dict[str, Any]:
-    """What the page shows of an array: its numbers if they are few, or else a picture."""
+def _described(array: Array, filters: bool) -> dict[str, Any]:
+    """What the page shows of an array: its numbers if they are few, or else a picture.
+
+    filters: whether an array of four axes holds filters (F, C, KH, KW), and not images (N, C, H, W).
+    """
     fields = {"shape": array.shape, "largest": float(np.abs(array).max(initial=0))}
     if array.size <= NUMBERS:
         numbers = np.asarray(array, np.float64)
         if array.ndim < 2:
             return fields | {"numbers": [[numbers.ravel()[i : i + ROW].tolist() for i in range(0, array.size, ROW)]]}
         return fields | {"numbers": numbers.reshape(-1, *array.shape[-2:]).tolist()}
-    maps, what, of = _maps(array)
+    maps, what, of = _maps(array, filters)
     K, H, W = maps.shape
     photo = array.shape[1:2] == (1,) and array.ndim == 4 and bool((array >= 0).all())
     picture = png.tiled(png.gray_levels(maps) if photo else png.levels(maps))
@@ -85,14 +90,12 @@ def _described(array: Array) -> dict[str, Any]:
     }
 
 
-def _maps(array: Array) -> tuple[Array, str, int]:
+def _maps(array: Array, filters: bool) -> tuple[Array, str, int]:
     """The maps (K, H, W) of an array that are shown, what one of them is called, and how many there are in all."""
-    if array.ndim == 4 and max(array.shape[2:]) > 7:
-        maps = array[0]
-        return maps[:MAPS], "channel", len(maps)
-    if array.ndim == 4:  # filters, or maps as small
-        kernels = array.reshape(-1, *array.shape[2:])
-        return kernels[:FILTERS], "map" if len(array) == 1 else "filter", len(kernels)
+    if array.ndim == 4:
+        maps = array.reshape(-1, *array.shape[2:]) if filters else array[0]
+        most = MAPS if max(array.shape[2:]) > 7 else FILTERS
+        return maps[:most], "filter" if filters else "channel", len(maps)
     if array.ndim == 2 and len(array) > 1:
         return array[None, :SIDE, :SIDE], "matrix", 1
     line = array.reshape(-1)

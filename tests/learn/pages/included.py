@@ -143,7 +143,12 @@ def foot(file: str) -> str:
 
 
 def index() -> str:
-    """The list of all pages, as a table."""
+    """The list of all pages, as a table. The pages with a number have hours."""
     rows = ["| Page | Question | Hours |", "|---|---|---|"]
-    rows += [f"| [{page.title}]({page.file}) | {page.question} | {2 if page.two_hours else 1} |" for page in PAGES]
+    for page in PAGES:
+        number = page.file.split("-")[0]
+        title, hours = page.title, ""
+        if number.isdigit():
+            title, hours = f"{int(number)}. {page.title}", str(2 if page.two_hours else 1)
+        rows.append(f"| [{title}]({page.file}) | {page.question} | {hours} |")
     return "\n".join(rows)

@@ -46,7 +46,14 @@ LISTS = ("glossary.md", "where-next.md")
 
 def wrong(page: Page, text: str, learn: Path = markdown.LEARN) -> list[str]:
     """Everything that is wrong with the form of a page."""
-    found = [*_beginning(page, text), *_headings(page, text), *_blocks(text), *_names(text), *links(text, learn)]
+    found = [
+        *_beginning(page, text),
+        *_headings(page, text),
+        *_blocks(text),
+        *_lists(text),
+        *_names(text),
+        *links(text, learn),
+    ]
     if page.file not in LISTS:
         found += [*_length(text), *_questions(text), *_proof(text), *_numbers(text), *_figure(text, learn)]
     if included.foot(page.file) not in text:
@@ -130,6 +137,17 @@ def _blocks(text: str) -> Iterator[str]:
         yield "a dollar sign in the prose: formulas stand in ```math fences, symbols in `code`"
 
 
+def _lists(text: str) -> Iterator[str]:
+    """Lines of a paragraph that Markdown takes for the first item of a list, since they begin with `1.` or a hyphen."""
+    for paragraph in markdown.without_fences(text).split("\n\n"):
+        first, *rest = paragraph.strip("\n").splitlines() or [""]
+        if re.match(r"\s*([-*+]|\d+[.)])\s", first):
+            continue
+        for line in rest:
+            if re.match(r"\s{0,3}([-*+]|1[.)])\s", line):
+                yield f"a list begins within a paragraph: {line[:40]}"
+
+
 def formula_fault(latex: str) -> str:
     """Why a formula does not compile; empty if it does. latex2mathml lets some mistakes pass that GitHub reports."""
     bare = re.sub(r"\\[{}]", "", latex)
@@ -158,7 +176,7 @@ def _names(text: str) -> Iterator[str]:
         if name not in (COMMANDS if command == "learn" else CASES):
             yield f"there is no `python -m numpynet.{command} {name}`"
     for verbs, names in (("start|check|hint|show|watch", exercises()), ("break", lessons())):
-        for name in re.findall(rf"numpynet\.learn (?:{verbs}) ([a-z]\w*)", text):
+        for name in re.findall(rf"numpynet\.learn (?:{verbs}) (\w+)", text):
             if name not in names:
                 yield f"there is no exercise or lesson {name!r}"
 
@@ -169,9 +187,9 @@ def exercises() -> set[str]:
 
 
 def lessons() -> set[str]:
-    """The names of the lessons."""
+    """The numbers of the lessons. Their names would tell the mistakes."""
     return {
-        entry["name"]
+        str(entry["lesson"])
         for entry in tomllib.loads((TABLES / "lessons" / "bugs.toml").read_text())["bug"]
         if "lesson" in entry
     }

@@ -10,7 +10,7 @@ from numpynet.gradcheck import Finding
 from numpynet.gradcheck.problem import Problem, apart, check
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.exercises.cases import examples
-from numpynet.learn.exercises.cases.case import Case, Function, Outcome, guarded_call
+from numpynet.learn.exercises.cases.case import Case, Function, Outcome, Stored, guarded_call, strided
 from numpynet.typing import Array
 
 
@@ -41,7 +41,8 @@ def _drawn(rng: np.random.Generator, entry: dict[str, Any]) -> dict[str, Array]:
     inputs = {name: np.asarray(rng.standard_normal(shape)) for name, shape in entry["inputs"].items()}
     if (draw := entry.get("draw")) is not None:
         far = apart(rng, *inputs["x"].shape)
-        inputs["x"] = far + inputs["target"] if draw == "apart from target" else far
+        at = inputs["target"] if draw == "apart from target" else 0.0
+        inputs["x"] = np.abs(far) if draw == "positive" else far + at
     if entry.get("meet"):
         inputs["x"][0, 0] = inputs["target"][0, 0]
     return inputs
@@ -51,14 +52,18 @@ def _case(
     forward: Function, says: str, inputs: dict[str, Array], options: dict[str, Any], dout: Array, hidden: bool = False,
     smooth: bool = True,
 ) -> Case:  # fmt: skip
-    def run(function: Function) -> Outcome:
-        _, cache = forward(*(array.copy() for array in inputs.values()), **options)
-        arriving = dout.copy()
+    def run(function: Function, stored: Stored) -> Outcome:
+        _, cache = forward(*(stored(array) for array in inputs.values()), **options)
+        arriving = float(dout) if dout.ndim == 0 and stored is strided else stored(dout)  # dloss may be a plain number
         return guarded_call(function, (arriving, cache), {"dout": arriving, "cache": cache})
 
     def gradcheck(function: Function) -> list[Finding]:
+        def in_a_tuple(dout: Array, cache: Any) -> Any:
+            result = function(dout, cache)
+            return tuple(result) if isinstance(result, list) else result
+
         copies: dict[str, Array | None] = {name: array.copy() for name, array in inputs.items()}
-        found = check(np.random.default_rng(0), Problem(forward, function, copies, **options))
+        found = check(np.random.default_rng(0), Problem(forward, in_a_tuple, copies, **options))
         return [finding for finding in found if not finding.passed]
 
     exact = dout.dtype == np.float64  # in float32, differences drown in rounding

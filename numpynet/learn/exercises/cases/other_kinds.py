@@ -10,7 +10,7 @@ from numpynet.layers import Linear, ReLU
 from numpynet.learn import one_point
 from numpynet.learn.exercises import Exercise, solutions
 from numpynet.learn.exercises.cases import examples
-from numpynet.learn.exercises.cases.case import Case, Function, Outcome, guarded_call
+from numpynet.learn.exercises.cases.case import Case, Function, Outcome, Stored, guarded_call
 from numpynet.learn.exercises.differences import snapshot
 from numpynet.losses import SmoothL1Loss
 from numpynet.module import Chain, Module, Sequential
@@ -23,8 +23,8 @@ def linear(exercise: Exercise) -> list[Case]:
     """The forward pass of linear."""
 
     def case(says: str, hidden: bool, arrays: Sequence[Array | None], tolerance: float = 1e-9) -> Case:
-        def run(function: Function) -> Outcome:
-            given = [None if array is None else array.copy() for array in arrays]
+        def run(function: Function, stored: Stored) -> Outcome:
+            given = [None if array is None else stored(array) for array in arrays]
             return guarded_call(function, tuple(given), dict(zip(("x", "weight", "bias"), given, strict=True)))
 
         return Case(says, hidden, run, tolerance=tolerance)
@@ -50,8 +50,8 @@ def numerical_gradient(exercise: Exercise) -> list[Case]:
     ) -> Case:
         dout = np.random.default_rng(5).standard_normal(make(x)().shape)
 
-        def run(function: Function) -> Outcome:
-            moved, arriving = x.copy(), dout.copy()
+        def run(function: Function, stored: Stored) -> Outcome:
+            moved, arriving = stored(x), stored(dout)
             given = (make(moved), moved, arriving) if step is None else (make(moved), moved, arriving, step)
             return guarded_call(function, given, {"x": moved, "dout": arriving})
 
@@ -89,49 +89,60 @@ def chain(exercise: Exercise) -> list[Case]:
     def one() -> Chain:
         return Sequential(Linear(3, 2, rng=4, dtype=np.float64))
 
-    def case(says: str, hidden: bool, make: Callable[[], Chain], x: Array, dout: Array) -> Case:
-        def run(function: Function) -> Outcome:
-            net, arriving = make(), dout.copy()
-            _, caches = net.forward(x.copy())
-            outcome = guarded_call(function, (net, arriving, caches), {"dout": arriving})
-            outcome.changed = {name: parameter.grad for name, parameter in net.named_parameters()}
-            outcome.changed = {f"{name}.grad": grad for name, grad in outcome.changed.items()}
+    def three_float32() -> Chain:
+        return Sequential(Linear(4, 3, rng=0), ReLU(), Linear(3, 2, rng=1))
+
+    def case(
+        says: str, hidden: bool, make: Callable[[], Chain], x: Array, dout: Array, tolerance: float = 1e-9
+    ) -> Case:
+        def run(function: Function, stored: Stored) -> Outcome:
+            net, arriving = make(), stored(dout)
+            _, caches = net.forward(stored(x))
+            outcome = guarded_call(function, (net, arriving, caches), {"dout": arriving, "cache": caches})
+            for name, parameter in net.named_parameters():
+                outcome.changed |= {f"{name}.grad": parameter.grad, name: parameter.data}
             return outcome
 
-        return Case(says, hidden, run)
+        return Case(says, hidden, run, tolerance=tolerance)
 
     rng = np.random.default_rng(6)
     tensors = one_point.tensors()
+    single = np.random.default_rng(14).standard_normal((5, 6)).astype(np.float32)
     return [
         case(examples.ONE_POINT, False, one_point.net, tensors["x"], tensors["dout"]),
         case("three layers", False, three, rng.standard_normal((3, 4)), rng.standard_normal((3, 2))),
         case("one layer twice", False, Twice, rng.standard_normal((4, 3)), rng.standard_normal((4, 3))),
         case("one layer", True, one, rng.standard_normal((2, 3)), rng.standard_normal((2, 2))),
+        case("float32", True, three_float32, single[:, :4], single[:, 4:], 1e-4),
     ]
 
 
 def staged(exercise: Exercise) -> list[Case]:
     """Batch norm line by line."""
 
-    def case(says: str, hidden: bool, x: Array, weight: Array, dout: Array, eps: float) -> Case:
-        def run(function: Function) -> Outcome:
-            _, kept = solutions.batch_norm_staged(x.copy(), weight.copy(), np.zeros_like(weight), eps)
-            arriving = dout.copy()
+    def case(
+        says: str, hidden: bool, x: Array, weight: Array, dout: Array, eps: float, tolerance: float = 1e-9
+    ) -> Case:
+        def run(function: Function, stored: Stored) -> Outcome:
+            _, kept = solutions.batch_norm_staged(stored(x), stored(weight), np.zeros_like(weight), eps)
+            arriving = stored(dout)
             return guarded_call(function, (arriving, kept), {"dout": arriving, "kept": kept})
 
-        return Case(says, hidden, run)
+        return Case(says, hidden, run, tolerance=tolerance)
 
     def drawn(says: str, hidden: bool, rows: int, channels: int, eps: float) -> Case:
         rng = np.random.default_rng(rows)
         x, dout = rng.standard_normal((rows, channels)), rng.standard_normal((rows, channels))
         return case(says, hidden, x, rng.standard_normal(channels), dout, eps)
 
+    single = np.random.default_rng(12).standard_normal((13, 2)).astype(np.float32)
     column = np.array([[1.0], [2.0], [3.0], [6.0]])  # mean 3; variance 3.5, and 4 with eps: std is 2
     return [
         case("4 numbers of one channel", False, column, np.array([2.0]), np.array([[1.0], [0.0], [0.0], [-1.0]]), 0.5),
         drawn("5 rows, 3 channels", False, 5, 3, 1e-5),
         drawn("2 rows, 4 channels", True, 2, 4, 0.1),
         drawn("9 rows, 1 channel", True, 9, 1, 1e-3),
+        case("float32", True, single[:6], single[6], single[7:], 1e-3, 1e-4),
     ]
 
 
@@ -141,14 +152,15 @@ def adam(exercise: Exercise) -> list[Case]:
     def case(
         says: str, hidden: bool, param: Array, grads: Sequence[Array], rule: tuple[Any, ...], tolerance: float = 1e-9
     ) -> Case:
-        def run(function: Function) -> Outcome:
-            arrays = {"param": param.copy(), "exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
+        def run(function: Function, stored: Stored) -> Outcome:
+            begin = {"param": param, "exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
+            arrays = {name: stored(array) for name, array in begin.items()}
             outcome = Outcome(was=snapshot({f"{name} after step 1": array for name, array in arrays.items()}))
-            given = [grad.copy() for grad in grads]
+            given = [stored(grad) for grad in grads]
             for step, grad in enumerate(given, 1):
                 function(arrays["param"], grad, arrays["exp_avg"], arrays["exp_avg_sq"], step, *rule)
                 outcome.changed |= {f"{name} after step {step}": array.copy() for name, array in arrays.items()}
-            outcome.untouched = ({"grad": grads}, {"grad": given})
+            outcome.untouched = snapshot({"grad": grads}), snapshot({"grad": given})
             return outcome
 
         return Case(says, hidden, run, tolerance=tolerance)
@@ -181,7 +193,7 @@ def train_step(exercise: Exercise) -> list[Case]:
         says: str, hidden: bool, make: Callable[[], Chain], optimizer_of: Callable[[list[Parameter]], Any], steps: int,
         batch: tuple[Array, Array],
     ) -> Case:  # fmt: skip
-        def run(function: Function) -> Outcome:
+        def run(function: Function, stored: Stored) -> Outcome:
             net, calls = make(), []
             optimizer, loss_of = optimizer_of(net.parameters()), SmoothL1Loss()
 
@@ -191,14 +203,14 @@ def train_step(exercise: Exercise) -> list[Case]:
 
             _recorded(net, ("forward", "backward"), calls)
             _recorded(optimizer, ("step", "zero_grad"), calls)
-            images, targets = (array.copy() for array in batch)
+            images, targets = (stored(array) for array in batch)
             outcome = Outcome()
             for step in range(1, steps + 1):
                 loss = function(net, criterion, optimizer, images, targets)
                 outcome.changed |= {f"{name} after step {step}": p.data.copy() for name, p in net.named_parameters()}
                 outcome.changed[f"loss of step {step}"] = loss
             outcome.result, outcome.calls = loss, calls
-            outcome.untouched = ({"images": batch[0], "targets": batch[1]}, {"images": images, "targets": targets})
+            outcome.untouched = {"images": batch[0], "targets": batch[1]}, {"images": images, "targets": targets}
             return outcome
 
         return Case(says, hidden, run)

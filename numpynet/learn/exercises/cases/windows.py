@@ -10,7 +10,7 @@ from numpynet.gradcheck import Finding
 from numpynet.gradcheck.cases import CASES
 from numpynet.learn.exercises import Exercise
 from numpynet.learn.exercises.cases import examples
-from numpynet.learn.exercises.cases.case import Case, Function, Outcome, guarded_call
+from numpynet.learn.exercises.cases.case import Case, Function, Outcome, Stored, guarded_call
 from numpynet.learn.exercises.differences import snapshot
 from numpynet.typing import Array
 
@@ -39,8 +39,8 @@ def unfold(exercise: Exercise) -> list[Case]:
     """Windows of an image as columns."""
 
     def build(says: str, hidden: bool, image: Array, geometry: tuple[Any, ...]) -> Case:
-        def run(function: Function) -> Outcome:
-            given = image.copy()
+        def run(function: Function, stored: Stored) -> Outcome:
+            given = stored(image)
             return guarded_call(function, (given, *geometry), {"image": given})
 
         return Case(says, hidden, run)
@@ -59,8 +59,8 @@ def fold(exercise: Exercise) -> list[Case]:
         if example:
             dunfolded[...] = 1
 
-        def run(function: Function) -> Outcome:
-            given, dimage = dunfolded.copy(), np.zeros_like(image) if example else image.copy()
+        def run(function: Function, stored: Stored) -> Outcome:
+            given, dimage = stored(dunfolded), stored(np.zeros_like(image) if example else image)
             was = snapshot({"dimage": dimage})
             outcome = guarded_call(function, (given, dimage, *geometry), {"dunfolded": given})
             outcome.changed, outcome.was = {"dimage": dimage}, was

@@ -1,0 +1,80 @@
+"""What one call of the reader's function gave, compared with what numpynet's own gives."""
+
+from typing import Any
+
+import numpy as np
+
+from numpynet.learn.exercises import Exercise
+from numpynet.learn.exercises.cases.case import Outcome
+from numpynet.learn.exercises.differences import described, difference, leaves
+
+ORDER = ("forward", "criterion", "backward", "step", "zero_grad")
+CHANGED = "the function changes its argument {}; make a new array instead"
+
+
+def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outcome) -> tuple[str, str]:
+    """What is wrong in one line, and a likely cause; two empty texts if nothing is."""
+    named, problem = results(exercise, got.result)
+    if problem:
+        return problem, ""
+    before, after = got.untouched
+    for name in before | after:
+        if name not in before or name not in after:
+            return f"the function changes its argument {name.split('[')[0]}; leave it as it was", ""
+        if difference(name, after[name], before[name], 0.0):
+            return CHANGED.format(name), ""
+    right, _ = results(exercise, expected.result)
+    for name, value in (right | expected.changed).items():
+        mine = (named | got.changed).get(name)
+        if wrong := difference(name, mine, value, tolerance):
+            return wrong, _cause(name, mine, got, expected)
+    return (_shared(named, got.given), "") if exercise.kind in ("backward", "staged") else ("", "")
+
+
+def _shared(named: dict[str, Any], given: dict[str, Any]) -> str:
+    """One line if a result is an argument, or a view of one: who changes the one, changes the other."""
+    for name, result in named.items():
+        for part, argument in given.items():
+            if overlap(result, argument):
+                return f"{name} has its numbers in the memory of {part}: return a new array, no view of an argument"
+    return ""
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Whether both are arrays, and lie at the same place in memory."""
+    return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(one, other)
+
+
+def _cause(name: str, mine: Any, got: Outcome, expected: Outcome) -> str:
+    if name in got.was and not difference(name, mine, got.was[name], 0.0):
+        return "the array is as it was: `a = a + b` makes a new array, `a += b` or `a[...] = ...` changes this one"
+    if expected.calls and got.calls != expected.calls:
+        steps = len(expected.calls) // len(ORDER)
+        first = got.calls[: max(1, len(got.calls) // steps)]
+        return f"your order of calls in a step: {', '.join(first) or 'none'}"
+    return ""
+
+
+def results(exercise: Exercise, result: Any) -> tuple[dict[str, Any], str]:
+    """What the function returned by the names of its parts, or one line that says why that cannot be done."""
+    gives = exercise.gives
+    if not gives:
+        return {}, ""
+    if exercise.kind == "staged":
+        if not isinstance(result, dict):
+            return {}, f"the function returns {described(result)} and must return a dict"
+        missing = [name for name in gives if name not in result]
+        return {n: result[n] for n in gives if n in result}, f"the dict has no {missing[0]!r}" if missing else ""
+    if len(gives) == 1:
+        return {gives[0]: result}, ""
+    if result is None:
+        return {}, f"the function returns None and must return {', '.join(gives)}; is there a return?"
+    if not isinstance(result, tuple | list) or len(result) != len(gives):
+        got = f"{len(result)} values" if isinstance(result, tuple | list) else described(result)
+        return {}, f"the function returns {got} and must return {len(gives)}: {', '.join(gives)}"
+    parts = dict(zip(gives, result, strict=True))
+    if "cache" not in parts:
+        return parts, ""
+    if type(parts["cache"]).__name__ != "LinearCache":
+        return {}, f"cache is {described(parts['cache'])} and must be a LinearCache"
+    return {"out": parts["out"]} | leaves("cache", parts["cache"]), ""
