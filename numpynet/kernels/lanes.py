@@ -5,16 +5,12 @@ product of matrices that keeps its sums in registers, and a transform that holds
 written for vectors: a `Lanes` stands for a vector while the code is made, and + - * write an instruction each.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
-
-from numpynet.kernels.code_cache import njit
 
 _features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
@@ -156,150 +152,3 @@ def place(builder: Any, pointer: Any, *steps: tuple[Any, int]) -> Any:
 
 def _alignment(vector: Any) -> int:
     return {"f32": 4, "f64": 8, "i8": 1}[_NAMES[vector.element]]
-
-
-Rule = Callable[..., Sequence[Any]]
-
-
-def grid_transform(rule: Rule, size: int, masked: bool = False, accumulate: bool = False) -> Any:
-    """A function for compiled loops: `rule` along both axes of a grid of vectors.
-
-    rule(v_0, .., v_{size - 1}) returns the transformed numbers. It is applied to each column of the grid, and then to
-    each row of what that gave.
-
-    apply(source, offset, row, column, target, offset, row, column, count): element (i, j) of a grid begins at number
-    offset + i row + j column of its array. `count` is how many lanes are used, if `masked`; otherwise all are.
-    `accumulate`: add to the target.
-    """
-    i64 = types.int64
-
-    @intrinsic
-    def apply(  # type: ignore[no-untyped-def]
-        _, source, source_offset, source_row, source_column, target, target_offset, target_row, target_column, count
-    ):
-        signature = types.void(source, i64, i64, i64, target, i64, i64, i64, i64)
-
-        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            source, at, row, column, target, to, target_row, target_column, count = arguments
-            vector = vector_type(signature.args[0])
-            mask = mask_of(builder, count, vector) if masked else None
-            begin = pointer_to(context, builder, signature.args[0], source, at)
-            grid = [
-                [
-                    Lanes(builder, load(builder, place(builder, begin, (row, i), (column, j)), vector, mask))
-                    for j in range(size)
-                ]
-                for i in range(size)
-            ]
-            begin = pointer_to(context, builder, signature.args[4], target, to)
-            for i, line in enumerate(both_axes(rule, grid)):
-                for j, lanes in enumerate(line):
-                    pointer = place(builder, begin, (target_row, i), (target_column, j))
-                    if accumulate:
-                        lanes = lanes + Lanes(builder, load(builder, pointer, vector, mask))
-                    store(builder, lanes.value, pointer, mask)
-            return context.get_dummy_value()
-
-        return signature, code
-
-    return apply
-
-
-def both_axes(rule: Rule, grid: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-    """`rule` applied to the columns of a square grid, and then to the rows of the result."""
-    columns = [rule(*column) for column in zip(*grid, strict=True)]
-    return [rule(*row) for row in zip(*columns, strict=True)]
-
-
-def pixel_loop(rule: Rule, masked: bool = False) -> Any:
-    """A function for compiled loops: `rule` at each of a row of pixels, for the channels of one vector.
-
-    rule(*read, *parameters) returns what to write, and then what to add to the sums, in float64.
-
-    apply(pixels, f, count, reads, writes, parameters, sums): f is the first of the vector's channels. reads and writes
-    are tuples (array, at, step, array, at, step, ...): number at + i step + f of the array begins pixel i. parameters
-    and sums are tuples of arrays (F,). `count` is how many lanes are used, if `masked`; otherwise all are.
-    """
-    i64 = types.int64
-
-    @intrinsic
-    def apply(_, pixels, f, count, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
-        signature = types.void(i64, i64, i64, reads, writes, parameters, sums)
-
-        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pixels, f, count, *tuples = arguments
-            lanes = vector_type(signature.args[3].types[0]).count
-            kinds = [list(kind.types) if kind.count else [] for kind in signature.args[3:]]
-            values = [
-                cgutils.unpack_tuple(builder, one) if kind else [] for one, kind in zip(tuples, kinds, strict=True)
-            ]
-
-            def streams(k: int) -> list[tuple[Any, Any, Any]]:
-                """Of the reads or writes: the vector type, the address of the first pixel, and the step."""
-                found = []
-                steps = values[k][::3], values[k][1::3], values[k][2::3]
-                for array, value, at, step in zip(kinds[k][::3], *steps, strict=True):
-                    begin = pointer_to(context, builder, array, value, builder.add(at, f))
-                    found.append((ir.VectorType(_element(array), lanes), begin, step))
-                return found
-
-            def columns(k: int) -> list[tuple[Any, Any]]:
-                """Of the parameters or sums: the vector type and the address."""
-                pairs = zip(kinds[k], values[k], strict=True)
-                return [
-                    (ir.VectorType(_element(array), lanes), pointer_to(context, builder, array, value, f))
-                    for array, value in pairs
-                ]
-
-            masks: dict[Any, Any] = {}
-
-            def mask() -> Any:
-                if masked and not masks:
-                    masks[0] = mask_of(builder, count, ir.VectorType(ir.FloatType(), lanes))
-                return masks.get(0)
-
-            mask()
-            inputs, outputs = streams(0), streams(1)
-            fixed = [Lanes(builder, load(builder, pointer, kind, mask())) for kind, pointer in columns(2)]
-            totals = columns(3)
-            held = [cgutils.alloca_once(builder, kind) for kind, _ in totals]  # LLVM keeps them in registers
-            for place_, (kind, pointer) in zip(held, totals, strict=True):
-                builder.store(load(builder, pointer, kind, mask()), place_)
-            with cgutils.for_range(builder, pixels) as loop:
-
-                def here(begin: Any, step: Any) -> Any:
-                    return builder.gep(begin, [builder.mul(loop.index, step)])
-
-                read = [Lanes(builder, load(builder, here(begin, step), kind, mask())) for kind, begin, step in inputs]
-                results = rule(*read, *fixed)
-                for result, (_kind, begin, step) in zip(results, outputs, strict=False):
-                    store(builder, result.value, here(begin, step), mask())
-                for result, place_ in zip(results[len(outputs) :], held, strict=True):
-                    total = Lanes(builder, builder.load(place_)) + result.wide()
-                    builder.store(total.value, place_)
-            for place_, (_kind, pointer) in zip(held, totals, strict=True):
-                store(builder, builder.load(place_), pointer, mask())
-            return context.get_dummy_value()
-
-        return signature, code
-
-    return apply
-
-
-def _element(array: Any) -> Any:
-    return {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.uint8: ir.IntType(8)}[array.dtype]
-
-
-def channel_loop(rule: Rule) -> Any:
-    """`pixel_loop` over all F channels: loop(pixels, F, reads, writes, parameters, sums), for compiled loops."""
-    whole, rest = pixel_loop(rule), pixel_loop(rule, masked=True)
-
-    @njit(nogil=True, cache=False)  # compiled into those that call it
-    def loop(pixels, F, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
-        lanes = VECTOR_BYTES // reads[0].itemsize
-        for f in range(0, F - lanes + 1, lanes):
-            whole(pixels, f, lanes, reads, writes, parameters, sums)
-        if F % lanes:
-            rest(pixels, F - F % lanes, F % lanes, reads, writes, parameters, sums)
-
-    return loop

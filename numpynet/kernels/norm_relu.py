@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpynet.kernels.code_cache import njit
-from numpynet.kernels.lanes import channel_loop
+from numpynet.kernels.vector_loops import pixel_loop
 from numpynet.typing import Array
 
 CUT = 4
@@ -123,22 +123,22 @@ def _unpooled_gradient(x: Any, mean: Any, offset: Any, coefficient: Any) -> tupl
     return (offset - coefficient * (x - mean),)
 
 
-_relu_loop, _relu_pool_loop = channel_loop(_relu), channel_loop(_relu_pool)
-_moment_loop, _square_loop = channel_loop(_moment), channel_loop(_square)
-_affine_loop, _pooled_affine_loop = channel_loop(_affine), channel_loop(_pooled_affine)
-_nothing_loop = channel_loop(_nothing_times)
-_gradient_loop, _gradient_of_constants_loop = channel_loop(_gradient), channel_loop(_gradient_of_constants)
-_pooled_0, _pooled_1 = channel_loop(_pooled_gradient(0)), channel_loop(_pooled_gradient(1))
-_pooled_2, _pooled_3 = channel_loop(_pooled_gradient(2)), channel_loop(_pooled_gradient(3))
+_relu_loop, _relu_pool_loop = pixel_loop(_relu), pixel_loop(_relu_pool)
+_moment_loop, _square_loop = pixel_loop(_moment), pixel_loop(_square)
+_affine_loop, _pooled_affine_loop = pixel_loop(_affine), pixel_loop(_pooled_affine)
+_nothing_loop = pixel_loop(_nothing_times)
+_gradient_loop, _gradient_of_constants_loop = pixel_loop(_gradient), pixel_loop(_gradient_of_constants)
+_pooled_0, _pooled_1 = pixel_loop(_pooled_gradient(0)), pixel_loop(_pooled_gradient(1))
+_pooled_2, _pooled_3 = pixel_loop(_pooled_gradient(2)), pixel_loop(_pooled_gradient(3))
 _constants_0, _constants_1 = (
-    channel_loop(_pooled_gradient_of_constants(0)),
-    channel_loop(_pooled_gradient_of_constants(1)),
+    pixel_loop(_pooled_gradient_of_constants(0)),
+    pixel_loop(_pooled_gradient_of_constants(1)),
 )
 _constants_2, _constants_3 = (
-    channel_loop(_pooled_gradient_of_constants(2)),
-    channel_loop(_pooled_gradient_of_constants(3)),
+    pixel_loop(_pooled_gradient_of_constants(2)),
+    pixel_loop(_pooled_gradient_of_constants(3)),
 )
-_unpooled_loop = channel_loop(_unpooled_gradient)
+_unpooled_loop = pixel_loop(_unpooled_gradient)
 
 
 @njit(nogil=True, cache=True)

@@ -53,3 +53,21 @@ def paste(piece, image, top):  # type: ignore[no-untyped-def]
         out = target[(top + i) * W * C : ((top + i) * W + min(W, columns)) * C]
         for k in range(out.size):
             out[k] = row[k]
+
+
+@njit(nogil=True, cache=True)
+def add_piece(piece, image, top, left, first):  # type: ignore[no-untyped-def]
+    """image[top + i, left + j] += piece[i, j], inside of the image (H, W, C). `first`: the image is set to 0 before."""
+    H, W, C = image.shape
+    rows, columns, _ = piece.shape
+    source, target = piece.reshape(-1), image.reshape(-1)
+    if first:
+        for k in range(target.size):
+            target[k] = 0
+    for i in range(max(0, -top), min(rows, H - top)):
+        begin, end = max(0, -left), min(columns, W - left)
+        row = source[(i * columns + begin) * C : (i * columns + end) * C]
+        at = ((top + i) * W + left + begin) * C
+        out = target[at : at + row.size]
+        for k in range(out.size):
+            out[k] += row[k]

@@ -1,4 +1,4 @@
-"""What lanes.py and tile_product.py make, in NumPy: for NUMBA_DISABLE_JIT=1, and to read.
+"""What vector_loops.py and tile_product.py make, in NumPy: for NUMBA_DISABLE_JIT=1, and to read.
 
 A vector is a short array here. An address that leaves its array is an error, which compiled code would not notice.
 """
@@ -68,24 +68,26 @@ def part(array: AnyArray, at: int, count: int) -> AnyArray:
     return array.reshape(-1)[at : at + count]
 
 
-def grid_transform(rule: Rule, size: int, accumulate: bool) -> Callable[..., None]:
-    """As `lanes.grid_transform`."""
+def grid(rule: Rule, size: int, accumulate: bool) -> Callable[..., None]:
+    """As `vector_loops._grid`."""
 
     def apply(
         source: AnyArray, at: int, row: int, column: int, target: AnyArray, to: int, down: int, right: int, count: int
     ) -> None:
-        grid = [[Elements(part(source, at + i * row + j * column, count)) for j in range(size)] for i in range(size)]
-        columns = [rule(*line) for line in zip(*grid, strict=True)]
+        elements = [
+            [Elements(part(source, at + i * row + j * column, count)) for j in range(size)] for i in range(size)
+        ]
+        columns = [rule(*line) for line in zip(*elements, strict=True)]
         for i, line in enumerate(rule(*line) for line in zip(*columns, strict=True)):
-            for j, elements in enumerate(line):
+            for j, numbers in enumerate(line):
                 out = part(target, to + i * down + j * right, count)
-                out[...] = elements.values + (out if accumulate else 0)
+                out[...] = numbers.values + (out if accumulate else 0)
 
     return apply
 
 
-def pixel_loop(rule: Rule) -> Callable[..., None]:
-    """As `lanes.pixel_loop`."""
+def pixels(rule: Rule) -> Callable[..., None]:
+    """As `vector_loops._pixels`."""
 
     def apply(pixels: int, f: int, count: int, reads: Any, writes: Any, parameters: Any, sums: Any) -> None:
         fixed = [Elements(part(array, f, count)) for array in parameters]

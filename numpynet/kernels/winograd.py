@@ -18,23 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpynet.kernels import winograd_loops as loops
 from numpynet.kernels.buffers import empty
-from numpynet.kernels.code_cache import njit
-from numpynet.kernels.lanes import VECTOR_BYTES, grid_transform
-from numpynet.kernels.pixels import cut, paste
-from numpynet.kernels.tile_product import product
+from numpynet.kernels.lanes import VECTOR_BYTES
+from numpynet.kernels.pixels import add_piece, cut
 from numpynet.kernels.windows import Geometry
-from numpynet.kernels.winograd_rules import (
-    OUTPUTS,
-    POINTS,
-    TAPS,
-    dfilter_of_points,
-    dinput_of_points,
-    output_of_points,
-    points_of_dout,
-    points_of_filter,
-    points_of_input,
-)
+from numpynet.kernels.winograd_rules import OUTPUTS, POINTS, TAPS
 from numpynet.typing import Array
 from numpynet.workers import run
 
@@ -87,7 +76,7 @@ def filter_points(filters: Array) -> Array:
     points = empty((ALL_POINTS, *filters.shape[2:]), filters.dtype)
     flat, out = filters.reshape(TAPS * TAPS, -1), points.reshape(ALL_POINTS, -1)
     blocks = min(8, -(-flat.shape[1] // 1024))
-    run(lambda k: _filter_points(flat, out, *_part(flat.shape[1], blocks, k)), blocks)
+    run(lambda k: loops.filter_points(flat, out, *_part(flat.shape[1], blocks, k)), blocks)
     return points
 
 
@@ -107,7 +96,7 @@ def convolve(x: Array, weight: Array, g: Geometry, finish: Callable[[int, Array]
         V, M = _points_array(strip.tiles(g), g.C, x.dtype), _points_array(strip.tiles(g), F, x.dtype)
         pixels = empty(_padded(strip.bottom - strip.top, g.OW, g.C), x.dtype)
         tiles = empty(_tiled(strip.bottom - strip.top, g.OW, F), x.dtype)
-        _convolve_strip(x, U, out, pixels, tiles, V, M, strip, g)
+        loops.convolve_strip(x, U, out, pixels, tiles, V, M, strip, g)
         finish(i, out[strip.first : strip.last, strip.top : strip.bottom].reshape(-1, F))
 
     run(make, len(strips))
@@ -142,7 +131,7 @@ def gradients(
     run(group, groups)
     flat, dfilters = dU.reshape(groups, ALL_POINTS, -1), np.empty((TAPS * TAPS, g.C * F), x.dtype)
     blocks = min(8, -(-dfilters.shape[1] // 1024))
-    run(lambda k: _dfilters(flat, dfilters, *_part(dfilters.shape[1], blocks, k)), blocks)
+    run(lambda k: loops.dfilters(flat, dfilters, *_part(dfilters.shape[1], blocks, k)), blocks)
     return dx, dfilters.reshape(TAPS, TAPS, g.C, F).transpose(3, 2, 0, 1)
 
 
@@ -170,10 +159,10 @@ def _chunk_gradients(
         for n in range(strip.first, strip.last):
             cut(x[n], strip.top - g.PH, -g.PW, pixels)
             put_dout(n, strip.top, strip.bottom, tiles)
-            t = _points_of(pixels, tiles, V, D, t)
+            t = loops.points_of(pixels, tiles, V, D, t)
 
     def products(k: int) -> None:
-        _point_products(V, D, U, dU, T, *_part(ALL_POINTS, parts, k), accumulate, dx is not None)
+        loops.point_products(V, D, U, dU, T, *_part(ALL_POINTS, parts, k), accumulate, dx is not None)
 
     def pixels(k: int) -> None:
         assert dx is not None
@@ -181,8 +170,8 @@ def _chunk_gradients(
         rows = _padded(strip.bottom - strip.top, g.OW, g.C)
         piece = empty(rows, x.dtype)
         for n in range(strip.first, strip.last):
-            t = _dpixels_of(V, piece, t)
-            _add_piece(piece, dx[n], strip.top - g.PH, -g.PW, strip.top == 0)
+            t = loops.dpixels_of(V, piece, t)
+            add_piece(piece, dx[n], strip.top - g.PH, -g.PW, strip.top == 0)
 
     parts = 12
     run(points, len(chunk))
@@ -232,163 +221,3 @@ def _padded(rows: int, columns: int, C: int) -> tuple[int, int, int]:
 def _tiled(rows: int, columns: int, F: int) -> tuple[int, int, int]:
     """The shape of rows x columns outputs, in whole tiles."""
     return OUTPUTS * -(-rows // OUTPUTS), OUTPUTS * -(-columns // OUTPUTS), F
-
-
-_input = grid_transform(points_of_input, POINTS)
-_input_part = grid_transform(points_of_input, POINTS, masked=True)
-_dinput = grid_transform(dinput_of_points, POINTS, accumulate=True)
-_dinput_part = grid_transform(dinput_of_points, POINTS, masked=True, accumulate=True)
-_output = grid_transform(output_of_points, POINTS)
-_output_part = grid_transform(output_of_points, POINTS, masked=True)
-_dout = grid_transform(points_of_dout, OUTPUTS)
-_dout_part = grid_transform(points_of_dout, OUTPUTS, masked=True)
-_filter = grid_transform(points_of_filter, TAPS)
-_filter_part = grid_transform(points_of_filter, TAPS, masked=True)
-_dfilter = grid_transform(dfilter_of_points, POINTS)
-_dfilter_part = grid_transform(dfilter_of_points, POINTS, masked=True)
-
-
-@njit(nogil=True, cache=True)
-def _filter_points(filters, points, begin, end):  # type: ignore[no-untyped-def]
-    """points (36, .) of filters (9, .), columns begin .. end."""
-    lanes, size = VECTOR_BYTES // filters.itemsize, filters.shape[1]
-    for k in range(begin, end, lanes):
-        if end - k >= lanes:
-            _filter(filters, k, TAPS * size, size, points, k, POINTS * size, size, lanes)
-        else:
-            _filter_part(filters, k, TAPS * size, size, points, k, POINTS * size, size, end - k)
-
-
-@njit(nogil=True, cache=True)
-def _dfilters(points, filters, begin, end):  # type: ignore[no-untyped-def]
-    """filters (9, .) from the sum of the groups of points (groups, 36, .), columns begin .. end; it changes points."""
-    lanes, size = VECTOR_BYTES // filters.itemsize, filters.shape[1]
-    total = points[0]
-    for group in range(1, len(points)):
-        for p in range(len(total)):
-            row, other = total[p, begin:end], points[group, p, begin:end]
-            for k in range(row.size):
-                row[k] += other[k]
-    for k in range(begin, end, lanes):
-        if end - k >= lanes:
-            _dfilter(total, k, POINTS * size, size, filters, k, TAPS * size, size, lanes)
-        else:
-            _dfilter_part(total, k, POINTS * size, size, filters, k, TAPS * size, size, end - k)
-
-
-@njit(nogil=True, cache=True)
-def _convolve_strip(x, U, out, pixels, tiles, V, M, strip, g):  # type: ignore[no-untyped-def]
-    """The strip of out; pixels, tiles, V and M are its working memory."""
-    F, t = U.shape[2], 0
-    for n in range(strip.first, strip.last):
-        cut(x[n], strip.top - g.PH, -g.PW, pixels)
-        t = _input_points(pixels, V, t)
-    for p in range(len(U)):
-        product(V, p * V.shape[1], g.C, 0, 1, U, p * g.C * F, 0, F, M, p * M.shape[1], F, t, F, 1, g.C, False)
-    t, rows = 0, strip.bottom - strip.top
-    for n in range(strip.first, strip.last):
-        if tiles.shape[0] == rows and tiles.shape[1] == g.OW:
-            t = _outputs(M, out[n, strip.top : strip.bottom], t)
-        else:
-            t = _outputs(M, tiles, t)
-            paste(tiles[:rows], out[n], strip.top)
-
-
-@njit(nogil=True, cache=True)
-def _input_points(pixels, V, t):  # type: ignore[no-untyped-def]
-    """V of the tiles of pixels (., ., C), from tile t on; returns the next t."""
-    rows, columns, C = pixels.shape
-    lanes, point = VECTOR_BYTES // pixels.itemsize, V.shape[1]
-    for i in range(0, rows - TAPS + 1, OUTPUTS):
-        for j in range(0, columns - TAPS + 1, OUTPUTS):
-            at, to = (i * columns + j) * C, t * C
-            for c in range(0, C - lanes + 1, lanes):
-                _input(pixels, at + c, columns * C, C, V, to + c, POINTS * point, point, lanes)
-            if C % lanes:
-                c = C - C % lanes
-                _input_part(pixels, at + c, columns * C, C, V, to + c, POINTS * point, point, C % lanes)
-            t += 1
-    return t
-
-
-@njit(nogil=True, cache=True)
-def _outputs(M, tiles, t):  # type: ignore[no-untyped-def]
-    """tiles (., ., F) from M, from tile t on; returns the next t."""
-    rows, columns, F = tiles.shape
-    lanes, point = VECTOR_BYTES // tiles.itemsize, M.shape[1]
-    for i in range(0, rows, OUTPUTS):
-        for j in range(0, columns, OUTPUTS):
-            at, to = t * F, (i * columns + j) * F
-            for f in range(0, F - lanes + 1, lanes):
-                _output(M, at + f, POINTS * point, point, tiles, to + f, columns * F, F, lanes)
-            if F % lanes:
-                f = F - F % lanes
-                _output_part(M, at + f, POINTS * point, point, tiles, to + f, columns * F, F, F % lanes)
-            t += 1
-    return t
-
-
-@njit(nogil=True, cache=True)
-def _points_of(pixels, tiles, V, D, t):  # type: ignore[no-untyped-def]
-    """V of the pixels and D of the tiles, which hold dout, from tile t on; returns the next t."""
-    rows, columns, F = tiles.shape
-    lanes, point, first = VECTOR_BYTES // tiles.itemsize, D.shape[1], t
-    for i in range(0, rows, OUTPUTS):
-        for j in range(0, columns, OUTPUTS):
-            at, to = (i * columns + j) * F, t * F
-            for f in range(0, F - lanes + 1, lanes):
-                _dout(tiles, at + f, columns * F, F, D, to + f, POINTS * point, point, lanes)
-            if F % lanes:
-                f = F - F % lanes
-                _dout_part(tiles, at + f, columns * F, F, D, to + f, POINTS * point, point, F % lanes)
-            t += 1
-    return _input_points(pixels, V, first)
-
-
-@njit(nogil=True, cache=True)
-def _point_products(V, D, U, dU, T, begin, end, accumulate, with_dV):  # type: ignore[no-untyped-def]
-    """dU[p] = V[p]^T D[p], or +=, and then V[p] = D[p] U[p], for the points begin .. end; U is (36, F, C)."""
-    _, F, C = U.shape
-    for p in range(begin, end):
-        v, d = p * V.shape[1], p * D.shape[1]
-        product(V, v, 1, 0, C, D, d, 0, F, dU, p * C * F, F, C, F, 1, T, accumulate)
-        if with_dV:
-            product(D, d, F, 0, 1, U, p * F * C, 0, C, V, v, C, T, C, 1, F, False)
-
-
-@njit(nogil=True, cache=True)
-def _dpixels_of(V, pixels, t):  # type: ignore[no-untyped-def]
-    """pixels (., ., C) = the transposed `points_of_input` of V's tiles, from tile t on; returns the next t."""
-    rows, columns, C = pixels.shape
-    lanes, point = VECTOR_BYTES // pixels.itemsize, V.shape[1]
-    flat = pixels.reshape(-1)
-    for k in range(flat.size):
-        flat[k] = 0
-    for i in range(0, rows - TAPS + 1, OUTPUTS):
-        for j in range(0, columns - TAPS + 1, OUTPUTS):
-            at, to = t * C, (i * columns + j) * C
-            for c in range(0, C - lanes + 1, lanes):
-                _dinput(V, at + c, POINTS * point, point, pixels, to + c, columns * C, C, lanes)
-            if C % lanes:
-                c = C - C % lanes
-                _dinput_part(V, at + c, POINTS * point, point, pixels, to + c, columns * C, C, C % lanes)
-            t += 1
-    return t
-
-
-@njit(nogil=True, cache=True)
-def _add_piece(piece, image, top, left, first):  # type: ignore[no-untyped-def]
-    """image[top + i, left + j] += piece[i, j], inside of the image (H, W, C). `first`: the image is set to 0 before."""
-    H, W, C = image.shape
-    rows, columns, _ = piece.shape
-    source, target = piece.reshape(-1), image.reshape(-1)
-    if first:
-        for k in range(target.size):
-            target[k] = 0
-    for i in range(max(0, -top), min(rows, H - top)):
-        begin, end = max(0, -left), min(columns, W - left)
-        row = source[(i * columns + begin) * C : (i * columns + end) * C]
-        at = ((top + i) * W + left + begin) * C
-        out = target[at : at + row.size]
-        for k in range(out.size):
-            out[k] += row[k]
