@@ -39,7 +39,7 @@ def _tile(rows: int, vectors: int, masked: bool = False) -> Any:
     is (array, number of its first element, strides); the strides are counted in numbers.
     """
     if numba.config.DISABLE_JIT:
-        return uncompiled.tile(rows)
+        return uncompiled.tile(rows, vectors)
     i64 = types.int64
 
     @intrinsic

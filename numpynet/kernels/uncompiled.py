@@ -106,13 +106,14 @@ def pixels(rule: Rule) -> Callable[..., None]:
     return apply
 
 
-def tile(rows: int) -> Callable[..., None]:
+def tile(rows: int, vectors: int) -> Callable[..., None]:
     """As `tile_product._tile`."""
 
     def apply(
         a: AnyArray, a_at: int, a_m: int, a_ko: int, a_ki: int, b: AnyArray, b_at: int, b_ko: int, b_ki: int,
         c: AnyArray, c_at: int, c_m: int, KO: int, KI: int, accumulate: bool, count: int,
     ) -> None:  # fmt: skip
+        count *= vectors
         for m in range(rows):
             out = part(c, c_at + m * c_m, count)
             total = out.copy() if accumulate else np.zeros_like(out)
