@@ -24,8 +24,6 @@ from numpynet.functional import (
     sgd_update,
     smooth_l1_loss,
     smooth_l1_loss_backward,
-    upsample_nearest2d,
-    upsample_nearest2d_backward,
     wing_loss,
     wing_loss_backward,
 )
@@ -39,6 +37,7 @@ from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.memory import empty, zeros
 from numpynet.kernels.relu import relu, relu_backward
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
+from numpynet.kernels.upsample_nearest2d import upsample_nearest2d, upsample_nearest2d_backward
 
 __all__ = [
     "adam_update",

@@ -4,7 +4,7 @@ Only the pool of the keypoint network has a compiled loop: windows of 2 x 2 that
 other pool goes to the readable function.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from numpynet.functional.windows import pair
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
+from numpynet.kernels.pixels import images_of, pixels_of
+from numpynet.kernels.vector_loops import pixel_loop
 from numpynet.typing import Array, IntOrPair
 from numpynet.workers import run
 
@@ -49,10 +51,11 @@ def max_pool2d(
     ):
         return functional.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
-    out = empty((N, C, H // 2, W // 2), x.dtype)
+    pixels = pixels_of(x)  # (N, C, H, W) -> (N, H, W, C)
+    out = empty((N, H // 2, W // 2, C), x.dtype)
     winner = empty(out.shape, np.uint8)
-    run(lambda n: pool_image(x[n], out[n], winner[n]), N)
-    return out, MaxPool2dCache(winner, x.shape)
+    run(lambda n: pool_image(pixels[n], out[n], winner[n]), N)
+    return images_of(out), MaxPool2dCache(images_of(winner), x.shape)
 
 
 def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2dCache) -> Array:
@@ -68,50 +71,54 @@ def max_pool2d_backward(dout: Array, cache: MaxPool2dCache | functional.MaxPool2
         padding, dilation = (0, 0), (1, 1)
         readable = functional.MaxPool2dCache(cache.winner, cache.shape, (H, W), kernel, stride, padding, dilation)
         return functional.max_pool2d_backward(dout, readable)
-    dx = empty(cache.shape, dout.dtype)
-    run(lambda n: unpool_image(dout[n], cache.winner[n], dx[n]), len(dout))
-    return dx
+    dx = empty((N, H, W, C), dout.dtype)
+    dout, winner = pixels_of(dout), pixels_of(cache.winner)
+    run(lambda n: unpool_image(dout[n], winner[n], dx[n]), N)
+    return images_of(dx)
+
+
+def largest_of_four(x0: Any, x1: Any, x2: Any, x3: Any, zero: Any) -> tuple[Any, Any]:
+    """The largest, and its number. The first of equals wins, and NaN beats all. `zero`: 0, as a whole number."""
+    largest, element = x0, zero
+    for number, x in ((1, x1), (2, x2), (3, x3)):
+        better = x.more_or_nan(largest)
+        largest, element = better.choose(x, largest), better.choose(number, element)
+    return largest, element
+
+
+def _sent(element: int) -> Any:
+    """The rule of dx for the pixels that are this element of their windows, 2 kh + kw."""
+    return lambda dout, won: (won.equals(element).choose(dout, 0),)
+
+
+_pool = pixel_loop(largest_of_four)
+_sent_0, _sent_1, _sent_2, _sent_3 = (pixel_loop(_sent(element)) for element in range(4))
 
 
 @njit(nogil=True, cache=True)
 def pool_image(x, out, winner):  # type: ignore[no-untyped-def]
-    """out = the largest element of each window of 2 x 2 of x (C, H, W). The first of equals wins, and NaN beats all."""
-    for c in range(out.shape[0]):
-        for oh in range(out.shape[1]):
-            upper, lower = x[c, 2 * oh], x[c, 2 * oh + 1]
-            out_row, winner_row = out[c, oh], winner[c, oh]
-            for ow in range(out_row.size):
-                largest, element = upper[2 * ow], np.uint8(0)
-                x1, x2, x3 = upper[2 * ow + 1], lower[2 * ow], lower[2 * ow + 1]
-                if x1 > largest or x1 != x1:
-                    largest, element = x1, np.uint8(1)
-                if x2 > largest or x2 != x2:
-                    largest, element = x2, np.uint8(2)
-                if x3 > largest or x3 != x3:
-                    largest, element = x3, np.uint8(3)
-                out_row[ow], winner_row[ow] = largest, element
+    """out = the largest element of each window of 2 x 2 of x (H, W, C); out and winner (H // 2, W // 2, C)."""
+    _, W, C = x.shape
+    OH, OW, _ = out.shape
+    zero = np.zeros(C, np.uint8)
+    for oh in range(OH):
+        upper, lower, to = 2 * oh * W * C, (2 * oh + 1) * W * C, oh * OW * C
+        above = (x, upper, 2 * C, x, upper + C, 2 * C)
+        _pool(OW, C, (*above, x, lower, 2 * C, x, lower + C, 2 * C), (out, to, C, winner, to, C), (zero,), ())
 
 
 @njit(nogil=True, cache=True)
 def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
-    """dx = dout at the winner of each window of one image, and 0 elsewhere."""
-    for c in range(dx.shape[0]):
-        for h in range(dx.shape[1]):
-            dx_row, oh = dx[c, h], h // 2
-            windows = dout.shape[2] if oh < dout.shape[1] else 0
-            if windows:
-                unpool_row(dout[c, oh], winner[c, oh], dx_row, np.uint8(h % 2 * 2))
-            for w in range(2 * windows, dx_row.size):  # a last row or column that belongs to no window
-                dx_row[w] = 0
-
-
-@njit(nogil=True, cache=True)
-def unpool_row(dout, winner, dx, element):  # type: ignore[no-untyped-def]
-    """One row of dx. Its pixels are in turn elements `element` and `element + 1` of their windows.
-
-    A function of its own for the reason given at norm_relu.pooled_gradient_row.
-    """
-    zero = dx.dtype.type(0)
-    for ow in range(dout.size):
-        dx[2 * ow] = dout[ow] if winner[ow] == element else zero
-        dx[2 * ow + 1] = dout[ow] if winner[ow] == element + 1 else zero
+    """dx (H, W, C) = dout at the winner of each window of one image, and 0 elsewhere."""
+    H, W, C = dx.shape
+    OH, OW, _ = dout.shape
+    for h in range(H):
+        windows, at, to = OW if h // 2 < OH else 0, h // 2 * OW * C, h * W * C
+        reads, left, right = (dout, at, C, winner, at, C), (dx, to, 2 * C), (dx, to + C, 2 * C)
+        if h % 2 == 0:
+            _sent_0(windows, C, reads, left, (), ())
+            _sent_1(windows, C, reads, right, (), ())
+        else:
+            _sent_2(windows, C, reads, left, (), ())
+            _sent_3(windows, C, reads, right, (), ())
+        dx[h, 2 * windows :] = 0  # a last row or column that belongs to no window

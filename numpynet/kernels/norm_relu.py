@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpynet.kernels.code_cache import njit
+from numpynet.kernels.max_pool2d import largest_of_four
 from numpynet.kernels.vector_loops import pixel_loop
 from numpynet.typing import Array
 
@@ -51,11 +52,7 @@ def _relu(x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any]:
 
 def _relu_pool(x0: Any, x1: Any, x2: Any, x3: Any, zero: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any, Any]:
     """out, winner; `zero` is a vector of whole numbers."""
-    largest, element = normalise(x0, mean, slope, shift), zero
-    for number, x in ((1, x1), (2, x2), (3, x3)):
-        y = normalise(x, mean, slope, shift)
-        better = y.more_or_nan(largest)
-        largest, element = better.choose(y, largest), better.choose(number, element)
+    largest, element = largest_of_four(*(normalise(x, mean, slope, shift) for x in (x0, x1, x2, x3)), zero)
     cut = largest.at_most(0)
     return cut.choose(0, largest), cut.choose(CUT, element)
 
