@@ -1,4 +1,4 @@
-"""Convolution in strips of a few output rows; the mathematics is in numpynet/functional/conv2d.py."""
+"""Convolution with channels last; the mathematics is in numpynet/functional/conv2d.py."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ from numpynet import functional
 from numpynet.functional.arguments import of_forward, of_output
 from numpynet.functional.conv2d import Conv2dCache, output_shape
 from numpynet.functional.windows import pair
+from numpynet.kernels import norm_relu
+from numpynet.kernels.convolution import convolve, gradients
 from numpynet.kernels.made_for import compiled
-from numpynet.kernels.rows import set_row_sums
-from numpynet.kernels.strips import convolve, gradients, strip_of_dout, strips_of
+from numpynet.kernels.pixels import images_of, pixels_of
 from numpynet.kernels.windows import geometry_of
 from numpynet.typing import Array, IntOrPair, Pair
 from numpynet.workers import run
@@ -28,16 +29,13 @@ def conv2d(
     if not _made_for(x, weight, bias, stride, padding, dilation):
         return functional.conv2d(x, weight, bias, stride, padding, dilation)  # it also reports what is wrong
     g = geometry_of(x.shape, weight.shape, stride, padding, dilation)
-    x = np.ascontiguousarray(x)
-    filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
 
-    def finish(i: int, rows: Array, begin: int, end: int) -> None:
+    def finish(i: int, rows: Array) -> None:
         if bias is not None:
-            rows[:, begin:end] += bias[:, None]  # (F, 1)
+            rows += bias  # (., F) + (F,)
 
-    out = convolve(x, filters, g, strips_of(g, len(x), len(weight), x.dtype.itemsize), finish)
-    cache = Conv2dCache(x, weight, bias is not None, stride, padding, dilation)
-    return out.reshape(len(x), len(weight), g.OH, g.OW), cache  # (N, F, OH OW) -> (N, F, OH, OW)
+    out = convolve(pixels_of(x), weight, g, finish)
+    return images_of(out), Conv2dCache(x, weight, bias is not None, stride, padding, dilation)
 
 
 def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Array | None]:
@@ -48,18 +46,18 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
     if not dout.size or not compiled(x, weight, dout):
         return functional.conv2d_backward(dout, cache)
     g = geometry_of(x.shape, weight.shape, cache.stride, cache.padding, cache.dilation)
-    filters = weight.reshape(len(weight), -1)  # (F, C, KH, KW) -> (F, C KH KW)
-    dout = np.ascontiguousarray(dout).reshape(*dout.shape[:2], -1)  # (N, F, OH, OW) -> (N, F, OH OW)
+    dout = pixels_of(dout)  # (N, F, OH, OW) -> (N, OH, OW, F)
 
-    strips = strips_of(g, len(x), len(weight), x.dtype.itemsize)
-    dx, dfilters = gradients(x, filters, g, strips, lambda i, strip: strip_of_dout(dout, strip, g))
+    def put(n: int, top: int, bottom: int, target: Array) -> None:
+        target[: bottom - top, : g.OW] = dout[n, top:bottom]
+
+    dx, dweight = gradients(pixels_of(x), weight, g, put)
     assert dx is not None
-    dweight = dfilters.reshape(weight.shape)  # (F, C KH KW) -> (F, C, KH, KW)
     if not cache.has_bias:
-        return dx, dweight, None
-    dbias = np.empty(dout.shape[:2])  # (N, F)
-    run(lambda n: set_row_sums(dout[n], dbias[n]), len(dout))
-    return dx, dweight, dbias.sum(axis=0).astype(dout.dtype)
+        return images_of(dx), dweight, None
+    dbias = np.zeros((len(dout), len(weight)))  # (N, F)
+    run(lambda n: norm_relu.add_pixels(dout[n].reshape(-1, len(weight)), dbias[n]), len(dout))
+    return images_of(dx), dweight, dbias.sum(axis=0).astype(dout.dtype)
 
 
 def _made_for(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair) -> bool:

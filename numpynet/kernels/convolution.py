@@ -1,4 +1,4 @@
-"""Convolutions with stride 1 and dilation 1, channels last: by Winograd's rules, or by the definition."""
+"""Convolutions with channels last: by Winograd's rules, or by the definition."""
 
 from collections.abc import Callable
 
@@ -42,4 +42,5 @@ def gradients(
 
 
 def _by_points(g: Geometry, F: int) -> bool:
-    return g.KH == g.KW == 3 and min(g.C, F) >= LEAST_CHANNELS
+    ones = g.SH, g.SW, g.DH, g.DW
+    return g.KH == g.KW == 3 and ones == (1, 1, 1, 1) and min(g.C, F) >= LEAST_CHANNELS

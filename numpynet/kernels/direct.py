@@ -1,7 +1,11 @@
-"""Convolution with stride 1 by its definition, without unfolding: a window's rows are neighbours in memory.
+"""Convolution by its definition, without unfolding: the rows of a window are neighbours in memory.
 
-With channels last, row kh of a window is KW C numbers in a row, and the next window's begin C numbers further on. So
-for each row of outputs, tile_product.py adds the products over kh, and over the KW C numbers of each row.
+With channels last, row kh of a window is KW C numbers in a row, and the next window's begin SW C numbers further on. So
+for each row of outputs, tile_product.py adds the products over kh, and over the KW C numbers of each row. (With a
+dilation, a row of a window is KW pieces of C numbers, and each piece is a product of its own.)
+
+Backward, dx is a convolution, too: of dout, with SH - 1 rows and SW - 1 columns of zeros between its numbers and a
+frame of zeros around them, by the rotated filters.
 """
 
 from collections.abc import Callable
@@ -34,9 +38,9 @@ def convolve(x: Array, weight: Array, g: Geometry, finish: Callable[[int, Array]
     def make(i: int) -> None:
         n, top = i // parts, i % parts * rows
         bottom = min(g.OH, top + rows)
-        pixels = empty((bottom - top + g.KH - 1, g.OW + g.KW - 1, g.C), x.dtype)
-        cut(x[n], top - g.PH, -g.PW, pixels)
-        _convolve(pixels, filters, out[n, top:bottom])
+        pixels = empty(_seen(g, bottom - top), x.dtype)
+        cut(x[n], top * g.SH - g.PH, -g.PW, pixels)
+        _convolve(pixels, filters, out[n, top:bottom], g)
         finish(i, out[n, top:bottom].reshape(-1, F))
 
     run(make, N * parts)
@@ -61,55 +65,72 @@ def gradients(
     rotated = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1))  # (KH, KW, F, C)
     dx = empty((N, g.H, g.W, g.C), x.dtype) if input_gradient else None
     groups = min(N, GROUPS)
-    dfilters = np.zeros((groups, g.KH, g.KW * g.C, F), x.dtype)
+    dfilters = np.zeros((groups, g.KH, g.KW, g.C, F), x.dtype)
+    down, right = (g.KH - 1) * g.DH, (g.KW - 1) * g.DW
+    rows, columns = max(g.PH + g.H, (g.OH - 1) * g.SH + 1), max(g.PW + g.W, (g.OW - 1) * g.SW + 1)
 
     def group(k: int) -> None:
-        down, right = g.KH - 1, g.KW - 1
-        pixels = empty((g.OH + down, g.OW + right, g.C), x.dtype)
-        dout = empty((g.OH, g.OW, F), x.dtype)
-        framed = empty((max(g.H, g.OH) + 2 * down, max(g.W, g.OW) + 2 * right, F), x.dtype)
+        pixels, dout = empty(_seen(g, g.OH), x.dtype), empty((g.OH, g.OW, F), x.dtype)
+        framed = empty((down + rows, right + columns, F), x.dtype) if dx is not None else dout
+        framed[...] = 0
         for n in range(N * k // groups, N * (k + 1) // groups):
             cut(x[n], -g.PH, -g.PW, pixels)
             put_dout(n, 0, g.OH, dout)
-            cut(dout, -down, -right, framed)
-            _add_dfilters(pixels, framed, g.OH, g.OW, dfilters[k])
+            _add_dfilters(pixels, dout, dfilters[k], g)
             if dx is not None:
-                _dpixels(framed, rotated, dx[n], g.PH, g.PW)
+                framed[down : down + g.OH * g.SH : g.SH, right : right + g.OW * g.SW : g.SW] = dout
+                _dpixels(framed, rotated, dx[n], g)
 
     run(group, groups)
-    total = dfilters.sum(axis=0).reshape(g.KH, g.KW, g.C, F)
-    return dx, total.transpose(3, 2, 0, 1)
+    return dx, dfilters.sum(axis=0).transpose(3, 2, 0, 1)  # (KH, KW, C, F) -> (F, C, KH, KW)
+
+
+def _seen(g: Geometry, rows: int) -> tuple[int, int, int]:
+    """The shape of the pixels that `rows` rows of outputs see."""
+    return (rows - 1) * g.SH + (g.KH - 1) * g.DH + 1, (g.OW - 1) * g.SW + (g.KW - 1) * g.DW + 1, g.C
 
 
 @njit(nogil=True, cache=True)
-def _convolve(pixels, filters, out):  # type: ignore[no-untyped-def]
-    """out (rows, OW, F) of pixels (rows + KH - 1, OW + KW - 1, C) and filters (KH, KW, C, F)."""
+def _convolve(pixels, filters, out, g):  # type: ignore[no-untyped-def]
+    """out (rows, OW, F) of the pixels that it sees and filters (KH, KW, C, F)."""
     rows, OW, F = out.shape
     KH, KW, C, _ = filters.shape
-    row, inner = pixels.shape[1] * C, KW * C
+    row = pixels.shape[1] * C
+    pieces, inner = (1, KW * C) if g.DW == 1 else (KW, C)
     for oh in range(rows):
-        product(pixels, oh * row, C, row, 1, filters, 0, inner * F, F, out, oh * OW * F, F, OW, F, KH, inner, False)
+        for kw in range(pieces):
+            at, step = oh * g.SH * row + kw * g.DW * C, KW * C * F
+            weights = kw * C * F
+            product(
+                pixels, at, g.SW * C, g.DH * row, 1, filters, weights, step, F, out, oh * OW * F, F,
+                OW, F, KH, inner, kw > 0,
+            )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
-def _add_dfilters(pixels, framed, OH, OW, dfilters):  # type: ignore[no-untyped-def]
-    """dfilters (KH, KW C, F) += pixels^T dout, dout (OH, OW, F) being framed by KH - 1 rows and KW - 1 columns."""
-    KH, inner, F = dfilters.shape
-    C, row = pixels.shape[2], pixels.shape[1] * pixels.shape[2]
-    down, right, width = KH - 1, inner // C - 1, framed.shape[1]
-    at = (down * width + right) * F
+def _add_dfilters(pixels, dout, dfilters, g):  # type: ignore[no-untyped-def]
+    """dfilters (KH, KW, C, F) += pixels^T dout, for dout (OH, OW, F) and the pixels that it sees."""
+    OH, OW, F = dout.shape
+    KH, KW, C, _ = dfilters.shape
+    row = pixels.shape[1] * C
+    pieces, inner = (1, KW * C) if g.DW == 1 else (KW, C)
     for kh in range(KH):
-        product(
-            pixels, kh * row, 1, row, C, framed, at, width * F, F, dfilters, kh * inner * F, F, inner, F, OH, OW, True
-        )
+        for kw in range(pieces):
+            at, to = kh * g.DH * row + kw * g.DW * C, (kh * KW + kw) * C * F
+            product(pixels, at, 1, g.SH * row, g.SW * C, dout, 0, OW * F, F, dfilters, to, F, inner, F, OH, OW, True)
 
 
 @njit(nogil=True, cache=True)
-def _dpixels(framed, rotated, dx, top, left):  # type: ignore[no-untyped-def]
+def _dpixels(framed, rotated, dx, g):  # type: ignore[no-untyped-def]
     """dx (H, W, C): the convolution of the framed gradient with the rotated filters (KH, KW, F, C)."""
     H, W, C = dx.shape
     KH, KW, F, _ = rotated.shape
     row = framed.shape[1] * F
+    pieces, inner = (1, KW * F) if g.DW == 1 else (KW, F)
     for h in range(H):
-        at = (h + top) * row + left * F
-        product(framed, at, F, row, 1, rotated, 0, KW * F * C, C, dx, h * W * C, C, W, C, KH, KW * F, False)
+        for kw in range(pieces):
+            at, weights = (h + g.PH) * row + (g.PW + kw * g.DW) * F, kw * F * C
+            product(
+                framed, at, F, g.DH * row, 1, rotated, weights, KW * F * C, C, dx, h * W * C, C,
+                W, C, KH, inner, kw > 0,
+            )  # fmt: skip

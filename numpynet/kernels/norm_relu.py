@@ -139,11 +139,18 @@ _unpooled_loop = pixel_loop(_unpooled_gradient)
 
 
 @njit(nogil=True, cache=True)
+def add_pixels(rows, total):  # type: ignore[no-untyped-def]
+    """total (F,), in float64, += the sum of the rows (pixels, F)."""
+    pixels, F = rows.shape
+    _moment_loop(pixels, F, (rows, 0, F), (), (), (total,))
+
+
+@njit(nogil=True, cache=True)
 def moments(rows, mean, squares):  # type: ignore[no-untyped-def]
     """mean = the mean of rows (pixels, F), squares = sum((x - mean)^2); both (F,) in float64."""
     pixels, F = rows.shape
     mean[:], squares[:] = 0, 0
-    _moment_loop(pixels, F, (rows, 0, F), (), (), (mean,))
+    add_pixels(rows, mean)
     mean /= pixels
     _square_loop(pixels, F, (rows, 0, F), (), (mean,), (squares,))
 
