@@ -1,6 +1,6 @@
-"""Sums over the rows of a matrix, weighted, and along them.
+"""Weighted sums over the rows of a matrix.
 
-The weighted sums take four rows at a time: with more, the compiler runs out of registers and no longer vectorises.
+They take four rows at a time: with more, the compiler runs out of registers and no longer vectorises.
 """
 
 from numpynet.kernels.code_cache import njit
@@ -25,14 +25,3 @@ def add_four_to_one(out, factors, rows, i, left, right):  # type: ignore[no-unty
     r0, r1, r2, r3 = rows[i, left:right], rows[i + 1, left:right], rows[i + 2, left:right], rows[i + 3, left:right]
     for k in range(out.size):
         out[k] += a0 * r0[k] + a1 * r1[k] + a2 * r2[k] + a3 * r3[k]
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def set_row_sums(rows, sums):  # type: ignore[no-untyped-def]
-    """sums[f] = sum_k rows[f, k], with the sum in float64; the rows must be contiguous."""
-    for f in range(len(rows)):
-        row = rows[f]
-        total = 0.0
-        for k in range(row.size):
-            total += row[k]
-        sums[f] = total

@@ -23,16 +23,6 @@ class Geometry(NamedTuple):
     OH: int
     OW: int
 
-    @property
-    def depth(self) -> int:
-        """Numbers in a window: C KH KW."""
-        return self.C * self.KH * self.KW
-
-    @property
-    def is_pointwise(self) -> bool:
-        """Whether each window is one pixel, and each pixel is one window."""
-        return (self.KH, self.KW, self.SH, self.SW, self.PH, self.PW) == (1, 1, 1, 1, 0, 0)
-
 
 def geometry_of(x: tuple[int, ...], weight: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair) -> Geometry:
     """The geometry for the shapes x (N, C, H, W) and weight (F, C, KH, KW); OH or OW below 1 if no window fits."""

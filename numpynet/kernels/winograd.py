@@ -41,6 +41,9 @@ SMALL = 1 << 19
 GROUPS = 16
 """Groups of images, at most, that have a dU of their own."""
 
+LEAST_STRIPS = 8
+"""The batch is cut into at least this many strips, if it has as many images, so that every thread has work."""
+
 
 class Strip(NamedTuple):
     """The output rows top .. bottom of the images first .. last, ends excluded: all rows, or one image only."""
@@ -56,12 +59,10 @@ class Strip(NamedTuple):
 
 
 def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> list[Strip]:
-    """The strips of N images, in their order: as large as allowed, but at least one row of tiles, and at least eight
-    strips if there are so many images.
-    """
+    """The strips of N images, in their order: as large as allowed, but at least one row of tiles."""
     tiles = max(1, STRIP_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
     down, across = -(-g.OH // OUTPUTS), -(-g.OW // OUTPUTS)
-    images = max(1, min(tiles // (down * across), -(-N // 8)))
+    images = max(1, min(tiles // (down * across), -(-N // LEAST_STRIPS)))
     rows = g.OH if images > 1 or tiles >= down * across else OUTPUTS * max(1, tiles // across)
     return [
         Strip(n, min(N, n + images), top, min(g.OH, top + rows))

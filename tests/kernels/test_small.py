@@ -20,14 +20,16 @@ import pytest
 
 from numpynet import functional
 from numpynet.kernels.factors import Factors
+from numpynet.kernels.pixels import images_of
 from numpynet.kernels.windows import geometry_of
 from numpynet.workers import set_threads
 from tests.seeds import seeded
 
-conv2d, conv_block, strips, linear, adam, batch_norm, relu, max_pool2d = (
+conv2d, conv_block, convolution, winograd, direct, linear, adam, batch_norm, relu, max_pool2d, upsample = (
     importlib.import_module(f"numpynet.kernels.{name}")
     for name in (
-        "conv2d", "conv_block", "strips", "linear", "adam", "batch_norm", "relu", "max_pool2d"
+        "conv2d", "conv_block", "convolution", "winograd", "direct", "linear", "adam", "batch_norm", "relu",
+        "max_pool2d", "upsample_nearest2d",
     )
 )  # fmt: skip
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -62,12 +64,13 @@ def poisoned(shape, dtype):
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d):
+    for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d, upsample):
         monkeypatch.setattr(module, "functional", FailingFunctional())
-    for module in (conv_block, strips, linear, batch_norm, relu, max_pool2d):
+    for module in (conv_block, winograd, direct, linear, batch_norm, relu, max_pool2d, upsample):
         monkeypatch.setattr(module, "empty", poisoned)
-    for name, value in {"STRIP_PIXELS": 20, "LEAST_STRIPS": 2, "GROUPS": 2}.items():
-        monkeypatch.setattr(strips, name, value)
+    for module in (winograd, direct):
+        monkeypatch.setattr(module, "GROUPS", 2)
+        monkeypatch.setattr(module, "STRIP_BYTES", 1)
     for name, value in {"LEAST": 1, "TILE": 5, "ROWS": 8}.items():
         monkeypatch.setattr(linear, name, value)
     for name, value in {"BLOCK": 7, "TILE": 5, "ROWS": 4}.items():
@@ -78,12 +81,18 @@ def small_pieces(monkeypatch):
     set_threads(None)
 
 
-@pytest.fixture(params=["rows", "images"])
-def cut(request, monkeypatch):
-    """Cut convolutions into strips of a few rows, or of two images; the third image is a strip of its own."""
-    if request.param == "images":
-        for name in ("STRIP_PIXELS", "WIDE"):
-            monkeypatch.setattr(strips, name, 10**9)
+@pytest.fixture(params=["definition", "points of one strip", "points of several strips", "points of several images"])
+def way(request, monkeypatch):
+    """How a 3 x 3 convolution is computed: two groups of images with a dU of their own, or one dU of all."""
+    by_points = request.param != "definition"
+    monkeypatch.setattr(convolution, "LEAST_CHANNELS", 1 if by_points else 10**9)
+    if request.param == "points of several strips":
+        monkeypatch.setattr(winograd, "SMALL", 0)
+        monkeypatch.setattr(winograd, "CHUNK_BYTES", 1)
+    if request.param == "points of several images":
+        monkeypatch.setattr(winograd, "SMALL", 0)
+        monkeypatch.setattr(winograd, "STRIP_BYTES", 10**9)
+        monkeypatch.setattr(winograd, "LEAST_STRIPS", 2)
 
 
 def same(got, expected, dtype):
@@ -130,7 +139,7 @@ GEOMETRIES = {  # kernel (KH, KW) and options, for images of 7 x 8 pixels
 
 
 @dtypes
-@pytest.mark.usefixtures("cut")
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("bias", [True, False])
 def test_conv2d(geometry, bias, dtype, random):
@@ -148,45 +157,41 @@ def test_conv2d(geometry, bias, dtype, random):
         same(got, want, dtype)
 
 
-@pytest.mark.parametrize("limit", ["STRIP_BYTES", "STRIP_PIXELS"])
-def test_an_image_is_cut_into_strips_that_fit(monkeypatch, limit):
-    g = geometry_of((2, 3, 30, 12), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
-    monkeypatch.setattr(strips, "STRIP_PIXELS", 10**9)
-    monkeypatch.setattr(strips, limit, {"STRIP_BYTES": 4 * (27 + 20) * 10 * 5, "STRIP_PIXELS": 10 * 5}[limit])
-    cut = strips.strips_of(g, 2, 20, 4)
-    assert (cut, cut.total) == ((1, 5, 6, 2, 28), 12)
-    assert [cut.strip(i) for i in (0, 5, 7)] == [(0, 1, 0, 5), (0, 1, 25, 28), (1, 2, 5, 10)]
-    monkeypatch.setattr(strips, limit, 1)
-    assert strips.strips_of(g, 2, 20, 4).rows_per_strip == 1
-    monkeypatch.setattr(strips, limit, 10**9)
-    assert strips.strips_of(g, 2, 20, 4).strips_per_image == 1
+def test_an_image_is_cut_into_strips_that_fit(monkeypatch):
+    """Rows of tiles of two images, 8 x 3 tiles each: two rows fit into a strip."""
+    g = geometry_of((2, 3, 31, 12), (20, 3, 3, 3), (1, 1), (1, 1), (1, 1))
+    monkeypatch.setattr(winograd, "STRIP_BYTES", 36 * (3 + 20) * 4 * 8)
+    strips = winograd.strips_of(g, 2, 20, 4)
+    assert strips[0] == (0, 1, 0, 8)
+    assert [strip[:] for strip in strips[3:5]] == [(0, 1, 24, 31), (1, 2, 0, 8)]
+    assert [strip.tiles(g) for strip in strips] == 8 * [6]
+    assert len(strips) == 8
+    monkeypatch.setattr(winograd, "STRIP_BYTES", 1)
+    assert winograd.strips_of(g, 2, 20, 4)[1] == (0, 1, 4, 8)
+    monkeypatch.setattr(winograd, "STRIP_BYTES", 10**9)
+    assert winograd.strips_of(g, 2, 20, 4) == [(0, 1, 0, 31), (1, 2, 0, 31)]
 
 
-@pytest.mark.parametrize("limit", ["STRIP_BYTES", "STRIP_PIXELS", "WIDE", "LEAST_STRIPS"])
+@pytest.mark.parametrize("limit", ["STRIP_BYTES", "LEAST_STRIPS"])
 def test_small_images_come_several_to_a_strip(monkeypatch, limit):
-    """Three of ten images per strip, under each of the limits."""
-    g = geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (0, 0), (1, 1))
-    for name, value in {"STRIP_BYTES": 10**9, "STRIP_PIXELS": 10**9, "WIDE": 10**9, "LEAST_STRIPS": 1}.items():
-        monkeypatch.setattr(strips, name, value)
-    value = {
-        "STRIP_BYTES": 4 * (27 + 20) * (4 * 12 - 1),
-        "STRIP_PIXELS": 4 * 12 - 1,
-        "WIDE": 2 * 12 + 1,
-        "LEAST_STRIPS": 4,
-    }[limit]
-    monkeypatch.setattr(strips, limit, value)
-    cut = strips.strips_of(g, 10, 20, 4)
-    assert (cut, cut.total) == ((3, 4, 1, 10, 4), 4)
-    assert [cut.strip(i) for i in (0, 2, 3)] == [(0, 3, 0, 4), (6, 9, 0, 4), (9, 10, 0, 4)]
+    """Three of ten images per strip, under each of the limits; an image has 2 x 2 tiles."""
+    g = geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (1, 1), (1, 1))
+    monkeypatch.setattr(winograd, "STRIP_BYTES", 36 * (3 + 20) * 4 * 15 if limit == "STRIP_BYTES" else 10**9)
+    monkeypatch.setattr(winograd, "LEAST_STRIPS", 1 if limit == "STRIP_BYTES" else 4)
+    assert winograd.strips_of(g, 10, 20, 4) == [(0, 3, 0, 6), (3, 6, 0, 6), (6, 9, 0, 6), (9, 10, 0, 6)]
 
 
-@pytest.mark.usefixtures("cut")
-def test_a_pointwise_convolution_reads_and_writes_the_image_itself(monkeypatch, random):
-    monkeypatch.setattr(strips, "unfold_rows", None)
-    monkeypatch.setattr(strips, "fold_rows", None)
-    x, weight = random((1, 2, 7, 8), np.float64), random((4, 2, 1, 1), np.float64)
-    out, cache = conv2d.conv2d(x, weight)
-    conv2d.conv2d_backward(out, cache)
+@dtypes
+@pytest.mark.parametrize("channels", [1, 5, 16, 21])
+@pytest.mark.parametrize("size", [(2, 2), (5, 4)])
+def test_upsample_nearest2d(channels, size, dtype, random):
+    x = random((3, channels, *size), dtype)
+    out, cache = unchanged((x,), lambda: upsample.upsample_nearest2d(x, 2))
+    expected, readable = functional.upsample_nearest2d(x, 2)
+    same(out, expected, dtype)
+    dout = random(out.shape, dtype)
+    dx = unchanged((dout,), lambda: upsample.upsample_nearest2d_backward(dout, cache))
+    same(dx, functional.upsample_nearest2d_backward(dout, readable), dtype)
 
 
 def block_arguments(random, dtype, bias=True, affine=True, kernel=3):
@@ -201,7 +206,7 @@ pools = pytest.mark.parametrize("pool", [True, False], ids=["pool", "no pool"])
 
 @dtypes
 @pools
-@pytest.mark.usefixtures("cut")
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize(("bias", "affine"), [(True, True), (False, True), (True, False)])
 @pytest.mark.parametrize(("padding", "kernel"), [(0, 3), (1, 3), ((0, 2), 3), ((2, 0), 3), (0, 1)], ids=str)
@@ -355,7 +360,9 @@ def test_conv_block_keeps_the_digits_of_a_scale_far_smaller_than_its_shift(scale
     out, cache = conv_block.conv_block(*single, eps=1e-12, pool=pool)
     _, readable = functional.conv_block(*exact, eps=1e-12, pool=pool)
     if pool:
-        readable = readable._replace(max_pool2d=readable.max_pool2d._replace(winner=np.ascontiguousarray(images_of(cache.winner))))
+        readable = readable._replace(
+            max_pool2d=readable.max_pool2d._replace(winner=np.ascontiguousarray(images_of(cache.winner)))
+        )
     dout = random(out.shape, np.float32)
     got = conv_block.conv_block_backward(dout, cache)
     expected = functional.conv_block_backward(dout.astype(np.float64), readable)
