@@ -1,4 +1,4 @@
-"""Batch norm, one channel per task of the pool; the mathematics is in numpynet/functional/batch_norm.py.
+"""Batch norm with channels last, one image per task; the mathematics is in numpynet/functional/batch_norm.py.
 
 The readable function makes several arrays of x's size and keeps x_hat. This one keeps x, which is the previous layer's
 output and exists anyway, and computes x_hat = (x - mean) inv_std again when it needs it. So the backward pass reads x
@@ -6,16 +6,18 @@ and dout twice and writes dx once. As in the readable function, sums are made in
 square of x - mean.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpynet import functional
 from numpynet.checks import of_shape
 from numpynet.functional.arguments import of_forward, of_output
+from numpynet.kernels import norm_relu
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
+from numpynet.kernels.vector_loops import pixel_loop
 from numpynet.typing import Array
 from numpynet.workers import run
 
@@ -23,7 +25,7 @@ from numpynet.workers import run
 class BatchNormCache(NamedTuple):
     """What `batch_norm_backward` and `running_update` need."""
 
-    x: Array  # (N, C, pixels)
+    rows: Array  # x as (N, pixels, C)
     inv_std: Array  # (C,): 1 / std
     weight: Array | None  # (C,)
     mean: Array  # (C,), given or the batch's
@@ -54,23 +56,18 @@ def batch_norm(
     ):
         return functional.batch_norm(x, weight, bias, mean=mean, var=var, eps=eps)  # it also reports what is wrong
     N, C = x.shape[:2]
-    planes = np.ascontiguousarray(x).reshape(N, C, -1)  # (N, C, ...) -> (N, C, pixels)
-    out = empty(planes.shape, x.dtype)
+    rows = _rows_of(x)  # (N, pixels, C)
     from_batch = mean is None
-    used_mean = np.empty(C, x.dtype) if mean is None else mean.copy()
-    used_var = np.empty(C, x.dtype) if var is None else var.copy()
-    inv_std = np.empty(C, x.dtype)
-
-    def channel(c: int) -> None:
-        if from_batch:
-            used_mean[c], used_var[c] = statistics(planes, c)
-        inv_std[c] = 1 / np.sqrt(used_var[c] + x.dtype.type(eps))
-        slope = inv_std[c] if weight is None else inv_std[c] * weight[c]
-        normalise(planes, out, c, used_mean[c], slope, x.dtype.type(0) if bias is None else bias[c])
-
-    run(channel, C)
-    cache = BatchNormCache(planes, inv_std, weight, used_mean, used_var, x.size // C, from_batch, x.shape)
-    return out.reshape(x.shape), cache
+    if mean is None or var is None:
+        mean, var = statistics(rows)
+    mean, var = np.array(mean, x.dtype), np.array(var, x.dtype)
+    inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
+    slope = np.ascontiguousarray(inv_std if weight is None else inv_std * weight)
+    bias = np.zeros(C, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    out = empty(rows.shape, x.dtype)
+    run(lambda n: normalise_rows(rows[n], out[n], mean, slope, bias), N)
+    cache = BatchNormCache(rows, inv_std, weight, mean, var, x.size // C, from_batch, x.shape)
+    return _like(out, x.shape), cache
 
 
 def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNormCache) -> tuple[Array, Array, Array]:
@@ -79,78 +76,80 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
     if isinstance(cache, functional.BatchNormCache):
         return functional.batch_norm_backward(dout, cache)
     of_output("batch_norm_backward", dout, cache.shape)
-    C = cache.x.shape[1]
+    N, _, C = cache.rows.shape
     of_shape((C,), "batch_norm_backward", mean=cache.mean, inv_std=cache.inv_std, weight=cache.weight)
-    if dout.dtype != cache.x.dtype:
+    if dout.dtype != cache.rows.dtype:
         return functional.batch_norm_backward(dout, _readable(cache))
-    planes = np.ascontiguousarray(dout).reshape(cache.x.shape)  # (N, C, ...) -> (N, C, pixels)
-    dx = empty(planes.shape, dout.dtype)
-    dweight, dbias = np.empty(C, dout.dtype), np.empty(C, dout.dtype)
-    M = dout.dtype.type(cache.elements)
+    rows, dx, sums = _rows_of(dout), empty(cache.rows.shape, dout.dtype), np.zeros((N, 2, C))
+    mean = np.ascontiguousarray(cache.mean)
+    run(lambda n: affine_gradients(rows[n], cache.rows[n], mean, sums[n]), N)
+    dbias, dot = sums.sum(axis=0)  # (N, 2, C) -> (2, C)
+    dweight = dot * cache.inv_std
+    slope = np.ascontiguousarray(cache.inv_std if cache.weight is None else cache.inv_std * cache.weight)
+    if cache.from_batch:
+        offset = (-slope * dbias / cache.elements).astype(dout.dtype)
+        coefficient = (slope * cache.inv_std * dweight / cache.elements).astype(dout.dtype)
+        run(lambda n: input_gradient(rows[n], cache.rows[n], dx[n], mean, slope, offset, coefficient), N)
+    else:  # dx = slope dout: a NaN in x must not reach it
+        run(lambda n: np.multiply(rows[n], slope, out=dx[n]), N)
+    return _like(dx, cache.shape), dweight.astype(dout.dtype), dbias.astype(dout.dtype)
 
-    def channel(c: int) -> None:
-        inv_std = cache.inv_std[c]
-        dbias[c], dweight[c] = affine_gradients(planes, cache.x, c, cache.mean[c], inv_std)
-        slope = inv_std if cache.weight is None else inv_std * cache.weight[c]
-        if cache.from_batch:
-            input_gradient(planes, cache.x, dx, c, cache.mean[c], inv_std, slope, dbias[c] / M, dweight[c] / M)
-        else:  # dx = slope dout: a NaN in x must not reach it
-            np.multiply(planes[:, c], slope, out=dx[:, c])
 
-    run(channel, C)
-    return dx.reshape(dout.shape), dweight, dbias
+def _rows_of(x: Array) -> Array:
+    """x (N, C, ...) as contiguous rows (N, pixels, C)."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(len(x), -1, x.shape[1])
+
+
+def _like(rows: Array, shape: tuple[int, ...]) -> Array:
+    """Rows (N, pixels, C) as a view of the shape (N, C, ...)."""
+    return np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
 
 
 def _readable(cache: BatchNormCache) -> functional.BatchNormCache:
     """The cache of the readable function, made from that of the kernel."""
-    x_hat = (cache.x - cache.mean[:, None]) * cache.inv_std[:, None]  # (N, C, pixels) - (C, 1)
-    return functional.BatchNormCache(x_hat.reshape(cache.shape), *cache[1:-1])  # all but x and shape
+    x_hat = (cache.rows - cache.mean) * cache.inv_std  # (N, pixels, C) - (C,)
+    return functional.BatchNormCache(_like(x_hat, cache.shape), *cache[1:-1])  # all but rows and shape
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def statistics(x, c):  # type: ignore[no-untyped-def]
-    """mean = sum(x) / M and var = sum((x - mean)^2) / M of channel c of x (N, C, pixels), with sums in float64."""
-    total = 0.0
-    for n in range(x.shape[0]):
-        x_row = x[n, c]
-        for k in range(x_row.size):
-            total += x_row[k]
-    M = x.shape[0] * x.shape[2]
-    mean = x.dtype.type(total / M)
-    squares = 0.0
-    for n in range(x.shape[0]):
-        x_row = x[n, c]
-        for k in range(x_row.size):
-            centred = np.float64(x_row[k] - mean)
-            squares += centred * centred
-    return mean, x.dtype.type(squares / M)
+def statistics(rows: Array) -> tuple[Array, Array]:
+    """The mean and the biased variance of each channel of rows (N, pixels, C), with sums in float64: (C,) each."""
+    N, pixels, C = rows.shape
+    means, squares = np.empty((2, N, C))
+    run(lambda n: norm_relu.moments(rows[n], means[n], squares[n]), N)
+    mean = means.mean(axis=0)
+    return mean, (squares.sum(axis=0) / pixels + np.square(means - mean).sum(axis=0)) / N
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def normalise(x, out, c, mean, slope, bias):  # type: ignore[no-untyped-def]
-    """out = slope (x - mean) + bias for channel c, with slope = weight inv_std."""
-    for n in range(x.shape[0]):
-        x_row, out_row = x[n, c], out[n, c]
-        for k in range(x_row.size):
-            out_row[k] = (x_row[k] - mean) * slope + bias
+def _sums(dout: Any, x: Any, mean: Any) -> tuple[Any, Any]:
+    """The summands of dbias and of dweight / inv_std."""
+    return dout, dout.wide() * (x - mean).wide()
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def affine_gradients(dout, x, c, mean, inv_std):  # type: ignore[no-untyped-def]
-    """dbias = sum(dout) and dweight = sum(dout x_hat) of channel c, with sums in float64."""
-    dbias, dweight = 0.0, 0.0
-    for n in range(x.shape[0]):
-        x_row, dout_row = x[n, c], dout[n, c]
-        for k in range(x_row.size):
-            dbias += dout_row[k]
-            dweight += np.float64(dout_row[k] * ((x_row[k] - mean) * inv_std))
-    return x.dtype.type(dbias), x.dtype.type(dweight)
+def _dx(dout: Any, x: Any, mean: Any, slope: Any, offset: Any, coefficient: Any) -> tuple[Any]:
+    """dx"""
+    return (offset - coefficient * (x - mean) + slope * dout,)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def input_gradient(dout, x, dx, c, mean, inv_std, slope, mean_dout, mean_dout_x_hat):  # type: ignore[no-untyped-def]
-    """dx = slope (dout - dbias / M - x_hat dweight / M) for channel c, with slope = weight inv_std."""
-    for n in range(x.shape[0]):
-        x_row, dout_row, dx_row = x[n, c], dout[n, c], dx[n, c]
-        for k in range(x_row.size):
-            dx_row[k] = slope * (dout_row[k] - mean_dout - (x_row[k] - mean) * inv_std * mean_dout_x_hat)
+_normalise_loop = pixel_loop(lambda x, mean, slope, shift: (norm_relu.normalise(x, mean, slope, shift),))
+_sums_loop, _dx_loop = pixel_loop(_sums), pixel_loop(_dx)
+
+
+@njit(nogil=True, cache=True)
+def normalise_rows(rows, out, mean, slope, bias):  # type: ignore[no-untyped-def]
+    """out = slope (x - mean) + bias, with slope = weight inv_std; rows and out (pixels, C)."""
+    pixels, C = rows.shape
+    _normalise_loop(pixels, C, (rows, 0, C), (out, 0, C), (mean, slope, bias), ())
+
+
+@njit(nogil=True, cache=True)
+def affine_gradients(dout, rows, mean, sums):  # type: ignore[no-untyped-def]
+    """sums (2, C) += sum(dout) and sum(dout (x - mean)), in float64; dout and rows (pixels, C)."""
+    pixels, C = rows.shape
+    _sums_loop(pixels, C, (dout, 0, C, rows, 0, C), (), (mean,), (sums[0], sums[1]))
+
+
+@njit(nogil=True, cache=True)
+def input_gradient(dout, rows, dx, mean, slope, offset, coefficient):  # type: ignore[no-untyped-def]
+    """dx = slope (dout - dbias / M - x_hat dweight / M) = slope dout + offset - coefficient (x - mean)."""
+    pixels, C = rows.shape
+    _dx_loop(pixels, C, (dout, 0, C, rows, 0, C), (dx, 0, C), (mean, slope, offset, coefficient), ())

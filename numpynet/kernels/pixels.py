@@ -16,6 +16,11 @@ def pixels_of(x: Array) -> Array:
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
+def has_channels_last(x: Array) -> bool:
+    """Whether x (N, C, H, W) lies in memory as (N, H, W, C), and not as its shape says."""
+    return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
 def images_of(pixels: Array) -> Array:
     """The view (N, C, H, W) of pixels (N, H, W, C)."""
     return pixels.transpose(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from numpynet.functional.arguments import of_forward, of_output
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
+from numpynet.kernels.pixels import has_channels_last, images_of, pixels_of
 from numpynet.typing import Array
 from numpynet.workers import run
 
@@ -26,6 +27,9 @@ def relu(x: Array) -> tuple[Array, ReLUCache | functional.ReLUCache]:
     """See `numpynet.functional.relu`."""
     if not compiled(x):
         return functional.relu(x)
+    if has_channels_last(x):
+        out = images_of(relu(pixels_of(x))[0])
+        return out, ReLUCache(out)
     out = empty(x.shape, x.dtype)
     x_line, out_line = x.reshape(-1), out.reshape(-1)
 
@@ -45,6 +49,8 @@ def relu_backward(dout: Array, cache: ReLUCache | functional.ReLUCache) -> Array
     of_output("relu_backward", dout, cache.out.shape)
     if not compiled(dout, cache.out):
         return functional.relu_backward(dout, functional.ReLUCache(~(cache.out <= 0)))
+    if has_channels_last(cache.out):
+        return images_of(relu_backward(pixels_of(dout), ReLUCache(pixels_of(cache.out))))
     dx = empty(dout.shape, dout.dtype)
     dout_line, out_line, dx_line = dout.reshape(-1), cache.out.reshape(-1), dx.reshape(-1)
 
