@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.4) -> str:
+def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.5) -> str:
     """The text "did you mean NAME?", with the name of `known` that is most like `name`; `otherwise` if none is like it.
 
     cutoff: how much alike two names must be, from 0 to 1.

@@ -1,7 +1,9 @@
 """The path: every page of docs/learn in order, and the commands."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpynet
 from numpynet.learn.commands import COMMANDS
 
 
@@ -55,6 +57,8 @@ def text() -> str:
         FIRST,
         "Pages, docs/learn/NAME.md, in reading order. A page marked * takes two hours, each other one hour:",
     ]
+    if not (Path(numpynet.__file__).parents[1] / "docs" / "learn").is_dir():
+        lines.append("(They are files of the project's source: its repository, or its archive, numpynet_fkp-*.tar.gz.)")
     for page in PAGES:
         name = page.file.removesuffix(".md")
         lines.append(f"{'*' if page.two_hours else ' '} {name:23} {page.title}: {page.question}")

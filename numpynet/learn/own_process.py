@@ -50,8 +50,10 @@ def asked(module: str, *words: str, seconds: float, read: Callable[[Any], Found]
     for reader in readers:
         reader.start()
     status = ended(child, seconds)
-    for reader in readers:
+    for reader, stream in zip(readers, (child.stdout, child.stderr), strict=True):
         reader.join(0.5)  # a process that the file started may hold the pipes
+        if not reader.is_alive():
+            stream.close()
     said = printed.decode("utf-8", "replace")
     if status is None:
         return Answer(

@@ -192,18 +192,19 @@ def test_a_check_with_a_dout_of_ones_is_blind_once_and_wrong_once():
 
 def test_a_lesson_from_its_beginning_to_its_end(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(break_it, "STEPS", 8)
-    where = ["--dir", str(tmp_path / "new")]
+    where = ["--dir", str(tmp_path)]
     assert main(["break", "3", *where]) == 0
     assert "is broken." not in capfd.readouterr().out
-    path = tmp_path / "new" / "lesson_3.py"
-    assert [file.name for file in tmp_path.rglob("*")] == ["new", path.name]
+    path = tmp_path / "lesson_3.py"
+    assert [file.name for file in tmp_path.rglob("*")] == [path.name]
     assert main(["break", "3", "--check", *where]) == 1
     said = capfd.readouterr().out
     assert "\n1 gradient is WRONG\n" in said
     assert "relu_no_mask" not in said
     assert main(["break", "3", "--answer", *where]) == 0
     assert "+    return np.where(cache.passed, dout, dout.dtype.type(0))" in capfd.readouterr().out
-    path.write_text(path.read_text("utf-8").replace("dout.copy()", "dout * cache.passed"), "utf-8")
+    right = "np.where(cache.passed, dout, dout.dtype.type(0))"  # the copy imports what the right function needs
+    path.write_text(path.read_text("utf-8").replace("dout.copy()", right), "utf-8")
     assert main(["break", "relu_no_mask", "--check", *where]) == 0
     assert "Repaired.\n\nLesson 3 is relu_no_mask.\n" in capfd.readouterr().out
 
@@ -388,7 +389,9 @@ def test_the_table_names_what_gradcheck_says():
     mean = np.mean([losses[4] for losses in found["nothing"].losses])
     assert f"{mean:.5f}±" in text.splitlines()[3]
     assert "mean over 2 seeds," in text
-    assert "mean over 1 seed," in loss_table.text(loss_table.rows(1, 1, []))
+    single = loss_table.text(loss_table.rows(1, 1, []))
+    assert single.splitlines()[0].endswith("with one seed")
+    assert "±" not in single
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -454,7 +457,33 @@ def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
     assert main(["break", "relu_no_mask", "--dir", str(tmp_path / "afile")]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.endswith("afile is not a folder and cannot be made: File exists\n")
+    assert said.err.endswith("afile: there is no such folder\n")
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path, capsys):
+    assert main(["break", "3", "--dir", str(tmp_path / "typo")]) == 2
+    assert capsys.readouterr().err.endswith("typo: there is no such folder\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_answer_shows_where_a_missing_line_goes_and_no_imports(capsys):
+    assert main(["break", "12", "--answer"]) == 0
+    told = capsys.readouterr().out
+    assert "       self.optimizer.step()\n  +    self.optimizer.zero_grad()\n" in told
+    for bug in break_it.lessons():
+        assert "import " not in break_it.answer(bug).partition("The mistake")[2]
+
+
+def test_ctrl_c_at_the_question_tells_nothing(tmp_path, monkeypatch, capsys):
+    def interrupted(question):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(break_it, "STEPS", 8)
+    monkeypatch.setattr("builtins.input", interrupted)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    assert main(["break", "1", "--dir", str(tmp_path)]) == 130
+    assert "is broken" not in capsys.readouterr().out
 
 
 def test_a_folder_in_the_place_of_the_file(tmp_path, capsys):

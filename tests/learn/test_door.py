@@ -83,3 +83,10 @@ def test_a_wrong_name_in_the_environment_is_refused_in_one_line():
     assert done.returncode == 2
     assert done.stderr.startswith("python -m numpynet.learn one-point: NUMPYNET_OPS: choose one of 'readable', 'fast'")
     assert done.stderr.count("\n") == 1
+
+
+def test_where_the_pages_are_is_said_if_they_are_not_beside_the_package(monkeypatch, tmp_path):
+    assert "archive" not in listing.text()
+    monkeypatch.setattr(listing.numpynet, "__file__", str(tmp_path / "numpynet" / "__init__.py"))
+    assert "its repository, or its archive, numpynet_fkp-*.tar.gz" in listing.text()
+    assert max(map(len, listing.text().splitlines())) <= 100

@@ -109,3 +109,11 @@ def test_ctrl_c_before_the_command_begins_is_no_traceback():
 
 
 PATHS = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
+def test_the_judge_leaves_no_file_open(tmp_path):
+    """With -W error, a pipe that nobody closed is a traceback."""
+    (tmp_path / "relu_backward.py").write_text("def relu_backward(dout, cache):\n    return dout * cache.passed\n")
+    command = [sys.executable, "-W", "error", "-m", "numpynet.learn", "check", "relu_backward"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

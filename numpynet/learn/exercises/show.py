@@ -26,4 +26,5 @@ def run(options: argparse.Namespace) -> int:
     function = original(exercise)
     print(f"# {exercise.module}.{exercise.function}\n")
     print(textwrap.dedent(inspect.getsource(function)).rstrip())
+    print("\n# It uses names of its own module. Lines that call of_forward or of_output only check the arguments.")
     return 0

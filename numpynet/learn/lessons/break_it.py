@@ -139,10 +139,8 @@ def _title(bug: Bug) -> str:
 
 def _write(path: Path, text: str) -> str:
     """Write a new file; an old one is left as it is. Says which it was. LearnError if it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LearnError(f"--dir {path.parent} is not a folder and cannot be made: {error.strerror}") from error
+    if not path.parent.is_dir():
+        raise LearnError(f"--dir {path.parent}: there is no such folder")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -171,7 +169,7 @@ def _ask(bug: Bug) -> None:
         return
     try:
         input("Which one is broken, A or B? Press Enter to be told: ")
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         print()
     print(f"{_letter(bug)} is broken.\n")
 
@@ -215,10 +213,16 @@ def answer(bug: Bug) -> str:
         lines = [line for text in told for line in textwrap.wrap(text, 98)]
         lines += [bug.issue] if bug.issue else []
         lines += [""]
-    right = copy_of(bug.module, bug.function, source_of(bug.module)).splitlines()
-    differences = [
-        line for line in difflib.unified_diff(bug.copy().splitlines(), right, n=0, lineterm="") if line[:2] != "@@"
-    ]
-    lines += ["The mistake (-) and what is right (+):", *(f"  {line}" for line in differences[2:])]
+    wrong, right = bug.copy().splitlines(), copy_of(bug.module, bug.function, source_of(bug.module)).splitlines()
+    differences = _differences(wrong, right, 0)
+    if not any(line.startswith("-") for line in differences):  # a line is missing: show where
+        differences = _differences(wrong, right, 1)
+    lines += ["The mistake (-) and what is right (+):", *(f"  {line}" for line in differences)]
     lines += ["", f"Page docs/learn/{bug.page} explains it."]
     return "\n".join(lines)
+
+
+def _differences(wrong: list[str], right: list[str], around: int) -> list[str]:
+    """The lines that differ, and so many lines around them; imports that only one of the two needs are left out."""
+    found = list(difflib.unified_diff(wrong, right, n=around, lineterm=""))[2:]
+    return [line for line in found if line[:2] != "@@" and not line[1:].startswith(("import ", "from "))]

@@ -62,8 +62,8 @@ def text(found: list[Row]) -> str:
     seeds, steps = len(found[0].losses), len(found[0].losses[0]) - 1
     shown = shown_steps(steps)
     head = "".join(f"{step:>16}" for step in shown[1:])
-    over = "1 seed" if seeds == 1 else f"{seeds} seeds"
-    lines = [f"Loss after so many steps: mean over {over}, and standard deviation", ""]
+    over = "with one seed" if seeds == 1 else f"mean over {seeds} seeds, and standard deviation"
+    lines = [f"Loss after so many steps: {over}", ""]
     lines += [f"{'planted':30}{0:>7}{head}{'new crops':>15}"]
     for row in found:
         cells = [spread([losses[step] for losses in row.losses], 5) for step in shown[1:]]
@@ -92,5 +92,6 @@ def markdown(data: Mapping[str, Any]) -> str:
 
 
 def spread(values: list[float], digits: int) -> str:
-    """Mean and standard deviation."""
-    return f"{np.mean(values):.{digits}f}±{np.std(values):.{digits}f}"
+    """Mean and standard deviation; of one number, itself."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return f"{mean}±{np.std(values):.{digits}f}" if len(values) > 1 else mean

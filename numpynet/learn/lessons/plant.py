@@ -62,7 +62,7 @@ class Bug:
         source = source_of(self.module)
         if (count := source.count(self.right)) != 1:
             raise LearnError(f"{self.name}: {self.right.strip()!r} occurs {count} times in {self.module}, must be once")
-        return copy_of(self.module, self.function, source.replace(self.right, self.wrong))
+        return copy_of(self.module, self.function, source.replace(self.right, self.wrong), repaired=source)
 
 
 @cache
@@ -82,13 +82,13 @@ def source_of(module: str) -> str:
     return inspect.getsource(importlib.import_module(module))
 
 
-def copy_of(module: str, function: str, source: str) -> str:
+def copy_of(module: str, function: str, source: str, repaired: str = "") -> str:
     """A file of Python with one function of a module's source. Everything else is imported.
 
-    function: a name, or Class.name for a method, which becomes a function.
+    function: a name, or Class.name for a method, which becomes a function. repaired: the right source, whose function
+    may need further imports.
     """
     tree = ast.parse(source)
-    nodes: dict[str, ast.stmt] = {}
     origins: dict[str, tuple[str, str]] = {}  # of each name of the module: "from ... import " or "import ", and what
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -97,22 +97,25 @@ def copy_of(module: str, function: str, source: str) -> str:
                 what = alias.name + (f" as {alias.asname}" if alias.asname else "")
                 origins[alias.asname or alias.name] = origin, what
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            nodes[node.name] = node
             origins[node.name] = f"from {module} import ", node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             origins |= {name: (f"from {module} import ", name) for target in targets for name in _names(target)}
-    owner, _, name = function.rpartition(".")
-    if owner:
-        methods = (part for part in ast.walk(nodes[owner]) if isinstance(part, ast.FunctionDef))
-        (nodes[name],) = (method for method in methods if method.name == name)
-    node = nodes[name]
+    node = _function(tree, function)
     text = textwrap.dedent("\n".join(source.splitlines()[node.lineno - 1 : node.end_lineno]))
-    used = _names(node) - {name}
+    used = _names(node) | (_names(_function(ast.parse(repaired), function)) if repaired else set())
+    used -= {node.name}
     needed: dict[str, list[str]] = {}
     for origin, what in sorted(origins[u] for u in used if u in origins):
         needed.setdefault(origin, []).append(what)
     return "\n\n\n".join(["\n".join(o + ", ".join(whats) for o, whats in needed.items()), text]) + "\n"
+
+
+def _function(tree: ast.Module, function: str) -> ast.FunctionDef:
+    """The function, or the method Class.name."""
+    owner, _, name = function.rpartition(".")
+    part = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner) if owner else tree
+    return next(node for node in ast.walk(part) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -1,6 +1,7 @@
 """`settle`: 68 points settle on a face while a small network learns 12 crops of one photo by heart."""
 
 import argparse
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,5 +124,6 @@ def _write(file: Path, text: str) -> None:
     except FileExistsError:
         raise LearnError(f"--svg {file}: exists; name a new file") from None
     except OSError as error:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there may be no file, or no right to delete one
+            file.unlink()
         raise LearnError(f"--svg {file}: cannot be written ({error.strerror})") from None
