@@ -50,7 +50,7 @@ def convolve(x: Array, weight: Array, g: Geometry, finish: Callable[[int, Array]
 def rows_per_strip(g: Geometry, N: int, F: int, itemsize: int) -> int:
     """Rows of output per strip: as many as allowed, but at least eight strips in a batch."""
     rows = min(g.OH, max(1, STRIP_BYTES // (g.OW * F * itemsize)))
-    return min(rows, -(-g.OH * N // 8))
+    return min(rows, max(1, -(-g.OH * N // 8)))
 
 
 def gradients(
