@@ -14,7 +14,7 @@ CHANGED = "the function changes its argument {}; make a new array instead"
 
 
 class Compared(NamedTuple):
-    """What is wrong in one line, a likely cause, and which of the other results are right; empty texts if all is right."""
+    """What is wrong in one line, a likely cause, and which other results are right. Empty texts if nothing is wrong."""
 
     wrong: str = ""
     cause: str = ""

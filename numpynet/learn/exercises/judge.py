@@ -140,7 +140,9 @@ def _called(where: str, call: Callable[[], Called], elsewhere: str = "") -> Call
         with np.errstate():  # what the function sets there ends with the call
             result = call()
     except NotImplementedError as error:
-        raise NotWrittenError(f"NotImplementedError{_line(error)}", [*error_place.block(error), f"in {where}"]) from error
+        raise NotWrittenError(
+            f"NotImplementedError{_line(error)}", [*error_place.block(error), f"in {where}"]
+        ) from error
     except (Exception, SystemExit) as error:
         raise stopped(error, [f"in {where}"], elsewhere) from error
     if calls_refused:
