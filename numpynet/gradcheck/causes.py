@@ -185,5 +185,5 @@ def _factor_by_index(analytic: Array, numeric: Array, parts: frozenset[str]) -> 
 
 def _constant(difference: Array) -> str:
     if np.ptp(difference) < NEAR * np.abs(difference).max():
-        return f"every element is off by the same {difference.flat[0]:.6g}: a mean or a bias is left in or out"
+        return f"every element is off by the same {difference.flat[0]:.6g}: a number is added to all, or left out"
     return ""

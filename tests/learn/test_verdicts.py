@@ -46,6 +46,12 @@ def test_each_result_of_a_wrong_case_is_listed(said):
     assert "the others: dx right, dbias right" in dweight
 
 
+def test_values_that_follow_from_one_another_are_not_listed(said):
+    lines = said("adam_update", changed("adam_update", "m_hat = m / (1 - beta1**step)", "m_hat = m"))
+    assert "WRONG" in lines[1]
+    assert not any(line.startswith("the others") for line in lines)
+
+
 def test_results_in_exchanged_order(said):
     text = " ".join(said("conv2d_backward", body(EXCHANGED)))
     assert (

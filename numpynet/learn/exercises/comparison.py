@@ -14,7 +14,7 @@ CHANGED = "the function changes its argument {}; make a new array instead"
 
 
 class Compared(NamedTuple):
-    """What is wrong in one line, a likely cause, and which other results are right. Empty texts if nothing is wrong."""
+    """What is wrong in one line, a likely cause, and which other gradients are right. Empty texts if nothing is wrong."""
 
     wrong: str = ""
     cause: str = ""
@@ -37,7 +37,8 @@ def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outco
     for name, told in wrong.items():
         if told:
             told += _order(exercise, mine.get(name), name, right)
-            return Compared(told, _cause(name, mine.get(name), got, expected), _others(wrong, name))
+            others = _others(wrong, name) if exercise.kind == "backward" else ""  # elsewhere one follows from another
+            return Compared(told, _cause(name, mine.get(name), got, expected), others)
     return Compared(_shared(named, got.given)) if exercise.kind in ("backward", "staged") else Compared()
 
 

@@ -45,7 +45,7 @@ Called = TypeVar("Called")
 class Check:
     """What came of one case: nothing is `wrong` with a right answer. cause: what the pattern points to.
 
-    others: which of the other results are right. place: of an error in the gradient check, where it was raised.
+    others: which of the other gradients are right. place: of an error in the gradient check, where it was raised.
     """
 
     says: str
