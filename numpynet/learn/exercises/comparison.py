@@ -14,7 +14,7 @@ CHANGED = "the function changes its argument {}; make a new array instead"
 
 
 class Compared(NamedTuple):
-    """What is wrong in one line, a likely cause, and which other gradients are right. Empty texts if nothing is wrong."""
+    """What is wrong in one line, a likely cause, and which other gradients are right. Empty texts if all is right."""
 
     wrong: str = ""
     cause: str = ""
