@@ -425,6 +425,7 @@ def test_chart_draws_each_curve_and_marks_where_they_meet():
     assert lines[6].rstrip().endswith("*" + " " * 31 + "B")
     assert lines[12].rstrip().endswith("A")
     assert "0.01000 |" in lines[12]
+    assert lines[15].strip() == "The scale is logarithmic: each line down divides the loss by 1.47."  # 100 ** (1 / 12)
 
 
 # What the copy begins with, the exit status, and words of what is said.
