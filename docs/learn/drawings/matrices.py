@@ -52,7 +52,7 @@ def banded() -> Drawing:
         "numbers of the kernel at the pixels of its window. Its transpose has nine rows, one per pixel; the "
         "middle pixel's row holds all four numbers, in the reverse order: the rotated kernel.",
     )
-    d.grid(20, 34, conv.constants["kernel"][0, 0], cell=34, title="kernel")
+    d.grid(20, 34, conv.constants["filter"][0, 0], cell=34, title="filter")
     d.text(112, 56, "forward: out = matrix · x", size=14, anchor="start")
     d.text(112, 82, "backward: dx = transpose · dout", size=14, kind="back", anchor="start")
     d.grid(27, 138, values, cell=34, title="matrix (4, 9)")
