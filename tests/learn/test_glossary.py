@@ -38,7 +38,8 @@ def without_a_page(text, learn=LEARN):
 
 def explains(text, word):
     """Whether a page sets a word in bold or italics, as it does where it explains it."""
-    return re.search(rf"(?<![\w*])\*{{1,2}}{re.escape(word)}s?[.:]?\*{{1,2}}(?!\w)", without_fences(text), re.IGNORECASE)
+    set_off = rf"(?<![\w*])\*{{1,2}}{re.escape(word)}s?[.:]?\*{{1,2}}(?!\w)"
+    return re.search(set_off, without_fences(text), re.IGNORECASE)
 
 
 def with_the_wrong_page(text, pages):
