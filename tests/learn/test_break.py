@@ -477,7 +477,7 @@ def test_the_printed_command_names_a_folder_with_spaces(tmp_path, capsys):
 def test_git_ignores_what_a_reader_makes_in_the_project_itself():
     """Page 0 names a folder beside it, but a reader may type the commands here."""
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
-    folder = re.search(r"mkdir \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
+    folder = re.search(r"mkdir -p \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
     assert {"/lesson_*.py", "/seed_*.py", f"/{folder}/"} <= set(ignored)
 
 
