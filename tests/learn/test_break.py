@@ -44,6 +44,13 @@ def test_there_are_thirteen_lessons_in_the_order_of_their_pages():
     assert [bug.name for bug in bugs().values() if bool(bug.issue) != bool(bug.story)] == []
 
 
+def test_what_a_curve_shows_is_told_in_whole_sentences():
+    sentences = [sentence for bug in bugs().values() if bug.sees for sentence in re.split(r"(?<=\.) ", bug.sees)]
+    assert len(sentences) > len(NAMES)
+    begin = re.compile(r"(The|A|On|Nobody|It|What) \w.*\.$")
+    assert [sentence for sentence in sentences if not begin.match(sentence)] == []
+
+
 def test_every_lesson_is_named_on_the_page_about_it():
     named = {
         page.file: re.findall(r"learn break (\w+)", (DOCS / page.file).read_text("utf-8")) for page in listing.PAGES

@@ -8,7 +8,7 @@ from numpynet.learn import faces
 from numpynet.learn.__main__ import main
 from numpynet.learn.exercises import exercises, graduation
 from numpynet.learn.exercises.call_by_call import DiffersError
-from numpynet.learn.exercises.file_loader import function_of
+from numpynet.learn.exercises.file_loader import function_of, is_blank
 from numpynet.learn.exercises.graduate import USED
 from tests.learn.solved import solved, write_solved
 
@@ -54,6 +54,7 @@ def test_a_planted_bug_is_named(name, tmp_path, capfd):
     out = capfd.readouterr().out
     assert f"\n  {words}" in out
     assert f"Begin there: python -m numpynet.learn check {name} --dir {tmp_path}" in out
+    assert "Repair it, or take the file away" in out
 
 
 def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network(tmp_path):
@@ -87,13 +88,46 @@ def test_a_folder_without_an_exercise(tmp_path, capsys):
     [
         ("def fold(:\n", "fold.py: line 1: not Python"),
         ("import os\n\n\ndef fold(*arguments):\n    os._exit(0)\n", "One of your files ended the process"),
-        ("def fold(*arguments):\n    raise NotImplementedError\n", "fold: NotImplementedError"),
+        ("def fold(*arguments):\n    if arguments:\n        raise NotImplementedError\n", "fold: NotImplementedError"),
     ],
 )
 def test_a_bad_file(text, words, tmp_path, capfd):
     (tmp_path / "fold.py").write_text(text, "utf-8")
     assert main(["graduate", str(tmp_path)]) == 1
-    assert words in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert words in out
+    assert "Repair it, or take the file away" in out or "ended the process" in words
+
+
+def test_a_file_that_was_only_started_counts_as_absent(tmp_path, capfd):
+    assert main(["start", "fold", "--dir", str(tmp_path)]) == 0
+    assert main(["graduate", str(tmp_path)]) == 2
+    assert "that the network uses is written yet: fold" in capfd.readouterr().err
+    write_solved(exercises()["relu_backward"], tmp_path)
+    assert main(["graduate", str(tmp_path)]) == 0
+    out = capfd.readouterr().out
+    assert "Yours:      relu_backward\n" in out
+    assert "\nfold: not written yet, numpynet's is used\n" in out
+    assert "1 of the 12 functions that did it are yours" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        ("def fold(a):\n    'words'\n    raise NotImplementedError\n", True),
+        ("def fold(a):\n    b = a\n    raise NotImplementedError()\n", True),
+        ("def fold(a):\n    return a\n", False),
+        ("def fold(a):\n    if a:\n        raise NotImplementedError\n    return a\n", False),
+        ("def other(a):\n    raise NotImplementedError\n", False),
+        ("def fold(:\n", False),
+        ("\0", False),
+    ],
+)
+def test_which_files_are_blank(text, blank, tmp_path):
+    path = tmp_path / "fold.py"
+    path.write_text(text, "utf-8")
+    assert is_blank(exercises()["fold"], path) is blank
+    assert not is_blank(exercises()["fold"], tmp_path / "nowhere.py")
 
 
 def test_a_file_that_raises_ctrl_c_is_one_line(tmp_path, capfd):

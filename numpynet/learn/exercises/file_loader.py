@@ -1,5 +1,6 @@
 """A reader's file loaded as a module of its own, without a trace of it on the disk."""
 
+import ast
 import importlib.abc
 import sys
 import tokenize
@@ -39,6 +40,21 @@ def prepare(folder: Path) -> None:
     """From here on, in the whole process, refuse those packages, and find modules in this folder of the reader's."""
     sys.meta_path.insert(0, _NotHere())
     sys.path.append(str(folder.resolve()))
+
+
+def is_blank(exercise: Exercise, path: Path) -> bool:
+    """Whether the function's body still ends in `raise NotImplementedError`, as `start` writes it.
+
+    Only read, not run. False if the file cannot be read: `function_of` says why.
+    """
+    try:
+        with tokenize.open(path) as file:
+            tree = ast.parse(file.read())
+    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    bodies = [node.body for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == exercise.name]
+    last = ast.unparse(bodies[-1][-1]) if bodies else ""
+    return last in ("raise NotImplementedError", "raise NotImplementedError()")
 
 
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:

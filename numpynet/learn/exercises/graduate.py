@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
-from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises import exercises, find
+from numpynet.learn.exercises.file_loader import is_blank
 from numpynet.learn.own_process import ended, started
 
 USED = (
@@ -31,14 +32,20 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.folder or options.dir or ".")
     if not folder.is_dir():
         raise LearnError(f"{folder}: there is no such folder")
-    yours = [name for name in USED if (folder / f"{name}.py").is_file()]
-    if not yours:
+    there = [name for name in USED if (folder / f"{name}.py").is_file()]
+    blank = [name for name in there if is_blank(find(name), folder / f"{name}.py")]
+    yours = [name for name in there if name not in blank]
+    if not there:
         raise LearnError(f"there is no exercise in {folder} that the network uses; `start linear_backward` begins one")
+    if not yours:
+        raise LearnError(f"no exercise in {folder} that the network uses is written yet: {', '.join(blank)}")
     others = [name for name in exercises() if (folder / f"{name}.py").is_file() and name not in USED]
     print(_listed("Yours:", yours))
     print(_listed("numpynet's:", [name for name in USED if name not in yours]))
     if others:
         print(_listed("Not used:", others))
+    for name in blank:
+        print(f"{name}: not written yet, numpynet's is used")
     status = ended(started(GRADUATION, str(folder), *yours, stderr=subprocess.DEVNULL), SECONDS)
     if status is None:
         print(f"No end after {SECONDS} seconds: does a loop never end?")

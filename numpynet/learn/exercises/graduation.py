@@ -27,6 +27,7 @@ from numpynet.typing import Array
 STEPS = 80
 NEAR = 1.0
 """Pixels: the mean distance of the 68 points from their places at which they have settled."""
+REPAIR = "Repair it, or take the file away: numpynet's own function is used then."
 
 Functions = dict[str, tuple[Exercise, Function]]
 Say = Callable[[str], None]
@@ -43,6 +44,7 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
         say(f"\nThe first call that differs from numpynet's:\n  {error}")
         first = find(str(error).split(":")[0])
         say(f"  Begin there: {command('check', first, folder / first.file)}")
+        say(f"  {REPAIR}")
         return False
     say(f"\nTwo training steps, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
     net = small_net(0)
@@ -108,7 +110,7 @@ def main() -> None:
             functions[name] = exercise, file_loader.function_of(exercise, Path(folder) / exercise.file)
         well = graduate(functions, Path(folder), say)
     except CannotJudgeError as error:
-        say(f"\n{exercise.file}: {error}")
+        say(f"\n{exercise.file}: {error}\n  {REPAIR}")
     except BaseException as error:  # of whatever kind: it is the reader's code that runs
         say(f"\nOne of your files ended the training: {type(error).__name__}: {message_of(error)}")
     os._exit(GRADUATED if well else NOT_YET)
