@@ -81,7 +81,7 @@ def conv2d(
     xp = pad(x, padding)
     filters = weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
     out = np.empty((len(x), F, OH * OW), np.result_type(x, weight))
-    for n in range(len(x)):  # image by image, so that the unfolded one stays in the processor's cache
+    for n in range(len(x)):  # image by image, so that the unfolded one stays in the processor's fast memory
         out[n] = filters @ unfold(xp[n], (KH, KW), stride, dilation, (OH, OW))  # (F, C KH KW) @ (C KH KW, OH OW)
     if bias is not None:
         out += bias[:, None]  # (F, 1)

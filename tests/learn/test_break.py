@@ -435,6 +435,7 @@ def test_chart_draws_each_curve_and_marks_where_they_meet():
     assert lines[6].rstrip().endswith("*" + " " * 31 + "B")
     assert lines[12].rstrip().endswith("A")
     assert "0.01000 |" in lines[12]
+    assert lines[15].strip() == "The scale is logarithmic: each line down divides the loss by 1.47."  # 100 ** (1 / 12)
 
 
 # What the copy begins with, the exit status, and words of what is said.
@@ -512,7 +513,7 @@ def test_the_printed_command_names_a_folder_with_spaces(tmp_path, capsys):
 def test_git_ignores_what_a_reader_makes_in_the_project_itself():
     """Page 0 names a folder beside it, but a reader may type the commands here."""
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
-    folder = re.search(r"mkdir \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
+    folder = re.search(r"mkdir -p \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
     assert {"/lesson_*.py", "/seed_*.py", f"/{folder}/"} <= set(ignored)
 
 

@@ -123,4 +123,4 @@ def test_the_first_step_in_the_file_is_that_of_the_page():
     assert "\n".join(line[4:] for line in code.splitlines()) == lines.strip()
     words = first.removeprefix("First step: ")
     assert f"{words[0].upper()}{words[1:]}:" in page
-    assert "dbias if cache.has_bias else None" in lines
+    assert "dout.sum(axis=(0, 2, 3)) if cache.has_bias else None" in lines
