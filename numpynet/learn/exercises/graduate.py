@@ -33,7 +33,10 @@ def run(options: argparse.Namespace) -> int:
         raise LearnError(f"{folder}: there is no such folder")
     yours = [name for name in USED if (folder / f"{name}.py").is_file()]
     if not yours:
-        raise LearnError(f"there is no exercise in {folder} that the network uses; `start linear_backward` begins one")
+        raise LearnError(
+            f"there is no exercise that the network uses in {folder.absolute()}; go to the folder in which you typed "
+            "`start`, or begin: `python -m numpynet.learn start linear_backward`"
+        )
     others = [name for name in exercises() if (folder / f"{name}.py").is_file() and name not in USED]
     print(_listed("Yours:", yours))
     print(_listed("numpynet's:", [name for name in USED if name not in yours]))
@@ -58,7 +61,7 @@ def _listed(title: str, names: list[str]) -> str:
     lines, line = [], f"{title:12}"
     for name in names or ["none"]:
         if len(line) + len(name) > 96:
-            lines.append(line)
+            lines.append(line.rstrip())
             line = " " * 12
         line += f"{name}  "
     return "\n".join([*lines, line.rstrip()])
