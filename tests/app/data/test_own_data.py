@@ -80,7 +80,8 @@ def test_a_folder_of_pictures_and_one_csv_is_a_data_set(photos):
     assert sample["image"].shape == (96, 96, 3)
     assert data.notes == []
     assert data.people.startswith("nothing tells several people apart (neither a column person nor names as in Name_")
-    counts = [f"{len(part)} for {side} ({len(part)} frame{'s' * (len(part) > 1)})" for side, part in data.splits.items()]
+    sizes = {side: len(part) for side, part in data.splits.items()}
+    counts = [f"{size} for {side} ({size} frame{'s' * (size > 1)})" for side, size in sizes.items()]
     assert data.people.endswith(", so every file counts as its own person: " + ", ".join(counts))
     np.testing.assert_array_equal(load_split(photos, "report").keypoints, data.splits["report"].keypoints)
 
