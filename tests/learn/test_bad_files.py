@@ -219,7 +219,8 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):
         "python -m numpynet.learn check: there is no file fold.py; `python -m numpynet.learn start fold` writes one\n"
     )
     assert main(["check"]) == 2
-    assert "there is no exercise in ." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"there is no exercise in {tmp_path}; go to the folder in which you typed `start`" in said
 
 
 def test_every_command_line_that_is_suggested_names_the_folder(tmp_path, capsys):

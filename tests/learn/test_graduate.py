@@ -9,7 +9,7 @@ from numpynet.learn.__main__ import main
 from numpynet.learn.exercises import exercises, graduation
 from numpynet.learn.exercises.call_by_call import DiffersError
 from numpynet.learn.exercises.file_loader import function_of, is_blank
-from numpynet.learn.exercises.graduate import USED
+from numpynet.learn.exercises.graduate import USED, _listed
 from tests.learn.solved import solved, write_solved
 
 
@@ -76,7 +76,8 @@ def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network
 
 def test_a_folder_without_an_exercise(tmp_path, capsys):
     assert main(["graduate", "--dir", str(tmp_path)]) == 2
-    assert "there is no exercise in" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"there is no exercise that the network uses in {tmp_path}; go to the folder in which you typed" in said
     assert main(["graduate", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
     assert main(["graduate", "a", "--dir", "b"]) == 2
@@ -136,3 +137,10 @@ def test_a_file_that_raises_ctrl_c_is_one_line(tmp_path, capfd):
         file.write("\nraise KeyboardInterrupt\n")
     assert main(["graduate", str(tmp_path)]) == 1
     assert "One of your files ended the training: KeyboardInterrupt: without a message" in capfd.readouterr().out
+
+
+def test_the_lists_of_names_have_no_spaces_at_the_ends_of_lines():
+    text = _listed("Yours:", list(USED))
+    assert len(text.splitlines()) > 1
+    assert text.split() == ["Yours:", *USED]
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []

@@ -40,7 +40,10 @@ def _all(folder: Path) -> int:
     known = exercises()
     there = [exercise for exercise in known.values() if (folder / exercise.file).is_file()]
     if not there:
-        raise LearnError(f"there is no exercise in {folder}; `python -m numpynet.learn start` lists them")
+        raise LearnError(
+            f"there is no exercise in {folder.absolute()}; go to the folder in which you typed `start`, or begin: "
+            "`python -m numpynet.learn start` lists them"
+        )
     with ThreadPoolExecutor(2) as pool:
         try:
             verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))

@@ -36,9 +36,12 @@ def run(options: argparse.Namespace) -> int:
     blank = [name for name in there if is_blank(find(name), folder / f"{name}.py")]
     yours = [name for name in there if name not in blank]
     if not there:
-        raise LearnError(f"there is no exercise in {folder} that the network uses; `start linear_backward` begins one")
+        raise LearnError(
+            f"there is no exercise that the network uses in {folder.absolute()}; go to the folder in which you typed "
+            "`start`, or begin: `python -m numpynet.learn start linear_backward`"
+        )
     if not yours:
-        raise LearnError(f"no exercise in {folder} that the network uses is written yet: {', '.join(blank)}")
+        raise LearnError(f"no exercise that the network uses is written yet in {folder.absolute()}: {', '.join(blank)}")
     others = [name for name in exercises() if (folder / f"{name}.py").is_file() and name not in USED]
     print(_listed("Yours:", yours))
     print(_listed("numpynet's:", [name for name in USED if name not in yours]))
@@ -65,7 +68,7 @@ def _listed(title: str, names: list[str]) -> str:
     lines, line = [], f"{title:12}"
     for name in names or ["none"]:
         if len(line) + len(name) > 96:
-            lines.append(line)
+            lines.append(line.rstrip())
             line = " " * 12
         line += f"{name}  "
     return "\n".join([*lines, line.rstrip()])
