@@ -103,7 +103,7 @@ def test_a_bad_file(text, words, tmp_path, capfd):
 def test_a_file_that_was_only_started_counts_as_absent(tmp_path, capfd):
     assert main(["start", "fold", "--dir", str(tmp_path)]) == 0
     assert main(["graduate", str(tmp_path)]) == 2
-    assert "that the network uses is written yet: fold" in capfd.readouterr().err
+    assert "that the network uses is written yet in " in capfd.readouterr().err
     write_solved(exercises()["relu_backward"], tmp_path)
     assert main(["graduate", str(tmp_path)]) == 0
     out = capfd.readouterr().out
