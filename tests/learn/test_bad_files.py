@@ -32,11 +32,11 @@ PROBLEMS = {
     "exit at import": ("import sys\nsys.exit(3)\n", "the file ends the process while it is imported"),
     "exit": (HEAD + "    exit()\n", "the function ends the process"),
     "os._exit": (HEAD + "    os._exit(0)\n", "the file ended the process (exit status 0)"),
-    "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; an exercise is judged with NumPy alone"),
+    "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; use NumPy and what the file imports already"),
     "the kernels": (HEAD + "    from numpynet import kernels\n", "the function imports numpynet.kernels"),
     "the derivations": (
         "from numpynet.learn.derivations.simple import relu\n",
-        "the file imports numpynet.learn.derivations; an exercise is judged with NumPy alone",
+        "the file imports numpynet.learn.derivations; use NumPy and what the file imports already",
     ),
     "numpynet loaded once more": (
         HEAD + "    import importlib\n    module = importlib.reload(sys.modules['numpynet.functional.relu'])\n"

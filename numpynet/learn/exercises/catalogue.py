@@ -31,6 +31,7 @@ class Exercise:
     hints: list[str]
     forward: str = ""
     group: str = ""
+    changed: str = "make a new array instead"
     unavailable: list[str] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
 

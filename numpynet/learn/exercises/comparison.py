@@ -10,7 +10,6 @@ from numpynet.learn.exercises.cases.case import Outcome
 from numpynet.learn.exercises.differences import described, difference, leaves
 
 ORDER = ("forward", "criterion", "backward", "step", "zero_grad")
-CHANGED = "the function changes its argument {}; make a new array instead"
 
 
 class Compared(NamedTuple):
@@ -19,6 +18,11 @@ class Compared(NamedTuple):
     wrong: str = ""
     cause: str = ""
     others: str = ""
+
+
+def changes(exercise: Exercise, argument: str) -> str:
+    """What is said of a function that does not leave an argument as it was."""
+    return f"the function changes its argument {argument}; {exercise.changed}"
 
 
 def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outcome) -> Compared:
@@ -31,7 +35,7 @@ def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outco
         if name not in before or name not in after:
             return Compared(f"the function changes its argument {name.split('[')[0]}; leave it as it was")
         if difference(name, after[name], before[name], 0.0):
-            return Compared(CHANGED.format(name))
+            return Compared(changes(exercise, name))
     mine, right = named | got.changed, results(exercise, expected.result)[0] | expected.changed
     wrong = {name: difference(name, mine.get(name), value, tolerance) for name, value in right.items()}
     for name, told in wrong.items():

@@ -80,7 +80,7 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
     try:
         exec(code, vars(module))
     except RefusedError as error:
-        raise CannotJudgeError(f"the file imports {error}; an exercise is judged with NumPy alone") from error
+        raise CannotJudgeError(f"the file imports {error}; use NumPy and what the file imports already") from error
     except SystemExit as error:
         raise CannotJudgeError(
             "the file ends the process while it is imported: it calls exit() or raises SystemExit"

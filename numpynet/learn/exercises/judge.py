@@ -16,7 +16,7 @@ from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, error_place
 from numpynet.learn.exercises.cases import cases_of
 from numpynet.learn.exercises.cases.case import Case, plain, strided
-from numpynet.learn.exercises.comparison import CHANGED, Compared, compared, overlap, results
+from numpynet.learn.exercises.comparison import Compared, changes, compared, overlap, results
 from numpynet.learn.replacement import (
     OriginalCalledError,
     RefusedError,
@@ -105,7 +105,7 @@ def _judged(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Cal
             return Check(case.says, case.hidden, wrong, f"gradcheck: {stop}", others, stop.place)
         for finding in findings:
             if "in place" in finding.cause:
-                return Check(case.says, case.hidden, CHANGED.format(finding.name))
+                return Check(case.says, case.hidden, changes(exercise, finding.name))
             wrong = wrong or f"{finding.name} is not the numerical gradient: relative error {finding.error:.1e}"
             if not cause:
                 cause = f"gradcheck: {finding.name}: {finding.cause}"
@@ -160,7 +160,7 @@ def stopped(error: BaseException, context: Sequence[str] = (), elsewhere: str = 
     if isinstance(error, OriginalCalledError):
         return CannotJudgeError(_called_original(str(error)))
     if isinstance(error, RefusedError):
-        return CannotJudgeError(f"the function imports {error}; an exercise is judged with NumPy alone")
+        return CannotJudgeError(f"the function imports {error}; use NumPy and what the file imports already")
     if isinstance(error, SystemExit):
         return CannotJudgeError(f"the function ends the process: it calls exit() or raises SystemExit{_line(error)}")
     if isinstance(error, RecursionError):
