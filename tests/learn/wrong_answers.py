@@ -64,6 +64,14 @@ def empties_the_cache(self, dout, cache):
     return dout
 
 
+@wrong("chain_backward", "changes the order of cache; leave it as it was: `reversed(cache)`")
+def reverses_the_cache(self, dout, cache):
+    cache.reverse()
+    for layer, its_cache in zip(self.path()[::-1], cache, strict=True):
+        dout = layer.backward(dout, its_cache)
+    return dout
+
+
 @wrong("chain_backward", "float32")
 def always_in_float64(self, dout, cache):
     return np.asarray(layers_by_index(self, dout, cache), np.float64)
