@@ -23,7 +23,7 @@ from numpynet.learn.lessons.bugs_by_seed import MOST_SEED, PAGES, bug_of_seed, c
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
 from numpynet.learn.lessons.loss_chart import chart
 from numpynet.learn.lessons.mutants import functions, mutants
-from numpynet.learn.lessons.plant import Bug, LearnError, bugs, copy_of, lessons, load, planted, source_of
+from numpynet.learn.lessons.plant import Bug, LearnError, bugs, file_of, lessons, load, planted, source_of
 from numpynet.learn.lessons.trials import crops, small_net, trial
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ NAMES = [bug.name for bug in lessons()]
 
 
 def right_copy(bug):
-    return copy_of(bug.module, bug.function, source_of(bug.module))
+    return file_of(bug.module, bug.function, source_of(bug.module))
 
 
 def test_there_are_thirteen_lessons_in_the_order_of_their_pages():

@@ -31,12 +31,12 @@ def test_the_points_settle_with_the_readers_functions(tmp_path, capfd):
 
 # The file's right text and the planted one; what is said.
 BUGS = {
-    "fold": (("] += dunfolded", "] = dunfolded"), "fold: argument 1["),
+    "fold": (("] += dunfolded", "] = dunfolded"), "fold: dimage["),
     "conv2d_backward": (("dfilters += dout[n]", "dfilters = dout[n]"), "conv2d_backward: dweight["),
     "batch_norm_backward": (("if not cache.from_batch:", "if True:"), "batch_norm_backward: dx["),
     "linear_backward": (("dout.sum(axis=0)", "dout.mean(axis=0)"), "linear_backward: dbias["),
     "relu_backward": (("dout.dtype.type(0)", "np.float64(0)"), "relu_backward: dx is float64 and must be float32"),
-    "adam_update": (("m_hat = m / (1 - beta1**step)", "m_hat = m"), "adam_update: argument 0["),
+    "adam_update": (("m_hat = m / (1 - beta1**step)", "m_hat = m"), "adam_update: param["),
     "chain_backward": (("reversed(cache)", "cache"), "chain_backward: TypeError: linear_backward: cache must be"),
     "train_step": (("    optimizer.zero_grad()\n", ""), "train_step: "),
 }
@@ -55,6 +55,30 @@ def test_a_planted_bug_is_named(name, tmp_path, capfd):
     assert f"\n  {words}" in out
     assert f"Begin there: python -m numpynet.learn check {name} --dir {tmp_path}" in out
     assert "Repair it, or take the file away" in out
+
+
+@pytest.mark.parametrize("crops", [12, 1, 0])
+def test_slow_functions_learn_fewer_crops(crops, tmp_path, monkeypatch):
+    """With 12 crops they would take too long, or even with one."""
+    monkeypatch.setattr(graduation, "STEPS", 5)
+    monkeypatch.setattr(graduation, "PATIENCE", 1e6 if crops == 12 else 0)
+    monkeypatch.setattr(graduation, "LONGEST", 1e6 if crops else 0)
+    exercise = exercises()["relu_backward"]
+    function = function_of(exercise, write_solved(exercise, tmp_path))
+    batches, lines = [], []
+
+    def counted(dout, cache):
+        batches.append(len(dout))
+        return function(dout, cache)
+
+    assert not graduation.graduate({exercise.name: (exercise, counted)}, tmp_path, lines.append)
+    compared, first = [3] * 12, [1] * 3  # three layers: two steps in two precisions, and one step that is timed
+    assert batches == compared + first + [crops] * 15 * (crops > 0)
+    said = "\n".join(lines)
+    assert ("5 steps with 12 crops would take about" in said) == (crops < 12)
+    assert ("So the network learns one crop" in said) == (crops == 1)
+    assert ("pixels from their places" in said) == (crops > 0)
+    assert ("take the slow file away" in said) == (crops == 0)
 
 
 def test_a_mistake_that_shows_only_where_windows_overlap_is_none_in_this_network(tmp_path):

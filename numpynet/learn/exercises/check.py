@@ -6,15 +6,14 @@ from pathlib import Path
 
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises, find, verdict_text
-from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
+from numpynet.learn.exercises.catalogue import add_file, given_place, reader_file
 from numpynet.learn.exercises.judging_process import Verdict, check_file
 from numpynet.learn.own_process import end_all
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("name", nargs="?", help="the exercise; without it, all files of the folder are checked")
-    add_place(parser)
+    add_file(parser, without_name="all files of the folder are checked")
     parser.add_argument("--full", action="store_true", help="in a clone: the function's own tests, too (needs pytest)")
 
 

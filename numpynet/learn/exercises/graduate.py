@@ -15,8 +15,8 @@ USED = (
 )  # fmt: skip
 """The exercises that the network and its training use."""
 GRADUATION = "numpynet.learn.exercises.graduation"
-SECONDS = 300
-"""How long it may take. numpynet's own functions need a twentieth of it; a loop over windows needs more."""
+SECONDS = 900
+"""How long it may take. With numpynet's own functions it takes 15 seconds; with loops over single numbers, minutes."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
