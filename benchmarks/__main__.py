@@ -43,6 +43,9 @@ GROUPS = {
     },
 }
 
+OURS = ("", "benchmarks", "fkp_app", "numpynet", "reference")
+"""A missing module of these packages is a mistake in the code, not a library to install."""
+
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
@@ -55,7 +58,7 @@ def command_list() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command that `arguments` begins with, on the rest of them; its exit code."""
+    """Run the command that `arguments` begins with, on the rest of them; its exit code, 1 if a library is missing."""
     chooser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measurements of this project.",
@@ -67,12 +70,24 @@ def main(arguments: list[str]) -> int:
     if chosen is None:
         chooser.print_help()
         return 2
+    try:
+        return _run(chosen, arguments[1:])
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in OURS:
+            raise
+        install = "in the folder of the project, type: pip install -e '.[torch]'"
+        sys.stderr.write(f"python -m benchmarks {chosen}: {library} is not installed; {install}\n")
+        return 1
+
+
+def _run(name: str, arguments: list[str]) -> int:
     # Imported only now: each command needs libraries that another does without.
-    module = importlib.import_module(f"benchmarks.{COMMANDS[chosen].module}")
+    module = importlib.import_module(f"benchmarks.{COMMANDS[name].module}")
     summary, _, _ = (module.__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {chosen}", description=summary)
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=summary)
     module.add_options(parser)
-    return int(module.run(parser.parse_args(arguments[1:])) or 0)
+    return int(module.run(parser.parse_args(arguments)) or 0)
 
 
 if __name__ == "__main__":

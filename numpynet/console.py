@@ -32,13 +32,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.5) -> str:
-    """The text "did you mean NAME?", with the name of `known` that is most like `name`; `otherwise` if none is like it.
-
-    cutoff: how much alike two names must be, from 0 to 1.
-    """
+def most_alike(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The name of `known` that is most like `name`. cutoff: how much alike they must be, from 0 to 1."""
     near = difflib.get_close_matches(name, known, 1, cutoff)
-    return f"did you mean {near[0]}?" if near else otherwise
+    return near[0] if near else None
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.5) -> str:
+    """The text "did you mean NAME?", with the name that `most_alike` gives; `otherwise` if it gives none."""
+    near = most_alike(name, known, cutoff)
+    return f"did you mean {near}?" if near else otherwise
 
 
 def guarded(program: str, run: Callable[[], int]) -> int:

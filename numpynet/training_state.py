@@ -28,7 +28,8 @@ def parts_of(state: Mapping[str, AnyArray], remembers: bool) -> Parts:
     steps_done = count(state["step"], "load_state_dict: step", 0) if "step" in state else 0
     optimizer, average = below("optimizer.", state), below("average.net.", state)
     if steps_done and remembers and not optimizer:
-        raise ValueError(f"load_state_dict: missing optimizer.*, the optimizer's state after {steps_done} steps")
+        steps = "1 step" if steps_done == 1 else f"{steps_done} steps"
+        raise ValueError(f"load_state_dict: missing optimizer.*, the optimizer's state after {steps}")
     updates = 0
     if "average.updates" in state:
         updates = count(state["average.updates"], "load_state_dict: average.updates", 0)

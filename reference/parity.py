@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch" or __name__ != "__main__":
+        raise
+    install = "in the folder of the project, type: pip install -e '.[torch]'"
+    sys.exit(f"python -m reference.parity: torch is not installed; {install}")
 
 from numpynet import Adam, KeypointNet, SmoothL1Loss
 from numpynet.typing import Batch

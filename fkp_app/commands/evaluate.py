@@ -14,7 +14,7 @@ from rich.progress import track
 from fkp_app.commands.options import DATA, Backend, Quiet, Threads, one_of
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
-from fkp_app.wording import either
+from fkp_app.wording import count_of, either
 
 if TYPE_CHECKING:
     from fkp_app.data.dataset import FacialKeypointsDataset, LabelledData
@@ -77,7 +77,9 @@ def evaluate(
     if out is not None:
         make_folder(out)
     rows = run_all(predictors, data, dataset, FaceDetector(), rolled, _with_bar)
-    title = f"{split}: {len(dataset)} faces of {len(set(rows[0].people))} people, backend {backend}"
+    people = len(set(rows[0].people))
+    whose = "1 person" if people == 1 else f"{people} people"
+    title = f"{split}: {count_of(len(dataset), 'face')} of {whose}, backend {backend}"
     text = f"{title}\n\n{tables(rows)}\n{_caution(found, split, rows[0].people)}\n"
     if str(json_file) != "-" and not quiet:
         sys.stdout.write(text)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from fkp_app.commands.options import DATA, Quiet, Threads, one_of, within
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
-from fkp_app.wording import either
+from fkp_app.wording import count_of, either
 
 if TYPE_CHECKING:
     from fkp_app.training.run import TrainingRun
@@ -157,10 +157,10 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done
     if run.out_of_patience:
-        line = f"{out} has ended: after {done} epochs the best is still {run.history.best_epoch}"
+        line = f"{out} has ended: after {count_of(done, 'epoch')} the best is still {run.history.best_epoch}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     elif done >= run.recipe.training.epochs:
-        line = f"{out} has {done} epochs already; give more with --epochs"
+        line = f"{out} has {count_of(done, 'epoch')} already; give more with --epochs"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     else:
         with use(run.ops):
@@ -210,15 +210,19 @@ def _show(run: "TrainingRun", console: Console) -> None:
                     line += "  the best so far" if history.best_epoch == event.epoch else ""
                 console.print(line, highlight=False, soft_wrap=True)
     except FloatingPointError as error:
-        kept = f"; {history.epochs_done} whole epochs are kept: go on with --resume --lr" if history.epochs_done else ""
+        kept = f"; {_kept(history.epochs_done)}: go on with --resume --lr" if history.epochs_done else ""
         raise FkpError(f"training stopped: {error}{kept}") from None
     except OSError as error:
         remedy = "make room or mend it, and go on with --resume"
         raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error}); {remedy}") from None
     except KeyboardInterrupt:
-        line = f"stopped; {history.epochs_done} whole epochs are kept in {run.directory}: go on with --resume"
+        line = f"stopped; {_kept(history.epochs_done)} in {run.directory}: go on with --resume"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
         raise
+
+
+def _kept(epochs: int) -> str:
+    return f"{count_of(epochs, 'whole epoch')} {'is' if epochs == 1 else 'are'} kept"
 
 
 def _check_ops(backend: str, ops: str) -> None:

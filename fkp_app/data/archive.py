@@ -15,6 +15,7 @@ from fkp_app.data.fetching import fetch
 from fkp_app.data.unpacking import ArchiveError, unpack
 from fkp_app.errors import FkpError
 from fkp_app.locks import LOCK, locked
+from fkp_app.wording import count_of
 
 URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
 BYTES = 338_613_624
@@ -123,7 +124,8 @@ def _must_be_published(directory: Path, manifest: Manifest) -> None:
     report = verify(directory, manifest)
     wrong = report.missing + report.changed
     if wrong:
-        raise ArchiveError(f"{len(wrong)} files are missing or not as published, the first {wrong[0]}")
+        are = "is" if len(wrong) == 1 else "are"
+        raise ArchiveError(f"{count_of(len(wrong), 'file')} {are} missing or not as published, the first {wrong[0]}")
 
 
 def _sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from fkp_app.data.label_checks import Faults, listed, misplaced, no_numbers, refuse_other_units
 from fkp_app.data.labels import DatasetError, Labels, read_labels
 from fkp_app.data.picture_files import PictureFiles
+from fkp_app.wording import count_of
 from numpynet.typing import Array
 
 REPEATED = "the same points as an earlier row of the same picture"
@@ -89,12 +90,18 @@ def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], ba
     other = [i for i, name in enumerate(names) if root / name != paths[i]]
     if other:
         example = f"{names[other[0]]} for {_inside(root, paths[other[0]])}"
-        lines.append(f"{csv_file}: found {len(other)} files in other folders or spellings, such as {example}")
+        lines.append(
+            f"{csv_file}: found {count_of(len(other), 'file')} in other folders or spellings, such as {example}"
+        )
     several = len(paths) - len(set(paths))
     if several:
-        lines.append(f"{csv_file}: has {several} further rows for pictures with a row; each row is one face")
+        lines.append(
+            f"{csv_file}: has {count_of(several, 'further row')} for pictures with a row; each row is one face"
+        )
     if bare:
-        lines.append(f"{root}: left out {len(bare)} pictures without a row, such as {_inside(root, bare[0])}")
+        lines.append(
+            f"{root}: left out {count_of(len(bare), 'picture')} without a row, such as {_inside(root, bare[0])}"
+        )
     return lines
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
+from fkp_app.wording import count_of
+
 Side = Literal["training", "validation", "report"]
 
 Told = Literal["column", "name", "file"]
@@ -88,14 +90,15 @@ def describe(people: Mapping[Side, Sequence[str]], told: Told, alone: int) -> st
 
     people: the person of each frame, for each side. alone: the number of files that count as their own person.
     """
-    counts = [f"{len(set(names))} for {side} ({len(names)} frames)" for side, names in people.items()]
+    counts = [f"{len(set(names))} for {side} ({count_of(len(names), 'frame')})" for side, names in people.items()]
     if told == "file":
         why = "neither a column person nor names as in Name_Surname_12.jpg"
         how = f"nothing tells several people apart ({why}), so every file counts as its own person"
     else:
         how = f"people are told apart by {'the column person' if told == 'column' else 'the file names'}"
         why = "without an entry there" if told == "column" else "not named as in Name_Surname_12.jpg"
-        how += f" ({alone} files {why} count as their own person)" if alone else ""
+        counts_as = "counts as its" if alone == 1 else "count as their"
+        how += f" ({count_of(alone, 'file')} {why} {counts_as} own person)" if alone else ""
     return f"{how}: {', '.join(counts)}"
 
 

@@ -13,6 +13,7 @@ from fkp_app.evaluation.metrics import LIMIT, ced
 from fkp_app.evaluation.protocols import MEAN_FACE, Result
 from fkp_app.evaluation.summary import frame_name, summarise
 from fkp_app.geometry.framing import face_square
+from fkp_app.wording import count_of
 from numpynet.files import atomic
 
 TRUTH, PREDICTION = "#22ff66", "#ff3b6b"
@@ -60,7 +61,7 @@ def plot_errors(rows: Sequence[Result], path: Path) -> None:
     _bars(columns[0], "by region", [one.regions for one in shown], names, list(shown[0].regions))
     for axes, title, field in ((columns[1], "by roll", "rolls"), (columns[2], "by outer-eye distance", "sizes")):
         bins = [getattr(one, field) for one in shown]
-        labels = [f"{name}\n{count} faces" for name, (count, _) in bins[0].items()]
+        labels = [f"{name}\n{count_of(count, 'face')}" for name, (count, _) in bins[0].items()]
         _bars(axes, title, [{name: mean for name, (_, mean) in each.items()} for each in bins], names, labels)
     columns[0].set_ylabel("NME, % of the outer-eye distance")
     columns[0].legend(*columns[0].get_legend_handles_labels(), fontsize=8, frameon=False)

@@ -81,7 +81,7 @@ def conv2d(
     xp = pad(x, padding)
     filters = weight.reshape(F, -1)  # (F, C, KH, KW) -> (F, C KH KW)
     out = np.empty((len(x), F, OH * OW), np.result_type(x, weight))
-    for n in range(len(x)):  # image by image, so that the unfolded one stays in the processor's cache
+    for n in range(len(x)):  # image by image, so that the unfolded one stays in the processor's fast memory
         out[n] = filters @ unfold(xp[n], (KH, KW), stride, dilation, (OH, OW))  # (F, C KH KW) @ (C KH KW, OH OW)
     if bias is not None:
         out += bias[:, None]  # (F, 1)
@@ -129,7 +129,11 @@ def unfold(image: Array, kernel: Pair, stride: Pair, dilation: Pair, out_size: P
 
 
 def fold(dunfolded: Array, dimage: Array, kernel: Pair, stride: Pair, dilation: Pair, out_size: Pair) -> None:
-    """The transpose of `unfold`: adds each number to the pixel of dimage (C, ., .) that `unfold` would copy it from."""
+    """The transpose of `unfold`: adds each number to the pixel of dimage (C, ., .) that `unfold` would copy it from.
+
+    ValueError if dunfolded has another shape than (C KH KW, OH OW), such as that of a product with exchanged factors.
+    """
+    of_shape((len(dimage) * kernel[0] * kernel[1], out_size[0] * out_size[1]), "fold", dunfolded=dunfolded)
     dunfolded = dunfolded.reshape(len(dimage), *kernel, *out_size)  # (C KH KW, OH OW) -> (C, KH, KW, OH, OW)
     for kh, kw, rows, columns in window_slices(kernel, stride, dilation, out_size):
         dimage[:, rows, columns] += dunfolded[:, kh, kw]  # (C, OH, OW)

@@ -23,12 +23,15 @@ class Hints:
     suspects: gradients with a mistake made on purpose; they are computed only if the gradient is wrong.
     regions: parts of the input that a formula treats alike, as boolean arrays, and their names.
     counts: numbers that may be a factor too many or too few, by name, such as the number of images.
+    parts: what the function has that a mistake may be in: "kernel", "padding", "stride", "dilation", "weight". A cause
+    that needs one of them is named only if it is there.
     """
 
     coverage: AnyArray | None = None
     suspects: Callable[[], Iterable[Suspect]] = tuple
     regions: dict[str, AnyArray] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
+    parts: frozenset[str] = frozenset()
 
 
 def likely_cause(analytic: Array, numeric: Array, wrong: AnyArray, hints: Hints) -> str:
@@ -42,14 +45,15 @@ def likely_cause(analytic: Array, numeric: Array, wrong: AnyArray, hints: Hints)
     return (
         _suspected(analytic, numeric, hints)
         or _same_factor(analytic, numeric, hints.counts)
-        or _axes(analytic, numeric)
-        or _places(wrong, hints.coverage)
+        or _axes(analytic, numeric, hints.parts)
+        or _places(wrong, hints.coverage, hints.parts)
         or _mask(analytic, numeric, wrong)
         or _regions(wrong, hints.regions)
         or _indices(wrong)
-        or _factor_by_index(analytic, numeric)
+        or _factor_by_index(analytic, numeric, hints.parts)
         or _constant(analytic - numeric)
-        or f"no simple pattern: {wrong.mean():.0%} of the elements are wrong; look for a missing term"
+        or f"no simple pattern: {wrong.mean():.0%} of the elements are wrong; look for a term that is missing, or a "
+        "product whose factors are exchanged or transposed"
     )
 
 
@@ -93,31 +97,33 @@ def _same_factor(analytic: Array, numeric: Array, counts: dict[str, float]) -> s
     return f"{every} is {middle:.6g} times what it should be: a factor is missing or too many{hint}"
 
 
-def _axes(analytic: Array, numeric: Array) -> str:
+def _axes(analytic: Array, numeric: Array, parts: frozenset[str]) -> str:
     """Swapped or mirrored axes."""
     for i, j in itertools.combinations(range(numeric.ndim), 2):
         if _close(numeric.swapaxes(i, j), analytic, numeric):
             return f"axes {i} and {j} are swapped: a transpose"
     for i in range(numeric.ndim):
         if _close(np.flip(numeric, i), analytic, numeric):
-            return f"axis {i} is mirrored: a kernel or a slice runs backwards"
+            return f"axis {i} is mirrored: {'a kernel or ' if 'kernel' in parts else ''}a slice runs backwards"
     if numeric.ndim > 1 and _close(np.flip(numeric, (-2, -1)), analytic, numeric):
-        return "the last two axes are mirrored: a kernel is turned by 180 degrees"
+        why = "a kernel is turned by 180 degrees" if "kernel" in parts else "two slices run backwards"
+        return f"the last two axes are mirrored: {why}"
     return ""
 
 
-def _places(wrong: AnyArray, coverage: AnyArray | None) -> str:
-    """Wrong in some parts of an image (N, C, H, W) alone."""
-    if wrong.ndim != 4:
+def _places(wrong: AnyArray, coverage: AnyArray | None, parts: frozenset[str]) -> str:
+    """Wrong in some parts of an image (N, C, H, W) alone, on which windows lie."""
+    if wrong.ndim != 4 or coverage is None:
         return ""
     places: AnyArray = np.any(wrong, axis=(0, 1))  # (N, C, H, W) -> (H, W)
-    if coverage is not None and (coverage > 1).any() and (coverage <= 1).any() and not places[coverage <= 1].any():
+    if (coverage > 1).any() and (coverage <= 1).any() and not places[coverage <= 1].any():
         return "wrong only where windows overlap: += is needed, not ="
     inside = places[1:-1, 1:-1]
-    if inside.size and not inside.any():
+    if "padding" in parts and inside.size and not inside.any():
         return "wrong only at the border: padding"
-    if coverage is not None and (coverage == 0).any() and places[coverage == 0].any():
-        return "not zero where no window looks: stride or dilation is missing"
+    if (coverage == 0).any() and places[coverage == 0].any():
+        missing = " or ".join(name for name in ("stride", "dilation") if name in parts)
+        return f"not zero where no window looks{f': {missing} is missing' if missing else ''}"
     return ""
 
 
@@ -161,7 +167,7 @@ def _indices(wrong: AnyArray) -> str:
     return ""
 
 
-def _factor_by_index(analytic: Array, numeric: Array) -> str:
+def _factor_by_index(analytic: Array, numeric: Array, parts: frozenset[str]) -> str:
     """A factor that depends on one index alone, as batch norm's weight depends on the channel."""
     ratios = _ratios(analytic, numeric)
     for axis in range(numeric.ndim):
@@ -172,11 +178,12 @@ def _factor_by_index(analytic: Array, numeric: Array) -> str:
             continue
         middle = np.nanmedian(rows, axis=1, keepdims=True)
         if ((np.abs(rows - middle) <= NEAR * np.abs(middle)) | np.isnan(rows)).all():
-            return f"a factor that depends on axis {axis} alone is missing or too many (such as a weight per channel)"
+            such = " (such as a weight per channel)" if "weight" in parts else ""
+            return f"a factor that depends on axis {axis} alone is missing or too many{such}"
     return ""
 
 
 def _constant(difference: Array) -> str:
     if np.ptp(difference) < NEAR * np.abs(difference).max():
-        return f"every element is off by the same {difference.flat[0]:.6g}: a mean or a bias is left in or out"
+        return f"every element is off by the same {difference.flat[0]:.6g}: a number is added to all, or left out"
     return ""

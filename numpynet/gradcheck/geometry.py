@@ -23,11 +23,15 @@ class Geometry(NamedTuple):
         """How many windows there are, (OH, OW)."""
         return output_sizes(self.size, self.kernel, self.stride, self.padding, self.dilation)
 
+    def given(self) -> dict[str, Pair]:
+        """Which of stride, dilation and padding can be forgotten, and what they are then."""
+        without = {"stride": (1, 1), "dilation": (1, 1), "padding": (0, 0)}
+        return {name: forgotten for name, forgotten in without.items() if getattr(self, name) != forgotten}
+
     def mistaken(self) -> Iterator[tuple[str, "Geometry"]]:
         """This geometry with one of its three numbers forgotten."""
-        for name, forgotten in (("stride", (1, 1)), ("dilation", (1, 1)), ("padding", (0, 0))):
-            if getattr(self, name) != forgotten:
-                yield f"the {name} is missing", self._replace(**{name: forgotten})
+        for name, forgotten in self.given().items():
+            yield f"the {name} is missing", self._replace(**{name: forgotten})
 
 
 def geometry_of(

@@ -24,7 +24,7 @@ class Known:
 
     formulas: of each gradient by its input's name, for `--show`. notes: what the check of an input cannot see.
     coverage: how many windows see each pixel of x, (H, W). counts, regions: see `causes.Hints`, for x's gradient.
-    suspects: by input, mistakes as functions of dout.
+    parts: see `causes.Hints`. suspects: by input, mistakes as functions of dout.
     stand_ins: for inputs of None whose gradients are returned all the same, the arrays that None stands for.
     """
 
@@ -33,6 +33,7 @@ class Known:
     coverage: AnyArray | None = None
     counts: dict[str, float] = field(default_factory=dict)
     regions: dict[str, AnyArray] = field(default_factory=dict)
+    parts: frozenset[str] = frozenset()
     suspects: dict[str, Callable[[Array], Iterator[Suspect]]] = field(default_factory=dict)
     stand_ins: dict[str, Array] = field(default_factory=dict)
 
@@ -118,7 +119,7 @@ def _geometry(inputs: Inputs, kernel: Any, options: Options, stride: Any) -> Geo
 def _windows(geometry: Geometry, batch: int = 2) -> dict[str, Any]:
     coverage = coverage_of(geometry)
     notes = {} if (coverage > 1).any() else {"x": NO_OVERLAP}
-    return {"coverage": coverage, "notes": notes | _one_image(batch)}
+    return {"coverage": coverage, "notes": notes | _one_image(batch), "parts": frozenset({"kernel", *geometry.given()})}
 
 
 def _one_image(batch: int) -> dict[str, str]:
@@ -136,6 +137,7 @@ def _batch_norm(inputs: Inputs, options: Options) -> Known:
             "bias": "dbias = sum of dout, for each channel",
         },
         suspects={"x": lambda dout: mistakes.batch_norm_x(dout, x, weight, eps)} if of_batch else {},
+        parts=frozenset() if weight is None else frozenset({"weight"}),
         stand_ins={"weight": np.ones(channels), "bias": np.zeros(channels)},
     )
 

@@ -56,6 +56,7 @@ class Problem:
             lambda: self._suspects(name, dout),
             self.known.regions if name == "x" else {},
             self.known.counts,
+            self.known.parts if name != "bias" else frozenset(),
         )
 
     def _suspects(self, name: str, dout: Array) -> Iterator[Suspect]:

@@ -17,7 +17,7 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "one-point": Command(
-        "numpynet.learn.showing.one_point_printed", "every tensor of a 20-parameter net; --nudge one number"
+        "numpynet.learn.showing.one_point_printed", "every array of a 20-parameter net; --nudge one number"
     ),
     "jacobian": Command("numpynet.learn.jacobian", "a layer as a matrix, made by its backward pass"),
     "same": Command("numpynet.learn.showing.same", "one convolution in several ways, with equal results"),

@@ -33,7 +33,7 @@ def layers() -> dict[str, Layer]:
     """The six layers by name."""
     rows = np.array([[2.0, -1.0, 0.5]])
     weight = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    kernel = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    filters = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
     image = np.array([[3.0, 1, 4, 1], [5, 9, 2, 6], [8, 7, -3, 0], [-2, 10, -1, 12]]).reshape(1, 1, 4, 4)
     corner = np.array([[1.0, 2, 4], [5, 6, 3], [8, 0, 7]]).reshape(1, 1, 3, 3)
     channel = np.array([[1.0], [2.0], [4.0], [9.0]])
@@ -53,11 +53,11 @@ def layers() -> dict[str, Layer]:
             "Nobody builds this matrix: a mask of ones and zeros is enough.",
         ),
         "conv2d": Layer(
-            "out = x cross-correlated with a 2 x 2 kernel", image,
-            lambda x: F.conv2d(x, kernel), lambda dout, cache: F.conv2d_backward(dout, cache)[0],
-            {"kernel": kernel},
+            "out = the sums of products of a 2 x 2 filter, laid on each window of x", image,
+            lambda x: F.conv2d(x, filters), lambda dout, cache: F.conv2d_backward(dout, cache)[0],
+            {"filter": filters},
             "Every row is the same four numbers, moved one window on. A column says which outputs see a\n"
-            "pixel: read from bottom to top it holds 1, 2, 3, 4, which is the kernel turned by 180 degrees.",
+            "pixel: read from bottom to top it holds 1, 2, 3, 4, which is the filter turned by 180 degrees.",
         ),
         "max_pool2d": Layer(
             "out = the largest number of each 2 x 2 window, stride 1", corner,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,8 +140,17 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
 
 
+def _end_after(parent: int) -> None:
+    """End this process, and what it started, when its parent has ended."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os.killpg(os.getpid(), signal.SIGKILL)  # `started` made it the leader of a group
+
+
 def limited(seconds: float) -> None:
-    """Give this process at most MOST_MEMORY, and twice this time of the processor even if nobody is there to end it."""
+    """Give this process at most MOST_MEMORY and twice this time of the processor, and let it end with its parent."""
+    if os.name == "posix":
+        threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
     try:
         import resource
     except ImportError:  # Windows

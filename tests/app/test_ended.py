@@ -204,8 +204,11 @@ def test_a_worker_that_is_killed_from_outside_costs_one_file_at_most(album, tmp_
     os.kill(victim, signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
     lines = errors.decode().splitlines()
+    # The victim was at a file, waited between two files, or was still starting while the other one worked.
+    unstarted = "fkp: --workers: 1 of the processes could not be started (SIGKILL); the others did all the work"
+    lost = [line for line in lines if line != unstarted]
     assert len(lines) <= 1
-    assert process.returncode == len(lines)
-    assert all("the process that was at it ended (SIGKILL)" in line for line in lines)
-    assert len(json.loads((tmp_path / "a.json").read_text())) == COUNT - len(lines)
+    assert all("the process that was at it ended (SIGKILL)" in line for line in lost)
+    assert process.returncode == len(lost)
+    assert len(json.loads((tmp_path / "a.json").read_text())) == COUNT - len(lost)
     assert not list((tmp_path / "out").glob(f"{PREFIX}*"))

@@ -8,6 +8,7 @@ import pytest
 
 from numpynet import functional, kernels
 from numpynet.dispatch import F
+from numpynet.functional.conv2d import fold
 from numpynet.functional.conv_block import max_pool_2x2
 from tests.seeds import seeded
 
@@ -140,6 +141,14 @@ def test_a_backward_function_says_whose_cache_it_takes_and_what_shape():
         functional.relu_backward(ONES, kernels.relu(ONES)[1])
     with pytest.raises(ValueError, match=r"^relu_backward: dout must have the output's shape \(.*\), got \(3, 4, 4\)"):
         functional.relu_backward(ONES[0], cache)
+
+
+def test_fold_refuses_a_product_with_exchanged_factors():
+    """It has as many numbers: (OH OW, C KH KW) in place of (C KH KW, OH OW)."""
+    dimage = np.zeros((2, 6, 8))
+    with pytest.raises(ValueError, match=r"^fold: dunfolded must have shape \(12, 30\), got \(30, 12\)$"):
+        fold(np.ones((30, 12)), dimage, (2, 3), (1, 1), (1, 1), (5, 6))
+    assert not dimage.any()
 
 
 def test_what_a_wrong_mask_is_like():

@@ -7,8 +7,11 @@ from numpynet import functional, layers
 from numpynet.gradcheck import directional_derivative, examine, numerical_gradient
 from numpynet.gradcheck.__main__ import main
 from numpynet.gradcheck.cases import CASES
+from numpynet.gradcheck.causes import Hints
+from numpynet.gradcheck.known import known
 from numpynet.learn.lessons.plant import bugs, planted
 
+RNG = np.random.default_rng(7)
 GEOMETRIES = [
     {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1},
     {"kernel": 3, "stride": 2, "padding": 1, "dilation": 1},
@@ -94,7 +97,12 @@ def test_float32_is_refused():
         (lambda g: g.swapaxes(2, 3), "axes 2 and 3 are swapped"),
         (lambda g: -g, "wrong sign"),
         (lambda g: g * np.array([2.0, 3.0, 4.0])[:, None, None], "depends on axis 1 alone"),
-        (lambda g: np.pad(g[:, :, 1:-1, 1:-1], ((0, 0), (0, 0), (1, 1), (1, 1))), "wrong only at the border"),
+        (lambda g: g[:, :, ::-1, ::-1].copy(), "the last two axes are mirrored: two slices run backwards"),
+        (lambda g: g[:, :, ::-1].copy(), "axis 2 is mirrored: a slice runs backwards"),
+        (
+            lambda g: g + RNG.standard_normal(g.shape),
+            "a term that is missing, or a product whose factors are",
+        ),
     ],
 )
 def test_causes(change, words):
@@ -102,6 +110,63 @@ def test_causes(change, words):
     finding = examine("dx", change(gradient), gradient)
     assert not finding.passed
     assert words in finding.cause
+
+
+COVERAGE = np.pad(np.ones((3, 3), int), 1)
+# What is done to a gradient; what the function has; the cause.
+PARTS = [
+    (lambda g: g * COVERAGE + (1 - COVERAGE), {"padding"}, "wrong only at the border: padding"),
+    (lambda g: g * COVERAGE + (1 - COVERAGE), {"stride"}, "not zero where no window looks: stride is missing"),
+    (
+        lambda g: g * COVERAGE + (1 - COVERAGE),
+        {"stride", "dilation"},
+        "not zero where no window looks: stride or dilation is missing",
+    ),
+    (lambda g: g[:, :, ::-1].copy(), {"kernel"}, "axis 2 is mirrored: a kernel or a slice runs backwards"),
+    (
+        lambda g: g[:, :, ::-1, ::-1].copy(),
+        {"kernel"},
+        "the last two axes are mirrored: a kernel is turned by 180 degrees",
+    ),
+    (
+        lambda g: g * np.array([2.0, 3.0, 4.0])[:, None, None],
+        {"weight"},
+        "a factor that depends on axis 1 alone is missing or too many (such as a weight per channel)",
+    ),
+    (
+        lambda g: g * np.array([2.0, 3.0, 4.0])[:, None, None],
+        set(),
+        "a factor that depends on axis 1 alone is missing or too many",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "parts", "cause"), PARTS)
+def test_a_cause_is_named_only_where_the_function_has_its_part(change, parts, cause):
+    gradient = np.random.default_rng(4).standard_normal((2, 3, 5, 5))
+    hints = Hints(COVERAGE if "where" in cause or "border" in cause else None, parts=frozenset(parts))
+    assert examine("dx", change(gradient), gradient, hints=hints).cause == cause
+
+
+def test_a_function_without_windows_has_no_border():
+    gradient = np.random.default_rng(4).standard_normal((1, 1, 3, 3))
+    wrong = gradient + RNG.standard_normal(gradient.shape) * (np.arange(9).reshape(3, 3) != 4)
+    assert "border" not in examine("dx", wrong, gradient).cause
+    assert "border" in examine("dx", wrong, gradient, hints=Hints(np.ones((3, 3)), parts=frozenset({"padding"}))).cause
+
+
+def test_the_parts_of_a_function_are_those_that_its_options_give_it():
+    x, weight = np.ones((1, 1, 5, 5)), np.ones((1, 1, 3, 3))
+    assert known("conv2d", {"x": x, "weight": weight}, {}).parts == {"kernel"}
+    assert known("conv2d", {"x": x, "weight": weight}, {"padding": 1, "dilation": 2}).parts == {
+        "kernel",
+        "padding",
+        "dilation",
+    }
+    assert known("avg_pool2d", {"x": x}, {"kernel_size": 2}).parts == {"kernel", "stride"}
+    assert known("relu", {"x": x}, {}).parts == set()
+    assert known("batch_norm", {"x": x, "weight": None}, {}).parts == set()
+    assert known("batch_norm", {"x": x, "weight": np.ones(1)}, {}).parts == {"weight"}
 
 
 def test_the_largest_error_is_found_where_it_is():

@@ -32,11 +32,11 @@ PROBLEMS = {
     "exit at import": ("import sys\nsys.exit(3)\n", "the file ends the process while it is imported"),
     "exit": (HEAD + "    exit()\n", "the function ends the process"),
     "os._exit": (HEAD + "    os._exit(0)\n", "the file ended the process (exit status 0)"),
-    "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; an exercise is judged with NumPy alone"),
+    "torch": ("import torch\n" + HEAD + RIGHT, "the file imports torch; use NumPy and what the file imports already"),
     "the kernels": (HEAD + "    from numpynet import kernels\n", "the function imports numpynet.kernels"),
     "the derivations": (
         "from numpynet.learn.derivations.simple import relu\n",
-        "the file imports numpynet.learn.derivations; an exercise is judged with NumPy alone",
+        "the file imports numpynet.learn.derivations; use NumPy and what the file imports already",
     ),
     "numpynet loaded once more": (
         HEAD + "    import importlib\n    module = importlib.reload(sys.modules['numpynet.functional.relu'])\n"
@@ -219,7 +219,8 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch, capsys):
         "python -m numpynet.learn check: there is no file fold.py; `python -m numpynet.learn start fold` writes one\n"
     )
     assert main(["check"]) == 2
-    assert "there is no exercise in ." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"there is no exercise in {tmp_path}; go to the folder in which you typed `start`" in said
 
 
 def test_every_command_line_that_is_suggested_names_the_folder(tmp_path, capsys):

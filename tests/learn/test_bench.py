@@ -123,6 +123,8 @@ def test_it_begins_with_the_one_point_net(tab):
         assert np.array_equal(numbers(tab, grid), tensors[name][0, 0]), grid
     assert numbers(tab, "bias") == [[tensors["conv.bias"][0]]]
     assert numbers(tab, "dbias") == [[tensors["conv.bias.grad"][0]]]
+    titles = {grid: tab.locator(f"#{grid}-title").text_content() for grid in ("x", "bias", "dbias")}
+    assert titles == {"x": "x (5, 5)", "bias": "bias (1,)", "dbias": "dbias (1,)"}
 
 
 def shown_agree(tab, options):

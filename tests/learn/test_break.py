@@ -23,7 +23,7 @@ from numpynet.learn.lessons.bugs_by_seed import MOST_SEED, PAGES, bug_of_seed, c
 from numpynet.learn.lessons.gradcheck_verdicts import wrong_verdicts
 from numpynet.learn.lessons.loss_chart import chart
 from numpynet.learn.lessons.mutants import functions, mutants
-from numpynet.learn.lessons.plant import Bug, LearnError, bugs, copy_of, lessons, load, planted, source_of
+from numpynet.learn.lessons.plant import Bug, LearnError, bugs, file_of, lessons, load, planted, source_of
 from numpynet.learn.lessons.trials import crops, small_net, trial
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ NAMES = [bug.name for bug in lessons()]
 
 
 def right_copy(bug):
-    return copy_of(bug.module, bug.function, source_of(bug.module))
+    return file_of(bug.module, bug.function, source_of(bug.module))
 
 
 def test_there_are_thirteen_lessons_in_the_order_of_their_pages():
@@ -42,6 +42,13 @@ def test_there_are_thirteen_lessons_in_the_order_of_their_pages():
     pages = {page.file for page in listing.PAGES}
     assert [bug.name for bug in lessons() if bug.page not in pages or not bug.sees] == []
     assert [bug.name for bug in bugs().values() if bool(bug.issue) != bool(bug.story)] == []
+
+
+def test_what_a_curve_shows_is_told_in_whole_sentences():
+    sentences = [sentence for bug in bugs().values() if bug.sees for sentence in re.split(r"(?<=\.) ", bug.sees)]
+    assert len(sentences) > len(NAMES)
+    begin = re.compile(r"(The|A|On|Nobody|It|What) \w.*\.$")
+    assert [sentence for sentence in sentences if not begin.match(sentence)] == []
 
 
 def test_every_lesson_is_named_on_the_page_about_it():
@@ -428,6 +435,7 @@ def test_chart_draws_each_curve_and_marks_where_they_meet():
     assert lines[6].rstrip().endswith("*" + " " * 31 + "B")
     assert lines[12].rstrip().endswith("A")
     assert "0.01000 |" in lines[12]
+    assert lines[15].strip() == "The scale is logarithmic: each line down divides the loss by 1.47."  # 100 ** (1 / 12)
 
 
 # What the copy begins with, the exit status, and words of what is said.
@@ -505,7 +513,7 @@ def test_the_printed_command_names_a_folder_with_spaces(tmp_path, capsys):
 def test_git_ignores_what_a_reader_makes_in_the_project_itself():
     """Page 0 names a folder beside it, but a reader may type the commands here."""
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
-    folder = re.search(r"mkdir \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
+    folder = re.search(r"mkdir -p \.\./(\S+)", (DOCS / "00-start.md").read_text("utf-8"))[1]
     assert {"/lesson_*.py", "/seed_*.py", f"/{folder}/"} <= set(ignored)
 
 

@@ -61,6 +61,8 @@ def test_the_starting_file_says_all_that_one_needs(exercise):
     assert f"    All {len(cases)} checks are right.\n" in text
     assert all(f"\n    {case.says}" in text for case in cases if not case.hidden)
     assert not any(f"\n    {case.says}\n" in text for case in cases if case.hidden)
+    hidden = sum(case.hidden for case in cases)
+    assert f"\n    {hidden} hidden case{'s' * (hidden > 1)}\n" in text
 
 
 @ALL

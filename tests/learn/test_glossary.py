@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.learn.pages.included import ROOT
-from tests.learn.pages.markdown import LEARN, LINK
+from tests.learn.pages.markdown import LEARN, LINK, without_fences
 
 FORM = re.compile(r"^- \*\*(?P<word>[^*]+)\*\*(?: \((?P<others>[^)]+)\))?: (?P<text>.+)$")
 
@@ -36,7 +36,24 @@ def without_a_page(text, learn=LEARN):
     return wrong
 
 
+def explains(text, word):
+    """Whether a page sets a word in bold or italics, as it does where it explains it."""
+    set_off = rf"(?<![\w*])\*{{1,2}}{re.escape(word)}s?[.:]?\*{{1,2}}(?!\w)"
+    return re.search(set_off, without_fences(text), re.IGNORECASE)
+
+
+def with_the_wrong_page(text, pages):
+    """Entries that link to none of the pages that explain the word, though there are some."""
+    wrong = []
+    for word, others, said in entries(text):
+        good = {name for name, page in pages.items() if any(explains(page, w) for w in (word, *others) if w)}
+        if good and not good & {link["target"] for link in LINK.finditer(said)}:
+            wrong.append(word)
+    return wrong
+
+
 TEXT = (LEARN / "glossary.md").read_text()
+PAGES = {page.name: page.read_text() for page in LEARN.glob("[01]*.md")}
 
 
 def test_each_word_has_one_entry_in_alphabetical_order():
@@ -47,6 +64,18 @@ def test_each_word_has_one_entry_in_alphabetical_order():
 
 def test_each_entry_links_to_a_page_that_uses_the_word():
     assert without_a_page(TEXT) == []
+
+
+def test_each_entry_links_to_a_page_that_explains_the_word_if_any_sets_it_in_bold_or_italics():
+    assert with_the_wrong_page(TEXT, PAGES) == []
+    explained = [word for word, _, _ in entries(TEXT) if any(explains(page, word) for page in PAGES.values())]
+    assert len(explained) > 40
+
+
+def test_an_entry_that_links_to_a_page_that_only_uses_the_word_is_found():
+    pages = {"1.md": "The *stride* is how far it moves.", "2.md": "A stride of 2 moves it by 2."}
+    assert with_the_wrong_page("- **stride**: How far. See [page 1](1.md).\n", pages) == []
+    assert with_the_wrong_page("- **stride**: How far. See [page 2](2.md).\n", pages) == ["stride"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def printed(capsys, *arguments):
     return out
 
 
-def test_it_prints_every_tensor_with_its_shape_and_its_numbers(capsys):
+def test_it_prints_every_array_with_its_shape_and_its_numbers(capsys):
     out = printed(capsys)
     for name, array in one_point.tensors().items():
         assert f"{name} {array.shape}" in out, name
@@ -77,9 +77,9 @@ def test_leading_axes_of_size_one_may_be_left_out():
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("conv.wieght[0,0]", "--nudge: there is no tensor 'conv.wieght' to nudge; did you mean conv.weight?"),
-        ("zzz", "--nudge: there is no tensor 'zzz' to nudge; choose one of x, conv.weight, "),
-        ("loss", "--nudge: there is no tensor 'loss' to nudge; "),
+        ("conv.wieght[0,0]", "--nudge: there is no array 'conv.wieght' to nudge; did you mean conv.weight?"),
+        ("zzz", "--nudge: there is no array 'zzz' to nudge; choose one of x, conv.weight, "),
+        ("loss", "--nudge: there is no array 'loss' to nudge; "),
         ("x", "--nudge x: say which number of x (1, 1, 5, 5), such as 'x[0,0]'"),
         ("x[]", "--nudge x[]: say which number"),
         ("x[2,3", "--nudge x[2,3: say which number"),

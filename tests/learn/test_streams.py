@@ -94,6 +94,37 @@ def test_ctrl_c_ends_what_is_judged(tmp_path):
 
 
 @posix
+@pytest.mark.parametrize("command", ["check", "graduate"])
+def test_what_is_judged_ends_when_the_command_is_killed(command, tmp_path):
+    number = tmp_path / "number"
+    loop = f"import os\nopen({str(number)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n"
+    (tmp_path / "fold.py").write_text(loop, "utf-8")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "numpynet.learn", command, "--dir", str(tmp_path)], stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: number.exists() and number.read_text())
+    finally:
+        child.kill()
+    wait_for(lambda: not is_alive(int(number.read_text())))
+
+
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@posix
 def test_ctrl_c_before_the_command_begins_is_no_traceback():
     """The process that begins anew with one thread holds it back until the command can end with it."""
     program = (

@@ -64,6 +64,14 @@ def empties_the_cache(self, dout, cache):
     return dout
 
 
+@wrong("chain_backward", "changes the order of cache; leave it as it was: `reversed(cache)`")
+def reverses_the_cache(self, dout, cache):
+    cache.reverse()
+    for layer, its_cache in zip(self.path()[::-1], cache, strict=True):
+        dout = layer.backward(dout, its_cache)
+    return dout
+
+
 @wrong("chain_backward", "float32")
 def always_in_float64(self, dout, cache):
     return np.asarray(layers_by_index(self, dout, cache), np.float64)
@@ -286,3 +294,35 @@ def forgets_to_forget(net, criterion, optimizer, images, targets):
 @wrong("train_step", CALLS_THE_ORIGINAL)
 def asks_the_trainer(net, criterion, optimizer, images, targets):
     return Trainer(net, criterion, optimizer).train_step(images, targets)
+
+
+@wrong("numerical_gradient", "put it back, `x[index] = old`")
+def puts_back_by_subtracting(function, x, dout, step=1e-6):
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        x[index] += step
+        above = (dout * function()).sum()
+        x[index] -= 2 * step
+        gradient[index] = (above - (dout * function()).sum()) / (2 * step)
+        x[index] += step
+    return gradient
+
+
+@wrong("conv2d_backward", "and must have (1, 2, 5, 7)")
+def forgets_the_rows_that_no_window_reached(dout, cache):
+    (KH, KW), (SH, SW), (PH, PW), (DH, DW) = cache.weight.shape[2:], cache.stride, cache.padding, cache.dilation
+    N, F, OH, OW = dout.shape
+    spread = np.zeros((N, F, (OH - 1) * SH + 1, (OW - 1) * SW + 1), dout.dtype)
+    spread[:, :, ::SH, ::SW] = dout
+    down, right = DH * (KH - 1), DW * (KW - 1)
+    framed = np.pad(spread, ((0, 0), (0, 0), (down, down), (right, right)))
+    xp = np.pad(cache.x, ((0, 0), (0, 0), (PH, PH), (PW, PW)))
+    dxp = np.zeros((*xp.shape[:2], framed.shape[2] - down, framed.shape[3] - right), dout.dtype)
+    dweight = np.zeros_like(cache.weight)
+    for kh, kw in np.ndindex(KH, KW):
+        part = framed[:, :, down - DH * kh :, right - DW * kw :][:, :, : dxp.shape[2], : dxp.shape[3]]
+        dxp += np.einsum("nfhw,fc->nchw", part, cache.weight[:, :, kh, kw])
+        seen = xp[:, :, DH * kh :: SH, DW * kw :: SW][:, :, :OH, :OW]
+        dweight[:, :, kh, kw] = np.einsum("nfhw,nchw->fc", dout, seen)
+    dx = dxp[:, :, PH : PH + cache.x.shape[2], PW : PW + cache.x.shape[3]]
+    return dx.copy(), dweight, dout.sum(axis=(0, 2, 3)) if cache.has_bias else None

@@ -35,13 +35,12 @@ def who_touches_whom() -> Drawing:
         d.text(298, top - 22, "out" if not kind else "dout", kind=kind, bold=True)
         lefts, rights = [top + 14 + 62 * i for i in range(3)], [top + 45 + 62 * o for o in range(2)]
         for o, i in np.ndindex(weight.shape):
-            hue = "cool" if o == 0 else kind
             ends = [(82.0, lefts[i]), (278.0, rights[o])]
-            d.arrow(ends[::-1] if kind else ends, kind=hue, thick=1.5)
+            d.arrow(ends[::-1] if kind else ends, kind=kind, thick=1.5)
             share = 0.3 if o == 0 else 0.7
             at = (82 + 196 * share, lefts[i] + (rights[o] - lefts[i]) * share)
             d.add(f'<rect x="{at[0] - 15:.1f}" y="{at[1] - 9:.1f}" width="30" height="18" class="page"/>')
-            d.text(*at[:1], at[1] + 5, shown(float(weight[o, i])), size=13, kind=hue)
+            d.text(*at[:1], at[1] + 5, shown(float(weight[o, i])), size=13, kind=kind)
         for centre, ys, numbers in ((62, lefts, left_values[0]), (298, rights, right_values[0])):
             for y, number in zip(ys, numbers, strict=True):
                 d.add(f'<circle cx="{centre}" cy="{y}" r="19" class="page"/>')
@@ -49,13 +48,13 @@ def who_touches_whom() -> Drawing:
                 d.text(centre, y + 5, shown(number), size=14, kind=kind)
     d.grid(46, 230, weight, cell=30, title="weight (2, 3)")
     d.text(150, 256, "·  x  =  out", anchor="start")
-    d.text(150, 280, "out 2 = " + " + ".join(_term(x[0, i], weight[1, i]) for i in range(3)), size=12, anchor="start")
+    d.text(150, 280, "out[1] = " + " + ".join(_term(x[0, i], weight[1, i]) for i in range(3)), size=12, anchor="start")
     d.grid(56, 522, weight.T, cell=28, wide=34, title="transpose (3, 2)", kind="back", size=13)
     d.text(150, 556, "·  dout  =  dx", kind="back", anchor="start")
     d.text(
         150,
         580,
-        "dx 1 = " + " + ".join(_term(dout[0, o], weight[o, 0]) for o in range(2)),
+        "dx[0] = " + " + ".join(_term(dout[0, o], weight[o, 0]) for o in range(2)),
         size=12,
         kind="back",
         anchor="start",

@@ -8,7 +8,7 @@ from numpynet.learn.jacobian import layers, matrix
 TITLES = {
     "linear": ("linear", "the weights"),
     "relu": ("ReLU", "a diagonal of 0 and 1"),
-    "conv2d": ("conv", "the kernel in every row"),
+    "conv2d": ("conv", "the filter in every row"),
     "max_pool2d": ("max pool", "a single 1 in every row"),
     "batch_norm": ("batch norm", "each number, all numbers"),
     "soft_argmax2d": ("soft argmax", "a row for x, one for y"),
@@ -48,11 +48,11 @@ def banded() -> Drawing:
         360,
         560,
         "The matrix of a convolution, and its transpose",
-        "The Jacobian of a 2 by 2 kernel on a picture of 3 by 3: four rows, one per output; each holds the four "
-        "numbers of the kernel at the pixels of its window. Its transpose has nine rows, one per pixel; the "
-        "middle pixel's row holds all four numbers, in the reverse order: the rotated kernel.",
+        "The Jacobian of a 2 by 2 filter on a picture of 3 by 3: four rows, one per output; each holds the four "
+        "numbers of the filter at the pixels of its window. Its transpose has nine rows, one per pixel; the "
+        "middle pixel's row holds all four numbers, in the reverse order: the rotated filter.",
     )
-    d.grid(20, 34, conv.constants["kernel"][0, 0], cell=34, title="kernel")
+    d.grid(20, 34, conv.constants["filter"][0, 0], cell=34, title="filter")
     d.text(112, 56, "forward: out = matrix · x", size=14, anchor="start")
     d.text(112, 82, "backward: dx = transpose · dout", size=14, kind="back", anchor="start")
     d.grid(27, 138, values, cell=34, title="matrix (4, 9)")
@@ -62,10 +62,10 @@ def banded() -> Drawing:
     d.outline(27, 332 + 4 * 23, 4 * 38, 23, kind="cool")
     lines = (
         "The middle pixel's row,",
-        "4, 3, 2, 1, is the kernel",
+        "4, 3, 2, 1, is the filter",
         "read backwards.",
         "That is why others",
-        'say "rotated kernel".',
+        'say "rotated filter".',
     )
     for i, line in enumerate(lines):
         d.text(192, 400 + 20 * i, line, size=13, anchor="start")

@@ -6,16 +6,16 @@ from numpynet.learn import one_point
 from numpynet.learn.grids import Drawing, shown
 
 ROWS = (
-    ("x", "x", "dx"),
-    ("conv.weight", "conv.weight", "conv.weight.grad"),
-    ("conv.out", "after conv", "dconv"),
-    ("relu.out", "after relu", "drelu"),
-    ("pool.out", "after pool", "dpool"),
-    ("flatten.out", "after flatten", "dflatten"),
-    ("linear.weight", "linear.weight", "linear.weight.grad"),
-    ("out", "out", "dout"),
+    ("x", "dx"),
+    ("conv.weight", "conv.weight.grad"),
+    ("conv.out", "dconv"),
+    ("relu.out", "drelu"),
+    ("pool.out", "dpool"),
+    ("flatten.out", "dflatten"),
+    ("linear.weight", "linear.weight.grad"),
+    ("out", "dout"),
 )
-"""The name of a tensor, what stands above it, and the name of its gradient; from top to bottom."""
+"""The name of a tensor and the name of its gradient, which stand above them; from top to bottom."""
 
 WIDE = {2: (56.0, 60.0), 3: (40.0, 60.0), 4: (36.0, 54.0), 5: (26.0, 46.0)}
 """By the number of columns: the width of a cell forward, and backward, where numbers are longer."""
@@ -28,7 +28,7 @@ def whole_net() -> Drawing:
     t = {name: np.atleast_2d(np.squeeze(value)) for name, value in t.items()}
     cell, gap, width, top = 31.0, 44.0, 390.0, 56.0
     centres = (84.0, 269.0)
-    height = top + sum(cell * len(t[name]) + gap for name, _, _ in ROWS) + 96
+    height = top + sum(cell * len(t[name]) + gap for name, _ in ROWS) + 96
     loss = shown(float(t["loss"][0, 0]), 6)
     d = Drawing(
         width,
@@ -41,13 +41,13 @@ def whole_net() -> Drawing:
     d.text(centres[0], 22, "forward", size=17, bold=True)
     d.text(centres[1], 22, "backward", size=17, kind="back", bold=True)
     y, before = top, 0.0
-    for i, (name, title, gradient) in enumerate(ROWS):
+    for i, (name, gradient) in enumerate(ROWS):
         values, bias = t[name], {"conv.weight": "conv.bias", "linear.weight": "linear.bias"}.get(name)
         rows, columns = values.shape
-        for side, (key, text, kind) in enumerate(((name, title, ""), (gradient, gradient, "back"))):
+        for side, (key, kind) in enumerate(((name, ""), (gradient, "back"))):
             wide = WIDE[columns][kind == "back"]
             left = centres[side] - wide * columns / 2
-            d.grid(left, y, t[key], cell=cell, wide=wide, title=text, kind=kind, digits=6, largest=_largest(t, kind))
+            d.grid(left, y, t[key], cell=cell, wide=wide, title=key, kind=kind, digits=6, largest=_largest(t, kind))
         if bias:
             numbers = one_point.CONV_BIAS if bias == "conv.bias" else one_point.LINEAR_BIAS
             _bias(d, centres, y + cell * rows + 16, bias, numbers, t[f"{bias}.grad"].ravel())
@@ -72,5 +72,5 @@ def _bias(d: Drawing, centres: tuple[float, float], y: float, name: str, values:
 
 def _largest(t: dict[str, np.ndarray], kind: str) -> float:
     """The number of the strongest colour: one for all tensors, one for all gradients."""
-    names = [row[2 if kind else 0] for row in ROWS]
+    names = [row[1 if kind else 0] for row in ROWS]
     return float(max(np.abs(t[name]).max() for name in names))

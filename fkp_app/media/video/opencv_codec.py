@@ -11,6 +11,7 @@ from fkp_app.media.video.codecs import END_MARGIN, Claims, EncodingError, VideoE
 from fkp_app.media.video.formats import OPTIONS
 from fkp_app.media.video.numbering import Numbering
 from fkp_app.media.video.whole import is_riff, short_of
+from fkp_app.wording import count_of
 from numpynet.typing import AnyArray
 
 WITH_AV = "which PyAV mends: pip install 'numpynet-fkp[video]'"
@@ -75,7 +76,7 @@ class OpenCvDecoder:
             yield (at if at > 0 or count == 1 else None), picture  # OpenCV also gives 0 if it knows no time
         claimed = (self.claims.frame_count or 0) if self._is_riff else 0
         if self._short:
-            self.problems.append(f"is truncated: it {self._short}; it gives {count} frames")
+            self.problems.append(f"is truncated: it {self._short}; it gives {count_of(count, 'frame')}")
         elif end < claimed - END_MARGIN * self.claims.frame_rate:
             self.problems.append(f"gives {count} of the {claimed} frames that it claims; it is truncated or damaged")
 

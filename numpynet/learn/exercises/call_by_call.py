@@ -1,6 +1,7 @@
 """Two training steps with the reader's functions, each compared with numpynet's at every call."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,6 +43,7 @@ def compared(
 
 def _compared(exercise: Exercise, function: Function, tolerance: float, calls: list[str]) -> Function:
     ours = copy_of(original(exercise))
+    names = tuple(inspect.signature(ours).parameters)
 
     def both(*arguments: Any) -> Any:
         calls.append(exercise.name)
@@ -56,7 +58,8 @@ def _compared(exercise: Exercise, function: Function, tolerance: float, calls: l
             ours(*given)  # raises as well if the arguments are wrong: then the caller is to blame, and catches it
             raise DiffersError(f"{exercise.name}: {type(error).__name__}: {message_of(error)}") from error
         expected = ours(*given)
-        if wrong := _first_wrong(exercise, (result, arguments), (expected, given), tolerance):
+        after, right = (dict(zip(names, parts, strict=False)) for parts in (arguments, given))
+        if wrong := _first_wrong(exercise, (result, after), (expected, right), tolerance):
             raise DiffersError(f"{exercise.name}: {wrong}")
         return result
 
@@ -74,19 +77,19 @@ def _first_wrong(exercise: Exercise, mine: tuple[Any, Any], right: tuple[Any, An
     return ""
 
 
-def _parts(exercise: Exercise, result: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
+def _parts(exercise: Exercise, result: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """Arrays and numbers by name. A result in several parts has the names that the exercise gives them."""
     if isinstance(result, tuple | list) and len(result) == len(exercise.gives):
         named = dict(zip(exercise.gives, result, strict=True))
     else:
         named = {exercise.gives[0]: result} if exercise.gives else {}
     parts = {key: leaf for name, value in named.items() for key, leaf in leaves(name, value).items()}
-    for number, argument in enumerate(arguments):
+    for called, argument in arguments.items():
         if isinstance(argument, Module):
             for name, parameter in argument.named_parameters():
                 parts[name] = parameter.data
                 if exercise.kind != "train_step":
                     parts[f"{name}.grad"] = parameter.grad
         elif not isinstance(argument, Optimizer):
-            parts |= leaves(f"argument {number}", argument)
+            parts |= leaves(called, argument)
     return {name: part for name, part in parts.items() if part is None or isinstance(part, np.ndarray | float)}

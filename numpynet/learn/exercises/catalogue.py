@@ -31,6 +31,7 @@ class Exercise:
     hints: list[str]
     forward: str = ""
     group: str = ""
+    changed: str = "make a new array instead"
     unavailable: list[str] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
 
@@ -57,8 +58,15 @@ def find(name: str) -> Exercise:
     raise LearnError(f"there is no exercise {name!r}; {advice}")
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say where the reader's file is; `given_place` reads them."""
+def add_file(parser: argparse.ArgumentParser, without_name: str = "") -> None:
+    """The arguments that name an exercise and say where the reader's file is; `given_place` reads the latter.
+
+    without_name: what happens without a name; nothing if one is required.
+    """
+    if without_name:
+        parser.add_argument("name", nargs="?", help=f"the exercise; without it, {without_name}")
+    else:
+        parser.add_argument("name", help="the exercise")
     parser.add_argument("file", nargs="?", help="your file, or its folder (default: NAME.py in the current one)")
     parser.add_argument("--dir", help="the folder of your files (default: the current one)")
 

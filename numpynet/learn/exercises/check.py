@@ -6,15 +6,14 @@ from pathlib import Path
 
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises import exercises, find, verdict_text
-from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
+from numpynet.learn.exercises.catalogue import add_file, given_place, reader_file
 from numpynet.learn.exercises.judging_process import Verdict, check_file
 from numpynet.learn.own_process import end_all
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("name", nargs="?", help="the exercise; without it, all files of the folder are checked")
-    add_place(parser)
+    add_file(parser, without_name="all files of the folder are checked")
     parser.add_argument("--full", action="store_true", help="in a clone: the function's own tests, too (needs pytest)")
 
 
@@ -40,7 +39,10 @@ def _all(folder: Path) -> int:
     known = exercises()
     there = [exercise for exercise in known.values() if (folder / exercise.file).is_file()]
     if not there:
-        raise LearnError(f"there is no exercise in {folder}; `python -m numpynet.learn start` lists them")
+        raise LearnError(
+            f"there is no exercise in {folder.absolute()}; go to the folder in which you typed `start`, or begin: "
+            "`python -m numpynet.learn start` lists them"
+        )
     with ThreadPoolExecutor(2) as pool:
         try:
             verdicts = list(pool.map(lambda exercise: check_file(exercise, folder / exercise.file), there))

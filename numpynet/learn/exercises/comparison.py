@@ -1,6 +1,7 @@
 """What one call of the reader's function gave, compared with what numpynet's own gives."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,26 +10,70 @@ from numpynet.learn.exercises.cases.case import Outcome
 from numpynet.learn.exercises.differences import described, difference, leaves
 
 ORDER = ("forward", "criterion", "backward", "step", "zero_grad")
-CHANGED = "the function changes its argument {}; make a new array instead"
 
 
-def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outcome) -> tuple[str, str]:
-    """What is wrong in one line, and a likely cause; two empty texts if nothing is."""
+class Compared(NamedTuple):
+    """What is wrong in one line, a likely cause, and which other gradients are right. Empty texts if all is right."""
+
+    wrong: str = ""
+    cause: str = ""
+    others: str = ""
+
+
+def changes(exercise: Exercise, argument: str) -> str:
+    """What is said of a function that does not leave an argument as it was."""
+    return f"the function changes its argument {argument}; {exercise.changed}"
+
+
+def _contents(values: dict[str, Any]) -> list[tuple[Any, bytes]]:
+    """The arrays and numbers among the values, in an order that does not depend on their names."""
+    arrays = [np.asarray(value) for value in values.values()]
+    return sorted((array.shape, array.tobytes()) for array in arrays)
+
+
+def compared(exercise: Exercise, tolerance: float, got: Outcome, expected: Outcome) -> Compared:
+    """The first difference of the results, or of what was changed in place."""
     named, problem = results(exercise, got.result)
     if problem:
-        return problem, ""
+        return Compared(problem)
     before, after = got.untouched
     for name in before | after:
         if name not in before or name not in after:
-            return f"the function changes its argument {name.split('[')[0]}; leave it as it was", ""
+            return Compared(f"the function changes its argument {name.split('[')[0]}; leave it as it was")
         if difference(name, after[name], before[name], 0.0):
-            return CHANGED.format(name), ""
-    right, _ = results(exercise, expected.result)
-    for name, value in (right | expected.changed).items():
-        mine = (named | got.changed).get(name)
-        if wrong := difference(name, mine, value, tolerance):
-            return wrong, _cause(name, mine, got, expected)
-    return (_shared(named, got.given), "") if exercise.kind in ("backward", "staged") else ("", "")
+            if _contents(before) == _contents(after):
+                given = name.split("[")[0]
+                told = f"the function changes the order of {given}; leave it as it was"
+                return Compared(f"{told}: `reversed({given})` does not change it")
+            return Compared(changes(exercise, name))
+    mine, right = named | got.changed, results(exercise, expected.result)[0] | expected.changed
+    wrong = {name: difference(name, mine.get(name), value, tolerance) for name, value in right.items()}
+    for name, told in wrong.items():
+        if told:
+            told += _order(exercise, mine.get(name), name, right)
+            others = _others(wrong, name) if exercise.kind == "backward" else ""  # elsewhere one follows from another
+            return Compared(told, _cause(name, mine.get(name), got, expected), others)
+    return Compared(_shared(named, got.given)) if exercise.kind in ("backward", "staged") else Compared()
+
+
+def _others(wrong: dict[str, str], first: str) -> str:
+    """Which results are right beside the first wrong one, and how many numbers of each other one are wrong."""
+    told = []
+    for name, words in wrong.items():
+        count = re.search(r"\d+ of \d+ numbers", words)
+        verdict = f"WRONG ({count[0]})" if count else "WRONG" if words else "right"
+        told += [f"{name} {verdict}"] if name != first else []
+    return ", ".join(told)
+
+
+def _order(exercise: Exercise, mine: Any, name: str, right: dict[str, Any]) -> str:
+    """What is added if a result has the shape of another one, and not its own."""
+    if exercise.kind != "backward" or not isinstance(mine, np.ndarray) or mine.shape == np.shape(right[name]):
+        return ""
+    for other, value in right.items():
+        if other != name and isinstance(value, np.ndarray) and value.shape == mine.shape:
+            return f"; this is {other}'s shape: the order is {', '.join(exercise.gives)}"
+    return ""
 
 
 def _shared(named: dict[str, Any], given: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """A reader's file loaded as a module of its own, without a trace of it on the disk."""
 
+import ast
 import importlib.abc
 import sys
 import tokenize
@@ -41,6 +42,21 @@ def prepare(folder: Path) -> None:
     sys.path.append(str(folder.resolve()))
 
 
+def is_blank(exercise: Exercise, path: Path) -> bool:
+    """Whether the function's body still ends in `raise NotImplementedError`, as `start` writes it.
+
+    Only read, not run. False if the file cannot be read: `function_of` says why.
+    """
+    try:
+        with tokenize.open(path) as file:
+            tree = ast.parse(file.read())
+    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    bodies = [node.body for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == exercise.name]
+    last = ast.unparse(bodies[-1][-1]) if bodies else ""
+    return last in ("raise NotImplementedError", "raise NotImplementedError()")
+
+
 def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
     """The reader's function. CannotJudgeError if the file cannot be read or run, or does not define it."""
     try:
@@ -64,7 +80,7 @@ def function_of(exercise: Exercise, path: Path) -> Callable[..., Any]:
     try:
         exec(code, vars(module))
     except RefusedError as error:
-        raise CannotJudgeError(f"the file imports {error}; an exercise is judged with NumPy alone") from error
+        raise CannotJudgeError(f"the file imports {error}; use NumPy and what the file imports already") from error
     except SystemExit as error:
         raise CannotJudgeError(
             "the file ends the process while it is imported: it calls exit() or raises SystemExit"

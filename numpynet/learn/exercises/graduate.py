@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from numpynet.learn.errors import LearnError
-from numpynet.learn.exercises import exercises
+from numpynet.learn.exercises import exercises, find
+from numpynet.learn.exercises.file_loader import is_blank
 from numpynet.learn.own_process import ended, started
 
 USED = (
@@ -14,8 +15,8 @@ USED = (
 )  # fmt: skip
 """The exercises that the network and its training use."""
 GRADUATION = "numpynet.learn.exercises.graduation"
-SECONDS = 300
-"""How long it may take. numpynet's own functions need a twentieth of it; a loop over windows needs more."""
+SECONDS = 900
+"""How long it may take. With numpynet's own functions it takes 15 seconds; with loops over single numbers, minutes."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +32,23 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.folder or options.dir or ".")
     if not folder.is_dir():
         raise LearnError(f"{folder}: there is no such folder")
-    yours = [name for name in USED if (folder / f"{name}.py").is_file()]
+    there = [name for name in USED if (folder / f"{name}.py").is_file()]
+    blank = [name for name in there if is_blank(find(name), folder / f"{name}.py")]
+    yours = [name for name in there if name not in blank]
+    if not there:
+        raise LearnError(
+            f"there is no exercise that the network uses in {folder.absolute()}; go to the folder in which you typed "
+            "`start`, or begin: `python -m numpynet.learn start linear_backward`"
+        )
     if not yours:
-        raise LearnError(f"there is no exercise in {folder} that the network uses; `start linear_backward` begins one")
+        raise LearnError(f"no exercise that the network uses is written yet in {folder.absolute()}: {', '.join(blank)}")
     others = [name for name in exercises() if (folder / f"{name}.py").is_file() and name not in USED]
     print(_listed("Yours:", yours))
     print(_listed("numpynet's:", [name for name in USED if name not in yours]))
     if others:
         print(_listed("Not used:", others))
+    for name in blank:
+        print(f"{name}: not written yet, numpynet's is used")
     status = ended(started(GRADUATION, str(folder), *yours, stderr=subprocess.DEVNULL), SECONDS)
     if status is None:
         print(f"No end after {SECONDS} seconds: does a loop never end?")
@@ -58,7 +68,7 @@ def _listed(title: str, names: list[str]) -> str:
     lines, line = [], f"{title:12}"
     for name in names or ["none"]:
         if len(line) + len(name) > 96:
-            lines.append(line)
+            lines.append(line.rstrip())
             line = " " * 12
         line += f"{name}  "
     return "\n".join([*lines, line.rstrip()])

@@ -27,6 +27,9 @@ from numpynet.typing import Array
 STEPS = 80
 NEAR = 1.0
 """Pixels: the mean distance of the 68 points from their places at which they have settled."""
+PATIENCE, LONGEST = 120, 600
+"""Seconds: if the training takes longer with all 12 crops, one crop is learned; if that takes longer still, none."""
+REPAIR = "Repair it, or take the file away: numpynet's own function is used then."
 
 Functions = dict[str, tuple[Exercise, Function]]
 Say = Callable[[str], None]
@@ -37,14 +40,26 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
     """Whether the points settle with these functions. Says what happens."""
     images, points = faces.crops()
     targets = faces.to_targets(points)
+    say("Two training steps are compared with numpynet's, call by call.")
     try:
         calls = compare(functions, images[:3], targets[:3])
     except DiffersError as error:
         say(f"\nThe first call that differs from numpynet's:\n  {error}")
         first = find(str(error).split(":")[0])
         say(f"  Begin there: {command('check', first, folder / first.file)}")
+        say(f"  {REPAIR}")
         return False
-    say(f"\nTwo training steps, call by call: all {len(calls)} calls of your functions give what numpynet's give.\n")
+    say(f"All {len(calls)} calls of your functions give what numpynet's give.\n")
+    count, seconds = _affordable(functions, images, targets)
+    if count < len(images):
+        say(f"{STEPS} steps with {len(images)} crops would take {_long(seconds * len(images))} with your functions.")
+    if not count:
+        say(f"One crop alone would take {_long(seconds)}. A loop over single numbers is slow in Python: let NumPy")
+        say("multiply a whole window or row at once, or take the slow file away: numpynet's own function is used then.")
+        return False
+    if count < len(images):
+        say(f"So the network learns one crop, which takes {_long(seconds)}.\n")
+    images, points, targets = images[:count], points[:count], targets[:count]
     net = small_net(0)
     begin = time.perf_counter()
     with in_place(functions):
@@ -79,6 +94,21 @@ def compare(functions: Functions, images: Array, targets: Array) -> list[str]:
     return calls
 
 
+def _affordable(functions: Functions, images: Array, targets: Array) -> tuple[int, float]:
+    """How many crops to learn, 12, 1 or 0, and the seconds that all steps take with one crop."""
+    net = small_net(0)
+    begin = time.perf_counter()
+    with in_place(functions):
+        solutions.train_step(net, SmoothL1Loss(), Adam(net.parameters(), lr=LR), images[:1], targets[:1])
+    seconds = STEPS * (time.perf_counter() - begin)
+    return len(images) if seconds * len(images) < PATIENCE else int(seconds < LONGEST), seconds
+
+
+def _long(seconds: float) -> str:
+    """A time in words: it is estimated, and needs no more than this."""
+    return f"about {seconds:.0f} seconds" if seconds < 100 else f"about {seconds / 60:.0f} minutes"
+
+
 def _train(net: Sequential, images: Array, targets: Array, say: Say) -> None:
     criterion, optimizer = SmoothL1Loss(), Adam(net.parameters(), lr=LR)
     say("step      loss")
@@ -108,7 +138,7 @@ def main() -> None:
             functions[name] = exercise, file_loader.function_of(exercise, Path(folder) / exercise.file)
         well = graduate(functions, Path(folder), say)
     except CannotJudgeError as error:
-        say(f"\n{exercise.file}: {error}")
+        say(f"\n{exercise.file}: {error}\n  {REPAIR}")
     except BaseException as error:  # of whatever kind: it is the reader's code that runs
         say(f"\nOne of your files ended the training: {type(error).__name__}: {message_of(error)}")
     os._exit(GRADUATED if well else NOT_YET)

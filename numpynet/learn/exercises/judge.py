@@ -7,7 +7,7 @@ or end itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, error_place
 from numpynet.learn.exercises.cases import cases_of
 from numpynet.learn.exercises.cases.case import Case, plain, strided
-from numpynet.learn.exercises.comparison import CHANGED, compared, overlap, results
+from numpynet.learn.exercises.comparison import Compared, changes, compared, overlap, results
 from numpynet.learn.replacement import (
     OriginalCalledError,
     RefusedError,
@@ -36,22 +36,24 @@ WAYS = (
     ),
 )
 """The further calls: how their arrays are stored, what they are called, and what a wrong answer points to."""
+IN_GRADCHECK = "the gradient check, which uses an example of its own"
 
 Called = TypeVar("Called")
 
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one case: nothing is `wrong` with a right answer. cause: what the pattern points to."""
+    """What came of one case: nothing is `wrong` with a right answer. cause: what the pattern points to.
+
+    others: which of the other gradients are right. place: of an error in the gradient check, where it was raised.
+    """
 
     says: str
     hidden: bool
     wrong: str = ""
     cause: str = ""
-
-
-class NotWrittenError(Exception):
-    """The function still raises NotImplementedError."""
+    others: str = ""
+    place: list[str] = field(default_factory=list)
 
 
 class CannotJudgeError(Exception):
@@ -63,6 +65,10 @@ class CannotJudgeError(Exception):
     def __init__(self, message: str, place: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.place = list(place)
+
+
+class NotWrittenError(CannotJudgeError):
+    """The function still raises NotImplementedError."""
 
 
 def judge(exercise: Exercise, function: Callable[..., Any]) -> list[Check]:
@@ -88,48 +94,57 @@ def _check(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Call
 
 
 def _judged(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Callable[..., Any]) -> Check:
-    wrong, cause = _by_numbers(exercise, case, mine, right)
+    wrong, cause, others = _by_numbers(exercise, case, mine, right)
     if case.gradcheck is not None and (not wrong or ": yours " in wrong):
         gradcheck = case.gradcheck
-        for finding in _called(case.says, lambda: gradcheck(mine), "; does the file change numpy?"):
+        try:
+            findings = _called(IN_GRADCHECK, lambda: gradcheck(mine), "; does the file change numpy?")
+        except CannotJudgeError as stop:
+            if not wrong:
+                raise
+            return Check(case.says, case.hidden, wrong, f"gradcheck: {stop}", others, stop.place)
+        for finding in findings:
             if "in place" in finding.cause:
-                return Check(case.says, case.hidden, CHANGED.format(finding.name))
+                return Check(case.says, case.hidden, changes(exercise, finding.name))
             wrong = wrong or f"{finding.name} is not the numerical gradient: relative error {finding.error:.1e}"
             if not cause:
                 cause = f"gradcheck: {finding.name}: {finding.cause}"
-    return Check(case.says, case.hidden, wrong, cause)
+    return Check(case.says, case.hidden, wrong, cause, others)
 
 
-def _by_numbers(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Callable[..., Any]) -> tuple[str, str]:
-    """What is wrong and a likely cause, after a call, the same call once more, and one with arrays stored otherwise."""
-    first = _called(case.says, lambda: case.run(mine, plain))
-    wrong, cause = compared(exercise, case.tolerance, first, case.run(right, plain))
-    if wrong:
-        return wrong, cause
+def _by_numbers(exercise: Exercise, case: Case, mine: Callable[..., Any], right: Callable[..., Any]) -> Compared:
+    """What is wrong after a call, the same call once more, and one with arrays stored otherwise."""
+    label = f"the check: {case.label}"
+    first = _called(label, lambda: case.run(mine, plain))
+    found = compared(exercise, case.tolerance, first, case.run(right, plain))
+    if found.wrong:
+        return found
     kept = results(exercise, first.result)[0]
     for stored, says, likely in WAYS:
-        got = _called(f"{case.says}, {says}", lambda stored=stored: case.run(mine, stored))  # type: ignore[misc]
-        wrong, _ = compared(exercise, case.tolerance, got, case.run(right, stored))
+        got = _called(f"{label}, {says}", lambda stored=stored: case.run(mine, stored))  # type: ignore[misc]
+        wrong = compared(exercise, case.tolerance, got, case.run(right, stored)).wrong
         if wrong:
-            return f"{says}: {wrong}", likely
+            return Compared(f"{says}: {wrong}", likely)
         for name, array in results(exercise, got.result)[0].items():
             if overlap(kept[name], array):
-                return f"{name} of one call and {name} of the next call are the same memory", LIKELY_KEPT
-    return "", ""
+                return Compared(f"{name} of one call and {name} of the next call are the same memory", LIKELY_KEPT)
+    return Compared()
 
 
-def _called(says: str, call: Callable[[], Called], elsewhere: str = "") -> Called:
+def _called(where: str, call: Callable[[], Called], elsewhere: str = "") -> Called:
     """What `call` gives. NotWrittenError or CannotJudgeError if the reader's function raises an error in it.
 
-    elsewhere: what to say of an error that was raised outside the reader's code.
+    where: which part of the check it is. elsewhere: what to say of an error that was raised outside the reader's code.
     """
     try:
         with np.errstate():  # what the function sets there ends with the call
             result = call()
     except NotImplementedError as error:
-        raise NotWrittenError from error
+        raise NotWrittenError(
+            f"NotImplementedError{_line(error)}", [*error_place.block(error), f"in {where}"]
+        ) from error
     except (Exception, SystemExit) as error:
-        raise stopped(error, [f"in the check: {says}"], elsewhere) from error
+        raise stopped(error, [f"in {where}"], elsewhere) from error
     if calls_refused:
         raise CannotJudgeError(_called_original(calls_refused[0]))
     return result
@@ -145,7 +160,7 @@ def stopped(error: BaseException, context: Sequence[str] = (), elsewhere: str = 
     if isinstance(error, OriginalCalledError):
         return CannotJudgeError(_called_original(str(error)))
     if isinstance(error, RefusedError):
-        return CannotJudgeError(f"the function imports {error}; an exercise is judged with NumPy alone")
+        return CannotJudgeError(f"the function imports {error}; use NumPy and what the file imports already")
     if isinstance(error, SystemExit):
         return CannotJudgeError(f"the function ends the process: it calls exit() or raises SystemExit{_line(error)}")
     if isinstance(error, RecursionError):

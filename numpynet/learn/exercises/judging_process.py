@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpynet.learn.errors import message_of
 from numpynet.learn.exercises import Exercise, find
-from numpynet.learn.exercises.judge import CannotJudgeError, Check, NotWrittenError, judge
+from numpynet.learn.exercises.judge import CannotJudgeError, Check, NotWrittenError, judging
 from numpynet.learn.own_process import answer, asked, limited
 
 SECONDS = 8.0
@@ -18,7 +18,7 @@ SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a file: a problem in one line, or else one check per case.
+    """What is known of a file: one check per case, up to the one in which a problem, in one line, ended the check.
 
     place: of a problem, the source of the line that failed, and what its names were. printed: what the file printed.
     """
@@ -53,13 +53,17 @@ def _judged(name: str, path: str) -> dict[str, object]:
     from numpynet.learn.exercises import file_loader
 
     exercise = find(name)
-    result: dict[str, object] = {"checks": [], "problem": "", "written": True}
+    checks: list[dict[str, object]] = []
+    result: dict[str, object] = {"checks": checks, "problem": "", "written": True}
     try:
         limited(SECONDS)
         file_loader.prepare(Path(path).parent)
-        result["checks"] = [asdict(check) for check in judge(exercise, file_loader.function_of(exercise, Path(path)))]
-    except NotWrittenError:
-        result |= {"problem": "not written yet: the body still raises NotImplementedError", "written": False}
+        for check in judging(exercise, file_loader.function_of(exercise, Path(path))):
+            checks.append(asdict(check))
+    except NotWrittenError as stop:
+        blank = "not written yet: the body still raises NotImplementedError"
+        result |= {"problem": str(stop), "place": stop.place} if checks else {"problem": blank}
+        result["written"] = bool(checks)
     except CannotJudgeError as stop:
         result |= {"problem": str(stop), "place": stop.place}
     except BaseException as error:  # KeyboardInterrupt of the file, or what comes of a changed numpy or numpynet

@@ -5,15 +5,14 @@ import inspect
 import textwrap
 
 from numpynet.learn.exercises import find
-from numpynet.learn.exercises.catalogue import add_place, command, given_place, reader_file
+from numpynet.learn.exercises.catalogue import add_file, command, given_place, reader_file
 from numpynet.learn.exercises.judging_process import check_file
 from numpynet.learn.replacement import original
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("name", help="the exercise")
-    add_place(parser)
+    add_file(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -49,11 +49,12 @@ def _checks(exercise: Exercise) -> list[str]:
     """What `check` tries, and how one knows that all is right."""
     cases = cases_of(exercise)
     first, *others = [case.says for case in cases if not case.hidden]
+    hidden = sum(case.hidden for case in cases)
     return [
         "The check tries:",
         f"    {first}: few numbers, which you can follow by hand",
         *(f"    {says}" for says in others),
-        f"    {sum(case.hidden for case in cases)} hidden cases",
+        f"    {hidden} hidden case{'' if hidden == 1 else 's'}",
         "In each case it calls your function twice, and once more with arrays that are views with steps,",
         "such as a.T[::2]. Your function is right when the check ends with the line",
         f"    All {len(cases)} checks are right.",

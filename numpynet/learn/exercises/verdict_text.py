@@ -4,6 +4,7 @@ import textwrap
 
 from numpynet.learn.errors import printable
 from numpynet.learn.exercises.catalogue import command
+from numpynet.learn.exercises.judge import Check
 from numpynet.learn.exercises.judging_process import Verdict
 from numpynet.learn.own_process import MOST_PRINTED
 
@@ -12,23 +13,15 @@ MOST_LINES = 10
 
 
 def text(verdict: Verdict) -> str:
-    """One line for each case, two more below a wrong one, and a last line with the result."""
+    """One line for each case, more below a wrong one, and at the end the result, or the error that ended the check."""
     exercise = verdict.exercise
-    lines = [*printed(verdict.printed), str(verdict.path)]
+    lines = [*printed(verdict.printed), str(verdict.path), *_cases(verdict.checks)]
     if verdict.problem:
         lines += _wrapped(verdict.problem, "  ")
         lines += [line for told in verdict.place for line in _wrapped(told, "      ")]
         if not verdict.written:
             lines.append(f"  A hint: python -m numpynet.learn hint {exercise.name}")
         return "\n".join(lines)
-    told = ""
-    for check in verdict.checks:
-        label = check.says if not check.hidden else f"hidden: {check.says}" if check.wrong else "hidden"
-        lines.append(f"  {label:70} {'WRONG' if check.wrong else 'right'}")
-        lines += _wrapped(check.wrong, "      ")
-        if check.cause != told:
-            lines += _wrapped(check.cause, "      ")
-            told = check.cause
     wrong = sum(bool(check.wrong) for check in verdict.checks)
     count = len(verdict.checks)
     if wrong:
@@ -36,6 +29,21 @@ def text(verdict: Verdict) -> str:
     else:
         lines += [f"All {count} checks are right.", f"  numpynet's own: {command('show', exercise, verdict.path)}"]
     return "\n".join(lines)
+
+
+def _cases(checks: list[Check]) -> list[str]:
+    """A cause is told once, under the first case that has it."""
+    lines, told = [], ""
+    for check in checks:
+        label = check.says if not check.hidden else f"hidden: {check.says}" if check.wrong else "hidden"
+        lines.append(f"  {label:70} {'WRONG' if check.wrong else 'right'}")
+        lines += _wrapped(check.wrong, "      ")
+        lines += _wrapped(f"the others: {check.others}" if check.others else "", "      ")
+        if check.cause != told:
+            for line in (check.cause, *check.place):
+                lines += _wrapped(line, "      ")
+            told = check.cause
+    return lines
 
 
 def in_one_line(verdict: Verdict) -> str:

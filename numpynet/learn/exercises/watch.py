@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from numpynet.learn.exercises import find, verdict_text
-from numpynet.learn.exercises.catalogue import add_place, given_place, reader_file
+from numpynet.learn.exercises.catalogue import add_file, given_place, reader_file
 from numpynet.learn.exercises.judging_process import check_file
 
 PAUSE = 0.3
@@ -15,8 +15,7 @@ PAUSE = 0.3
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("name", help="the exercise")
-    add_place(parser)
+    add_file(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,13 +10,14 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from numpynet.console import most_alike
 from numpynet.learn.errors import LearnError
 from numpynet.learn.exercises.verdict_text import printed
 from numpynet.learn.lessons import loss_table
 from numpynet.learn.lessons.bugs_by_seed import bug_of_seed
 from numpynet.learn.lessons.check_copy import Report, in_own_process
 from numpynet.learn.lessons.loss_chart import chart
-from numpynet.learn.lessons.plant import Bug, bugs, copy_of, lessons, source_of
+from numpynet.learn.lessons.plant import Bug, bugs, file_of, lessons, source_of
 from numpynet.learn.lessons.trials import STEPS, trial
 
 COMMAND = "python -m numpynet.learn break"
@@ -93,8 +94,8 @@ def lesson_named(name: str) -> Bug:
         if not found:
             raise LearnError(f"there is no lesson {int(number[1])}; the lessons are 1 to {len(known)}")
         return found[0]
-    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    hint = f"did you mean lesson {known[near[0]].lesson}?" if near else f"`{COMMAND}` lists them"
+    near = most_alike(name, known, 0.4)
+    hint = f"did you mean lesson {known[near].lesson}?" if near else f"`{COMMAND}` lists them"
     raise LearnError(f"there is no lesson {name!r}; {hint}")
 
 
@@ -213,7 +214,7 @@ def answer(bug: Bug) -> str:
         lines = [line for text in told for line in textwrap.wrap(text, 98)]
         lines += [bug.issue] if bug.issue else []
         lines += [""]
-    wrong, right = bug.copy().splitlines(), copy_of(bug.module, bug.function, source_of(bug.module)).splitlines()
+    wrong, right = bug.copy().splitlines(), file_of(bug.module, bug.function, source_of(bug.module)).splitlines()
     differences = _differences(wrong, right, 0)
     if not any(line.startswith("-") for line in differences):  # a line is missing: show where
         differences = _differences(wrong, right, 1)

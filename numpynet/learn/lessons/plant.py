@@ -62,7 +62,7 @@ class Bug:
         source = source_of(self.module)
         if (count := source.count(self.right)) != 1:
             raise LearnError(f"{self.name}: {self.right.strip()!r} occurs {count} times in {self.module}, must be once")
-        return copy_of(self.module, self.function, source.replace(self.right, self.wrong), repaired=source)
+        return file_of(self.module, self.function, source.replace(self.right, self.wrong), repaired=source)
 
 
 @cache
@@ -82,7 +82,7 @@ def source_of(module: str) -> str:
     return inspect.getsource(importlib.import_module(module))
 
 
-def copy_of(module: str, function: str, source: str, repaired: str = "") -> str:
+def file_of(module: str, function: str, source: str, repaired: str = "") -> str:
     """A file of Python with one function of a module's source. Everything else is imported.
 
     function: a name, or Class.name for a method, which becomes a function. repaired: the right source, whose function

@@ -1,4 +1,4 @@
-"""`one-point`: every tensor of the one-point net, and the slope of the loss by nudging one number."""
+"""`one-point`: every array of the one-point net, and the slope of the loss by nudging one number."""
 
 import argparse
 import re
@@ -50,7 +50,7 @@ def _forward(found: dict[str, Array]) -> str:
     features, first = found["flatten.out"][0], found["linear.weight"][0]
     out, errors = found["out"][0], (found["out"] - found["target"])[0]
     return "\n".join([
-        "FORWARD: from the picture to the loss. Each title is a tensor's name and its shape.",
+        "FORWARD: from the picture to the loss. Each title is an array's name and its shape.",
         "",
         "conv: lay the 3 x 3 filter on each of the 9 windows of x; multiply, add up, add the bias.",
         row("x", "conv.weight", "conv.bias", "conv.out"),
@@ -155,15 +155,15 @@ def _nudge(asked: str, step: float) -> int:
 
 
 def place(asked: str, found: dict[str, Array]) -> tuple[str, tuple[int, ...]]:
-    """The tensor's name and the full index of NAME[i,j], where axes of size 1 in front may be left out.
+    """The array's name and the full index of NAME[i,j], where axes of size 1 in front may be left out.
 
-    LearnError if there is no such tensor or number.
+    LearnError if there is no such array or number.
     """
     match = re.fullmatch(r"\s*([\w.]+)\s*\[([\d,\s]*)\]\s*", asked)
     name = match[1] if match else asked.split("[")[0].strip()
     if name not in GRADIENTS:
         hint = nearest(name, GRADIENTS, f"choose one of {', '.join(GRADIENTS)}")
-        raise LearnError(f"--nudge: there is no tensor {name!r} to nudge; {hint}")
+        raise LearnError(f"--nudge: there is no array {name!r} to nudge; {hint}")
     shape = found[name].shape
     example = f"'{name}[{','.join('0' * _shown(found[name]))}]'"
     if match is None or not (parts := [part for part in match[2].split(",") if part.strip()]):
@@ -181,7 +181,7 @@ def place(asked: str, found: dict[str, Array]) -> tuple[str, tuple[int, ...]]:
 
 
 def loss_with(name: str, index: tuple[int, ...], change: float) -> float:
-    """The loss if one number of the tensor `name` is moved by `change`, and all that follows is computed from it."""
+    """The loss if one number of the array `name` is moved by `change`, and all that follows is computed from it."""
     network = one_point.net()
     path = dict(zip(one_point.LAYERS, network.path(), strict=True))
     layer, _, part = name.partition(".")

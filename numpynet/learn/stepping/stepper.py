@@ -4,14 +4,14 @@ In a terminal Enter goes on and q ends it. With --html it writes one page, which
 """
 
 import argparse
-import difflib
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from numpynet.console import nearest
 from numpynet.files import atomic
 from numpynet.learn import faces, one_point
 from numpynet.learn.errors import LearnError
@@ -71,8 +71,8 @@ def take(name: str, face: int = 0, before: int | None = None, weights: Path | No
     face, before, weights: the options --face, --steps and --weights. LearnError if they do not fit.
     """
     if name not in CHOICES:
-        near = difflib.get_close_matches(name, CHOICES, 1, cutoff=0.4)
-        raise LearnError(f"there is no network {name!r} to step through; {_hint(near)}")
+        advice = nearest(name, CHOICES, f"choose one of {', '.join(CHOICES)}", 0.4)
+        raise LearnError(f"there is no network {name!r} to step through; {advice}")
     if name == "one-point":
         if weights is not None or before is not None or face:
             raise LearnError("--face, --steps and --weights are for faces; name compact or hourglass")
@@ -97,10 +97,6 @@ def take(name: str, face: int = 0, before: int | None = None, weights: Path | No
     chosen = [(face + i) % len(images) for i in range(BATCH)]
     steps = training_step.take(trained, trainer.criterion, optimizer, images[chosen], targets[chosen])
     return steps, f"Training step {before + 1} of the {name} network on {BATCH} faces"
-
-
-def _hint(near: Sequence[str]) -> str:
-    return f"did you mean {near[0]}?" if near else f"choose one of {', '.join(CHOICES)}"
 
 
 def _load(name: str, file: Path) -> Chain:

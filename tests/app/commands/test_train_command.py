@@ -326,7 +326,7 @@ def test_resume_keeps_the_settings_of_the_run(drawn_data, tmp_path, fkp):
     assert "--recipe is hourglass in" in err
     code, _, err = fkp("train", *options, "--resume")
     assert code == 0
-    assert "has 1 epochs already; give more with --epochs" in err
+    assert "has 1 epoch already; give more with --epochs" in err
     assert "weights of epoch 1: " in err
 
 

@@ -190,13 +190,13 @@ def test_content_with_another_hash_is_refused(published, manifest, serve, tmp_pa
     (target / "training").mkdir(parents=True)
     (target / name).parent.mkdir(exist_ok=True)
     (target / name).write_bytes(b"what was there before")
-    bad_archive(manifest, server, target, f"1 files are missing or not as published, the first {name}")
+    bad_archive(manifest, server, target, f"1 file is missing or not as published, the first {name}")
 
 
 def test_an_archive_that_lacks_a_file_is_refused(published, manifest, serve, tmp_path):
     name = sorted(published)[0]
     server = serve(packed(tmp_path / "a.zip", [item for item in published.items() if item[0] != name]))
-    bad_archive(manifest, server, tmp_path / "data", f"1 files are missing .* the first {name}")
+    bad_archive(manifest, server, tmp_path / "data", f"1 file is missing .* the first {name}")
 
 
 @pytest.mark.parametrize(

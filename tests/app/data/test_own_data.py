@@ -80,7 +80,8 @@ def test_a_folder_of_pictures_and_one_csv_is_a_data_set(photos):
     assert sample["image"].shape == (96, 96, 3)
     assert data.notes == []
     assert data.people.startswith("nothing tells several people apart (neither a column person nor names as in Name_")
-    counts = [f"{len(part)} for {side} ({len(part)} frames)" for side, part in data.splits.items()]
+    sizes = {side: len(part) for side, part in data.splits.items()}
+    counts = [f"{size} for {side} ({size} frame{'s' * (size > 1)})" for side, size in sizes.items()]
     assert data.people.endswith(", so every file counts as its own person: " + ", ".join(counts))
     np.testing.assert_array_equal(load_split(photos, "report").keypoints, data.splits["report"].keypoints)
 
@@ -514,7 +515,7 @@ def test_two_faces_of_one_picture_are_two_frames_on_one_side(photos):
     sides = [side for side, part in data.splits.items() for name in part.names if name == "IMG_0001.JPG"]
     assert len(sides) == 2
     assert len(set(sides)) == 1
-    assert data.notes[0].endswith("has 1 further rows for pictures with a row; each row is one face")
+    assert data.notes[0].endswith("has 1 further row for pictures with a row; each row is one face")
 
 
 def test_labels_of_a_phones_picture_as_it_is_stored(photos):
@@ -787,7 +788,7 @@ def test_too_few_pictures_to_train_on_are_told_with_the_division(photos, small, 
     ended = fkp("train", "--data", photos, "--recipe", small, "--out", tmp_path / "run")
     assert (ended.code, ended.err.count("\n")) == (1, 1)
     assert "has 1 training frames; batch norm needs two at least (nothing tells several people apart" in ended.err
-    assert "1 for validation (1 frames), 1 for report (1 frames))" in ended.err
+    assert "1 for validation (1 frame), 1 for report (1 frame))" in ended.err
     assert not (tmp_path / "run").exists()
 
 
@@ -803,7 +804,7 @@ def test_evaluate_and_show_work_on_own_data(photos, tmp_path, fkp):
     change(photos, cells(2, 21, -1, -1))
     ended = fkp("evaluate", "--data", photos, "--split", "report", "--threads", 1)
     assert ended.code == 0
-    assert ended.out.startswith("report: 1 faces of 1 people, backend numpy")
+    assert ended.out.startswith("report: 1 face of 1 person, backend numpy")
     assert ended.err.count("\n") == 2
     assert "left out 1 of 12 rows" in ended.err
     assert "\nPerhaps a leak: nothing says who is in a file, so these people may be in " in ended.out

@@ -149,7 +149,7 @@ def test_a_finished_run_that_is_resumed_says_so(begin, train, tmp_path):
     list(begin(tmp_path / "run", epochs=1).fit())
     ended = train(tmp_path / "run", "--resume")
     assert (ended.code, ended.err.count("\n")) == (0, 2)
-    assert "has 1 epochs already; give more with --epochs" in ended.err
+    assert "has 1 epoch already; give more with --epochs" in ended.err
     assert f"weights of epoch 1: {tmp_path}/run/weights.safetensors" in ended.err
 
 

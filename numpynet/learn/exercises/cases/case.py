@@ -59,6 +59,11 @@ class Case:
     gradcheck: Callable[[Function], list[Finding]] | None = None
     tolerance: float = 1e-9
 
+    @property
+    def label(self) -> str:
+        """What the case is called where something is wrong with it."""
+        return f"hidden: {self.says}" if self.hidden else self.says
+
 
 def guarded_call(function: Function, arguments: tuple[Any, ...], watched: dict[str, Any]) -> Outcome:
     """Call a function; `watched` are the arguments that it must not change."""
