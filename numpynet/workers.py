@@ -91,6 +91,12 @@ def run(piece: Callable[[int], None], count: int) -> None:
                 other.result()
 
 
+def run_ranges(piece: Callable[[int, int], None], count: int, most: int) -> None:
+    """Call piece(begin, end) as `run` does, for at most `most` ranges of equal length that make up 0 .. count - 1."""
+    ranges = min(most, count)
+    run(lambda k: piece(count * k // ranges, count * (k + 1) // ranges), ranges)
+
+
 def _begin(work: Callable[[], None], times: int, begun: list[Future[None]]) -> None:
     """Submit `work` to the pool `times` times, and append the futures to `begun`.
 

@@ -10,6 +10,7 @@ from numpynet.kernels import norm_relu
 from numpynet.kernels.convolution import convolve, gradients
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.pixels import images_of, pixels_of
+from numpynet.kernels.strip_work import nothing_after, plain_gradient
 from numpynet.kernels.windows import geometry_of
 from numpynet.typing import Array, IntOrPair, Pair
 from numpynet.workers import run
@@ -29,12 +30,10 @@ def conv2d(
     if not _made_for(x, weight, bias, stride, padding, dilation):
         return functional.conv2d(x, weight, bias, stride, padding, dilation)  # it also reports what is wrong
     g = geometry_of(x.shape, weight.shape, stride, padding, dilation)
-
-    def finish(i: int, rows: Array) -> None:
-        if bias is not None:
-            rows += bias  # (., F) + (F,)
-
-    out = convolve(pixels_of(x), weight, g, finish)
+    after = nothing_after(x.dtype)
+    if bias is not None:
+        after = after._replace(add_bias=True, bias=np.ascontiguousarray(bias))
+    out = convolve(pixels_of(x), weight, g, after)
     return images_of(out), Conv2dCache(x, weight, bias is not None, stride, padding, dilation)
 
 
@@ -47,11 +46,7 @@ def conv2d_backward(dout: Array, cache: Conv2dCache) -> tuple[Array, Array, Arra
         return functional.conv2d_backward(dout, cache)
     g = geometry_of(x.shape, weight.shape, cache.stride, cache.padding, cache.dilation)
     dout = pixels_of(dout)  # (N, F, OH, OW) -> (N, OH, OW, F)
-
-    def put(n: int, top: int, bottom: int, target: Array) -> None:
-        target[: bottom - top, : g.OW] = dout[n, top:bottom]
-
-    dx, dweight = gradients(pixels_of(x), weight, g, put)
+    dx, dweight = gradients(pixels_of(x), weight, g, plain_gradient(dout))
     assert dx is not None
     if not cache.has_bias:
         return images_of(dx), dweight, None

@@ -30,6 +30,7 @@ from numpynet.kernels.convolution import convolve, gradients, strips
 from numpynet.kernels.made_for import compiled
 from numpynet.kernels.norm_relu import Norm
 from numpynet.kernels.pixels import images_of, pixels_of
+from numpynet.kernels.strip_work import Before, nothing_after
 from numpynet.kernels.windows import Geometry, geometry_of
 from numpynet.typing import AnyArray, Array, IntOrPair, Pair
 from numpynet.workers import run
@@ -124,21 +125,15 @@ def conv_block_backward(
     if cache.from_batch:
         inv_M = dout.dtype.type(1 / cache.statistics.elements)
         offset, coefficient = -norm.slope * dshift * inv_M, norm.slope * norm.inv_std * dscale * inv_M
-    convolved, winner, from_batch = cache.convolved, cache.winner, cache.from_batch
-
-    def put(n: int, top: int, bottom: int, target: Array) -> None:
-        if winner is None:
-            norm_relu.gradient(dout[n], convolved[n], target, top, bottom, norm, offset, coefficient, from_batch)
-        else:
-            norm_relu.pooled_gradient(
-                dout[n], winner[n], convolved[n], target, top, bottom, norm, offset, coefficient, from_batch
-            )
-
-    dx, dweight = gradients(cache.pixels, cache.weight, g, put, input_gradient)
+    winner = np.empty((0, 0, 0, 0), np.uint8) if cache.winner is None else cache.winner
+    before = Before(
+        False, cache.winner is not None, cache.from_batch, dout, winner, cache.convolved, norm, offset, coefficient
+    )
+    dx, dweight = gradients(cache.pixels, cache.weight, g, before, input_gradient)
     dbias = None
     if cache.has_bias:
         # The gradients of all outputs of a channel add up to 0 if the mean is the batch's.
-        dbias = np.zeros(F, dout.dtype) if from_batch else (norm.slope * dshift64).astype(dout.dtype)
+        dbias = np.zeros(F, dout.dtype) if cache.from_batch else (norm.slope * dshift64).astype(dout.dtype)
     return ConvBlockGradients(None if dx is None else images_of(dx), dweight, dbias, dscale, dshift)
 
 
@@ -178,17 +173,12 @@ def _convolve(pixels: Array, weight: Array, g: Geometry, with_moments: bool) -> 
     """The convolution without its bias, (N, OH, OW, F), and of each strip: the mean and the sum of (x - mean)^2 of each
     channel, each (strips, F), and the number of elements, (strips,). These are empty without `with_moments`.
     """
-    F = len(weight)
-    count = strips(g, len(pixels), F, pixels.dtype.itemsize)
+    count, F = strips(g, len(pixels), len(weight), pixels.dtype.itemsize), len(weight)
     means, squares = np.empty((2, count, F))
-    sizes = np.empty(count)
-
-    def finish(i: int, rows: Array) -> None:
-        if with_moments:
-            norm_relu.moments(rows, means[i], squares[i])
-            sizes[i] = len(rows)
-
-    return convolve(pixels, weight, g, finish), means, squares, sizes
+    after = nothing_after(pixels.dtype)._replace(
+        take_moments=with_moments, means=means, squares=squares, sizes=np.empty(count)
+    )
+    return convolve(pixels, weight, g, after), means, squares, after.sizes
 
 
 def _affine_gradients(dout: Array, cache: ConvBlockCache) -> Array:

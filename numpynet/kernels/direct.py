@@ -8,62 +8,57 @@ Backward, dx is a convolution, too: of dout, with SH - 1 rows and SW - 1 columns
 frame of zeros around them, by the rotated filters.
 """
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import NDArray
 
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.pixels import cut
+from numpynet.kernels.strip_work import After, Before, finish, put_gradient
 from numpynet.kernels.tile_product import product
 from numpynet.kernels.windows import Geometry
 from numpynet.typing import Array
-from numpynet.workers import run
+from numpynet.workers import run, run_ranges
 
 STRIP_BYTES = 1 << 19
 """Bytes of output that a strip may have: it stays in the cache for what follows."""
 
+LEAST_STRIPS = 8
+"""The batch is cut into at least this many strips, if it has as many rows, so that every thread has work."""
+
 GROUPS = 16
-"""Groups of images, at most, that have a dweight of their own."""
+"""Groups of images, at most, that have a dweight of their own; and ranges of strips that are one task."""
 
 
-def convolve(x: Array, weight: Array, g: Geometry, finish: Callable[[int, Array], None]) -> Array:
+def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
     """As winograd.convolve, for filters (F, C, KH, KW) of any size."""
     N, F = len(x), len(weight)
     filters = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # (KH, KW, C, F)
     out = empty((N, g.OH, g.OW, F), x.dtype)
-    rows = rows_per_strip(g, N, F, x.dtype.itemsize)
-    parts = -(-g.OH // rows)
+    strips = strips_of(g, N, F, x.dtype.itemsize)
 
-    def make(i: int) -> None:
-        n, top = i // parts, i % parts * rows
-        bottom = min(g.OH, top + rows)
-        pixels = empty(_seen(g, bottom - top), x.dtype)
-        cut(x[n], top * g.SH - g.PH, -g.PW, pixels)
-        _convolve(pixels, filters, out[n, top:bottom], g)
-        finish(i, out[n, top:bottom].reshape(-1, F))
+    def make(begin: int, end: int) -> None:
+        pixels = empty(_seen(g, int((strips[:, 2] - strips[:, 1]).max())), x.dtype)
+        _convolve_strips(x, filters, out, strips, begin, end, pixels, after, g)
 
-    run(make, N * parts)
+    run_ranges(make, len(strips), GROUPS)
     return out
 
 
-def rows_per_strip(g: Geometry, N: int, F: int, itemsize: int) -> int:
-    """Rows of output per strip: as many as allowed, but at least eight strips in a batch."""
-    rows = min(g.OH, max(1, STRIP_BYTES // (g.OW * F * itemsize)))
-    return min(rows, max(1, -(-g.OH * N // 8)))
+def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> NDArray[np.int64]:
+    """(strips, 3): the image and the rows of the output, top .. bottom, as many as allowed."""
+    rows = min(g.OH, max(1, STRIP_BYTES // (g.OW * F * itemsize)), max(1, -(-g.OH * N // LEAST_STRIPS)))
+    found = [(n, top, min(g.OH, top + rows)) for n in range(N) for top in range(0, g.OH, rows)]
+    return np.array(found, np.int64)
 
 
 def gradients(
-    x: Array,
-    weight: Array,
-    g: Geometry,
-    put_dout: Callable[[int, int, int, Array], None],
-    input_gradient: bool = True,
+    x: Array, weight: Array, g: Geometry, before: Before, input_gradient: bool = True
 ) -> tuple[Array | None, Array]:
     """As winograd.gradients, for filters (F, C, KH, KW) of any size."""
     N, F = len(x), len(weight)
     rotated = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1))  # (KH, KW, F, C)
-    dx = empty((N, g.H, g.W, g.C), x.dtype) if input_gradient else None
+    dx = empty((N, g.H, g.W, g.C) if input_gradient else (0, 0, 0, 0), x.dtype)
     groups = min(N, GROUPS)
     dfilters = np.zeros((groups, g.KH, g.KW, g.C, F), x.dtype)
     down, right = (g.KH - 1) * g.DH, (g.KW - 1) * g.DW
@@ -71,23 +66,53 @@ def gradients(
 
     def group(k: int) -> None:
         pixels, dout = empty(_seen(g, g.OH), x.dtype), empty((g.OH, g.OW, F), x.dtype)
-        framed = empty((down + rows, right + columns, F), x.dtype) if dx is not None else dout
+        framed = empty((down + rows, right + columns, F) if input_gradient else (0, 0, F), x.dtype)
         framed[...] = 0
-        for n in range(N * k // groups, N * (k + 1) // groups):
-            cut(x[n], -g.PH, -g.PW, pixels)
-            put_dout(n, 0, g.OH, dout)
-            _add_dfilters(pixels, dout, dfilters[k], g)
-            if dx is not None:
-                framed[down : down + g.OH * g.SH : g.SH, right : right + g.OW * g.SW : g.SW] = dout
-                _dpixels(framed, rotated, dx[n], g)
+        images = N * k // groups, N * (k + 1) // groups
+        _image_gradients(x, rotated, *images, pixels, dout, framed, before, dfilters[k], dx, input_gradient, g)
 
     run(group, groups)
-    return dx, dfilters.sum(axis=0).transpose(3, 2, 0, 1)  # (KH, KW, C, F) -> (F, C, KH, KW)
+    dweight = dfilters.sum(axis=0).transpose(3, 2, 0, 1)  # (KH, KW, C, F) -> (F, C, KH, KW)
+    return dx if input_gradient else None, np.ascontiguousarray(dweight)
 
 
 def _seen(g: Geometry, rows: int) -> tuple[int, int, int]:
     """The shape of the pixels that `rows` rows of outputs see."""
     return (rows - 1) * g.SH + (g.KH - 1) * g.DH + 1, (g.OW - 1) * g.SW + (g.KW - 1) * g.DW + 1, g.C
+
+
+@njit(nogil=True, cache=True)
+def _convolve_strips(x, filters, out, strips, begin, end, pixels, after, g):  # type: ignore[no-untyped-def]
+    """The strips begin .. end of out (N, OH, OW, F); pixels is working memory."""
+    for number in range(begin, end):
+        n, top, bottom = strips[number, 0], strips[number, 1], strips[number, 2]
+        seen = pixels[: (bottom - top - 1) * g.SH + (g.KH - 1) * g.DH + 1]
+        cut(x[n], top * g.SH - g.PH, -g.PW, seen)
+        rows = out[n, top:bottom]
+        _convolve(seen, filters, rows, g)
+        finish(after, number, rows.reshape(-1, rows.shape[2]))
+
+
+@njit(nogil=True, cache=True)
+def _image_gradients(  # type: ignore[no-untyped-def]
+    x, rotated, first, last, pixels, dout, framed, before, dfilters, dx, with_dx, g
+):
+    """Add the part of the images first .. last to dfilters (KH, KW, C, F), and write their dx.
+
+    pixels, dout (OH, OW, F) and framed, which is 0 where no gradient lies, are working memory.
+    """
+    down, right = (g.KH - 1) * g.DH, (g.KW - 1) * g.DW
+    for n in range(first, last):
+        cut(x[n], -g.PH, -g.PW, pixels)
+        put_gradient(before, n, 0, g.OH, dout)
+        _add_dfilters(pixels, dout, dfilters, g)
+        if with_dx:
+            for oh in range(g.OH):
+                for ow in range(g.OW):
+                    source, target = dout[oh, ow], framed[down + oh * g.SH, right + ow * g.SW]
+                    for f in range(source.size):
+                        target[f] = source[f]
+            _dpixels(framed, rotated, dx[n], g)
 
 
 @njit(nogil=True, cache=True)

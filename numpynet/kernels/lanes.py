@@ -133,6 +133,30 @@ def store(builder: Any, value: Any, pointer: Any, mask: Any = None) -> None:
     builder.call(function, [value, pointer, _INT32(align), mask])
 
 
+def gather(builder: Any, pointer: Any, step: Any, vector: Any, count: Any = None) -> Any:
+    """The vector of the numbers at pointer, pointer + step, ...; those after the first `count` repeat the last one."""
+    value = ir.Constant(vector, ir.Undefined)
+    for lane in range(vector.count):
+        address = builder.gep(pointer, [builder.mul(_lane_among(builder, lane, count), step)])
+        value = builder.insert_element(value, builder.load(address), _INT32(lane))
+    return value
+
+
+def scatter(builder: Any, value: Any, pointer: Any, step: Any, count: Any = None) -> None:
+    """Write the vector to pointer, pointer + step, ...: all of it, or the first `count` numbers."""
+    for lane in range(value.type.count):
+        number = _lane_among(builder, lane, count)
+        builder.store(builder.extract_element(value, number), builder.gep(pointer, [builder.mul(number, step)]))
+
+
+def _lane_among(builder: Any, lane: int, count: Any) -> Any:
+    """The lane's number, or that of the last of the first `count` lanes if it is none of them."""
+    number = _INT(lane)
+    if count is None:
+        return number
+    return builder.select(builder.icmp_signed("<", number, count), number, builder.sub(count, _INT(1)))
+
+
 def suffix(vector: Any) -> str:
     """The vector's type in the name of one of LLVM's functions."""
     return f"v{vector.count}{_NAMES[vector.element]}"

@@ -61,26 +61,29 @@ def _values(number: Elements | float, like: Elements) -> Any:
     return number.values if isinstance(number, Elements) else like.values.dtype.type(number)
 
 
-def part(array: AnyArray, at: int, count: int) -> AnyArray:
-    """A view of `count` numbers of a contiguous array, from number `at` on."""
+def part(array: AnyArray, at: int, count: int, step: int = 1) -> AnyArray:
+    """A view of `count` numbers of a contiguous array, from number `at` on, every `step`-th."""
     assert array.flags.c_contiguous
-    assert 0 <= at <= at + count <= array.size, (at, count, array.size)
-    return array.reshape(-1)[at : at + count]
+    end = at + (count - 1) * step + 1 if count else at
+    assert 0 <= at <= end <= array.size, (at, count, step, array.size)
+    return array.reshape(-1)[at:end:step]
 
 
-def grid(rule: Rule, size: int, accumulate: bool) -> Callable[..., None]:
+def grid(rule: Rule, size: int, accumulate: bool, apart: str) -> Callable[..., None]:
     """As `vector_loops._grid`."""
 
     def apply(
-        source: AnyArray, at: int, row: int, column: int, target: AnyArray, to: int, down: int, right: int, count: int
-    ) -> None:
+        source: AnyArray, at: int, row: int, column: int, target: AnyArray, to: int, down: int, right: int, count: int,
+        step: int,
+    ) -> None:  # fmt: skip
+        reads, writes = step if apart == "source" else 1, step if apart == "target" else 1
         elements = [
-            [Elements(part(source, at + i * row + j * column, count)) for j in range(size)] for i in range(size)
+            [Elements(part(source, at + i * row + j * column, count, reads)) for j in range(size)] for i in range(size)
         ]
         columns = [rule(*line) for line in zip(*elements, strict=True)]
         for i, line in enumerate(rule(*line) for line in zip(*columns, strict=True)):
             for j, numbers in enumerate(line):
-                out = part(target, to + i * down + j * right, count)
+                out = part(target, to + i * down + j * right, count, writes)
                 out[...] = numbers.values + (out if accumulate else 0)
 
     return apply

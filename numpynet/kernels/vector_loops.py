@@ -18,10 +18,12 @@ from numpynet.kernels.code_cache import njit
 from numpynet.kernels.lanes import (
     VECTOR_BYTES,
     Lanes,
+    gather,
     load,
     mask_of,
     place,
     pointer_to,
+    scatter,
     store,
     vector_type,
 )
@@ -29,24 +31,28 @@ from numpynet.kernels.lanes import (
 Rule = Callable[..., Sequence[Any]]
 
 
-def grid_loop(rule: Rule, size: int, accumulate: bool = False) -> Any:
+def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") -> Any:
     """A function for compiled loops: `rule` along both axes of a grid of pixels, for all channels.
 
     rule(v_0, .., v_{size - 1}) is applied to each column of the grid, and then to each row of what that gave.
 
-    loop(source, at, row, column, target, to, down, right, C): channel c of element (i, j) is number
-    at + i row + j column + c of the source; likewise for the target. `accumulate`: add to the target.
+    loop(source, at, row, column, target, to, down, right, C, step): channel c of element (i, j) is number
+    at + i row + j column + c of the source; likewise for the target. `accumulate`: add to the target. apart: "source"
+    or "target" if its channels lie `step` numbers apart; otherwise step is 1.
     """
-    whole, rest = _grid(rule, size, False, accumulate), _grid(rule, size, True, accumulate)
+    whole, rest = _grid(rule, size, False, accumulate, apart), _grid(rule, size, True, accumulate, apart)
+    in_source, in_target = apart == "source", apart == "target"
 
     @njit(nogil=True, cache=False)  # compiled into those that call it
-    def loop(source, at, row, column, target, to, down, right, C):  # type: ignore[no-untyped-def]
+    def loop(source, at, row, column, target, to, down, right, C, step):  # type: ignore[no-untyped-def]
         lanes = VECTOR_BYTES // source.itemsize
         for c in range(0, C - lanes + 1, lanes):
-            whole(source, at + c, row, column, target, to + c, down, right, lanes)
+            read, write = c * step if in_source else c, c * step if in_target else c
+            whole(source, at + read, row, column, target, to + write, down, right, lanes, step)
         if C % lanes:
             c = C - C % lanes
-            rest(source, at + c, row, column, target, to + c, down, right, C - c)
+            read, write = c * step if in_source else c, c * step if in_target else c
+            rest(source, at + read, row, column, target, to + write, down, right, C - c, step)
 
     return loop
 
@@ -72,39 +78,43 @@ def pixel_loop(rule: Rule) -> Any:
     return loop
 
 
-def _grid(rule: Rule, size: int, masked: bool, accumulate: bool) -> Any:
-    """`grid_loop` for one vector: apply(source, .., target, .., count). If `masked`, the first `count` lanes are used,
-    otherwise all are.
+def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> Any:
+    """`grid_loop` for one vector: apply(source, .., target, .., count, step). If `masked`, the first `count` lanes are
+    used, otherwise all are.
     """
     if numba.config.DISABLE_JIT:
-        return uncompiled.grid(rule, size, accumulate)
+        return uncompiled.grid(rule, size, accumulate, apart)
     i64 = types.int64
 
     @intrinsic
     def apply(  # type: ignore[no-untyped-def]
-        _, source, source_offset, source_row, source_column, target, target_offset, target_row, target_column, count
+        _, source, source_offset, source_row, source_column, target, target_offset, target_row, target_column, count, step
     ):
-        signature = types.void(source, i64, i64, i64, target, i64, i64, i64, i64)
+        signature = types.void(source, i64, i64, i64, target, i64, i64, i64, i64, i64)
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            source, at, row, column, target, to, target_row, target_column, count = arguments
+            source, at, row, column, target, to, target_row, target_column, count, step = arguments
             vector = vector_type(signature.args[0])
-            mask = mask_of(builder, count, vector) if masked else None
+            mask, used = (mask_of(builder, count, vector), count) if masked else (None, None)
             begin = pointer_to(context, builder, signature.args[0], source, at)
-            grid = [
-                [
-                    Lanes(builder, load(builder, place(builder, begin, (row, i), (column, j)), vector, mask))
-                    for j in range(size)
-                ]
-                for i in range(size)
-            ]
+
+            def element(i: int, j: int) -> Any:
+                pointer = place(builder, begin, (row, i), (column, j))
+                if apart == "source":
+                    return Lanes(builder, gather(builder, pointer, step, vector, used))
+                return Lanes(builder, load(builder, pointer, vector, mask))
+
+            grid = [[element(i, j) for j in range(size)] for i in range(size)]
             begin = pointer_to(context, builder, signature.args[4], target, to)
             for i, line in enumerate(both_axes(rule, grid)):
                 for j, lanes in enumerate(line):
                     pointer = place(builder, begin, (target_row, i), (target_column, j))
                     if accumulate:
                         lanes = lanes + Lanes(builder, load(builder, pointer, vector, mask))
-                    store(builder, lanes.value, pointer, mask)
+                    if apart == "target":
+                        scatter(builder, lanes.value, pointer, step, used)
+                    else:
+                        store(builder, lanes.value, pointer, mask)
             return context.get_dummy_value()
 
         return signature, code

@@ -13,19 +13,17 @@ that takes one strip after the other, in the processor's second-level cache, and
 there is one group, whose chunks are as large as is reasonable, and the threads share the points of each chunk.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
+from numpy.typing import NDArray
 
 from numpynet.kernels import winograd_loops as loops
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.lanes import VECTOR_BYTES
-from numpynet.kernels.pixels import add_piece, cut
+from numpynet.kernels.strip_work import After, Before
 from numpynet.kernels.windows import Geometry
 from numpynet.kernels.winograd_rules import OUTPUTS, POINTS, TAPS
 from numpynet.typing import Array
-from numpynet.workers import run
+from numpynet.workers import run, run_ranges
 
 ALL_POINTS = POINTS * POINTS
 
@@ -39,168 +37,143 @@ SMALL = 1 << 19
 """Bytes of a dU that a group of images may have for itself."""
 
 GROUPS = 16
-"""Groups of images, at most, that have a dU of their own."""
+"""Groups of images, at most, that have a dU of their own; and ranges of strips that are one task."""
 
 LEAST_STRIPS = 8
 """The batch is cut into at least this many strips, if it has as many images, so that every thread has work."""
 
 
-class Strip(NamedTuple):
-    """The output rows top .. bottom of the images first .. last, ends excluded: all rows, or one image only."""
-
-    first: int
-    last: int
-    top: int
-    bottom: int
-
-    def tiles(self, g: Geometry) -> int:
-        """Its tiles."""
-        return (self.last - self.first) * -(-(self.bottom - self.top) // OUTPUTS) * -(-g.OW // OUTPUTS)
+Strips = NDArray[np.int64]
+"""(strips, 4): the images and the rows of the output, first, last, top, bottom, ends excluded. A strip has either all
+rows, or one image only."""
 
 
-def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> list[Strip]:
+def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> Strips:
     """The strips of N images, in their order: as large as allowed, but at least one row of tiles."""
     tiles = max(1, STRIP_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
     down, across = -(-g.OH // OUTPUTS), -(-g.OW // OUTPUTS)
     images = max(1, min(tiles // (down * across), -(-N // LEAST_STRIPS)))
     rows = g.OH if images > 1 or tiles >= down * across else OUTPUTS * max(1, tiles // across)
-    return [
-        Strip(n, min(N, n + images), top, min(g.OH, top + rows))
+    found = [
+        (n, min(N, n + images), top, min(g.OH, top + rows))
         for n in range(0, N, images)
         for top in range(0, g.OH, rows)
     ]
+    return np.array(found, np.int64)
 
 
-def filter_points(filters: Array) -> Array:
-    """filters (3, 3, ., .) -> (36, ., .)."""
-    filters = np.ascontiguousarray(filters)
-    points = empty((ALL_POINTS, *filters.shape[2:]), filters.dtype)
-    flat, out = filters.reshape(TAPS * TAPS, -1), points.reshape(ALL_POINTS, -1)
-    blocks = min(8, -(-flat.shape[1] // 1024))
-    run(lambda k: loops.filter_points(flat, out, *_part(flat.shape[1], blocks, k)), blocks)
-    return points
-
-
-def convolve(x: Array, weight: Array, g: Geometry, finish: Callable[[int, Array], None]) -> Array:
+def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
     """The convolution (N, OH, OW, F) of x (N, H, W, C), contiguous, with weight (F, C, 3, 3).
 
-    finish(n, rows) is called with each strip's output (., F), a view that it may change, while it is in the cache;
-    n is the strip's number.
+    after: what is done with each strip.
     """
-    N, F = len(x), len(weight)
-    U = filter_points(weight.transpose(2, 3, 1, 0))  # (36, C, F)
-    out = empty((N, g.OH, g.OW, F), x.dtype)
-    strips = strips_of(g, N, F, x.dtype.itemsize)
+    F = len(weight)
+    U = empty((ALL_POINTS, g.C, F), x.dtype)
+    weight = np.ascontiguousarray(weight)
+    run_ranges(lambda begin, end: loops.filter_points(weight, U, begin, end), g.C, _blocks(weight))
+    out = empty((len(x), g.OH, g.OW, F), x.dtype)
+    strips = strips_of(g, len(x), F, x.dtype.itemsize)
 
-    def make(i: int) -> None:
-        strip = strips[i]
-        V, M = _points_array(strip.tiles(g), g.C, x.dtype), _points_array(strip.tiles(g), F, x.dtype)
-        pixels = empty(_padded(strip.bottom - strip.top, g.OW, g.C), x.dtype)
-        tiles = empty(_tiled(strip.bottom - strip.top, g.OW, F), x.dtype)
-        loops.convolve_strip(x, U, out, pixels, tiles, V, M, strip, g)
-        finish(i, out[strip.first : strip.last, strip.top : strip.bottom].reshape(-1, F))
+    def make(begin: int, end: int) -> None:
+        pixels, tiles, V, M = _working_memory(strips[begin:end], g, F, x.dtype)
+        loops.convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g)
 
-    run(make, len(strips))
+    run_ranges(make, len(strips), GROUPS)
     return out
 
 
 def gradients(
-    x: Array,
-    weight: Array,
-    g: Geometry,
-    put_dout: Callable[[int, int, int, Array], None],
-    input_gradient: bool = True,
+    x: Array, weight: Array, g: Geometry, before: Before, input_gradient: bool = True
 ) -> tuple[Array | None, Array]:
     """dx (N, H, W, C), or None without `input_gradient`, and dweight (F, C, 3, 3); x and weight as for `convolve`.
 
-    put_dout(n, top, bottom, target) writes the gradient of the rows top .. bottom of image n's output to
-    target[: bottom - top, : OW], target being (., ., F).
+    before: from what the gradient of the output is made.
     """
     N, F = len(x), len(weight)
-    U = filter_points(weight.transpose(2, 3, 0, 1))  # (36, F, C)
-    dx = empty((N, g.H, g.W, g.C), x.dtype) if input_gradient else None
+    weight = np.ascontiguousarray(weight)
+    U = empty((ALL_POINTS, F, g.C) if input_gradient else (ALL_POINTS, 0, 0), x.dtype)
+    if input_gradient:
+        run_ranges(lambda begin, end: loops.transposed_filter_points(weight, U, begin, end), F, _blocks(weight))
+    dx = empty((N, g.H, g.W, g.C) if input_gradient else (0, 0, 0, 0), x.dtype)
     own = ALL_POINTS * F * g.C * x.dtype.itemsize <= SMALL
     groups = min(N, GROUPS) if own else 1
     dU = empty((groups, ALL_POINTS, g.C, F), x.dtype)
+    if own:
 
-    def group(k: int) -> None:
-        first, last = _part(N, groups, k)
-        chunks = _chunks(g, first, last, F, x.dtype.itemsize, own)
-        for i, chunk in enumerate(chunks):
-            _chunk_gradients(x, U, g, chunk, put_dout, dU[k], i > 0, dx)
+        def group(k: int) -> None:
+            first, last = N * k // groups, N * (k + 1) // groups
+            strips = strips_of(g, last - first, F, x.dtype.itemsize) + (first, first, 0, 0)
+            memory = _working_memory(strips, g, F, x.dtype)
+            loops.strip_gradients(x, U, strips, *memory, before, dU[k], dx, input_gradient, g)
 
-    run(group, groups)
-    flat, dfilters = dU.reshape(groups, ALL_POINTS, -1), np.empty((TAPS * TAPS, g.C * F), x.dtype)
-    blocks = min(8, -(-dfilters.shape[1] // 1024))
-    run(lambda k: loops.dfilters(flat, dfilters, *_part(dfilters.shape[1], blocks, k)), blocks)
-    return dx, dfilters.reshape(TAPS, TAPS, g.C, F).transpose(3, 2, 0, 1)
+        run(group, groups)
+    else:
+        for i, chunk in enumerate(_chunks(g, N, F, x.dtype.itemsize)):
+            _chunk_gradients(x, U, chunk, before, dU[0], i > 0, dx, input_gradient, g)
+    dweight = np.empty_like(weight)
+    run_ranges(lambda begin, end: loops.dfilters(dU, dweight, begin, end), g.C, _blocks(weight))
+    return dx if input_gradient else None, dweight
 
 
 def _chunk_gradients(
-    x: Array,
-    U: Array,
-    g: Geometry,
-    chunk: list[Strip],
-    put_dout: Callable[[int, int, int, Array], None],
-    dU: Array,
-    accumulate: bool,
-    dx: Array | None,
+    x: Array, U: Array, chunk: Strips, before: Before, dU: Array, accumulate: bool, dx: Array, with_dx: bool, g: Geometry
 ) -> None:
-    """Add the chunk's part to dU (36, C, F), or set it, and write or, below the first strip of an image, add its dx."""
-    F, begins = dU.shape[2], np.cumsum([0, *(strip.tiles(g) for strip in chunk)])
+    """Add the chunk's part to dU (36, C, F), or set it, and write its images' dx."""
+    F = dU.shape[2]
+    begins = np.cumsum([0, *_tiles(chunk, g)])
     T = int(begins[-1])
     V, D = _points_array(T, g.C, x.dtype), _points_array(T, F, x.dtype)
 
     def points(k: int) -> None:
-        strip, t = chunk[k], int(begins[k])
-        rows = strip.bottom - strip.top
-        pixels, tiles = empty(_padded(rows, g.OW, g.C), x.dtype), empty(_tiled(rows, g.OW, F), x.dtype)
-        tiles[rows:] = 0
-        tiles[:, g.OW :] = 0
-        for n in range(strip.first, strip.last):
-            cut(x[n], strip.top - g.PH, -g.PW, pixels)
-            put_dout(n, strip.top, strip.bottom, tiles)
-            t = loops.points_of(pixels, tiles, V, D, t)
-
-    def products(k: int) -> None:
-        loops.point_products(V, D, U, dU, T, *_part(ALL_POINTS, parts, k), accumulate, dx is not None)
+        pixels, tiles = _pieces(chunk[k : k + 1], g, F, x.dtype)
+        loops.strip_points(x, chunk[k], pixels, tiles, V, D, int(begins[k]), before, g)
 
     def pixels(k: int) -> None:
-        assert dx is not None
-        strip, t = chunk[k], int(begins[k])
-        rows = _padded(strip.bottom - strip.top, g.OW, g.C)
-        piece = empty(rows, x.dtype)
-        for n in range(strip.first, strip.last):
-            t = loops.dpixels_of(V, piece, t)
-            add_piece(piece, dx[n], strip.top - g.PH, -g.PW, strip.top == 0)
+        piece, _ = _pieces(chunk[k : k + 1], g, F, x.dtype)
+        loops.strip_pixels(V, int(begins[k]), chunk[k], piece, dx, g)
 
-    parts = 12
     run(points, len(chunk))
-    run(products, parts)
-    if dx is not None:
+    run_ranges(lambda b, e: loops.point_products(V, D, U, dU, T, b, e, accumulate, with_dx), ALL_POINTS, 12)
+    if with_dx:
         run(pixels, len(chunk))
 
 
-def _chunks(g: Geometry, first: int, last: int, F: int, itemsize: int, own: bool) -> list[list[Strip]]:
-    """The strips of images first .. last in chunks: one in each if the group is a task of its own; otherwise as many
-    as CHUNK_BYTES allows, each of whole images.
-    """
-    strips = [s._replace(first=s.first + first, last=s.last + first) for s in strips_of(g, last - first, F, itemsize)]
-    if own:
-        return [[strip] for strip in strips]
-    whole = sorted({s.first: s.last for s in strips}.items())
-    strips = [Strip(begin, end, 0, g.OH) for begin, end in whole]
-    tiles = max(1, CHUNK_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
-    chunks: list[list[Strip]] = [[]]
-    for strip in strips:
-        if chunks[-1] and sum(s.tiles(g) for s in chunks[-1]) + strip.tiles(g) > tiles:
-            chunks.append([])
-        chunks[-1].append(strip)
-    return chunks
+def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:
+    """Strips of whole images in chunks, as many as CHUNK_BYTES allows."""
+    strips = strips_of(g, N, F, itemsize)
+    whole = strips[strips[:, 2] == 0]
+    whole[:, 3] = g.OH
+    most = max(1, CHUNK_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
+    chunks, tiles = [0], 0
+    for i, count in enumerate(_tiles(whole, g)):
+        if tiles and tiles + count > most:
+            chunks.append(i)
+            tiles = 0
+        tiles += count
+    return np.split(whole, chunks[1:])
 
 
-def _part(count: int, parts: int, k: int) -> tuple[int, int]:
-    return count * k // parts, count * (k + 1) // parts
+def _tiles(strips: Strips, g: Geometry) -> list[int]:
+    """The number of tiles of each strip."""
+    first, last, top, bottom = strips.T
+    return ((last - first) * -(-(bottom - top) // OUTPUTS) * -(-g.OW // OUTPUTS)).tolist()
+
+
+def _blocks(weight: Array) -> int:
+    """In how many tasks the points of filters are computed."""
+    return min(8, -(-weight.size // 8192))
+
+
+def _working_memory(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array, Array, Array]:  # type: ignore[type-arg]
+    """For the largest of the strips: pixels, tiles, V, and M or D."""
+    T = max(_tiles(strips, g))
+    return *_pieces(strips, g, F, dtype), _points_array(T, g.C, dtype), _points_array(T, F, dtype)
+
+
+def _pieces(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array]:  # type: ignore[type-arg]
+    """For one image of the largest of the strips, in whole tiles: the pixels that are seen, and the outputs."""
+    rows, columns = OUTPUTS * -(-int((strips[:, 3] - strips[:, 2]).max()) // OUTPUTS), OUTPUTS * -(-g.OW // OUTPUTS)
+    return empty((rows + TAPS - 1, columns + TAPS - 1, g.C), dtype), empty((rows, columns, F), dtype)
 
 
 def _points_array(T: int, C: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
@@ -211,14 +184,3 @@ def _points_array(T: int, C: int, dtype: np.dtype) -> Array:  # type: ignore[typ
     itemsize = dtype.itemsize
     size = -(-T * C * itemsize // 4096) * 4096 + VECTOR_BYTES
     return empty((ALL_POINTS, size // itemsize), dtype)
-
-
-def _padded(rows: int, columns: int, C: int) -> tuple[int, int, int]:
-    """The shape of the pixels under rows x columns outputs, in whole tiles."""
-    frame = TAPS - 1
-    return OUTPUTS * -(-rows // OUTPUTS) + frame, OUTPUTS * -(-columns // OUTPUTS) + frame, C
-
-
-def _tiled(rows: int, columns: int, F: int) -> tuple[int, int, int]:
-    """The shape of rows x columns outputs, in whole tiles."""
-    return OUTPUTS * -(-rows // OUTPUTS), OUTPUTS * -(-columns // OUTPUTS), F
