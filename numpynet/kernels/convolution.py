@@ -1,8 +1,8 @@
-"""Convolutions with channels last: by Winograd's rules, or by the definition."""
+"""Convolutions with channels last: by Winograd's rules, as one product, or by the definition."""
 
 from types import ModuleType
 
-from numpynet.kernels import direct, winograd
+from numpynet.kernels import direct, pointwise, winograd
 from numpynet.kernels.strip_work import After, Before
 from numpynet.kernels.windows import Geometry
 from numpynet.typing import Array
@@ -37,6 +37,9 @@ def gradients(
 
 
 def _way(g: Geometry, F: int) -> ModuleType:
-    ones = g.SH, g.SW, g.DH, g.DW
-    by_points = g.KH == g.KW == 3 and ones == (1, 1, 1, 1) and min(g.C, F) >= LEAST_CHANNELS
-    return winograd if by_points else direct
+    if (g.SH, g.SW, g.DH, g.DW) == (1, 1, 1, 1):
+        if g.KH == g.KW == 3 and min(g.C, F) >= LEAST_CHANNELS:
+            return winograd
+        if (g.KH, g.KW, g.PH, g.PW) == (1, 1, 0, 0):
+            return pointwise
+    return direct

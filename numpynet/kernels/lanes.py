@@ -5,6 +5,7 @@ product of matrices that keeps its sums in registers, and a transform that holds
 written for vectors: a `Lanes` stands for a vector while the code is made, and + - * write an instruction each.
 """
 
+import math
 from typing import Any
 
 import llvmlite.binding
@@ -49,6 +50,29 @@ class Lanes:
         kind = ir.VectorType(ir.DoubleType(), self.value.type.count)
         return self if self.value.type == kind else Lanes(self.builder, self.builder.fpext(self.value, kind))
 
+    def exp(self) -> "Lanes":
+        """e to this power, where it is at most 0 or NaN; 0 where that would be below the smallest normal number.
+
+        With n = round(x / ln 2): exp(x) = 2^n exp(x - n ln 2). The second factor is a Taylor sum, as |x - n ln 2| < 0.35.
+        """
+        kind = self.value.type
+        single = kind.element == ir.FloatType()
+        degree, shift, bias = (7, 23, 127) if single else (13, 52, 1023)
+        tiny = self.at_most((1 - bias) * math.log(2))
+        x = self.at_most(0).choose(tiny.choose(0, self), 0)
+        n = (x * (1 / math.log(2)))._nearest()
+        # ln 2 in two parts, the first with so few digits that its product with n is exact.
+        high = 0.693359375 if single else float.fromhex("0x1.62e42fee00000p-1")
+        low = -2.12194440054690583e-4 if single else float.fromhex("0x1.a39ef35793c76p-33")
+        rest = n.times_plus(self._same(-low), n.times_plus(self._same(-high), x))
+        total = self._same(1 / math.factorial(degree))
+        for k in range(degree - 1, -1, -1):
+            total = total.times_plus(rest, self._same(1 / math.factorial(k)))
+        whole = ir.VectorType(ir.IntType(32 if single else 64), kind.count)
+        exponent = self.builder.add(self.builder.fptosi(n.value, whole), ir.Constant(whole, [bias] * kind.count))
+        power = self.builder.bitcast(self.builder.shl(exponent, ir.Constant(whole, [shift] * kind.count)), kind)
+        return self.at_most(0).choose(tiny.choose(0, total * Lanes(self.builder, power)), self)
+
     def at_most(self, number: float) -> "Mask":
         """Where it is at most the number; not where it is NaN."""
         return Mask(self.builder, self.builder.fcmp_ordered("<=", self.value, self._same(number).value))
@@ -61,6 +85,12 @@ class Lanes:
     def equals(self, number: int) -> "Mask":
         """Where a vector of whole numbers has this one."""
         return Mask(self.builder, self.builder.icmp_signed("==", self.value, constant(self.value.type, number)))
+
+    def _nearest(self) -> "Lanes":
+        """Rounded to a whole number."""
+        kind = ir.FunctionType(self.value.type, [self.value.type])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.rint.{suffix(self.value.type)}")
+        return Lanes(self.builder, self.builder.call(function, [self.value]))
 
     def _same(self, other: "Lanes | float") -> "Lanes":
         return other if isinstance(other, Lanes) else Lanes(self.builder, constant(self.value.type, other))

@@ -36,6 +36,9 @@ class Elements:
     def wide(self) -> "Elements":
         return Elements(self.values.astype(np.float64))
 
+    def exp(self) -> "Elements":
+        return Elements(np.exp(self.values))
+
     def at_most(self, number: float) -> "Choice":
         return Choice(self.values <= number)
 
@@ -59,6 +62,10 @@ class Choice:
 
 def _values(number: Elements | float, like: Elements) -> Any:
     return number.values if isinstance(number, Elements) else like.values.dtype.type(number)
+
+
+def _larger(one: AnyArray, other: AnyArray) -> AnyArray:
+    return np.where((other > one) | np.isnan(other), other, one)
 
 
 def part(array: AnyArray, at: int, count: int, step: int = 1) -> AnyArray:
@@ -89,7 +96,7 @@ def grid(rule: Rule, size: int, accumulate: bool, apart: str) -> Callable[..., N
     return apply
 
 
-def pixels(rule: Rule) -> Callable[..., None]:
+def pixels(rule: Rule, largest: bool) -> Callable[..., None]:
     """As `vector_loops._pixels`."""
 
     def apply(pixels: int, f: int, count: int, reads: Any, writes: Any, parameters: Any, sums: Any) -> None:
@@ -104,7 +111,8 @@ def pixels(rule: Rule) -> Callable[..., None]:
             for out, result in zip(streams(writes), results, strict=False):
                 out[...] = result.values
             for total, result in zip(sums, results[len(writes) // 3 :], strict=True):
-                part(total, f, count)[...] += result.values
+                out = part(total, f, count)
+                out[...] = _larger(out, result.values) if largest else out + result.values
 
     return apply
 

@@ -57,15 +57,16 @@ def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") 
     return loop
 
 
-def pixel_loop(rule: Rule) -> Any:
+def pixel_loop(rule: Rule, largest: bool = False) -> Any:
     """A function for compiled loops: `rule` at each of a row of pixels, for all channels.
 
-    rule(*read, *parameters) returns what to write, and then what to add to the sums, in float64.
+    rule(*read, *parameters) returns what to write, and then what to add to the sums, in float64. `largest`: the sums
+    are no sums, but the largest so far, of the rule's dtype; a NaN beats all.
 
     loop(pixels, F, reads, writes, parameters, sums): reads and writes are tuples (array, at, step, array, at, step,
     ...): channel f of pixel i is number at + i step + f of the array. parameters and sums are tuples of arrays (F,).
     """
-    whole, rest = _pixels(rule, False), _pixels(rule, True)
+    whole, rest = _pixels(rule, False, largest), _pixels(rule, True, largest)
 
     @njit(nogil=True, cache=False)  # compiled into those that call it
     def loop(pixels, F, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
@@ -128,12 +129,12 @@ def both_axes(rule: Rule, grid: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     return [rule(*row) for row in zip(*columns, strict=True)]
 
 
-def _pixels(rule: Rule, masked: bool) -> Any:
+def _pixels(rule: Rule, masked: bool, largest: bool) -> Any:
     """`pixel_loop` for one vector: apply(pixels, f, count, reads, writes, parameters, sums). f is its first channel. If
     `masked`, the first `count` lanes are used, otherwise all are.
     """
     if numba.config.DISABLE_JIT:
-        return uncompiled.pixels(rule)
+        return uncompiled.pixels(rule, largest)
     i64 = types.int64
 
     @intrinsic
@@ -189,7 +190,8 @@ def _pixels(rule: Rule, masked: bool) -> Any:
                 for result, (_kind, begin, step) in zip(results, outputs, strict=False):
                     store(builder, result.value, here(begin, step), mask())
                 for result, place_ in zip(results[len(outputs) :], held, strict=True):
-                    total = Lanes(builder, builder.load(place_)) + result.wide()
+                    before = Lanes(builder, builder.load(place_))
+                    total = result.more_or_nan(before).choose(result, before) if largest else before + result.wide()
                     builder.store(total.value, place_)
             for place_, (_kind, pointer) in zip(held, totals, strict=True):
                 store(builder, builder.load(place_), pointer, mask())
