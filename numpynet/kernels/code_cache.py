@@ -21,6 +21,8 @@ except Exception as error:  # a Numba and a NumPy that do not fit may raise anyt
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ImportError(f"Numba cannot be loaded ({reason})", name="numba") from error
 
+DISABLED = bool(vars(numba.config)["DISABLE_JIT"])
+"""Whether NUMBA_DISABLE_JIT=1 is set: nothing is compiled then."""
 DIGEST = hashlib.sha256().digest_size
 HAS_HOME = Path(os.path.expanduser("~")).is_absolute()  # noqa: PTH111 (Path's raises where there is none)
 """Without a home, Numba would make a folder named "~" in the working directory."""

@@ -53,7 +53,7 @@ class Lanes:
     def exp(self) -> "Lanes":
         """e to this power, where it is at most 0 or NaN; 0 where that would be below the smallest normal number.
 
-        With n = round(x / ln 2): exp(x) = 2^n exp(x - n ln 2). The second factor is a Taylor sum, as |x - n ln 2| < 0.35.
+        With n = round(x / ln 2): exp(x) = 2^n exp(x - n ln 2). The second factor is a Taylor sum: |x - n ln 2| < 0.35.
         """
         kind = self.value.type
         single = kind.element == ir.FloatType()

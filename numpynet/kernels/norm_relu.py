@@ -52,7 +52,8 @@ def _relu(x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any]:
 
 def _relu_pool(x0: Any, x1: Any, x2: Any, x3: Any, zero: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any, Any]:
     """out, winner; `zero` is a vector of whole numbers."""
-    largest, element = largest_of_four(*(normalise(x, mean, slope, shift) for x in (x0, x1, x2, x3)), zero)
+    y0, y1, y2, y3 = (normalise(x, mean, slope, shift) for x in (x0, x1, x2, x3))
+    largest, element = largest_of_four(y0, y1, y2, y3, zero)
     cut = largest.at_most(0)
     return cut.choose(0, largest), cut.choose(CUT, element)
 

@@ -50,7 +50,7 @@ def soft_argmax2d_backward(dout: Array, cache: SoftArgmax2dCache) -> Array:
     return images_of(dx)
 
 
-def _places(count: int, K: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+def _places(count: int, K: int, dtype: np.dtype) -> Array:
     """The places of `count` columns or rows, the same in each of K maps: (count, K)."""
     return np.repeat(places(count, dtype.type)[:, None], K, axis=1)
 

@@ -1,5 +1,7 @@
-"""What is done with a strip of a convolution's output while it is in the cache: after it is made, or before its gradient
-is used. The loops of winograd.py and direct.py call it, so that no strip costs a step of the interpreter.
+"""What is done with a strip of a convolution's output while it is in the cache.
+
+That is: after it is made, or before its gradient is used. The loops of winograd.py, pointwise.py and direct.py call it,
+so that no strip costs a step of the interpreter.
 """
 
 from typing import NamedTuple
@@ -37,7 +39,7 @@ class Before(NamedTuple):
     coefficient: Array  # (F,)
 
 
-def nothing_after(dtype: np.dtype) -> After:  # type: ignore[type-arg]
+def nothing_after(dtype: np.dtype) -> After:
     """An `After` that does nothing."""
     none = np.empty((0, 0))
     return After(False, False, np.empty(0, dtype), none, none, np.empty(0))

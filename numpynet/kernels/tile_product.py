@@ -7,14 +7,13 @@ in 24 registers while the inner dimension passes: each step reads 4 vectors and 
 
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpynet.kernels import uncompiled
-from numpynet.kernels.code_cache import njit
+from numpynet.kernels.code_cache import DISABLED, njit
 from numpynet.kernels.lanes import (
     VECTOR_BYTES,
     broadcast,
@@ -38,7 +37,7 @@ def _tile(rows: int, vectors: int, masked: bool = False) -> Any:
     m = 0 .. rows - 1, and f goes over `vectors` vectors; if `masked`, over the first `count` lanes of one. A matrix
     is (array, number of its first element, strides); the strides are counted in numbers.
     """
-    if numba.config.DISABLE_JIT:
+    if DISABLED:
         return uncompiled.tile(rows, vectors)
     i64 = types.int64
 

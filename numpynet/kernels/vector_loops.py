@@ -7,14 +7,13 @@ are those of uncompiled.py.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpynet.kernels import uncompiled
-from numpynet.kernels.code_cache import njit
+from numpynet.kernels.code_cache import DISABLED, njit
 from numpynet.kernels.lanes import (
     VECTOR_BYTES,
     Lanes,
@@ -83,13 +82,23 @@ def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> 
     """`grid_loop` for one vector: apply(source, .., target, .., count, step). If `masked`, the first `count` lanes are
     used, otherwise all are.
     """
-    if numba.config.DISABLE_JIT:
+    if DISABLED:
         return uncompiled.grid(rule, size, accumulate, apart)
     i64 = types.int64
 
     @intrinsic
     def apply(  # type: ignore[no-untyped-def]
-        _, source, source_offset, source_row, source_column, target, target_offset, target_row, target_column, count, step
+        _,
+        source,
+        source_offset,
+        source_row,
+        source_column,
+        target,
+        target_offset,
+        target_row,
+        target_column,
+        count,
+        step,
     ):
         signature = types.void(source, i64, i64, i64, target, i64, i64, i64, i64, i64)
 
@@ -133,7 +142,7 @@ def _pixels(rule: Rule, masked: bool, largest: bool) -> Any:
     """`pixel_loop` for one vector: apply(pixels, f, count, reads, writes, parameters, sums). f is its first channel. If
     `masked`, the first `count` lanes are used, otherwise all are.
     """
-    if numba.config.DISABLE_JIT:
+    if DISABLED:
         return uncompiled.pixels(rule, largest)
     i64 = types.int64
 

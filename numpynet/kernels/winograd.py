@@ -1,7 +1,7 @@
 """3 x 3 convolution with stride 1 by Winograd's rules: a quarter of the products (winograd_rules.py).
 
 The output is made of 4 x 4 tiles, each from 6 x 6 pixels. For each of the 36 points, all tiles and channels are one
-product of matrices. With t for a tile, and p for a point::
+product of matrices. (Tiles of 3 x 3 have 5 x 5 pixels and 25 points.) With t for a tile, and p for a point::
 
     V[p, t, c]   the pixels' points          D[p, t, f]   the points of the outputs' gradient
     U[p, c, f]   the filters' points         M[p, t, f] = V[p] U[p]
@@ -21,16 +21,14 @@ from numpynet.kernels.buffers import empty
 from numpynet.kernels.lanes import VECTOR_BYTES
 from numpynet.kernels.strip_work import After, Before
 from numpynet.kernels.windows import Geometry
-from numpynet.kernels.winograd_rules import OUTPUTS, POINTS, TAPS
+from numpynet.kernels.winograd_rules import TAPS
 from numpynet.typing import Array
 from numpynet.workers import run, run_ranges
-
-ALL_POINTS = POINTS * POINTS
 
 STRIP_BYTES = 1 << 20
 """Bytes that V and M of a strip may take."""
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 """Bytes that V and D of a chunk may take if the threads share its points."""
 
 SMALL = 1 << 19
@@ -48,16 +46,29 @@ Strips = NDArray[np.int64]
 rows, or one image only."""
 
 
+def tile_size(g: Geometry) -> int:
+    """Outputs along a side of a tile: 4 or 3, whichever needs fewer products for an image."""
+
+    def products(size: int) -> int:
+        return -(-g.OH // size) * -(-g.OW // size) * (size + TAPS - 1) ** 2
+
+    return 4 if products(4) <= products(3) else 3
+
+
+def _points(g: Geometry) -> int:
+    """Points per tile."""
+    return (tile_size(g) + TAPS - 1) ** 2
+
+
 def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> Strips:
     """The strips of N images, in their order: as large as allowed, but at least one row of tiles."""
-    tiles = max(1, STRIP_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
-    down, across = -(-g.OH // OUTPUTS), -(-g.OW // OUTPUTS)
+    size = tile_size(g)
+    tiles = max(1, STRIP_BYTES // (_points(g) * (g.C + F) * itemsize))
+    down, across = -(-g.OH // size), -(-g.OW // size)
     images = max(1, min(tiles // (down * across), -(-N // LEAST_STRIPS)))
-    rows = g.OH if images > 1 or tiles >= down * across else OUTPUTS * max(1, tiles // across)
+    rows = g.OH if images > 1 or tiles >= down * across else size * max(1, tiles // across)
     found = [
-        (n, min(N, n + images), top, min(g.OH, top + rows))
-        for n in range(0, N, images)
-        for top in range(0, g.OH, rows)
+        (n, min(N, n + images), top, min(g.OH, top + rows)) for n in range(0, N, images) for top in range(0, g.OH, rows)
     ]
     return np.array(found, np.int64)
 
@@ -68,7 +79,7 @@ def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
     after: what is done with each strip.
     """
     F = len(weight)
-    U = empty((ALL_POINTS, g.C, F), x.dtype)
+    U = empty((_points(g), g.C, F), x.dtype)
     weight = np.ascontiguousarray(weight)
     run_ranges(lambda begin, end: loops.filter_points(weight, U, begin, end), g.C, _blocks(weight))
     out = empty((len(x), g.OH, g.OW, F), x.dtype)
@@ -89,20 +100,21 @@ def gradients(
 
     before: from what the gradient of the output is made.
     """
-    N, F = len(x), len(weight)
+    N, F, points = len(x), len(weight), _points(g)
     weight = np.ascontiguousarray(weight)
-    U = empty((ALL_POINTS, F, g.C) if input_gradient else (ALL_POINTS, 0, 0), x.dtype)
+    U = empty((points, F, g.C) if input_gradient else (points, 0, 0), x.dtype)
     if input_gradient:
         run_ranges(lambda begin, end: loops.transposed_filter_points(weight, U, begin, end), F, _blocks(weight))
     dx = empty((N, g.H, g.W, g.C) if input_gradient else (0, 0, 0, 0), x.dtype)
-    own = ALL_POINTS * F * g.C * x.dtype.itemsize <= SMALL
+    own = points * F * g.C * x.dtype.itemsize <= SMALL
     groups = min(N, GROUPS) if own else 1
-    dU = empty((groups, ALL_POINTS, g.C, F), x.dtype)
+    dU = empty((groups, points, g.C, F), x.dtype)
     if own:
 
         def group(k: int) -> None:
             first, last = N * k // groups, N * (k + 1) // groups
-            strips = strips_of(g, last - first, F, x.dtype.itemsize) + (first, first, 0, 0)
+            strips = strips_of(g, last - first, F, x.dtype.itemsize)
+            strips[:, :2] += first
             memory = _working_memory(strips, g, F, x.dtype)
             loops.strip_gradients(x, U, strips, *memory, before, dU[k], dx, input_gradient, g)
 
@@ -116,13 +128,21 @@ def gradients(
 
 
 def _chunk_gradients(
-    x: Array, U: Array, chunk: Strips, before: Before, dU: Array, accumulate: bool, dx: Array, with_dx: bool, g: Geometry
+    x: Array,
+    U: Array,
+    chunk: Strips,
+    before: Before,
+    dU: Array,
+    accumulate: bool,
+    dx: Array,
+    with_dx: bool,
+    g: Geometry,
 ) -> None:
-    """Add the chunk's part to dU (36, C, F), or set it, and write its images' dx."""
+    """Add the chunk's part to dU (points, C, F), or set it, and write its images' dx."""
     F = dU.shape[2]
     begins = np.cumsum([0, *_tiles(chunk, g)])
     T = int(begins[-1])
-    V, D = _points_array(T, g.C, x.dtype), _points_array(T, F, x.dtype)
+    V, D = _points_array(g, T, g.C, x.dtype), _points_array(g, T, F, x.dtype)
 
     def points(k: int) -> None:
         pixels, tiles = _pieces(chunk[k : k + 1], g, F, x.dtype)
@@ -133,7 +153,7 @@ def _chunk_gradients(
         loops.strip_pixels(V, int(begins[k]), chunk[k], piece, dx, g)
 
     run(points, len(chunk))
-    run_ranges(lambda b, e: loops.point_products(V, D, U, dU, T, b, e, accumulate, with_dx), ALL_POINTS, 12)
+    run_ranges(lambda b, e: loops.point_products(V, D, U, dU, T, b, e, accumulate, with_dx), len(dU), 12)
     if with_dx:
         run(pixels, len(chunk))
 
@@ -143,7 +163,7 @@ def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:
     strips = strips_of(g, N, F, itemsize)
     whole = strips[strips[:, 2] == 0]
     whole[:, 3] = g.OH
-    most = max(1, CHUNK_BYTES // (ALL_POINTS * (g.C + F) * itemsize))
+    most = max(1, CHUNK_BYTES // (_points(g) * (g.C + F) * itemsize))
     chunks, tiles = [0], 0
     for i, count in enumerate(_tiles(whole, g)):
         if tiles and tiles + count > most:
@@ -156,7 +176,8 @@ def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:
 def _tiles(strips: Strips, g: Geometry) -> list[int]:
     """The number of tiles of each strip."""
     first, last, top, bottom = strips.T
-    return ((last - first) * -(-(bottom - top) // OUTPUTS) * -(-g.OW // OUTPUTS)).tolist()
+    size = tile_size(g)
+    return ((last - first) * -(-(bottom - top) // size) * -(-g.OW // size)).tolist()
 
 
 def _blocks(weight: Array) -> int:
@@ -164,23 +185,24 @@ def _blocks(weight: Array) -> int:
     return min(8, -(-weight.size // 8192))
 
 
-def _working_memory(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array, Array, Array]:  # type: ignore[type-arg]
+def _working_memory(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array, Array, Array]:
     """For the largest of the strips: pixels, tiles, V, and M or D."""
     T = max(_tiles(strips, g))
-    return *_pieces(strips, g, F, dtype), _points_array(T, g.C, dtype), _points_array(T, F, dtype)
+    return *_pieces(strips, g, F, dtype), _points_array(g, T, g.C, dtype), _points_array(g, T, F, dtype)
 
 
-def _pieces(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array]:  # type: ignore[type-arg]
+def _pieces(strips: Strips, g: Geometry, F: int, dtype: np.dtype) -> tuple[Array, Array]:
     """For one image of the largest of the strips, in whole tiles: the pixels that are seen, and the outputs."""
-    rows, columns = OUTPUTS * -(-int((strips[:, 3] - strips[:, 2]).max()) // OUTPUTS), OUTPUTS * -(-g.OW // OUTPUTS)
+    size = tile_size(g)
+    rows, columns = size * -(-int((strips[:, 3] - strips[:, 2]).max()) // size), size * -(-g.OW // size)
     return empty((rows + TAPS - 1, columns + TAPS - 1, g.C), dtype), empty((rows, columns, F), dtype)
 
 
-def _points_array(T: int, C: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
-    """For T tiles and C channels: (36, .), the points' rows a little longer than T C numbers.
+def _points_array(g: Geometry, T: int, C: int, dtype: np.dtype) -> Array:
+    """For T tiles and C channels: (points, .), the rows a little longer than T C numbers.
 
     If all rows began at the same place of a 4096-byte page, the first-level cache could not hold a line of each.
     """
     itemsize = dtype.itemsize
     size = -(-T * C * itemsize // 4096) * 4096 + VECTOR_BYTES
-    return empty((ALL_POINTS, size // itemsize), dtype)
+    return empty((_points(g), size // itemsize), dtype)

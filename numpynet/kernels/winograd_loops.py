@@ -1,50 +1,58 @@
 """The loops of winograd.py: from pixels to points and back, and the products of the points.
 
-The names and shapes are those of winograd.py. A point's row of an array (36, .) is a matrix (tiles, channels).
+The names and shapes are those of winograd.py. A point's row of an array (points, .) is a matrix (tiles, channels).
+`size` is the number of outputs along a side of a tile: 4 with 36 points, 3 with 25.
 """
 
+from numpynet.kernels import winograd_rules as rules
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.pixels import add_piece, cut, paste
 from numpynet.kernels.strip_work import finish, put_gradient
 from numpynet.kernels.tile_product import product
 from numpynet.kernels.vector_loops import grid_loop
-from numpynet.kernels.winograd_rules import (
-    OUTPUTS,
-    POINTS,
-    TAPS,
-    dfilter_of_points,
-    dinput_of_points,
-    output_of_points,
-    points_of_dout,
-    points_of_filter,
-    points_of_input,
-)
+from numpynet.kernels.winograd_rules import TAPS
 
-_input, _dinput = grid_loop(points_of_input, POINTS), grid_loop(dinput_of_points, POINTS, accumulate=True)
-_output, _dout = grid_loop(output_of_points, POINTS), grid_loop(points_of_dout, OUTPUTS)
-_filter = grid_loop(points_of_filter, TAPS, apart="source")
-_dfilter = grid_loop(dfilter_of_points, POINTS, apart="target")
+_input_4, _input_3 = grid_loop(rules.points_of_input, 6), grid_loop(rules.points_of_input_3, 5)
+_dinput_4 = grid_loop(rules.dinput_of_points, 6, accumulate=True)
+_dinput_3 = grid_loop(rules.dinput_of_points_3, 5, accumulate=True)
+_output_4, _output_3 = grid_loop(rules.output_of_points, 6), grid_loop(rules.output_of_points_3, 5)
+_dout_4, _dout_3 = grid_loop(rules.points_of_dout, 4), grid_loop(rules.points_of_dout_3, 3)
+_filter_4 = grid_loop(rules.points_of_filter, TAPS, apart="source")
+_filter_3 = grid_loop(rules.points_of_filter_3, TAPS, apart="source")
+_dfilter_4 = grid_loop(rules.dfilter_of_points, 6, apart="target")
+_dfilter_3 = grid_loop(rules.dfilter_of_points_3, 5, apart="target")
 
 
 @njit(nogil=True, cache=True)
 def filter_points(weight, U, begin, end):  # type: ignore[no-untyped-def]
-    """U (36, C, F) of weight (F, C, 3, 3), channels begin .. end."""
+    """U (points, C, F) of weight (F, C, 3, 3), channels begin .. end."""
     F, C = weight.shape[:2]
+    size = size_of(len(U))
     for c in range(begin, end):
-        _filter(weight, 9 * c, TAPS, 1, U, c * F, POINTS * C * F, C * F, F, 9 * C)
+        if size == 4:
+            _filter_4(weight, 9 * c, TAPS, 1, U, c * F, 6 * C * F, C * F, F, 9 * C)
+        else:
+            _filter_3(weight, 9 * c, TAPS, 1, U, c * F, 5 * C * F, C * F, F, 9 * C)
 
 
 @njit(nogil=True, cache=True)
 def transposed_filter_points(weight, U, begin, end):  # type: ignore[no-untyped-def]
-    """U (36, F, C) of weight (F, C, 3, 3), filters begin .. end."""
+    """U (points, F, C) of weight (F, C, 3, 3), filters begin .. end."""
     F, C = weight.shape[:2]
+    size = size_of(len(U))
     for f in range(begin, end):
-        _filter(weight, 9 * C * f, TAPS, 1, U, f * C, POINTS * F * C, F * C, C, 9)
+        if size == 4:
+            _filter_4(weight, 9 * C * f, TAPS, 1, U, f * C, 6 * F * C, F * C, C, 9)
+        else:
+            _filter_3(weight, 9 * C * f, TAPS, 1, U, f * C, 5 * F * C, F * C, C, 9)
 
 
 @njit(nogil=True, cache=True)
 def dfilters(dU, dweight, begin, end):  # type: ignore[no-untyped-def]
-    """dweight (F, C, 3, 3), channels begin .. end, from the sum of the groups of dU (groups, 36, C, F). It changes dU."""
+    """dweight (F, C, 3, 3), channels begin .. end, from the sum of the groups of dU (groups, points, C, F).
+
+    It changes dU.
+    """
     F, C = dweight.shape[:2]
     total = dU[0]
     for group in range(1, len(dU)):
@@ -52,18 +60,23 @@ def dfilters(dU, dweight, begin, end):  # type: ignore[no-untyped-def]
             row, other = total[p, begin:end].reshape(-1), dU[group, p, begin:end].reshape(-1)
             for k in range(row.size):
                 row[k] += other[k]
+    size = size_of(len(total))
     for c in range(begin, end):
-        _dfilter(total, c * F, POINTS * C * F, C * F, dweight, 9 * c, TAPS, 1, F, 9 * C)
+        if size == 4:
+            _dfilter_4(total, c * F, 6 * C * F, C * F, dweight, 9 * c, TAPS, 1, F, 9 * C)
+        else:
+            _dfilter_3(total, c * F, 5 * C * F, C * F, dweight, 9 * c, TAPS, 1, F, 9 * C)
 
 
 @njit(nogil=True, cache=True)
 def convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g):  # type: ignore[no-untyped-def]
     """The strips begin .. end of out; pixels, tiles, V and M are working memory."""
     _, C, F = U.shape
+    size = size_of(len(U))
     all_rows = out.reshape(-1, F)
     for number in range(begin, end):
         first, last, top, bottom = strips[number, 0], strips[number, 1], strips[number, 2], strips[number, 3]
-        high = _in_tiles(bottom - top)
+        high = _in_tiles(bottom - top, size)
         seen, t = pixels[: high + TAPS - 1], 0
         for n in range(first, last):
             cut(x[n], top - g.PH, -g.PW, seen)
@@ -83,7 +96,7 @@ def convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g
 
 @njit(nogil=True, cache=True)
 def strip_gradients(x, U, strips, pixels, tiles, V, D, before, dU, dx, with_dx, g):  # type: ignore[no-untyped-def]
-    """dU (36, C, F) of all these strips, and the dx of their images; pixels, tiles, V and D are working memory."""
+    """dU (points, C, F) of all these strips, and the dx of their images; pixels, tiles, V and D are working memory."""
     for i in range(len(strips)):
         T = strip_points(x, strips[i], pixels, tiles, V, D, 0, before, g)
         point_products(V, D, U, dU, T, 0, len(V), i > 0, with_dx)
@@ -95,7 +108,8 @@ def strip_gradients(x, U, strips, pixels, tiles, V, D, before, dU, dx, with_dx, 
 def strip_points(x, strip, pixels, tiles, V, D, t, before, g):  # type: ignore[no-untyped-def]
     """V and D of a strip, from tile t on; returns the next t."""
     first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
-    high = _in_tiles(bottom - top)
+    size = size_of(len(V))
+    high = _in_tiles(bottom - top, size)
     seen, outputs = pixels[: high + TAPS - 1], tiles[:high]
     outputs[bottom - top :] = 0
     outputs[:, g.OW :] = 0
@@ -109,9 +123,9 @@ def strip_points(x, strip, pixels, tiles, V, D, t, before, g):  # type: ignore[n
 
 @njit(nogil=True, cache=True)
 def point_products(V, D, U, dU, T, begin, end, accumulate, with_dV):  # type: ignore[no-untyped-def]
-    """dU[p] = V[p]^T D[p], or +=, and then V[p] = D[p] U[p], for the points begin .. end; dU (36, C, F), U (36, F, C).
+    """dU[p] = V[p]^T D[p], or +=, and then V[p] = D[p] U[p], for the points begin .. end.
 
-    If one of T, C, F is the inner dimension of a product, the others are those of its result.
+    dU (points, C, F), U (points, F, C); T tiles.
     """
     _, C, F = dU.shape
     for p in range(begin, end):
@@ -125,26 +139,35 @@ def point_products(V, D, U, dU, T, begin, end, accumulate, with_dV):  # type: ig
 def strip_pixels(V, t, strip, pixels, dx, g):  # type: ignore[no-untyped-def]
     """Write the strip's part of dx, from tile t of V on, or add it below an image's first strip."""
     first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
-    piece = pixels[: _in_tiles(bottom - top) + TAPS - 1]
+    piece = pixels[: _in_tiles(bottom - top, size_of(len(V))) + TAPS - 1]
     for n in range(first, last):
         t = _dpixels(V, piece, t)
         add_piece(piece, dx[n], top - g.PH, -g.PW, top == 0)
 
 
 @njit(nogil=True, cache=True)
-def _in_tiles(rows):  # type: ignore[no-untyped-def]
+def size_of(points):  # type: ignore[no-untyped-def]
+    """The size of the tiles that have so many points."""
+    return 4 if points == 36 else 3
+
+
+@njit(nogil=True, cache=True)
+def _in_tiles(rows, size):  # type: ignore[no-untyped-def]
     """The rows of the tiles that cover so many rows."""
-    return OUTPUTS * -(-rows // OUTPUTS)
+    return size * -(-rows // size)
 
 
 @njit(nogil=True, cache=True)
 def _dout_points(tiles, D, t):  # type: ignore[no-untyped-def]
     """D of the tiles (., ., F), which hold dout, from tile t on."""
     rows, columns, F = tiles.shape
-    point = D.shape[1]
-    for i in range(0, rows, OUTPUTS):
-        for j in range(0, columns, OUTPUTS):
-            _dout(tiles, (i * columns + j) * F, columns * F, F, D, t * F, POINTS * point, point, F, 1)
+    point, size = D.shape[1], size_of(len(D))
+    for i in range(0, rows, size):
+        for j in range(0, columns, size):
+            if size == 4:
+                _dout_4(tiles, (i * columns + j) * F, columns * F, F, D, t * F, 6 * point, point, F, 1)
+            else:
+                _dout_3(tiles, (i * columns + j) * F, columns * F, F, D, t * F, 5 * point, point, F, 1)
             t += 1
 
 
@@ -152,12 +175,15 @@ def _dout_points(tiles, D, t):  # type: ignore[no-untyped-def]
 def _dpixels(V, pixels, t):  # type: ignore[no-untyped-def]
     """pixels (., ., C) = the transposed `points_of_input` of V's tiles, from tile t on; returns the next t."""
     rows, columns, C = pixels.shape
-    point, flat = V.shape[1], pixels.reshape(-1)
+    point, size, flat = V.shape[1], size_of(len(V)), pixels.reshape(-1)
     for k in range(flat.size):
         flat[k] = 0
-    for i in range(0, rows - TAPS + 1, OUTPUTS):
-        for j in range(0, columns - TAPS + 1, OUTPUTS):
-            _dinput(V, t * C, POINTS * point, point, pixels, (i * columns + j) * C, columns * C, C, C, 1)
+    for i in range(0, rows - TAPS + 1, size):
+        for j in range(0, columns - TAPS + 1, size):
+            if size == 4:
+                _dinput_4(V, t * C, 6 * point, point, pixels, (i * columns + j) * C, columns * C, C, C, 1)
+            else:
+                _dinput_3(V, t * C, 5 * point, point, pixels, (i * columns + j) * C, columns * C, C, C, 1)
             t += 1
     return t
 
@@ -166,10 +192,13 @@ def _dpixels(V, pixels, t):  # type: ignore[no-untyped-def]
 def _input_points(pixels, V, t):  # type: ignore[no-untyped-def]
     """V of the tiles of pixels (., ., C), from tile t on; returns the next t."""
     rows, columns, C = pixels.shape
-    point = V.shape[1]
-    for i in range(0, rows - TAPS + 1, OUTPUTS):
-        for j in range(0, columns - TAPS + 1, OUTPUTS):
-            _input(pixels, (i * columns + j) * C, columns * C, C, V, t * C, POINTS * point, point, C, 1)
+    point, size = V.shape[1], size_of(len(V))
+    for i in range(0, rows - TAPS + 1, size):
+        for j in range(0, columns - TAPS + 1, size):
+            if size == 4:
+                _input_4(pixels, (i * columns + j) * C, columns * C, C, V, t * C, 6 * point, point, C, 1)
+            else:
+                _input_3(pixels, (i * columns + j) * C, columns * C, C, V, t * C, 5 * point, point, C, 1)
             t += 1
     return t
 
@@ -178,9 +207,12 @@ def _input_points(pixels, V, t):  # type: ignore[no-untyped-def]
 def _outputs(M, tiles, t):  # type: ignore[no-untyped-def]
     """tiles (., ., F) from M, from tile t on; returns the next t."""
     rows, columns, F = tiles.shape
-    point = M.shape[1]
-    for i in range(0, rows, OUTPUTS):
-        for j in range(0, columns, OUTPUTS):
-            _output(M, t * F, POINTS * point, point, tiles, (i * columns + j) * F, columns * F, F, F, 1)
+    point, size = M.shape[1], size_of(len(M))
+    for i in range(0, rows, size):
+        for j in range(0, columns, size):
+            if size == 4:
+                _output_4(M, t * F, 6 * point, point, tiles, (i * columns + j) * F, columns * F, F, F, 1)
+            else:
+                _output_3(M, t * F, 5 * point, point, tiles, (i * columns + j) * F, columns * F, F, F, 1)
             t += 1
     return t

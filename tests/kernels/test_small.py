@@ -162,23 +162,27 @@ def test_an_image_is_cut_into_strips_that_fit(monkeypatch):
     g = geometry_of((2, 3, 31, 12), (20, 3, 3, 3), (1, 1), (1, 1), (1, 1))
     monkeypatch.setattr(winograd, "STRIP_BYTES", 36 * (3 + 20) * 4 * 8)
     strips = winograd.strips_of(g, 2, 20, 4)
-    assert strips[0] == (0, 1, 0, 8)
-    assert [strip[:] for strip in strips[3:5]] == [(0, 1, 24, 31), (1, 2, 0, 8)]
-    assert [strip.tiles(g) for strip in strips] == 8 * [6]
-    assert len(strips) == 8
+    rows = [(0, 8), (8, 16), (16, 24), (24, 31)]
+    assert strips.tolist() == [[n, n + 1, *row] for n in range(2) for row in rows]
     monkeypatch.setattr(winograd, "STRIP_BYTES", 1)
-    assert winograd.strips_of(g, 2, 20, 4)[1] == (0, 1, 4, 8)
+    assert winograd.strips_of(g, 2, 20, 4)[1].tolist() == [0, 1, 4, 8]
     monkeypatch.setattr(winograd, "STRIP_BYTES", 10**9)
-    assert winograd.strips_of(g, 2, 20, 4) == [(0, 1, 0, 31), (1, 2, 0, 31)]
+    assert winograd.strips_of(g, 2, 20, 4).tolist() == [[0, 1, 0, 31], [1, 2, 0, 31]]
 
 
 @pytest.mark.parametrize("limit", ["STRIP_BYTES", "LEAST_STRIPS"])
 def test_small_images_come_several_to_a_strip(monkeypatch, limit):
     """Three of ten images per strip, under each of the limits; an image has 2 x 2 tiles."""
-    g = geometry_of((10, 3, 6, 5), (20, 3, 3, 3), (1, 1), (1, 1), (1, 1))
+    g = geometry_of((10, 3, 8, 7), (20, 3, 3, 3), (1, 1), (1, 1), (1, 1))
     monkeypatch.setattr(winograd, "STRIP_BYTES", 36 * (3 + 20) * 4 * 15 if limit == "STRIP_BYTES" else 10**9)
     monkeypatch.setattr(winograd, "LEAST_STRIPS", 1 if limit == "STRIP_BYTES" else 4)
-    assert winograd.strips_of(g, 10, 20, 4) == [(0, 3, 0, 6), (3, 6, 0, 6), (6, 9, 0, 6), (9, 10, 0, 6)]
+    assert winograd.strips_of(g, 10, 20, 4).tolist() == [[0, 3, 0, 8], [3, 6, 0, 8], [6, 9, 0, 8], [9, 10, 0, 8]]
+
+
+@pytest.mark.parametrize(("side", "size"), [(3, 3), (4, 4), (5, 3), (6, 3), (7, 4), (8, 4), (9, 3), (12, 4), (24, 4)])
+def test_tiles_have_the_size_that_needs_fewer_products(side, size):
+    g = geometry_of((1, 8, side, side), (8, 8, 3, 3), (1, 1), (1, 1), (1, 1))
+    assert winograd.tile_size(g) == size
 
 
 @dtypes
