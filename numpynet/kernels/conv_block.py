@@ -53,9 +53,8 @@ class ConvBlockCache(NamedTuple):
     geometry: Geometry
     convolved: Array  # (N, OH, OW, F), without the bias
     norm: Norm
-    winner: (
-        AnyArray | None
-    )  # uint8 (N, OH // 2, OW // 2, F): 2 kh + kw of the window's largest, or CUT; without a pool None
+    winner: AnyArray | None  # uint8 (N, OH // 2, OW // 2, F): 2 kh + kw of the window's largest, or CUT; or no pool
+    out: Array  # (N, ., ., F), which the next layer keeps, too
     from_batch: bool  # False if mean and var were given
     statistics: Statistics
 
@@ -104,7 +103,7 @@ def conv_block(
     else:
         out = empty((N, g.OH, g.OW, F), x.dtype)
         run(lambda n: norm_relu.normalise_relu(convolved[n].reshape(-1, F), norm, out[n].reshape(-1, F)), N)
-    cache = ConvBlockCache(pixels, weight, bias is not None, g, convolved, norm, winner, from_batch, statistics)
+    cache = ConvBlockCache(pixels, weight, bias is not None, g, convolved, norm, winner, out, from_batch, statistics)
     return images_of(out), cache
 
 
@@ -166,7 +165,7 @@ def _check_cache(cache: ConvBlockCache) -> None:
     of_shape((N, g.OH, g.OW, F), name, convolved=cache.convolved)
     of_shape((F,), name, **cache.norm._asdict())
     if cache.winner is not None:
-        of_shape((N, g.OH // 2, g.OW // 2, F), name, winner=cache.winner)
+        of_shape((N, g.OH // 2, g.OW // 2, F), name, winner=cache.winner, out=cache.out)
 
 
 def _convolve(pixels: Array, weight: Array, g: Geometry, with_moments: bool) -> tuple[Array, Array, Array, Array]:
@@ -189,9 +188,11 @@ def _affine_gradients(dout: Array, cache: ConvBlockCache) -> Array:
     if winner is None:
         run(lambda n: norm_relu.affine_gradients(*_rows(dout[n], convolved[n]), norm, sums[n]), N)
     else:
-        won = winner
+        won, out = winner, cache.out
         run(
-            lambda n: norm_relu.pooled_affine_gradients(dout[n], won[n], convolved[n], norm, sums[n], cache.from_batch),
+            lambda n: norm_relu.pooled_affine_gradients(
+                dout[n], out[n], won[n], convolved[n], norm, sums[n], cache.from_batch
+            ),
             N,
         )
     return sums.sum(axis=0)  # (N, 2, F) -> (2, F)
