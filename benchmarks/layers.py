@@ -118,8 +118,9 @@ def torch_sides(operation: Operation) -> Sides:
         x.grad = weight.grad = vector.grad = None
         return out
 
-    def backward(out: torch.Tensor) -> None:
+    def backward(out: torch.Tensor) -> torch.Tensor | None:
         out.backward(dout[0])
+        return x.grad
 
     return forward, backward
 

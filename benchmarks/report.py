@@ -103,9 +103,7 @@ def read(folder: Path) -> Machines:
     for path in sorted(folder.glob("**/*.json")):
         found = json.loads(path.read_text("utf-8"))
         if path.parent != folder / slug(found["machine"]):
-            raise SystemExit(
-                f"{path}: measured on {found['machine']['processor']}; move it to {slug(found['machine'])}/"
-            )
+            raise SystemExit(f"{path}: lies in a wrong folder; move it to {folder / slug(found['machine'])}")
         machines.setdefault(path.parent.name, {})[path.stem] = found
     if not machines:
         raise SystemExit(f"--results {folder}: holds no results")
@@ -117,15 +115,15 @@ def draw(results: Results, folder: Path) -> dict[str, Path | None]:
     pictures = {"From readable to fast, and what the machine allows": plot_ladder(results, folder / "ladder.png")}
     for name in sorted(key for key in results if key.startswith("layers-")):
         settings = results[name]["settings"]
-        title = f"PyTorch's time over numpynet's, {settings['model']}, batch {settings['batch_size']}"
-        pictures[title] = plot_layers(results, name, folder / f"{name}.png")
+        shown = f"PyTorch's time over numpynet's, {settings['model']}, batch {settings['batch_size']}"
+        pictures[shown] = plot_layers(results, name, folder / f"{name}.png")
     return pictures | {"Time and memory of a step": plot_scaling(results, folder / "scaling.png")}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument(
-        "--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of folders of JSON files"
+        "--results", type=Path, default=ROOT / "benchmarks" / "results", help="holds a folder for each machine"
     )
     parser.add_argument(
         "--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md and pictures/ are written"

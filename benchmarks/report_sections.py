@@ -108,7 +108,8 @@ def epochs(results: Results) -> Iterator[str]:
 LAYERS = """
 ### Operation by operation, {settings[model]}, batch {settings[batch_size]}
 `python -m benchmarks layers --model {settings[model]}`. Milliseconds of forward + backward. A ratio above 1 means that
-PyTorch takes longer. All gradients are computed, even dx of the first convolution and the whole gradient of a Linear, which training leaves out.
+PyTorch takes longer. All gradients are computed, even dx of the first convolution and the whole gradient of a Linear,
+which training leaves out.
 
 {table}
 
@@ -136,9 +137,9 @@ def layers(results: Results) -> Iterator[str]:
 
 ROOFLINE = """
 ### The machine's limit, {settings[model]}
-`python -m benchmarks roofline --model {settings[model]}`. Measured in the same run: {found[GFLOP/s]:.0f} GFLOP/s of matrix products and
-{found[GB/s]:.0f} GB/s of memory traffic. The limit counts only bytes that no
-implementation can avoid, and the products of a convolution's definition; rules that need fewer may exceed it.
+`python -m benchmarks roofline --model {settings[model]}`. Measured in the same run: {found[GFLOP/s]:.0f} GFLOP/s of
+matrix products and {found[GB/s]:.0f} GB/s of memory traffic. The limit counts bytes that no implementation can avoid,
+and the products of a convolution's definition; rules that need fewer may exceed it.
 
 {table}
 """
@@ -165,7 +166,8 @@ def roofline(results: Results) -> Iterator[str]:
 
 SCALING = """
 ### Scaling, {model}
-`python -m benchmarks scaling --model {model}`. Milliseconds per step and peak GB, at batch 10 unless the row says otherwise. PyTorch is "{against}".
+`python -m benchmarks scaling --model {model}`. Milliseconds per step and peak GB, at batch 10 unless the row says
+otherwise. PyTorch is "{against}".
 
 {table}
 """
