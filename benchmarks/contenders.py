@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fkp_app.blas import VARIABLE, WIDE, has_wide_vectors
+from fkp_app.training.recipe import Recipe
+from fkp_app.training.trainers import get_trainer
 from numpynet.typing import Array
 
 PHASES = ("forward", "backward", "optimizer", "step")
 
 Step = Callable[[Array, Array], dict[str, float]]
-"""Takes one training step on images (N, 1, S, S) and targets (N, 136); returns the seconds of each phase."""
+"""Takes one training step on images (N, 1, S, S) and targets (N, 136); returns the seconds of each phase.
+
+The phase "optimizer" includes the average of the weights, if the recipe has one.
+"""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """make(the network's arguments, **options) returns the step; environment: variables that its process needs."""
+    """make(recipe, **options) returns the step; environment: variables that its process needs."""
 
     make: Callable[..., Step]
     options: dict[str, Any]
@@ -28,56 +33,66 @@ class Contender:
         return self.make is torch_step
 
 
-def numpynet_step(arguments: dict[str, Any], ops: str, fused: bool) -> Step:
-    """numpynet's training step. ops: "readable" or "fast"; fused: whether `fuse` merges the network's layers."""
-    from numpynet import Adam, KeypointNet, SmoothL1Loss, fuse, use
+def numpynet_step(recipe: Recipe, ops: str, fused: bool) -> Step:
+    """numpynet's training step. ops: "readable" or "fast"; fused: whether `fuse` merges the network's layers.
+
+    With ops "fast" and `fused` it is the step of `fkp train --ops fast`.
+    """
+    from numpynet import use
 
     use(ops)
-    plain = KeypointNet(**arguments, rng=0)
-    net = fuse(plain, input_gradient=False) if fused else plain
-    criterion, optimizer = SmoothL1Loss(), Adam(net.parameters())
+    trainer: Any = get_trainer("numpy", recipe.network, recipe.training, steps=1, seed=0, fused=fused)
+    net, optimizer, average = trainer.net, trainer.optimizer, trainer.average
 
     def step(images: Array, targets: Array) -> dict[str, float]:
         clock = [time.perf_counter()]
         out, cache = net.forward(images)
-        _, dout = criterion(out, targets)
+        _, dout = trainer.criterion(out, targets)
         clock.append(time.perf_counter())
         net.backward(dout, cache)
         clock.append(time.perf_counter())
         optimizer.step()
         optimizer.zero_grad()
+        if average is not None:
+            average.update()
         clock.append(time.perf_counter())
         return phases(clock)
 
     return step
 
 
-def torch_step(arguments: dict[str, Any], fused: bool, channels_last: bool, compiled: bool) -> Step:
+def torch_step(recipe: Recipe, fused: bool, channels_last: bool, compiled: bool) -> Step:
     """PyTorch's training step.
 
-    fused: Adam in one kernel, PyTorch's fastest; channels_last: the memory format of images and filters;
+    fused: PyTorch's fastest optimizer, in one kernel, and average of the weights, in one call for all of them; without
+    it the step is that of `fkp train --backend torch`. channels_last: the memory format of images and filters;
     compiled: whether `torch.compile` compiles the network.
     """
     import torch
-
-    from reference.models import Net
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    net: Any = Net(**arguments)
-    net.to(memory_format=layout)
-    criterion, optimizer = torch.nn.SmoothL1Loss(), torch.optim.Adam(net.parameters(), fused=fused)
-    if compiled:
-        net = torch.compile(net)
+    trainer: Any = get_trainer("torch", recipe.network, recipe.training, steps=1, seed=0)
+    plain, optimizer, average = trainer.net.to(memory_format=layout), trainer.optimizer, trainer.average
+    if fused:
+        rule = {name: optimizer.defaults[name] for name in ("lr", "weight_decay")}
+        optimizer = type(optimizer)(plain.parameters(), fused=True, **rule)
+        if average is not None:
+            rate = get_ema_multi_avg_fn(recipe.training.average)
+            average = AveragedModel(plain, multi_avg_fn=rate, use_buffers=True)
+    net = torch.compile(plain) if compiled else plain
 
     def step(images: Array, targets: Array) -> dict[str, float]:
         clock = [time.perf_counter()]
         x, y = torch.from_numpy(images).to(memory_format=layout), torch.from_numpy(targets)
-        loss = criterion(net(x), y)
+        loss = trainer.criterion(net(x), y)
         clock.append(time.perf_counter())
         loss.backward()
         clock.append(time.perf_counter())
         optimizer.step()
         optimizer.zero_grad()
+        if average is not None:
+            average.update_parameters(plain)
         clock.append(time.perf_counter())
         return phases(clock)
 

@@ -1,14 +1,14 @@
 """`python -m benchmarks layers`: each operation of the network, forward and backward, in numpynet and in PyTorch.
 
 Each side runs in a process of its own, and the two take turns. The rates count only the operations and the bytes that
-the mathematics needs: each argument is read once, each result written once.
+the mathematics needs: each argument is read once, each result written once. An operation that the network has several
+times with the same shapes comes once. A Residual is measured with a body that changes nothing, so as its additions.
 """
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,56 +16,15 @@ import numpy as np
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
+from benchmarks.operations import Operation, operations
 from benchmarks.options import add_shared
 from benchmarks.processes import Worker
+from benchmarks.tasks import Task
 from fkp_app.backends.predictor import limit_threads
 from numpynet.typing import Array
-from reference.arguments import MODELS
 
 Sides = tuple[Callable[[], Any], Callable[[Any], Any]]
 """forward() returns what backward needs, its cache or PyTorch's output; backward(cache)."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation on arrays of these shapes.
-
-    flop: floating-point operations of the forward pass; floats: numbers that the forward pass reads and writes.
-    """
-
-    kind: str
-    x: tuple[int, ...]
-    weight: tuple[int, ...] = ()
-    padding: int = 0
-    flop: float = 0.0
-    floats: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The operation and its shapes, as the table shows them."""
-        return f"{self.kind} {' x '.join(map(str, self.x))}" + (f" -> {self.weight[0]}" if self.weight else "")
-
-
-def operations(model: str, batch_size: int) -> Iterator[Operation]:
-    """The model's operations, in the order in which the data passes them."""
-    arguments = MODELS[model]
-    side, width, padding = arguments["size"], 1, arguments["padding"]
-    for filters in arguments["channels"]:
-        out = side + 2 * padding - 2
-        x, weight, y = (batch_size, width, side, side), (filters, width, 3, 3), (batch_size, filters, out, out)
-        flop, read, written = 2.0 * width * 9 * np.prod(y), float(np.prod(x)), float(np.prod(y))
-        yield Operation("conv2d", x, weight, padding, flop, read + written)
-        yield Operation("batch_norm", y, floats=2 * written)
-        yield Operation("relu", y, floats=2 * written)
-        yield Operation("max_pool2d", y, floats=1.25 * written)
-        yield Operation("conv_block", x, weight, padding, flop, read + written / 4)
-        side, width = out // 2, filters
-    features = width * side * side
-    for units in (*arguments["hidden"], 136):
-        size = float(units * features)
-        yield Operation("linear", (batch_size, features), (units, features), 0, 2 * batch_size * size, size)
-        features = units
-    yield Operation("smooth_l1_loss", (batch_size, 136), floats=2.0 * batch_size * 136)
 
 
 def arrays(operation: Operation) -> tuple[Array, Array, Array]:
@@ -78,23 +37,28 @@ def arrays(operation: Operation) -> tuple[Array, Array, Array]:
 
 def numpynet_sides(operation: Operation) -> Sides:
     """The operation by numpynet's fast kernels."""
-    from numpynet import use
+    from numpynet import Residual, use
     from numpynet.dispatch import F
 
     use("fast")
     x, weight, vector = arrays(operation)
+    bias, padding, identity = vector if operation.bias else None, operation.padding, Residual()
     dout: list[Array] = []
     calls: dict[str, tuple[Callable[[], Any], Callable[[Array, Any], Any]]] = {
-        "conv2d": (lambda: F.conv2d(x, weight, vector, padding=operation.padding), F.conv2d_backward),
+        "conv2d": (lambda: F.conv2d(x, weight, bias, padding=padding), F.conv2d_backward),
         "batch_norm": (lambda: F.batch_norm(x, vector, vector), F.batch_norm_backward),
         "relu": (lambda: F.relu(x), F.relu_backward),
         "max_pool2d": (lambda: F.max_pool2d(x, 2), F.max_pool2d_backward),
         "conv_block": (
-            lambda: F.conv_block(x, weight, vector, vector, vector, padding=operation.padding),
+            lambda: F.conv_block(x, weight, bias, vector, vector, padding=padding, pool=operation.pool),
             F.conv_block_backward,
         ),
         "linear": (lambda: F.linear(x, weight, vector), F.linear_backward),
         "smooth_l1_loss": (lambda: F.smooth_l1_loss(x, x[::-1]), F.smooth_l1_loss_backward),
+        "l1_loss": (lambda: F.smooth_l1_loss(x, x[::-1], beta=0.0), F.smooth_l1_loss_backward),
+        "upsample_nearest2d": (lambda: F.upsample_nearest2d(x, 2), F.upsample_nearest2d_backward),
+        "residual": (lambda: identity.forward(x), identity.backward),
+        "soft_argmax2d": (lambda: F.soft_argmax2d(x), F.soft_argmax2d_backward),
     }
     call, call_backward = calls[operation.kind]
 
@@ -118,21 +82,32 @@ def torch_sides(operation: Operation) -> Sides:
     import torch
     from torch.nn import functional as f
 
+    from reference.models import SoftArgmax2d
+
     numbers = arrays(operation)
     x, weight, vector = (torch.from_numpy(a).requires_grad_() for a in numbers)
     other, padding = torch.from_numpy(numbers[0][::-1].copy()), operation.padding
+    bias, soft_argmax = vector if operation.bias else None, SoftArgmax2d()
 
     def batch_norm(y: torch.Tensor) -> torch.Tensor:
         return f.batch_norm(y, None, None, vector, vector, training=True)
 
+    def conv_block() -> torch.Tensor:
+        out = f.relu(batch_norm(f.conv2d(x, weight, bias, padding=padding)))
+        return f.max_pool2d(out, 2) if operation.pool else out
+
     calls: dict[str, Callable[[], torch.Tensor]] = {
-        "conv2d": lambda: f.conv2d(x, weight, vector, padding=padding),
+        "conv2d": lambda: f.conv2d(x, weight, bias, padding=padding),
         "batch_norm": lambda: batch_norm(x),
         "relu": lambda: f.relu(x),
         "max_pool2d": lambda: f.max_pool2d(x, 2),
-        "conv_block": lambda: f.max_pool2d(f.relu(batch_norm(f.conv2d(x, weight, vector, padding=padding))), 2),
+        "conv_block": conv_block,
         "linear": lambda: f.linear(x, weight, vector),
         "smooth_l1_loss": lambda: f.smooth_l1_loss(x, other),
+        "l1_loss": lambda: f.l1_loss(x, other),
+        "upsample_nearest2d": lambda: f.interpolate(x, scale_factor=2),
+        "residual": lambda: x + x,
+        "soft_argmax2d": lambda: soft_argmax(x),
     }
     dout: list[torch.Tensor] = []
 
@@ -143,8 +118,9 @@ def torch_sides(operation: Operation) -> Sides:
         x.grad = weight.grad = vector.grad = None
         return out
 
-    def backward(out: torch.Tensor) -> None:
+    def backward(out: torch.Tensor) -> torch.Tensor | None:
         out.backward(dout[0])
+        return x.grad
 
     return forward, backward
 
@@ -180,14 +156,14 @@ def run(args: argparse.Namespace) -> None:
     machine = describe()
     print_description(machine)
     print(f"{args.model}, batch {args.batch_size}; milliseconds, medians of {args.rounds} rounds; rates of both passes")
-    print(f"{'':40}{'numpynet':>18}{'torch':>18}{'torch/numpynet':>16}{'GFLOP/s':>16}{'GB/s':>14}")
-    rows = []
+    print(f"{'':44}{'numpynet':>18}{'torch':>18}{'torch/numpynet':>16}{'GFLOP/s':>16}{'GB/s':>14}")
+    task, rows = Task(args.model, args.batch_size), []
     environments = {"numpy": CONTENDERS[FAST].environment, "torch": {}}
     with (
         Worker("numpynet", environments["numpy"], serve, "numpy", args.threads) as ours,
         Worker("torch", environments["torch"], serve, "torch", args.threads) as theirs,
     ):
-        for operation in operations(args.model, args.batch_size):
+        for operation in {one.name: one for one in operations(task.recipe, args.batch_size)}.values():
             times: dict[Worker, list[tuple[float, float]]] = {ours: [], theirs: []}
             for worker in times:
                 worker.ask(operation)
@@ -215,6 +191,6 @@ def line_of(row: dict[str, Any]) -> str:
     flops = f"{row['numpynet GFLOP/s']:.0f} / {row['torch GFLOP/s']:.0f}" if row["numpynet GFLOP/s"] else ""
     gb = f"{row['numpynet GB/s']:.1f} / {row['torch GB/s']:.1f}"
     return (
-        f"{row['operation']:40}{1e3 * f:9.2f}{1e3 * b:9.2f}{1e3 * tf:9.2f}{1e3 * tb:9.2f}"
+        f"{row['operation']:44}{1e3 * f:9.2f}{1e3 * b:9.2f}{1e3 * tf:9.2f}{1e3 * tb:9.2f}"
         f"{row['ratio']:16.2f}{flops:>16}{gb:>14}"
     )

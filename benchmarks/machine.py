@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
+from fkp_app.blas import has_wide_vectors
 from numpynet.files import atomic
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, versions, and every loaded BLAS and thread pool with its number of threads."""
+    """Processor, instruction set, cores, versions, and every loaded BLAS and thread pool with its number of threads."""
     return {
         "processor": _processor(),
+        "instructions": _instructions(),
         "cores": os.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
@@ -35,7 +38,8 @@ def describe() -> dict[str, Any]:
 def print_description(machine: dict[str, Any]) -> None:
     """Print the most important of it in three lines."""
     print(
-        f"{machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores, load {machine['load_before']}"
+        f"{machine['processor']}, {machine['instructions']}, "
+        f"{machine['cores_usable']} of {machine['cores']} cores, load {machine['load_before']}"
     )
     print(f"Python {machine['python']}, NumPy {machine['numpy']}, PyTorch {machine['torch']}")
     pools = [
@@ -47,9 +51,32 @@ def print_description(machine: dict[str, Any]) -> None:
 
 
 def write_results(path: Path, machine: dict[str, Any], settings: dict[str, Any], results: dict[str, Any]) -> None:
-    """Write a results file as JSON: the machine, the settings and the results; whole or not at all."""
+    """Write a results file as JSON: the machine, the settings and the results; whole or not at all.
+
+    Results of several machines lie side by side, each in the folder that `slug` names. If the file holds another
+    machine's results, they stay, and the new ones go to this machine's folder beside that one.
+    """
+    if path.exists() and slug(json.loads(path.read_text("utf-8"))["machine"]) != slug(machine):
+        other, path = path, path.parent.parent / slug(machine) / path.name
+        print(f"{other} holds the results of another machine; written to {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         temporary.write_text(json.dumps({"machine": machine, "settings": settings} | results, indent=1) + "\n", "utf-8")
+
+
+def slug(machine: dict[str, Any]) -> str:
+    """The name of the folder for a machine's results: processor and usable cores, such as "amd-epyc-2-cores"."""
+    words = re.sub(r"\((?:R|TM)\)", " ", machine["processor"], flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]+", "-", f"{words} {machine['cores_usable']} cores".lower()).strip("-")
+
+
+def _instructions() -> str:
+    """The widest vector instructions of the processor that matrix products can use; "" if the system does not tell."""
+    if has_wide_vectors():
+        return "AVX-512"
+    info = Path("/proc/cpuinfo")
+    known = info.read_text("utf-8", "replace").split() if info.exists() else ()
+    return next((shown for flag, shown in (("avx2", "AVX2"), ("asimd", "NEON")) if flag in known), "")
 
 
 def _processor() -> str:

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reference.arguments import MODELS
+MODELS = ("net", "compact", "hourglass")
+"""The networks, by the names of the recipes that `fkp train` trains them with."""
 
 SHARED: dict[str, dict[str, Any]] = {
     "--batch-size": {"type": int, "default": 10, "help": "images per batch (default %(default)s)"},
     "--data": {"type": Path, "required": True, "metavar": "DIR", "help": "the data set, as for `fkp train`"},
     "--every": {"type": int, "default": 1, "metavar": "N", "help": "measure only every Nth frame"},
     "--json": {"type": Path, "metavar": "FILE", "help": "write the machine, the settings and all figures there"},
-    "--model": {"choices": list(MODELS), "default": "net", "help": "the network (default %(default)s)"},
+    "--model": {"choices": MODELS, "default": "net", "help": "the network (default %(default)s)"},
     "--threads": {"type": int, "help": "threads of each side (default: the number that each chooses itself)"},
 }
 

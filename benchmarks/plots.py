@@ -15,13 +15,13 @@ OURS, THEIRS, LIMIT = "#1b6ca8", "#c8553d", "#7a7a7a"
 
 def plot_ladder(results: dict[str, Any], path: Path) -> Path | None:
     """Bars: a step of the full network at batch 10, from the slowest contender to the machine's limit."""
-    if "train-net-10" not in results or "roofline" not in results:
+    if "train-net-10" not in results or "roofline-net" not in results:
         return None
     found = results["train-net-10"]
     steps = {name: 1e3 * row["seconds"]["step"]["median"] for name, row in found["rows"].items()}
     wanted = [COURSE, "numpynet, readable", found["best"], "numpynet, fast, not fused", FAST]
     bars = sorted(((name, steps[name]) for name in wanted), key=lambda bar: -bar[1])
-    limit = next(row for row in results["roofline"]["rows"] if row["batch"] == 10)["limit"]
+    limit = next(row for row in results["roofline-net"]["rows"] if row["batch"] == 10)["limit"]
     bars.append(("what the machine allows", 1e3 * limit))
     figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
     colours = [LIMIT if "allows" in name else THEIRS if "torch" in name else OURS for name, _ in bars]
@@ -33,11 +33,11 @@ def plot_ladder(results: dict[str, Any], path: Path) -> Path | None:
     return _save(figure, path)
 
 
-def plot_layers(results: dict[str, Any], path: Path) -> Path | None:
-    """Bars: PyTorch's time over numpynet's for each operation; 1 means that both are equally fast."""
-    if "layers-net-10" not in results:
+def plot_layers(results: dict[str, Any], name: str, path: Path) -> Path | None:
+    """Bars: PyTorch's time over numpynet's for each operation of these results; 1 means that both are equally fast."""
+    if name not in results:
         return None
-    rows = results["layers-net-10"]["rows"][::-1]
+    rows = results[name]["rows"][::-1]
     figure, axes = plt.subplots(figsize=(8, 0.28 * len(rows) + 1), layout="constrained")
     ratios = [row["ratio"] for row in rows]
     colours = [OURS if ratio >= 1 else THEIRS for ratio in ratios]
@@ -53,10 +53,10 @@ def plot_layers(results: dict[str, Any], path: Path) -> Path | None:
 
 
 def plot_scaling(results: dict[str, Any], path: Path) -> Path | None:
-    """Curves of time (upper row) and memory (lower row) against batch size, image size and threads."""
-    if "scaling" not in results:
+    """Curves of the full network's time (upper row) and memory against batch size, image size and threads."""
+    if "scaling-net" not in results:
         return None
-    found = results["scaling"]
+    found = results["scaling-net"]
     names = {FAST: OURS, found["settings"]["against"]: THEIRS}
     figure, grid = plt.subplots(2, 3, figsize=(10, 5), layout="constrained", sharey="row")
     for column, what in enumerate(("batch_size", "size", "threads")):
@@ -79,6 +79,7 @@ def plot_scaling(results: dict[str, Any], path: Path) -> Path | None:
 
 
 def _save(figure: Any, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path

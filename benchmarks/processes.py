@@ -91,7 +91,7 @@ def _serve_steps(connection: Connection, name: str, task: Task) -> None:
     """In the process of a TrainingWorker: answer each message, a number of steps or FACTS."""
     contender = CONTENDERS[name]
     limit_threads("torch" if contender.is_torch else "numpy", task.threads)
-    step, endless = contender.make(task.arguments(), **contender.options), batches(task)
+    step, endless = contender.make(task.recipe, **contender.options), batches(task)
     while True:
         message = connection.recv()
         if message == FACTS:

@@ -1,6 +1,7 @@
 """`python -m benchmarks report`: the results files as tables and pictures, in docs/benchmarks.md and the README.
 
-Every figure there comes from a file in benchmarks/results, which the other commands write with `--json`.
+Every figure there comes from a file in benchmarks/results, which the other commands write with `--json`. The results of
+each machine lie in a folder of their own, named after its processor and cores, and are shown side by side.
 """
 
 import argparse
@@ -8,16 +9,29 @@ import json
 from pathlib import Path
 
 from benchmarks.contenders import COURSE, FAST
+from benchmarks.machine import slug
 from benchmarks.plots import plot_ladder, plot_layers, plot_scaling
 from benchmarks.report_sections import SECTIONS, TRAININGS, Results, ms, table
 from numpynet.files import atomic
 
 ROOT = Path(__file__).parents[1]
+Machines = dict[str, Results]
+"""The results of each machine, by the name of its folder."""
+
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
-def readme(results: Results) -> str:
-    """The table of the README."""
+def readme(machines: Machines) -> str:
+    """The README's part: for each machine with training results its title and its table."""
+    return "\n\n".join(
+        f"{title(results)}:\n\n{readme_table(results)}"
+        for results in machines.values()
+        if any(name in results for name in TRAININGS.values())
+    )
+
+
+def readme_table(results: Results) -> str:
+    """One machine's table for the README: a column for each network and batch size."""
     columns = {title: results[name] for title, name in TRAININGS.items() if name in results}
     fast = [found["rows"][FAST] for found in columns.values()]
     readable = [found["rows"]["numpynet, readable"] for found in columns.values()]
@@ -43,39 +57,74 @@ def readme(results: Results) -> str:
     return table(["a training step, ms", *columns], rows)
 
 
-def machine_of(results: Results) -> str:
-    """One line for each machine on which results were measured."""
-    lines = set()
-    for found in results.values():
-        m = found["machine"]
-        versions = f"Python {m['python']}, NumPy {m['numpy']}, PyTorch {m['torch']}"
-        lines.add(f"{m['processor']}, {m['cores_usable']} cores; {versions}")
-    return "\n".join(sorted(lines))
+def title(results: Results) -> str:
+    """The machine on which results were measured: processor, cores and instruction set."""
+    machine = next(iter(results.values()))["machine"]
+    parts = [machine["processor"], f"{machine['cores_usable']} cores", machine["instructions"]]
+    return ", ".join(part for part in parts if part)
+
+
+def versions(results: Results) -> str:
+    """One line for each set of libraries with which results were measured."""
+    machines = [found["machine"] for found in results.values()]
+    return "\n".join(sorted({f"Python {m['python']}, NumPy {m['numpy']}, PyTorch {m['torch']}" for m in machines}))
 
 
 PAGE = """# Benchmarks
 
-Made by `python -m benchmarks report` from the files in `benchmarks/results`.
+Made by `python -m benchmarks report` from the files in `benchmarks/results`, one part for each machine.
+"""
 
-{machine}
+PART = """
+## {title}
+{versions}
 
 {pictures}
 {sections}"""
 
 
-def page(results: Results, pictures: dict[str, Path | None]) -> str:
-    """docs/benchmarks.md. pictures: by title."""
-    text = PAGE.format(
-        machine=machine_of(results),
-        pictures="\n".join(f"![{title}](pictures/{path.name})" for title, path in pictures.items() if path is not None),
-        sections="".join(part for section in SECTIONS for part in section(results)),
-    )
+def page(machines: Machines, pictures: dict[str, dict[str, Path | None]]) -> str:
+    """docs/benchmarks.md. pictures: by machine and by title."""
+    text = PAGE
+    for name, results in machines.items():
+        shown = [f"![{title}](pictures/{name}/{path.name})" for title, path in pictures[name].items() if path]
+        text += PART.format(
+            title=title(results),
+            versions=versions(results),
+            pictures="\n".join(shown),
+            sections="".join(part for section in SECTIONS for part in section(results)),
+        )
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def read(folder: Path) -> Machines:
+    """The results by machine. SystemExit if there are none, or if a file lies in another machine's folder."""
+    machines: Machines = {}
+    for path in sorted(folder.glob("**/*.json")):
+        found = json.loads(path.read_text("utf-8"))
+        if path.parent != folder / slug(found["machine"]):
+            raise SystemExit(f"{path}: lies in a wrong folder; move it to {folder / slug(found['machine'])}")
+        machines.setdefault(path.parent.name, {})[path.stem] = found
+    if not machines:
+        raise SystemExit(f"--results {folder}: holds no results")
+    return machines
+
+
+def draw(results: Results, folder: Path) -> dict[str, Path | None]:
+    """Draw a machine's pictures into the folder; their paths by title, None where results are missing."""
+    pictures = {"From readable to fast, and what the machine allows": plot_ladder(results, folder / "ladder.png")}
+    for name in sorted(key for key in results if key.startswith("layers-")):
+        settings = results[name]["settings"]
+        shown = f"PyTorch's time over numpynet's, {settings['model']}, batch {settings['batch_size']}"
+        pictures[shown] = plot_layers(results, name, folder / f"{name}.png")
+    return pictures | {"Time and memory of a step": plot_scaling(results, folder / "scaling.png")}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of JSON files")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "benchmarks" / "results", help="holds a folder for each machine"
+    )
     parser.add_argument(
         "--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md and pictures/ are written"
     )
@@ -84,17 +133,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures, write the page, and replace the README's table."""
-    results = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(args.results.glob("*.json"))}
-    folder = args.docs / "pictures"
-    pictures = {
-        "From readable to fast, and what the machine allows": plot_ladder(results, folder / "ladder.png"),
-        "PyTorch's time over numpynet's, operation by operation": plot_layers(results, folder / "layers.png"),
-        "Time and memory of a step": plot_scaling(results, folder / "scaling.png"),
-    }
-    _write(args.docs / "benchmarks.md", page(results, pictures))
+    machines = read(args.results)
+    pictures = {name: draw(results, args.docs / "pictures" / name) for name, results in machines.items()}
+    _write(args.docs / "benchmarks.md", page(machines, pictures))
     before, _, rest = args.readme.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    _write(args.readme, f"{before}{BEGIN}\n{readme(results)}\n{END}{after}")
+    _write(args.readme, f"{before}{BEGIN}\n{readme(machines)}\n{END}{after}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 from benchmarks.contenders import FAST, PHASES
 
 Results = dict[str, Any]
-"""The contents of the results files by their names without .json."""
+"""The contents of one machine's results files by their names without .json."""
 
 TRAININGS = {
     "full network, batch 10": "train-net-10",
     "full network, batch 32": "train-net-32",
     "compact network, batch 10": "train-compact-10",
     "compact network, batch 32": "train-compact-32",
+    "hourglass, batch 10": "train-hourglass-10",
+    "hourglass, batch 32": "train-hourglass-32",
 }
 """Titles, and the names of their results."""
 
@@ -105,8 +107,9 @@ def epochs(results: Results) -> Iterator[str]:
 
 LAYERS = """
 ### Operation by operation, {settings[model]}, batch {settings[batch_size]}
-`python -m benchmarks layers`. Milliseconds of forward + backward. A ratio above 1 means that PyTorch takes longer. All
-gradients are computed, even dx of the first convolution and the whole gradient of a Linear, which training leaves out.
+`python -m benchmarks layers --model {settings[model]}`. Milliseconds of forward + backward. A ratio above 1 means that
+PyTorch takes longer. All gradients are computed, even dx of the first convolution and the whole gradient of a Linear,
+which training leaves out.
 
 {table}
 
@@ -133,9 +136,10 @@ def layers(results: Results) -> Iterator[str]:
 
 
 ROOFLINE = """
-### The machine's limit
-`python -m benchmarks roofline`. Measured in the same run: {found[GFLOP/s]:.0f} GFLOP/s of matrix products and
-{found[GB/s]:.0f} GB/s of memory traffic. The limit counts only operations and bytes that no implementation can avoid.
+### The machine's limit, {settings[model]}
+`python -m benchmarks roofline --model {settings[model]}`. Measured in the same run: {found[GFLOP/s]:.0f} GFLOP/s of
+matrix products and {found[GB/s]:.0f} GB/s of memory traffic. The limit counts bytes that no implementation can avoid,
+and the products of a convolution's definition; rules that need fewer may exceed it.
 
 {table}
 """
@@ -143,8 +147,8 @@ ROOFLINE = """
 
 def roofline(results: Results) -> Iterator[str]:
     """How near a step comes to the machine's limit."""
-    if "roofline" in results:
-        found = results["roofline"]
+    for name in sorted(key for key in results if key.startswith("roofline-")):
+        found = results[name]
         rows = [
             [
                 f"{row['batch']}",
@@ -157,12 +161,12 @@ def roofline(results: Results) -> Iterator[str]:
             for row in found["rows"]
         ]
         columns = ["batch", "GFLOP", "GB", "limit, ms", "step, ms", "share reached"]
-        yield ROOFLINE.format(found=found, table=table(columns, rows, names=0))
+        yield ROOFLINE.format(found=found, settings=found["settings"], table=table(columns, rows, names=0))
 
 
 SCALING = """
-### Scaling
-`python -m benchmarks scaling`. Milliseconds per step and peak GB of the full network, at batch 10 unless the row says
+### Scaling, {model}
+`python -m benchmarks scaling --model {model}`. Milliseconds per step and peak GB, at batch 10 unless the row says
 otherwise. PyTorch is "{against}".
 
 {table}
@@ -171,15 +175,16 @@ otherwise. PyTorch is "{against}".
 
 def scaling(results: Results) -> Iterator[str]:
     """Time and memory against batch size, image size and threads."""
-    if "scaling" in results:
-        found = results["scaling"]
-        against = found["settings"]["against"]
+    for name in sorted(key for key in results if key.startswith("scaling-")):
+        found = results[name]
+        model, against = found["settings"]["model"], found["settings"]["against"]
         rows = []
         for what, title in {"batch_size": "batch size", "size": "image size", "threads": "threads"}.items():
             for row in found[what]:
                 sides = [(ms(row[side]["step"]), f"{row[side]['peak_gb']:.2f}") for side in (FAST, against)]
                 rows.append([f"{title} {row[what]}", *sides[0], *sides[1], f"{row['ratio']:.2f}"])
-        yield SCALING.format(against=against, table=table(["", "numpynet, fast", "GB", "PyTorch", "GB", "ratio"], rows))
+        columns = ["", "numpynet, fast", "GB", "PyTorch", "GB", "ratio"]
+        yield SCALING.format(model=model, against=against, table=table(columns, rows))
 
 
 LATENCY = """

@@ -14,11 +14,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.contenders import CONTENDERS, FAST
-from benchmarks.layers import operations
 from benchmarks.machine import describe, print_description, write_results
+from benchmarks.operations import operations, parameters
 from benchmarks.options import add_shared
 from benchmarks.processes import TrainingWorker, Worker
 from benchmarks.tasks import Task
+from fkp_app.training.recipe import Recipe
 from numpynet import workers
 
 SHAPES = ((1024, 1024, 1024), (256, 1152, 576), (128, 576, 676))
@@ -77,24 +78,22 @@ def serve_rates(connection: Connection) -> None:
     connection.send((max(product_rate(*shape) for shape in SHAPES), memory_rate()))
 
 
-def least(model: str, batch_size: int) -> dict[str, float]:
+def least(recipe: Recipe, batch_size: int) -> dict[str, float]:
     """GFLOP of the convolutions and Linears, and GB that a step must move at least.
 
-    Convolutions: once forward and twice backward; the first needs no dx, so it counts only once backward.
-    Weights of a Linear: read forward and again for dx; Adam reads param, exp_avg and exp_avg_sq and writes them.
-    Activations: a convolution's output is written, read by the pool, and read and overwritten on the way back; the
-    pooled output, a quarter as large, is written once and read twice.
+    GFLOP: the products of the definition, once forward and twice backward; the first convolution needs no dx, so it
+    counts only once backward. Winograd's rules need fewer products than the definition (F(4 x 4, 3 x 3) a quarter), so
+    a step that uses them may take more than its share of the limit, even more than 100 %.
+    Weights: read forward and again for dx; Adam or AdamW reads param, exp_avg and exp_avg_sq and writes them; the
+    average of the weights, if the recipe has one, is read and written.
+    Maps: what a convolution, a block of it with batch norm, ReLU and perhaps a pool, another pool or a Residual gives
+    is written once, read by what follows, and read again on the way back. A Residual reads its x once more.
     """
-    flop = traffic = 0.0
-    for number, operation in enumerate(operations(model, batch_size)):
-        if operation.kind == "conv2d":
-            flop += operation.flop * (2 if number == 0 else 3)
-            pixels = operation.flop / (2 * np.prod(operation.weight[1:]))
-            traffic += 4 * pixels * (1 + 1 + 1 + 0.75)
-        elif operation.kind == "linear":
-            flop += operation.flop * 3
-            traffic += 4 * np.prod(operation.weight) * (1 + 1 + 6)
-    return {"GFLOP": flop / 1e9, "GB": traffic / 1e9}
+    steps = [one for one in operations(recipe, batch_size) if one.kind != "conv_block"]
+    flop = 3 * sum(one.flop for one in steps) - steps[0].flop
+    maps = 3 * sum(one.kept for one in steps) + sum(one.kept for one in steps if one.kind == "residual")
+    weights = parameters(recipe) * (1 + 1 + 6 + (2 if recipe.training.average else 0))
+    return {"GFLOP": flop / 1e9, "GB": 4 * (maps + weights) / 1e9}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -113,9 +112,10 @@ def run(args: argparse.Namespace) -> None:
     print(f"matrix products {matrix:.0f} GFLOP/s, memory {memory:.1f} GB/s (copying or reading, the faster)")
     rows = []
     for size in args.batch_size:
-        need = least(args.model, size)
+        task = Task(args.model, size)
+        need = least(task.recipe, size)
         limit = need["GFLOP"] / matrix + need["GB"] / memory
-        with TrainingWorker(FAST, Task(args.model, size)) as fast:
+        with TrainingWorker(FAST, task) as fast:
             step = sorted(row["step"] for row in fast.steps(args.steps + 2)[2:])[args.steps // 2]
         rows.append({"batch": size, **need, "limit": limit, "step": step, "share": limit / step})
         print(

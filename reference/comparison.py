@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from numpynet import Chain, Dropout, KeypointNet
+from numpynet import Chain, Dropout, HourglassNet, KeypointNet
 from numpynet.losses import Criterion
 from numpynet.typing import AnyArray, Array
-from reference.models import Net, as_arrays
+from reference.models import ARCHITECTURES, Twin, as_arrays
+
+Network = KeypointNet | HourglassNet
 
 BLOCK = 1 << 20  # numbers compared at a time: fc1 has 147 million, too many for a second copy
 
@@ -66,16 +68,17 @@ class Step:
         return abs(self.numpynet_loss - self.torch_loss) / abs(self.torch_loss)
 
 
-def twin_of(net: KeypointNet) -> Net:
-    """The PyTorch net with copies of `net`'s weights, in its dtype, with PlayedDropout as its dropout."""
-    twin = Net.from_state(net.state_dict(), net.arguments)
-    twin.dropout = PlayedDropout(net.dropout.p)
+def twin_of(net: Network) -> Twin:
+    """The PyTorch net with copies of `net`'s weights, in its dtype, with PlayedDropout as its dropout if it has one."""
+    twin = ARCHITECTURES[type(net).__name__].from_state(net.state_dict(), net.arguments)
+    if isinstance(net, KeypointNet):
+        twin.dropout = PlayedDropout(net.dropout.p)
     return twin
 
 
 def forward_and_backward(
     net: Chain,
-    twin: Net,
+    twin: Twin,
     criterion: Criterion,
     torch_criterion: nn.Module,
     images: Array,
@@ -93,12 +96,13 @@ def forward_and_backward(
 
 
 def torch_forward_and_backward(
-    twin: Net, criterion: nn.Module, images: Array, targets: Array, masks: Sequence[AnyArray]
+    twin: Twin, criterion: nn.Module, images: Array, targets: Array, masks: Sequence[AnyArray]
 ) -> tuple[float, Array, Array]:
     """PyTorch's part of the step: the loss, the outputs and the gradient of the images."""
     twin.zero_grad()
-    assert isinstance(twin.dropout, PlayedDropout)
-    twin.dropout.masks = list(masks)
+    if masks:
+        assert isinstance(twin.dropout, PlayedDropout)
+        twin.dropout.masks = list(masks)
     inputs = torch.tensor(images, requires_grad=True)
     outputs = twin(inputs)
     loss = criterion(outputs, torch.from_numpy(targets))
@@ -113,7 +117,7 @@ class BiasShare:
     The running mean is a moving average of mean(x) + bias; this class keeps the same average of the bias alone.
     """
 
-    def __init__(self, net: KeypointNet, twin: Net) -> None:
+    def __init__(self, net: Network, twin: Twin) -> None:
         self.net, self.twin = net, twin
         self.names = noisy_biases(net)
         shapes = {name: net.state_dict()[name].shape for name in self.names}
@@ -139,13 +143,13 @@ class BiasShare:
         return self.net.state_dict(), as_arrays(self.twin.state_dict())
 
 
-def noisy_biases(net: KeypointNet | Net) -> list[str]:
+def noisy_biases(net: Network | Twin) -> list[str]:
     """The names of the biases before a batch norm, whose true gradient is zero."""
     keys = net.state_dict().keys()
     return [key for key in keys if key.endswith(".bias") and key.replace(".bias", "_bn.bias") in keys]
 
 
-def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Difference]:
+def outputs_and_gradients(net: Network, twin: Twin, step: Step) -> list[Difference]:
     """The differences after `forward_and_backward`: outputs, the images' gradient, each parameter's gradient."""
     noisy = noisy_biases(net)
     rows = [Difference("out", "output", relative(*step.outputs))]
@@ -161,7 +165,7 @@ def outputs_and_gradients(net: KeypointNet, twin: Net, step: Step) -> list[Diffe
     return rows
 
 
-def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
+def gradients(net: Twin, twin: Twin) -> dict[tuple[str, str], float]:
     """How far the gradients of one PyTorch net differ from another's, by kind and name."""
     noisy = noisy_biases(net)
     grads = {name: p.grad.numpy() for name, p in twin.named_parameters() if p.grad is not None}
@@ -173,14 +177,14 @@ def gradients(net: Net, twin: Net) -> dict[tuple[str, str], float]:
     return result
 
 
-def weights(net: Net, twin: Net) -> dict[tuple[str, str], float]:
+def weights(net: Twin, twin: Twin) -> dict[tuple[str, str], float]:
     """How far the weights and running statistics of one PyTorch net differ from another's, by kind and name."""
     wanted = as_arrays(twin.state_dict())
     state = as_arrays(net.state_dict())
     return {(_kind(key), key): relative(array, wanted[key]) for key, array in state.items() if array.ndim}
 
 
-def state(net: KeypointNet, twin: Net, share: BiasShare) -> list[Difference]:
+def state(net: Network, twin: Twin, share: BiasShare) -> list[Difference]:
     """The differences of weights and running statistics."""
     rows = [Difference(f"{key} less bias", "statistic", relative(*both)) for key, *both in share.taken_out()]
     noisy = share.names + [name.replace(".bias", "_bn.running_mean") for name in share.names]

@@ -32,7 +32,7 @@ from reference import comparison
 from reference.arguments import MODELS
 from reference.batches import data_batches, drawn_batches
 from reference.comparison import Difference
-from reference.models import Net
+from reference.models import Twin
 
 DTYPE_HELP = (
     "default %(default)s, in which only mistakes make the two differ. Adam turns the rounding noise of near-zero "
@@ -73,7 +73,7 @@ class Floor:
         self.net = comparison.twin_of(net)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=lr)
 
-    def forward_and_backward(self, batch: Batch, step: comparison.Step, twin: Net) -> Noise:
+    def forward_and_backward(self, batch: Batch, step: comparison.Step, twin: Twin) -> Noise:
         """The same step with the reversed batch, and how far its loss, outputs and input gradients differ."""
         images, targets = (np.ascontiguousarray(array[::-1]) for array in batch)
         masks = [np.ascontiguousarray(mask[::-1]) for mask in step.masks]

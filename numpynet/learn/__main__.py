@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpynet
 from numpynet.console import Parser, guarded, nearest, outputs
 from numpynet.dispatch import ImplementationError
 from numpynet.learn import commands, listing
@@ -24,6 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     if os.name == "posix":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if numpynet.__file__ is None:
+        sys.stderr.write(
+            f"{PROGRAM}: {Path.cwd()} is no folder to start Python in: its folder `numpynet` hides the package of this "
+            "name; go to another folder\n"
+        )
+        return 2
     if not given or given[0] in ("-h", "--help", "list"):
         print(listing.text())
         return 0

@@ -90,3 +90,14 @@ def test_where_the_pages_are_is_said_if_they_are_not_beside_the_package(monkeypa
     monkeypatch.setattr(listing.numpynet, "__file__", str(tmp_path / "numpynet" / "__init__.py"))
     assert "its repository, or its archive, numpynet_fkp-*.tar.gz" in listing.text()
     assert max(map(len, listing.text().splitlines())) <= 100
+
+
+def test_a_folder_numpynet_where_python_starts_is_one_line_at_most(tmp_path):
+    """It hides an installation that pip made with -e; any other kind of installation wins over the folder."""
+    (tmp_path / "numpynet").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "numpynet.learn"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    hidden = f"python -m numpynet.learn: {tmp_path} is no folder to start Python in: its folder `numpynet` hides the"
+    assert (done.returncode, done.stderr) == (0, "") or (done.returncode == 2 and done.stderr.startswith(hidden))
+    assert len(done.stderr.splitlines()) <= 1

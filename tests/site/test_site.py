@@ -164,7 +164,7 @@ def tiny(tmp_path):
     shutil.copytree(ROOT / "docs" / "site", tmp_path / "docs" / "site", ignore=shutil.ignore_patterns("*.rst", "__*"))
     for name, text in TINY.items():
         (tmp_path / name).write_text(text, "utf-8")
-    shutil.copy(ROOT / "docs" / "pictures" / "ladder.png", tmp_path / "docs" / "p.png")
+    shutil.copy(ROOT / "docs" / "pictures" / "styles.png", tmp_path / "docs" / "p.png")
     return tmp_path
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from numpynet.learn.grids import Drawing
 
-RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results" / "amd-epyc-family-26-model-2-2-cores"
 RUNGS = {
     "numpynet, readable": ("the code of these pages", ""),
     "numpynet, fast, not fused": ("the same functions in compiled loops", "cool"),
@@ -17,7 +17,7 @@ RUNGS = {
 def ladder() -> Drawing:
     """A bar for each way to compute the step, and one for the machine's limit."""
     measured = json.loads((RESULTS / "train-net-10.json").read_text())
-    roofline = json.loads((RESULTS / "roofline.json").read_text())
+    roofline = json.loads((RESULTS / "roofline-net.json").read_text())
     rows, best = measured["rows"], measured["best"]
     bars = [(name, note, 1e3 * rows[name]["seconds"]["step"]["median"], kind) for name, (note, kind) in RUNGS.items()]
     bars.append((best, "the fastest PyTorch", 1e3 * rows[best]["seconds"]["step"]["median"], "back"))

@@ -40,7 +40,7 @@ def graduate(functions: Functions, folder: Path, say: Say) -> bool:
     """Whether the points settle with these functions. Says what happens."""
     images, points = faces.crops()
     targets = faces.to_targets(points)
-    say("Two training steps are compared with numpynet's, call by call.")
+    say("Two training steps are compared with numpynet's, call by call: a second, or a minute if your loops are slow.")
     try:
         calls = compare(functions, images[:3], targets[:3])
     except DiffersError as error:
