@@ -4,6 +4,7 @@ The rule is written for `lanes.Lanes`: it takes vectors, and returns a tuple of 
 are those of uncompiled.py.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,11 @@ from numpynet.kernels.lanes import (
 
 Rule = Callable[..., Sequence[Any]]
 
+_loops = Counter[str]()
+"""How many loops were made from the rules of each name. All rules of a name belong to one module, so that every process
+makes them in the same order.
+"""
+
 
 def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") -> Any:
     """A function for compiled loops: `rule` along both axes of a grid of pixels, for all channels.
@@ -42,7 +48,6 @@ def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") 
     whole, rest = _grid(rule, size, False, accumulate, apart), _grid(rule, size, True, accumulate, apart)
     in_source, in_target = apart == "source", apart == "target"
 
-    @njit(nogil=True, cache=False)  # compiled into those that call it
     def loop(source, at, row, column, target, to, down, right, C, step):  # type: ignore[no-untyped-def]
         lanes = VECTOR_BYTES // source.itemsize
         for c in range(0, C - lanes + 1, lanes):
@@ -53,7 +58,7 @@ def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") 
             read, write = c * step if in_source else c, c * step if in_target else c
             rest(source, at + read, row, column, target, to + write, down, right, C - c, step)
 
-    return loop
+    return _compiled(loop, rule)
 
 
 def pixel_loop(rule: Rule, largest: bool = False) -> Any:
@@ -67,7 +72,6 @@ def pixel_loop(rule: Rule, largest: bool = False) -> Any:
     """
     whole, rest = _pixels(rule, False, largest), _pixels(rule, True, largest)
 
-    @njit(nogil=True, cache=False)  # compiled into those that call it
     def loop(pixels, F, reads, writes, parameters, sums):  # type: ignore[no-untyped-def]
         lanes = VECTOR_BYTES // reads[0].itemsize
         for f in range(0, F - lanes + 1, lanes):
@@ -75,7 +79,19 @@ def pixel_loop(rule: Rule, largest: bool = False) -> Any:
         if F % lanes:
             rest(pixels, F - F % lanes, F % lanes, reads, writes, parameters, sums)
 
-    return loop
+    return _compiled(loop, rule)
+
+
+def _compiled(loop: Callable[..., None], rule: Rule) -> Any:
+    """The loop as a compiled function that becomes part of those that call it, under a name of its own.
+
+    In a process that loads compiled code from several files, a name stands for one function. Numba adds numbers to the
+    names, but they are those of the process that compiled: loops of the same name could take each other's places.
+    """
+    name = f"{rule.__module__}.{rule.__qualname__}"
+    _loops[name] += 1
+    loop.__qualname__ = f"{name}.{_loops[name]}"
+    return njit(nogil=True, cache=False)(loop)
 
 
 def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> Any:

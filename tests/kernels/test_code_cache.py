@@ -227,3 +227,56 @@ def test_the_implementation_stays_if_the_fast_one_cannot_be_loaded(monkeypatch):
         with pytest.raises(ImplementationError, match="'fast' cannot be used here"):
             use("fast")
         assert F.__name__ == before
+
+
+LOOPS = """
+import sys
+import numpy as np
+from numpynet.kernels.code_cache import njit
+from numpynet.kernels.vector_loops import pixel_loop
+
+
+def times(factor):
+    def rule(x):  # so long that the compiler does not put it into the functions that call it
+        y = x
+        for _ in range(300):
+            y = y * x + x
+        return (y * 0 + x * factor,)
+    return rule
+
+
+loop_2, loop_3 = pixel_loop(times(2)), pixel_loop(times(3))
+
+
+@njit(nogil=True, cache=True)
+def twice(x):
+    for k in range(0, x.size, 8):
+        loop_2(1, 8, (x, k, 0), (x, k, 0), (), ())
+    loop_2(1, 0, (x, 0, 0), (x, 0, 0), (), ())
+
+
+@njit(nogil=True, cache=True)
+def thrice(x):
+    for k in range(0, x.size, 8):
+        loop_3(1, 8, (x, k, 0), (x, k, 0), (), ())
+    loop_3(1, 0, (x, 0, 0), (x, 0, 0), (), ())
+
+
+x = np.full(16, 0.5)
+for name in sys.argv[1:]:
+    globals()[name](x)
+print(2 * x[0])
+"""
+
+
+def test_loops_that_were_compiled_in_different_processes_do_not_take_each_others_places(tmp_path):
+    """Both are the first loop that their process compiles, so Numba gives both the same number."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+    root = Path(kernels.__file__).parents[2]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(root)}
+
+    def printed(*names):
+        command = [sys.executable, tmp_path / "loops.py", *names]
+        return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+    assert (printed("twice"), printed("thrice"), printed("twice", "thrice"), printed("thrice", "twice")) == (2, 3, 6, 6)
