@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from fkp_app.backends.channels_last import channels_last
 from fkp_app.backends.onnx.card import is_onnx
 from fkp_app.backends.sharing import shared
 from fkp_app.errors import FkpError, UsageError
@@ -102,7 +103,7 @@ def _load(backend: str, path: Path) -> Predictor:
         predictor = reference_module("backend").TorchPredictor(path)
         return Predictor("torch", CropCard.of(predictor.card, path), predictor)
     net, card = load_net(path)
-    return Predictor("numpy", CropCard.of(card, path), fuse(net))
+    return Predictor("numpy", CropCard.of(card, path), channels_last(net) or fuse(net))
 
 
 def check_backend(backend: str) -> str:
