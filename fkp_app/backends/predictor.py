@@ -15,6 +15,7 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.checkpoint import load_net
 from numpynet.fuse import fuse
+from numpynet.module import Module
 from numpynet.typing import Array
 from numpynet.workers import set_threads
 
@@ -103,7 +104,12 @@ def _load(backend: str, path: Path) -> Predictor:
         predictor = reference_module("backend").TorchPredictor(path)
         return Predictor("torch", CropCard.of(predictor.card, path), predictor)
     net, card = load_net(path)
-    return Predictor("numpy", CropCard.of(card, path), channels_last(net) or fuse(net))
+    return Predictor("numpy", CropCard.of(card, path), ready_to_run(net))
+
+
+def ready_to_run(net: Module) -> Callable[[Array], Array]:
+    """The network as the backend numpy runs it: channels last if it can, otherwise fused."""
+    return channels_last(net) or fuse(net)
 
 
 def check_backend(backend: str) -> str:
