@@ -30,22 +30,29 @@ NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items
 """Architecture and constructor arguments by the name of the row in the results."""
 
 SIDES = {
+    "fkp detect": ("numpy", ""),
     "numpynet, readable": ("numpy", "readable"),
     "numpynet, fast": ("numpy", "fast"),
     "torch": ("torch", ""),
     "OpenCV, from ONNX": ("onnx", ""),
 }
-"""Backend and numpynet's implementation by the name of the column in the results."""
+"""Backend and numpynet's implementation by the name of the column in the results. Without one, numpynet's
+network runs as `fkp detect` runs it: it is the same for both implementations, and one thread computes each product."""
 
 
 def network(name: str, backend: str, ops: str) -> Callable[[], object]:
     """A call that runs the network on one face, in evaluation mode, as detection runs it."""
+    from fkp_app.backends.predictor import limit_threads, ready_to_run
     from numpynet import fuse, use
     from numpynet.architectures import build
 
     architecture, arguments = NETWORKS[name]
     image = np.random.default_rng(0).random((1, 1, arguments["size"], arguments["size"]), np.float32)
     net = build(architecture, arguments, rng=0).eval()
+    if backend == "numpy" and not ops:
+        limit_threads(backend, 1)
+        ready = ready_to_run(net)
+        return lambda: ready(image)
     if backend == "numpy":
         use(ops)
         fused = fuse(net)
@@ -80,24 +87,21 @@ def from_onnx(net: Chain, card: CropCard, image: Array) -> Callable[[], object]:
     return forward
 
 
-def image_to_keypoints(backend: str, ops: str) -> Callable[[], object]:
+def image_to_keypoints(backend: str) -> Callable[[], object]:
     """A call that finds the keypoints of a decoded photo with the shipped weights: cascades, and the network twice."""
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.commands.demo import sample_photo
     from fkp_app.faces.detector import FaceDetector
     from fkp_app.faces.keypoints import find_faces
     from fkp_app.media.images import read_image
-    from numpynet import use
 
-    if ops:
-        use(ops)
-    predictor, detector, image = get_predictor(backend), FaceDetector(), read_image(sample_photo())
+    predictor, detector, image = get_predictor(backend, own_process=True), FaceDetector(), read_image(sample_photo())
     return lambda: find_faces(image, detector, predictor)
 
 
 def serve(connection: Connection, what: str, backend: str, ops: str) -> None:
     """In the worker's process: one call per message; the answer is its seconds. what: "image" or a network's name."""
-    call = image_to_keypoints(backend, ops) if what == "image" else network(what, backend, ops)
+    call = image_to_keypoints(backend) if what == "image" else network(what, backend, ops)
     while True:
         connection.recv()
         begin = time.perf_counter()
@@ -110,6 +114,7 @@ def warm(what: str, rounds: int) -> dict[str, float]:
     workers = {
         name: Worker(name, CONTENDERS[FAST].environment if backend == "numpy" else {}, serve, what, backend, ops)
         for name, (backend, ops) in SIDES.items()
+        if not (what == "image" and ops)
     }
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     try:

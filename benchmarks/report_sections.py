@@ -207,12 +207,13 @@ def latency(results: Results) -> Iterator[str]:
             "compact": "compact network alone",
             "hourglass": "hourglass alone",
         }
+        shown = {what: title for what, title in titles.items() if what in found}
+        sides = dict.fromkeys(side for what in reversed(shown) for side in found[what])  # a photo has fewer
         rows = [
-            [title, *(ms(seconds, 1) for seconds in found[what].values())]
-            for what, title in titles.items()
-            if what in found
+            [title, *(ms(found[what][side], 1) if side in found[what] else "" for side in sides)]
+            for what, title in shown.items()
         ]
-        columns = ["", *("PyTorch" if side == "torch" else side for side in found["image"])]
+        columns = ["", *("PyTorch" if side == "torch" else side for side in sides)]
         cold = found["cold"]
         yield LATENCY.format(table=table(columns, rows), cold=cold, share=cold["numpy"] / cold["torch"])
 

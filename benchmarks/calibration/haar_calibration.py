@@ -16,7 +16,7 @@ from fkp_app.geometry.framing import Square, face_square
 from numpynet.typing import AnyArray
 
 SURE = 3.5
-"""Least weight of a candidate that `cascade_faces` takes for a face."""
+"""Least weight of a candidate that `cascade_faces` takes for a face, if the second cascade agrees."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,9 @@ def measure(data: Path, every: int = 1) -> None:
 
 def cascade_faces(detector: FaceDetector, image: AnyArray) -> list[Box]:
     """Boxes of the faces in an RGB image by the cascades alone, without the network, the largest first."""
-    boxes = [candidate.box for candidate in detector.candidates(image) if candidate.weight >= SURE]
+    boxes = [
+        candidate.box for candidate in detector.candidates(image) if candidate.weight >= SURE and candidate.seconded
+    ]
     return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
 
 

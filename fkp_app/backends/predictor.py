@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from fkp_app.backends.channels_last import channels_last
 from fkp_app.backends.onnx.card import is_onnx
 from fkp_app.backends.sharing import shared
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.checkpoint import load_net
 from numpynet.fuse import fuse
+from numpynet.module import Module
 from numpynet.typing import Array
 from numpynet.workers import set_threads
 
@@ -102,7 +104,12 @@ def _load(backend: str, path: Path) -> Predictor:
         predictor = reference_module("backend").TorchPredictor(path)
         return Predictor("torch", CropCard.of(predictor.card, path), predictor)
     net, card = load_net(path)
-    return Predictor("numpy", CropCard.of(card, path), fuse(net))
+    return Predictor("numpy", CropCard.of(card, path), ready_to_run(net))
+
+
+def ready_to_run(net: Module) -> Callable[[Array], Array]:
+    """The network as the backend numpy runs it: channels last if it can, otherwise fused."""
+    return channels_last(net) or fuse(net)
 
 
 def check_backend(backend: str) -> str:

@@ -6,21 +6,23 @@ weight, and `keypoints.find_faces` decides later, when the network has seen the 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from fkp_app.errors import FkpError
-from fkp_app.geometry.boxes import Box, clip_box, covered, group, keep_heaviest, turn_image
+from fkp_app.faces.windows import AT_ONCE, LEFT_OUT, coarse_windows, fine_windows
+from fkp_app.geometry.boxes import Box, clip_box, covered, group, keep_heaviest, turn_image, turned_size
 from fkp_app.geometry.framing import Square, apply, invert
 from numpynet.typing import AnyArray, Array
 
 # `python -m benchmarks haar-search --data DIR` measures what each of these choices costs and finds.
 CASCADE = "haarcascade_frontalface_alt2.xml"
 SECOND_CASCADE = "haarcascade_frontalface_default.xml"
-SCALE_FACTOR = 1.1
 LONGEST_SIDE = 1280
 """Longer side, in pixels, to which larger images are shrunk before the search. It bounds the time of a search."""
 MIN_SHARE = 0.05
@@ -63,6 +65,10 @@ class FaceDetector:
     def __init__(self) -> None:
         self._first, self._second = load_cascade(CASCADE), load_cascade(SECOND_CASCADE)
 
+    @cached_property
+    def _coarse(self) -> cv2.CascadeClassifier:
+        return load_cascade(CASCADE, LEFT_OUT)
+
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
         """Every candidate in an RGB image (H, W, 3), the heaviest first, in coordinates of the image.
 
@@ -75,17 +81,14 @@ class FaceDetector:
         if shrink > 1:
             size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
             gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-        least = max(MIN_SIZE, round(MIN_SHARE * min(gray.shape)))
-        gray, turn = turn_image(gray, angle, round(margin * min(gray.shape)))
-        if min(gray.shape) < least:
+        least, border = max(MIN_SIZE, round(MIN_SHARE * min(gray.shape))), round(margin * min(gray.shape))
+        if min(turned_size(gray.shape[1], gray.shape[0], angle, border)) < least:
             return []
-        windows, _, passed = self._first.detectMultiScale3(
-            gray, SCALE_FACTOR, 0, minSize=(least, least), outputRejectLevels=True
-        )
-        if not len(windows):
+        near = coarse_windows(self._coarse, gray, least, angle, border) if gray.size > AT_ONCE else None
+        if near is not None and not len(near):
             return []
-        boxes, numbers = group(np.asarray(windows, np.float64))
-        weights: Array = np.bincount(numbers, np.ravel(passed) - PASS_MARK + PASSED).astype(np.float64)
+        gray, turn = turn_image(gray, angle, border)
+        boxes, weights = _weighed(fine_windows(self._first, gray, least, near))
         by_weight = np.lexsort((*boxes.T, -weights))
         found: list[Candidate] = []
         back = invert(turn)
@@ -104,14 +107,14 @@ class FaceDetector:
         return found
 
 
-def load_cascade(name: str) -> cv2.CascadeClassifier:
-    """Load one of OpenCV's cascades by its file name. FkpError if it is missing."""
+def load_cascade(name: str, left_out: int = 0) -> cv2.CascadeClassifier:
+    """Load one of OpenCV's cascades by its file name, without its last `left_out` stages. FkpError if it is missing."""
     data = getattr(getattr(cv2, "data", None), "haarcascades", None)
     if data is None or not hasattr(cv2, "CascadeClassifier"):
         raise FkpError("this OpenCV has no Haar cascades: pip install 'opencv-python>=4.13,<5'")
     path = Path(data) / name
-    cascade = cv2.CascadeClassifier(str(path))
-    if cascade.empty():
+    cascade = cv2.CascadeClassifier()
+    if not (_read_without(cascade, path, left_out) if left_out else cascade.load(str(path))):
         raise FkpError(f"{path}: cannot be loaded as a cascade; install opencv-python again")
     return cascade
 
@@ -135,6 +138,27 @@ def box_from_square(square: Square, angle: float, width: int, height: int) -> Bo
     y -= box * (CENTRE_X * math.sin(turn) + CENTRE_Y * math.cos(turn))
     left, top = round(x - (box - 1) / 2), round(y - (box - 1) / 2)
     return clip_box((left, top, round(box), round(box)), width, height)
+
+
+def _read_without(cascade: cv2.CascadeClassifier, path: Path, left_out: int) -> bool:
+    """Load a cascade without its last stages. Each stage is an element that begins with its number of classifiers."""
+    before, end, after = path.read_text("utf-8").partition("</stages>")
+    for _ in range(left_out):
+        before = before[: before.rindex("<_>", 0, before.rindex("<maxWeakCount>"))]
+    mode = cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY | cv2.FILE_STORAGE_FORMAT_XML
+    storage = cv2.FileStorage(before + end + after, mode)
+    return bool(cascade.read(storage.getFirstTopLevelNode()))
+
+
+def _weighed(parts: Iterable[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The boxes (n, 4) of all groups of windows, and their weights (n): the sums of what the last stage gave."""
+    boxes: list[Array] = [np.empty((0, 4))]
+    weights: list[AnyArray] = [np.empty(0)]
+    for windows, passed in parts:
+        found, numbers = group(windows)
+        boxes.append(found)
+        weights.append(np.bincount(numbers, passed - PASS_MARK + PASSED, minlength=len(found)))
+    return np.concatenate(boxes), np.concatenate(weights)
 
 
 def _seconded(cascade: cv2.CascadeClassifier, gray: AnyArray, box: Array) -> int:

