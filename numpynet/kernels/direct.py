@@ -68,8 +68,9 @@ def gradients(
         pixels, dout = empty(_seen(g, g.OH), x.dtype), empty((g.OH, g.OW, F), x.dtype)
         framed = empty((down + rows, right + columns, F) if input_gradient else (0, 0, F), x.dtype)
         framed[...] = 0
-        images = N * k // groups, N * (k + 1) // groups
-        _image_gradients(x, rotated, *images, pixels, dout, framed, before, dfilters[k], dx, input_gradient, g)
+        for n in range(N * k // groups, N * (k + 1) // groups):
+            put_gradient(before, n, 0, g.OH, dout)
+            _image_gradients(x, rotated, n, pixels, dout, framed, dfilters[k], dx, input_gradient, g)
 
     run(group, groups)
     dweight = dfilters.sum(axis=0).transpose(3, 2, 0, 1)  # (KH, KW, C, F) -> (F, C, KH, KW)
@@ -94,25 +95,21 @@ def _convolve_strips(x, filters, out, strips, begin, end, pixels, after, g):  # 
 
 
 @njit(nogil=True, cache=True)
-def _image_gradients(  # type: ignore[no-untyped-def]
-    x, rotated, first, last, pixels, dout, framed, before, dfilters, dx, with_dx, g
-):
-    """Add the part of the images first .. last to dfilters (KH, KW, C, F), and write their dx.
+def _image_gradients(x, rotated, n, pixels, dout, framed, dfilters, dx, with_dx, g):  # type: ignore[no-untyped-def]
+    """Add image n's part to dfilters (KH, KW, C, F), and write its dx; dout (OH, OW, F) is its output's gradient.
 
-    pixels, dout (OH, OW, F) and framed, which is 0 where no gradient lies, are working memory.
+    pixels, and framed, which is 0 where no gradient lies, are working memory.
     """
     down, right = (g.KH - 1) * g.DH, (g.KW - 1) * g.DW
-    for n in range(first, last):
-        cut(x[n], -g.PH, -g.PW, pixels)
-        put_gradient(before, n, 0, g.OH, dout)
-        _add_dfilters(pixels, dout, dfilters, g)
-        if with_dx:
-            for oh in range(g.OH):
-                for ow in range(g.OW):
-                    source, target = dout[oh, ow], framed[down + oh * g.SH, right + ow * g.SW]
-                    for f in range(source.size):
-                        target[f] = source[f]
-            _dpixels(framed, rotated, dx[n], g)
+    cut(x[n], -g.PH, -g.PW, pixels)
+    _add_dfilters(pixels, dout, dfilters, g)
+    if with_dx:
+        for oh in range(g.OH):
+            for ow in range(g.OW):
+                source, target = dout[oh, ow], framed[down + oh * g.SH, right + ow * g.SW]
+                for f in range(source.size):
+                    target[f] = source[f]
+        _dpixels(framed, rotated, dx[n], g)
 
 
 @njit(nogil=True, cache=True)

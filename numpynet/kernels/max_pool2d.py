@@ -86,13 +86,16 @@ def largest_of_four(x0: Any, x1: Any, x2: Any, x3: Any, zero: Any) -> tuple[Any,
     return largest, element
 
 
-def _sent(element: int) -> Any:
-    """The rule of dx for the pixels that are this element of their windows, 2 kh + kw."""
-    return lambda dout, won: (won.equals(element).choose(dout, 0),)
+def _sent(row: int) -> Any:
+    """The rule of dx for the two pixels of a window's upper (0) or lower (1) row."""
+
+    def rule(dout: Any, won: Any) -> tuple[Any, Any]:
+        return won.equals(2 * row).choose(dout, 0), won.equals(2 * row + 1).choose(dout, 0)
+
+    return rule
 
 
-_pool = pixel_loop(largest_of_four)
-_sent_0, _sent_1, _sent_2, _sent_3 = (pixel_loop(_sent(element)) for element in range(4))
+_pool, _upper, _lower = pixel_loop(largest_of_four), pixel_loop(_sent(0)), pixel_loop(_sent(1))
 
 
 @njit(nogil=True, cache=True)
@@ -114,11 +117,11 @@ def unpool_image(dout, winner, dx):  # type: ignore[no-untyped-def]
     OH, OW, _ = dout.shape
     for h in range(H):
         windows, at, to = OW if h // 2 < OH else 0, h // 2 * OW * C, h * W * C
-        reads, left, right = (dout, at, C, winner, at, C), (dx, to, 2 * C), (dx, to + C, 2 * C)
+        reads, both = (dout, at, C, winner, at, C), (dx, to, 2 * C, dx, to + C, 2 * C)
         if h % 2 == 0:
-            _sent_0(windows, C, reads, left, (), ())
-            _sent_1(windows, C, reads, right, (), ())
+            _upper(windows, C, reads, both, (), ())
         else:
-            _sent_2(windows, C, reads, left, (), ())
-            _sent_3(windows, C, reads, right, (), ())
-        dx[h, 2 * windows :] = 0  # a last row or column that belongs to no window
+            _lower(windows, C, reads, both, (), ())
+        row = dx[h].reshape(-1)
+        for k in range(2 * windows * C, W * C):  # a last row or column that belongs to no window
+            row[k] = 0

@@ -108,20 +108,25 @@ def _gradient_of_constants(dout: Any, x: Any, mean: Any, slope: Any, shift: Any)
     return (normalise(x, mean, slope, shift).at_most(0).choose(0, slope * dout),)
 
 
-def _pooled_gradient(element: int) -> Any:
-    """The rule of dconvolved for the pixels that are this element of their windows, 2 kh + kw."""
+def _pooled_gradient(row: int) -> Any:
+    """The rule of dconvolved for the two pixels of a window's upper (0) or lower (1) row."""
 
-    def rule(dout: Any, won: Any, x: Any, mean: Any, slope: Any, offset: Any, coefficient: Any) -> tuple[Any]:
-        return (offset - coefficient * (x - mean) + won.equals(element).choose(slope * dout, 0),)
+    def rule(
+        dout: Any, won: Any, x0: Any, x1: Any, mean: Any, slope: Any, offset: Any, coefficient: Any
+    ) -> tuple[Any, Any]:
+        sent = slope * dout
+        left, right = (offset - coefficient * (x - mean) for x in (x0, x1))
+        return left + won.equals(2 * row).choose(sent, 0), right + won.equals(2 * row + 1).choose(sent, 0)
 
     return rule
 
 
-def _pooled_gradient_of_constants(element: int) -> Any:
+def _pooled_gradient_of_constants(row: int) -> Any:
     """As `_pooled_gradient` if the statistics are constants."""
 
-    def rule(dout: Any, won: Any, slope: Any) -> tuple[Any]:
-        return (won.equals(element).choose(slope * dout, 0),)
+    def rule(dout: Any, won: Any, slope: Any) -> tuple[Any, Any]:
+        sent = slope * dout
+        return won.equals(2 * row).choose(sent, 0), won.equals(2 * row + 1).choose(sent, 0)
 
     return rule
 
@@ -136,16 +141,9 @@ _moment_loop, _square_loop = pixel_loop(_moment), pixel_loop(_square)
 _affine_loop, _pooled_affine_loop = pixel_loop(_affine), pixel_loop(_pooled_affine)
 _affine_of_output_loop, _nothing_loop = pixel_loop(_affine_of_output), pixel_loop(_nothing_times)
 _gradient_loop, _gradient_of_constants_loop = pixel_loop(_gradient), pixel_loop(_gradient_of_constants)
-_pooled_0, _pooled_1 = pixel_loop(_pooled_gradient(0)), pixel_loop(_pooled_gradient(1))
-_pooled_2, _pooled_3 = pixel_loop(_pooled_gradient(2)), pixel_loop(_pooled_gradient(3))
-_constants_0, _constants_1 = (
-    pixel_loop(_pooled_gradient_of_constants(0)),
-    pixel_loop(_pooled_gradient_of_constants(1)),
-)
-_constants_2, _constants_3 = (
-    pixel_loop(_pooled_gradient_of_constants(2)),
-    pixel_loop(_pooled_gradient_of_constants(3)),
-)
+_upper_loop, _lower_loop = pixel_loop(_pooled_gradient(0)), pixel_loop(_pooled_gradient(1))
+_upper_of_constants_loop = pixel_loop(_pooled_gradient_of_constants(0))
+_lower_of_constants_loop = pixel_loop(_pooled_gradient_of_constants(1))
 _unpooled_loop = pixel_loop(_unpooled_gradient)
 
 
@@ -160,9 +158,11 @@ def add_pixels(rows, total):  # type: ignore[no-untyped-def]
 def moments(rows, mean, squares):  # type: ignore[no-untyped-def]
     """mean = the mean of rows (pixels, F), squares = sum((x - mean)^2); both (F,) in float64."""
     pixels, F = rows.shape
-    mean[:], squares[:] = 0, 0
+    for f in range(F):
+        mean[f], squares[f] = 0, 0
     add_pixels(rows, mean)
-    mean /= pixels
+    for f in range(F):
+        mean[f] /= pixels
     _square_loop(pixels, F, (rows, 0, F), (), (mean,), (squares,))
 
 
@@ -205,7 +205,8 @@ def affine_gradients(dout, convolved, norm, sums):  # type: ignore[no-untyped-de
     sums[...] = 0
     parameters = (norm.mean, norm.slope, norm.shift)
     _affine_loop(pixels, F, (dout, 0, F, convolved, 0, F), (), parameters, (sums[0], sums[1]))
-    sums[1] *= norm.inv_std
+    for f in range(F):
+        sums[1, f] *= norm.inv_std[f]
 
 
 @njit(nogil=True, cache=True)
@@ -224,7 +225,8 @@ def pooled_affine_gradients(dout, out, winner, convolved, norm, sums, from_batch
     sums[...] = 0
     if _trusted(norm):
         _affine_of_output_loop(PH * PW, F, (dout, 0, F, out, 0, F), (), (norm.shift,), (sums[0], sums[1]))
-        sums[1] /= norm.slope
+        for f in range(F):
+            sums[1, f] /= norm.slope[f]
     else:
         for h in range(PH):
             upper, lower, at = 2 * h * OW * F, (2 * h + 1) * OW * F, h * PW * F
@@ -233,7 +235,8 @@ def pooled_affine_gradients(dout, out, winner, convolved, norm, sums, from_batch
             _pooled_affine_loop(PW, F, reads_all, (), (norm.mean,), (sums[0], sums[1]))
     if not from_batch:
         _nothing_loop(OH * OW, F, (convolved, 0, F), (), (norm.mean,), (sums[1],))
-    sums[1] *= norm.inv_std
+    for f in range(F):
+        sums[1, f] *= norm.inv_std[f]
 
 
 @njit(nogil=True, cache=True)
@@ -270,23 +273,21 @@ def pooled_gradient(  # type: ignore[no-untyped-def]
     for h in range(top, bottom):
         windows, at, to = PW if h // 2 < PH else 0, h // 2 * PW * F, (h - top) * dconvolved.shape[1] * F
         above, row = (dout, at, F, winner, at, F), h * OW * F
-        left, right = (dconvolved, to, 2 * F), (dconvolved, to + F, 2 * F)
+        both = (dconvolved, to, 2 * F, dconvolved, to + F, 2 * F)
         if from_batch:
-            x0, x1 = (convolved, row, 2 * F), (convolved, row + F, 2 * F)
+            reads = (*above, convolved, row, 2 * F, convolved, row + F, 2 * F)
             parameters = (norm.mean, norm.slope, offset, coefficient)
             if h % 2 == 0:
-                _pooled_0(windows, F, (*above, *x0), left, parameters, ())
-                _pooled_1(windows, F, (*above, *x1), right, parameters, ())
+                _upper_loop(windows, F, reads, both, parameters, ())
             else:
-                _pooled_2(windows, F, (*above, *x0), left, parameters, ())
-                _pooled_3(windows, F, (*above, *x1), right, parameters, ())
+                _lower_loop(windows, F, reads, both, parameters, ())
             rest, to_rest = (convolved, row + 2 * windows * F, F), (dconvolved, to + 2 * windows * F, F)
             _unpooled_loop(OW - 2 * windows, F, rest, to_rest, (norm.mean, offset, coefficient), ())
         else:
             if h % 2 == 0:
-                _constants_0(windows, F, above, left, (norm.slope,), ())
-                _constants_1(windows, F, above, right, (norm.slope,), ())
+                _upper_of_constants_loop(windows, F, above, both, (norm.slope,), ())
             else:
-                _constants_2(windows, F, above, left, (norm.slope,), ())
-                _constants_3(windows, F, above, right, (norm.slope,), ())
-            dconvolved[h - top, 2 * windows : OW] = 0
+                _lower_of_constants_loop(windows, F, above, both, (norm.slope,), ())
+            line = dconvolved[h - top].reshape(-1)
+            for k in range(2 * windows * F, OW * F):
+                line[k] = 0

@@ -43,8 +43,10 @@ def gradients(
 
     def group(k: int) -> None:
         dout = empty((0, 0, 0) if before.plain else (g.OH, g.OW, F), x.dtype)
-        images = N * k // groups, N * (k + 1) // groups
-        _image_gradients(x, matrix, *images, dout, before, dmatrix[k], dx, input_gradient)
+        for n in range(N * k // groups, N * (k + 1) // groups):
+            if not before.plain:
+                put_gradient(before, n, 0, g.OH, dout)
+            _image_gradients(x, matrix, n, before.dout[n] if before.plain else dout, dmatrix[k], dx, input_gradient)
 
     run(group, groups)
     dweight = np.ascontiguousarray(dmatrix.sum(axis=0).T).reshape(weight.shape)  # (groups, C, F) -> (F, C, 1, 1)
@@ -62,19 +64,11 @@ def _convolve_strips(x, matrix, out, strips, begin, end, after):  # type: ignore
 
 
 @njit(nogil=True, cache=True)
-def _image_gradients(x, matrix, first, last, dout, before, dmatrix, dx, with_dx):  # type: ignore[no-untyped-def]
-    """Add the part of the images first .. last to dmatrix (C, F), and write their dx; matrix is (F, C).
-
-    dout (OH, OW, F) is working memory, unless the gradient is plain.
-    """
+def _image_gradients(x, matrix, n, dout, dmatrix, dx, with_dx):  # type: ignore[no-untyped-def]
+    """Add image n's part to dmatrix (C, F), and write its dx; dout (H, W, F), matrix (F, C)."""
     F, C = matrix.shape
     _, H, W, _ = x.shape
-    for n in range(first, last):
-        if before.plain:
-            gradient = before.dout[n].reshape(-1)
-        else:
-            put_gradient(before, n, 0, H, dout)
-            gradient = dout.reshape(-1)
-        product(x, n * H * W * C, 1, 0, C, gradient, 0, 0, F, dmatrix, 0, F, C, F, 1, H * W, True)
-        if with_dx:
-            product(gradient, 0, F, 0, 1, matrix, 0, 0, C, dx, n * H * W * C, C, H * W, C, 1, F, False)
+    at = n * H * W * C
+    product(x, at, 1, 0, C, dout, 0, 0, F, dmatrix, 0, F, C, F, 1, H * W, True)
+    if with_dx:
+        product(dout, 0, F, 0, 1, matrix, 0, 0, C, dx, at, C, H * W, C, 1, F, False)

@@ -115,8 +115,12 @@ def gradients(
             first, last = N * k // groups, N * (k + 1) // groups
             strips = strips_of(g, last - first, F, x.dtype.itemsize)
             strips[:, :2] += first
-            memory = _working_memory(strips, g, F, x.dtype)
-            loops.strip_gradients(x, U, strips, *memory, before, dU[k], dx, input_gradient, g)
+            pixels, tiles, V, D = _working_memory(strips, g, F, x.dtype)
+            for i, strip in enumerate(strips):
+                T = loops.strip_points(x, strip, pixels, tiles, V, D, 0, before, g)
+                loops.point_products(V, D, U, dU[k], T, 0, points, i > 0, input_gradient)
+                if input_gradient:
+                    loops.strip_pixels(V, 0, strip, pixels, dx, g)
 
         run(group, groups)
     else:

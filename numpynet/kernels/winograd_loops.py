@@ -95,16 +95,6 @@ def convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g
 
 
 @njit(nogil=True, cache=True)
-def strip_gradients(x, U, strips, pixels, tiles, V, D, before, dU, dx, with_dx, g):  # type: ignore[no-untyped-def]
-    """dU (points, C, F) of all these strips, and the dx of their images; pixels, tiles, V and D are working memory."""
-    for i in range(len(strips)):
-        T = strip_points(x, strips[i], pixels, tiles, V, D, 0, before, g)
-        point_products(V, D, U, dU, T, 0, len(V), i > 0, with_dx)
-        if with_dx:
-            strip_pixels(V, 0, strips[i], pixels, dx, g)
-
-
-@njit(nogil=True, cache=True)
 def strip_points(x, strip, pixels, tiles, V, D, t, before, g):  # type: ignore[no-untyped-def]
     """V and D of a strip, from tile t on; returns the next t."""
     first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
