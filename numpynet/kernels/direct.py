@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpynet.kernels.buffers import empty
-from numpynet.kernels.code_cache import njit
 from numpynet.kernels.pixels import cut
 from numpynet.kernels.strip_work import After, Before, finish, put_gradient
-from numpynet.kernels.tile_product import product
+from numpynet.kernels.tile_product import products
 from numpynet.kernels.windows import Geometry
-from numpynet.typing import Array
+from numpynet.typing import Array, Pair
 from numpynet.workers import run, run_ranges
 
 STRIP_BYTES = 1 << 19
@@ -39,7 +38,12 @@ def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
 
     def make(begin: int, end: int) -> None:
         pixels = empty(_seen(g, int((strips[:, 2] - strips[:, 1]).max())), x.dtype)
-        _convolve_strips(x, filters, out, strips, begin, end, pixels, after, g)
+        for number in range(begin, end):
+            n, top, bottom = strips[number]
+            seen, rows = pixels[: _seen(g, bottom - top)[0]], out[n, top:bottom]
+            cut(x[n], top * g.SH - g.PH, -g.PW, seen)
+            _convolve(seen, 0, filters, rows, (g.SH, g.SW), (g.DH, g.DW))
+            finish(after, number, rows.reshape(-1, F))
 
     run_ranges(make, len(strips), GROUPS)
     return out
@@ -69,8 +73,13 @@ def gradients(
         framed = empty((down + rows, right + columns, F) if input_gradient else (0, 0, F), x.dtype)
         framed[...] = 0
         for n in range(N * k // groups, N * (k + 1) // groups):
+            cut(x[n], -g.PH, -g.PW, pixels)
             put_gradient(before, n, 0, g.OH, dout)
-            _image_gradients(x, rotated, n, pixels, dout, framed, dfilters[k], dx, input_gradient, g)
+            _add_dfilters(pixels, dout, dfilters[k], g)
+            if input_gradient:
+                framed[down : down + g.OH * g.SH : g.SH, right : right + g.OW * g.SW : g.SW] = dout
+                begin = (g.PH * framed.shape[1] + g.PW) * F
+                _convolve(framed, begin, rotated, dx[n], (1, 1), (g.DH, g.DW))
 
     run(group, groups)
     dweight = dfilters.sum(axis=0).transpose(3, 2, 0, 1)  # (KH, KW, C, F) -> (F, C, KH, KW)
@@ -82,77 +91,33 @@ def _seen(g: Geometry, rows: int) -> tuple[int, int, int]:
     return (rows - 1) * g.SH + (g.KH - 1) * g.DH + 1, (g.OW - 1) * g.SW + (g.KW - 1) * g.DW + 1, g.C
 
 
-@njit(nogil=True, cache=True)
-def _convolve_strips(x, filters, out, strips, begin, end, pixels, after, g):  # type: ignore[no-untyped-def]
-    """The strips begin .. end of out (N, OH, OW, F); pixels is working memory."""
-    for number in range(begin, end):
-        n, top, bottom = strips[number, 0], strips[number, 1], strips[number, 2]
-        seen = pixels[: (bottom - top - 1) * g.SH + (g.KH - 1) * g.DH + 1]
-        cut(x[n], top * g.SH - g.PH, -g.PW, seen)
-        rows = out[n, top:bottom]
-        _convolve(seen, filters, rows, g)
-        finish(after, number, rows.reshape(-1, rows.shape[2]))
-
-
-@njit(nogil=True, cache=True)
-def _image_gradients(x, rotated, n, pixels, dout, framed, dfilters, dx, with_dx, g):  # type: ignore[no-untyped-def]
-    """Add image n's part to dfilters (KH, KW, C, F), and write its dx; dout (OH, OW, F) is its output's gradient.
-
-    pixels, and framed, which is 0 where no gradient lies, are working memory.
-    """
-    down, right = (g.KH - 1) * g.DH, (g.KW - 1) * g.DW
-    cut(x[n], -g.PH, -g.PW, pixels)
-    _add_dfilters(pixels, dout, dfilters, g)
-    if with_dx:
-        for oh in range(g.OH):
-            for ow in range(g.OW):
-                source, target = dout[oh, ow], framed[down + oh * g.SH, right + ow * g.SW]
-                for f in range(source.size):
-                    target[f] = source[f]
-        _dpixels(framed, rotated, dx[n], g)
-
-
-@njit(nogil=True, cache=True)
-def _convolve(pixels, filters, out, g):  # type: ignore[no-untyped-def]
-    """out (rows, OW, F) of the pixels that it sees and filters (KH, KW, C, F)."""
-    rows, OW, F = out.shape
+def _convolve(pixels: Array, begin: int, filters: Array, out: Array, stride: Pair, dilation: Pair) -> None:
+    """out (rows, columns, F) of filters (KH, KW, C, F) and the pixels that it sees, from number `begin` of them on."""
+    rows, columns, F = out.shape
     KH, KW, C, _ = filters.shape
     row = pixels.shape[1] * C
-    pieces, inner = (1, KW * C) if g.DW == 1 else (KW, C)
-    for oh in range(rows):
-        for kw in range(pieces):
-            at, step = oh * g.SH * row + kw * g.DW * C, KW * C * F
-            weights = kw * C * F
-            product(
-                pixels, at, g.SW * C, g.DH * row, 1, filters, weights, step, F, out, oh * OW * F, F,
-                OW, F, KH, inner, kw > 0,
-            )  # fmt: skip
+    pieces, inner = (1, KW * C) if dilation[1] == 1 else (KW, C)
+    for kw in range(pieces):
+        products(
+            rows,
+            pixels.reshape(-1), begin + kw * dilation[1] * C, stride[0] * row, stride[1] * C, dilation[0] * row, 1,
+            filters.reshape(-1), kw * C * F, 0, KW * C * F, F,
+            out.reshape(-1), 0, columns * F, F,
+            columns, F, KH, inner, kw > 0,
+        )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
-def _add_dfilters(pixels, dout, dfilters, g):  # type: ignore[no-untyped-def]
+def _add_dfilters(pixels: Array, dout: Array, dfilters: Array, g: Geometry) -> None:
     """dfilters (KH, KW, C, F) += pixels^T dout, for dout (OH, OW, F) and the pixels that it sees."""
     OH, OW, F = dout.shape
     KH, KW, C, _ = dfilters.shape
     row = pixels.shape[1] * C
     pieces, inner = (1, KW * C) if g.DW == 1 else (KW, C)
-    for kh in range(KH):
-        for kw in range(pieces):
-            at, to = kh * g.DH * row + kw * g.DW * C, (kh * KW + kw) * C * F
-            product(pixels, at, 1, g.SH * row, g.SW * C, dout, 0, OW * F, F, dfilters, to, F, inner, F, OH, OW, True)
-
-
-@njit(nogil=True, cache=True)
-def _dpixels(framed, rotated, dx, g):  # type: ignore[no-untyped-def]
-    """dx (H, W, C): the convolution of the framed gradient with the rotated filters (KH, KW, F, C)."""
-    H, W, C = dx.shape
-    KH, KW, F, _ = rotated.shape
-    row = framed.shape[1] * F
-    pieces, inner = (1, KW * F) if g.DW == 1 else (KW, F)
-    for h in range(H):
-        for kw in range(pieces):
-            at, weights = (h + g.PH) * row + (g.PW + kw * g.DW) * F, kw * F * C
-            product(
-                framed, at, F, g.DH * row, 1, rotated, weights, KW * F * C, C, dx, h * W * C, C,
-                W, C, KH, inner, kw > 0,
-            )  # fmt: skip
+    for kw in range(pieces):
+        products(
+            KH,
+            pixels.reshape(-1), kw * g.DW * C, g.DH * row, 1, g.SH * row, g.SW * C,
+            dout.reshape(-1), 0, 0, OW * F, F,
+            dfilters.reshape(-1), kw * C * F, KW * C * F, F,
+            inner, F, OH, OW, True,
+        )  # fmt: skip

@@ -4,13 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpynet.kernels.buffers import empty
-from numpynet.kernels.code_cache import njit
 from numpynet.kernels.direct import GROUPS, LEAST_STRIPS, STRIP_BYTES
 from numpynet.kernels.strip_work import After, Before, finish, put_gradient
-from numpynet.kernels.tile_product import product
+from numpynet.kernels.tile_product import products
 from numpynet.kernels.windows import Geometry
 from numpynet.typing import Array
-from numpynet.workers import run, run_ranges
+from numpynet.workers import run
 
 
 def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
@@ -19,8 +18,17 @@ def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
     matrix = np.ascontiguousarray(weight.reshape(F, g.C).T)  # (F, C, 1, 1) -> (C, F)
     out = empty((N, g.OH, g.OW, F), x.dtype)
     strips = strips_of(g, N, F, x.dtype.itemsize)
-    rows = x.reshape(-1, g.C), matrix, out.reshape(-1, F)
-    run_ranges(lambda begin, end: _convolve_strips(*rows, strips, begin, end, after), len(strips), GROUPS)
+    flat_x, flat_matrix, flat_out = x.reshape(-1), matrix.reshape(-1), out.reshape(-1)
+
+    def make(number: int) -> None:
+        at, last = strips[number]
+        products(
+            1, flat_x, at * g.C, 0, g.C, 0, 1, flat_matrix, 0, 0, 0, F, flat_out, at * F, 0, F,
+            last - at, F, 1, g.C, False,
+        )  # fmt: skip
+        finish(after, number, out.reshape(-1, F)[at:last])
+
+    run(make, len(strips))
     return out
 
 
@@ -40,35 +48,24 @@ def gradients(
     dx = empty(x.shape if input_gradient else (0, 0, 0, 0), x.dtype)
     groups = min(N, GROUPS)
     dmatrix = np.zeros((groups, g.C, F), x.dtype)
+    flat_x, flat_matrix, flat_dx, pixels = x.reshape(-1), matrix.reshape(-1), dx.reshape(-1), g.OH * g.OW
 
     def group(k: int) -> None:
         dout = empty((0, 0, 0) if before.plain else (g.OH, g.OW, F), x.dtype)
         for n in range(N * k // groups, N * (k + 1) // groups):
             if not before.plain:
                 put_gradient(before, n, 0, g.OH, dout)
-            _image_gradients(x, matrix, n, before.dout[n] if before.plain else dout, dmatrix[k], dx, input_gradient)
+            gradient, at = (before.dout[n] if before.plain else dout).reshape(-1), n * pixels * g.C
+            products(
+                1, flat_x, at, 0, 1, 0, g.C, gradient, 0, 0, 0, F, dmatrix[k].reshape(-1), 0, 0, F,
+                g.C, F, 1, pixels, True,
+            )  # fmt: skip
+            if input_gradient:
+                products(
+                    1, gradient, 0, 0, F, 0, 1, flat_matrix, 0, 0, 0, g.C, flat_dx, at, 0, g.C,
+                    pixels, g.C, 1, F, False,
+                )  # fmt: skip
 
     run(group, groups)
     dweight = np.ascontiguousarray(dmatrix.sum(axis=0).T).reshape(weight.shape)  # (groups, C, F) -> (F, C, 1, 1)
     return dx if input_gradient else None, dweight
-
-
-@njit(nogil=True, cache=True)
-def _convolve_strips(x, matrix, out, strips, begin, end, after):  # type: ignore[no-untyped-def]
-    """The strips begin .. end of out (pixels, F) = x (pixels, C) @ matrix (C, F)."""
-    C, F = matrix.shape
-    for number in range(begin, end):
-        at, last = strips[number, 0], strips[number, 1]
-        product(x, at * C, C, 0, 1, matrix, 0, 0, F, out, at * F, F, last - at, F, 1, C, False)
-        finish(after, number, out[at:last])
-
-
-@njit(nogil=True, cache=True)
-def _image_gradients(x, matrix, n, dout, dmatrix, dx, with_dx):  # type: ignore[no-untyped-def]
-    """Add image n's part to dmatrix (C, F), and write its dx; dout (H, W, F), matrix (F, C)."""
-    F, C = matrix.shape
-    _, H, W, _ = x.shape
-    at = n * H * W * C
-    product(x, at, 1, 0, C, dout, 0, 0, F, dmatrix, 0, F, C, F, 1, H * W, True)
-    if with_dx:
-        product(dout, 0, F, 0, 1, matrix, 0, 0, C, dx, at, C, H * W, C, 1, F, False)

@@ -139,3 +139,18 @@ def product(a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, M, F, K
                 _1x2(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
             m += rows
         f += min(vectors * lanes, left)
+
+
+@njit(nogil=True, cache=True)
+def products(  # type: ignore[no-untyped-def]
+    count, a, a_at, a_step, a_m, a_ko, a_ki, b, b_at, b_step, b_ko, b_ki, c, c_at, c_step, c_m, M, F, KO, KI, accumulate
+):
+    """`count` products; from each to the next, the first elements of a, b and c move by a_step, b_step and c_step.
+
+    a, b and c are flat arrays: so all convolutions share this one compiled function.
+    """
+    for i in range(count):
+        product(
+            a, a_at + i * a_step, a_m, a_ko, a_ki, b, b_at + i * b_step, b_ko, b_ki, c, c_at + i * c_step, c_m,
+            M, F, KO, KI, accumulate,
+        )  # fmt: skip

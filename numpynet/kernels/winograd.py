@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from numpynet.kernels import winograd_loops as loops
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.lanes import VECTOR_BYTES
-from numpynet.kernels.strip_work import After, Before
+from numpynet.kernels.strip_work import After, Before, finish
+from numpynet.kernels.tile_product import products
 from numpynet.kernels.windows import Geometry
 from numpynet.kernels.winograd_rules import TAPS
-from numpynet.typing import Array
+from numpynet.typing import Array, Pair
 from numpynet.workers import run, run_ranges
 
 STRIP_BYTES = 1 << 20
@@ -81,13 +82,19 @@ def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
     F = len(weight)
     U = empty((_points(g), g.C, F), x.dtype)
     weight = np.ascontiguousarray(weight)
-    run_ranges(lambda begin, end: loops.filter_points(weight, U, begin, end), g.C, _blocks(weight))
+    run_ranges(lambda begin, end: loops.filter_points(weight, U, begin, end, 9, 9 * g.C), g.C, _blocks(weight))
     out = empty((len(x), g.OH, g.OW, F), x.dtype)
     strips = strips_of(g, len(x), F, x.dtype.itemsize)
 
     def make(begin: int, end: int) -> None:
         pixels, tiles, V, M = _working_memory(strips[begin:end], g, F, x.dtype)
-        loops.convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g)
+        for number in range(begin, end):
+            strip = strips[number]
+            T = loops.input_points(x, strip, pixels, V, g)
+            _products(0, len(U), V, (g.C, 1), U, F, M, F, T, F, g.C, False)
+            loops.outputs(M, strip, tiles, out, g)
+            first, last, top, bottom = strip
+            finish(after, number, out[first:last, top:bottom].reshape(-1, F))
 
     run_ranges(make, len(strips), GROUPS)
     return out
@@ -104,7 +111,7 @@ def gradients(
     weight = np.ascontiguousarray(weight)
     U = empty((points, F, g.C) if input_gradient else (points, 0, 0), x.dtype)
     if input_gradient:
-        run_ranges(lambda begin, end: loops.transposed_filter_points(weight, U, begin, end), F, _blocks(weight))
+        run_ranges(lambda begin, end: loops.filter_points(weight, U, begin, end, 9 * g.C, 9), F, _blocks(weight))
     dx = empty((N, g.H, g.W, g.C) if input_gradient else (0, 0, 0, 0), x.dtype)
     own = points * F * g.C * x.dtype.itemsize <= SMALL
     groups = min(N, GROUPS) if own else 1
@@ -118,7 +125,7 @@ def gradients(
             pixels, tiles, V, D = _working_memory(strips, g, F, x.dtype)
             for i, strip in enumerate(strips):
                 T = loops.strip_points(x, strip, pixels, tiles, V, D, 0, before, g)
-                loops.point_products(V, D, U, dU[k], T, 0, points, i > 0, input_gradient)
+                _gradients_of_products(0, points, V, D, U, dU[k], T, i > 0, input_gradient)
                 if input_gradient:
                     loops.strip_pixels(V, 0, strip, pixels, dx, g)
 
@@ -157,9 +164,40 @@ def _chunk_gradients(
         loops.strip_pixels(V, int(begins[k]), chunk[k], piece, dx, g)
 
     run(points, len(chunk))
-    run_ranges(lambda b, e: loops.point_products(V, D, U, dU, T, b, e, accumulate, with_dx), len(dU), 12)
+    run_ranges(lambda b, e: _gradients_of_products(b, e, V, D, U, dU, T, accumulate, with_dx), len(dU), 12)
     if with_dx:
         run(pixels, len(chunk))
+
+
+def _gradients_of_products(
+    begin: int, end: int, V: Array, D: Array, U: Array, dU: Array, T: int, accumulate: bool, with_dV: bool
+) -> None:
+    """dU[p] = V[p]^T D[p], or +=, and then V[p] = D[p] U[p], for the points begin .. end.
+
+    dU (points, C, F), U (points, F, C); T tiles.
+    """
+    _, C, F = dU.shape
+    _products(begin, end, V, (1, C), D, F, dU, F, C, F, T, accumulate)
+    if with_dV:
+        _products(begin, end, D, (F, 1), U, C, V, C, T, C, F, False)
+
+
+def _products(
+    begin: int, end: int, a: Array, a_strides: Pair, b: Array, b_row: int, c: Array, c_row: int,
+    rows: int, columns: int, inner: int, accumulate: bool,
+) -> None:  # fmt: skip
+    """c[p] = a[p] b[p], or +=, for the points begin .. end: (rows, columns) = (rows, inner) @ (inner, columns).
+
+    a_strides: from row to row of a[p], and from column to column; b_row, c_row: from row to row.
+    """
+    steps = a[0].size, b[0].size, c[0].size
+    products(
+        end - begin,
+        a.reshape(-1), begin * steps[0], steps[0], a_strides[0], 0, a_strides[1],
+        b.reshape(-1), begin * steps[1], steps[1], 0, b_row,
+        c.reshape(-1), begin * steps[2], steps[2], c_row,
+        rows, columns, 1, inner, accumulate,
+    )  # fmt: skip
 
 
 def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:

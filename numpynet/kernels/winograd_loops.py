@@ -1,4 +1,4 @@
-"""The loops of winograd.py: from pixels to points and back, and the products of the points.
+"""The loops of winograd.py: from pixels to points and back.
 
 The names and shapes are those of winograd.py. A point's row of an array (points, .) is a matrix (tiles, channels).
 `size` is the number of outputs along a side of a tile: 4 with 36 points, 3 with 25.
@@ -7,8 +7,7 @@ The names and shapes are those of winograd.py. A point's row of an array (points
 from numpynet.kernels import winograd_rules as rules
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.pixels import add_piece, cut, paste
-from numpynet.kernels.strip_work import finish, put_gradient
-from numpynet.kernels.tile_product import product
+from numpynet.kernels.strip_work import put_gradient
 from numpynet.kernels.vector_loops import grid_loop
 from numpynet.kernels.winograd_rules import TAPS
 
@@ -24,27 +23,19 @@ _dfilter_3 = grid_loop(rules.dfilter_of_points_3, 5, apart="target")
 
 
 @njit(nogil=True, cache=True)
-def filter_points(weight, U, begin, end):  # type: ignore[no-untyped-def]
-    """U (points, C, F) of weight (F, C, 3, 3), channels begin .. end."""
-    F, C = weight.shape[:2]
-    size = size_of(len(U))
-    for c in range(begin, end):
-        if size == 4:
-            _filter_4(weight, 9 * c, TAPS, 1, U, c * F, 6 * C * F, C * F, F, 9 * C)
-        else:
-            _filter_3(weight, 9 * c, TAPS, 1, U, c * F, 5 * C * F, C * F, F, 9 * C)
+def filter_points(weight, U, begin, end, apart, step):  # type: ignore[no-untyped-def]
+    """The rows begin .. end of the matrices U (points, rows, columns), of weight (F, C, 3, 3).
 
-
-@njit(nogil=True, cache=True)
-def transposed_filter_points(weight, U, begin, end):  # type: ignore[no-untyped-def]
-    """U (points, F, C) of weight (F, C, 3, 3), filters begin .. end."""
-    F, C = weight.shape[:2]
-    size = size_of(len(U))
-    for f in range(begin, end):
+    Row r's filter in column 0 begins at number r apart of weight; the next columns' follow at distances of step. So
+    U is (points, C, F) with apart = 9 and step = 9 C, and (points, F, C) with apart = 9 C and step = 9.
+    """
+    points, rows, columns = U.shape
+    size = size_of(points)
+    for r in range(begin, end):
         if size == 4:
-            _filter_4(weight, 9 * C * f, TAPS, 1, U, f * C, 6 * F * C, F * C, C, 9)
+            _filter_4(weight, r * apart, TAPS, 1, U, r * columns, 6 * rows * columns, rows * columns, columns, step)
         else:
-            _filter_3(weight, 9 * C * f, TAPS, 1, U, f * C, 5 * F * C, F * C, C, 9)
+            _filter_3(weight, r * apart, TAPS, 1, U, r * columns, 5 * rows * columns, rows * columns, columns, step)
 
 
 @njit(nogil=True, cache=True)
@@ -69,29 +60,27 @@ def dfilters(dU, dweight, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def convolve_strips(x, U, out, strips, begin, end, pixels, tiles, V, M, after, g):  # type: ignore[no-untyped-def]
-    """The strips begin .. end of out; pixels, tiles, V and M are working memory."""
-    _, C, F = U.shape
-    size = size_of(len(U))
-    all_rows = out.reshape(-1, F)
-    for number in range(begin, end):
-        first, last, top, bottom = strips[number, 0], strips[number, 1], strips[number, 2], strips[number, 3]
-        high = _in_tiles(bottom - top, size)
-        seen, t = pixels[: high + TAPS - 1], 0
-        for n in range(first, last):
-            cut(x[n], top - g.PH, -g.PW, seen)
-            t = _input_points(seen, V, t)
-        for p in range(len(U)):
-            product(V, p * V.shape[1], C, 0, 1, U, p * C * F, 0, F, M, p * M.shape[1], F, t, F, 1, C, False)
-        t = 0
-        for n in range(first, last):
-            if high == bottom - top and tiles.shape[1] == g.OW:
-                t = _outputs(M, out[n, top:bottom], t)
-            else:
-                t = _outputs(M, tiles[:high], t)
-                paste(tiles[: bottom - top], out[n], top)
-        row = (first * g.OH + top) * g.OW
-        finish(after, number, all_rows[row : row + (last - first) * (bottom - top) * g.OW])
+def input_points(x, strip, pixels, V, g):  # type: ignore[no-untyped-def]
+    """V of a strip; returns its number of tiles. pixels is working memory."""
+    first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
+    seen, t = pixels[: _in_tiles(bottom - top, size_of(len(V))) + TAPS - 1], 0
+    for n in range(first, last):
+        cut(x[n], top - g.PH, -g.PW, seen)
+        t = _input_points(seen, V, t)
+    return t
+
+
+@njit(nogil=True, cache=True)
+def outputs(M, strip, tiles, out, g):  # type: ignore[no-untyped-def]
+    """The strip of out (N, OH, OW, F), from M; tiles is working memory."""
+    first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
+    high, t = _in_tiles(bottom - top, size_of(len(M))), 0
+    for n in range(first, last):
+        if high == bottom - top and tiles.shape[1] == g.OW:
+            t = _outputs(M, out[n, top:bottom], t)
+        else:
+            t = _outputs(M, tiles[:high], t)
+            paste(tiles[: bottom - top], out[n], top)
 
 
 @njit(nogil=True, cache=True)
@@ -109,20 +98,6 @@ def strip_points(x, strip, pixels, tiles, V, D, t, before, g):  # type: ignore[n
         _dout_points(outputs, D, t)
         t = _input_points(seen, V, t)
     return t
-
-
-@njit(nogil=True, cache=True)
-def point_products(V, D, U, dU, T, begin, end, accumulate, with_dV):  # type: ignore[no-untyped-def]
-    """dU[p] = V[p]^T D[p], or +=, and then V[p] = D[p] U[p], for the points begin .. end.
-
-    dU (points, C, F), U (points, F, C); T tiles.
-    """
-    _, C, F = dU.shape
-    for p in range(begin, end):
-        v, d = p * V.shape[1], p * D.shape[1]
-        product(V, v, 1, 0, C, D, d, 0, F, dU, p * C * F, F, C, F, 1, T, accumulate)
-        if with_dV:
-            product(D, d, F, 0, 1, U, p * F * C, 0, C, V, v, C, T, C, 1, F, False)
 
 
 @njit(nogil=True, cache=True)
