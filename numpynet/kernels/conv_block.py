@@ -120,14 +120,12 @@ def conv_block_backward(
     dout = pixels_of(dout.astype(cache.pixels.dtype, copy=False))  # (N, F, ., .) -> (N, ., ., F)
     dshift64, dscale64 = _affine_gradients(dout, cache)
     dshift, dscale = dshift64.astype(dout.dtype), dscale64.astype(dout.dtype)
-    offset, coefficient = np.zeros_like(dshift), np.zeros_like(dscale)  # not read if the statistics are constants
+    offset, coefficient = np.zeros_like(dshift), np.zeros_like(dscale)  # 0 if the statistics are constants
     if cache.from_batch:
         inv_M = dout.dtype.type(1 / cache.statistics.elements)
         offset, coefficient = -norm.slope * dshift * inv_M, norm.slope * norm.inv_std * dscale * inv_M
     winner = np.empty((0, 0, 0, 0), np.uint8) if cache.winner is None else cache.winner
-    before = Before(
-        False, cache.winner is not None, cache.from_batch, dout, winner, cache.convolved, norm, offset, coefficient
-    )
+    before = Before(False, cache.winner is not None, dout, winner, cache.convolved, norm, offset, coefficient)
     dx, dweight = gradients(cache.pixels, cache.weight, g, before, input_gradient)
     dbias = None
     if cache.has_bias:

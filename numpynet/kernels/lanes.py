@@ -82,9 +82,12 @@ class Lanes:
         larger = self.builder.fcmp_ordered(">", self.value, other.value)
         return Mask(self.builder, self.builder.or_(larger, self.builder.fcmp_unordered("uno", self.value, self.value)))
 
-    def equals(self, number: int) -> "Mask":
-        """Where a vector of whole numbers has this one."""
-        return Mask(self.builder, self.builder.icmp_signed("==", self.value, constant(self.value.type, number)))
+    def equals(self, number: float) -> "Mask":
+        """Where it is this number; for a vector of whole numbers, a whole one."""
+        compare = (
+            self.builder.icmp_signed if isinstance(self.value.type.element, ir.IntType) else self.builder.fcmp_ordered
+        )
+        return Mask(self.builder, compare("==", self.value, constant(self.value.type, number)))
 
     def _nearest(self) -> "Lanes":
         """Rounded to a whole number."""

@@ -11,7 +11,7 @@ rule, a function of vectors (lanes.py). With the four arrays of `Norm`, each lin
     dshift, dscale = sum(dnormalised), sum(dnormalised x_hat)
     dconvolved     = slope (dnormalised - dshift / M - x_hat dscale / M)     only the first term if not from_batch
                    = slope dnormalised + offset - coefficient (convolved - mean)
-    offset         = -slope dshift / M
+    offset         = -slope dshift / M                                       0 if not from_batch; likewise:
     coefficient    = slope inv_std dscale / M
 
 A NaN passes ReLU, forward and backward, as in the readable functions.
@@ -97,15 +97,15 @@ def _nothing_times(x: Any, mean: Any) -> tuple[Any]:
     return ((x - mean).wide() * 0,)
 
 
+def _still(x: Any, mean: Any, offset: Any, coefficient: Any) -> Any:
+    """dconvolved without the part that dout sends. If the statistics are constants, it is 0, whatever x is."""
+    return offset - coefficient.equals(0).choose(0, coefficient * (x - mean))
+
+
 def _gradient(dout: Any, x: Any, mean: Any, slope: Any, shift: Any, offset: Any, coefficient: Any) -> tuple[Any]:
     """dconvolved"""
     passed = normalise(x, mean, slope, shift).at_most(0).choose(0, slope * dout)
-    return (offset - coefficient * (x - mean) + passed,)
-
-
-def _gradient_of_constants(dout: Any, x: Any, mean: Any, slope: Any, shift: Any) -> tuple[Any]:
-    """dconvolved if the statistics are constants."""
-    return (normalise(x, mean, slope, shift).at_most(0).choose(0, slope * dout),)
+    return (_still(x, mean, offset, coefficient) + passed,)
 
 
 def _pooled_gradient(row: int) -> Any:
@@ -115,35 +115,23 @@ def _pooled_gradient(row: int) -> Any:
         dout: Any, won: Any, x0: Any, x1: Any, mean: Any, slope: Any, offset: Any, coefficient: Any
     ) -> tuple[Any, Any]:
         sent = slope * dout
-        left, right = (offset - coefficient * (x - mean) for x in (x0, x1))
+        left, right = (_still(x, mean, offset, coefficient) for x in (x0, x1))
         return left + won.equals(2 * row).choose(sent, 0), right + won.equals(2 * row + 1).choose(sent, 0)
-
-    return rule
-
-
-def _pooled_gradient_of_constants(row: int) -> Any:
-    """As `_pooled_gradient` if the statistics are constants."""
-
-    def rule(dout: Any, won: Any, slope: Any) -> tuple[Any, Any]:
-        sent = slope * dout
-        return won.equals(2 * row).choose(sent, 0), won.equals(2 * row + 1).choose(sent, 0)
 
     return rule
 
 
 def _unpooled_gradient(x: Any, mean: Any, offset: Any, coefficient: Any) -> tuple[Any]:
     """dconvolved of a pixel that belongs to no window."""
-    return (offset - coefficient * (x - mean),)
+    return (_still(x, mean, offset, coefficient),)
 
 
 _relu_loop, _relu_pool_loop = pixel_loop(_relu), pixel_loop(_relu_pool)
 _moment_loop, _square_loop = pixel_loop(_moment), pixel_loop(_square)
 _affine_loop, _pooled_affine_loop = pixel_loop(_affine), pixel_loop(_pooled_affine)
 _affine_of_output_loop, _nothing_loop = pixel_loop(_affine_of_output), pixel_loop(_nothing_times)
-_gradient_loop, _gradient_of_constants_loop = pixel_loop(_gradient), pixel_loop(_gradient_of_constants)
+_gradient_loop = pixel_loop(_gradient)
 _upper_loop, _lower_loop = pixel_loop(_pooled_gradient(0)), pixel_loop(_pooled_gradient(1))
-_upper_of_constants_loop = pixel_loop(_pooled_gradient_of_constants(0))
-_lower_of_constants_loop = pixel_loop(_pooled_gradient_of_constants(1))
 _unpooled_loop = pixel_loop(_unpooled_gradient)
 
 
@@ -246,48 +234,34 @@ def _trusted(norm):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def gradient(dout, convolved, dconvolved, top, bottom, norm, offset, coefficient, from_batch):  # type: ignore[no-untyped-def]
+def gradient(dout, convolved, dconvolved, top, bottom, norm, offset, coefficient):  # type: ignore[no-untyped-def]
     """dconvolved[: bottom - top, : OW] = slope dnormalised + offset - coefficient (convolved - mean) for rows
     top .. bottom; dout and convolved (OH, OW, F), dconvolved (., ., F).
     """
     _, OW, F = convolved.shape
+    parameters = (norm.mean, norm.slope, norm.shift, offset, coefficient)
     for h in range(top, bottom):
-        at, write = h * OW * F, (dconvolved, (h - top) * dconvolved.shape[1] * F, F)
-        reads, parameters = (dout, at, F, convolved, at, F), (norm.mean, norm.slope, norm.shift)
-        if from_batch:
-            _gradient_loop(OW, F, reads, write, (*parameters, offset, coefficient), ())
-        else:
-            _gradient_of_constants_loop(OW, F, reads, write, parameters, ())
+        at, to = h * OW * F, (h - top) * dconvolved.shape[1] * F
+        _gradient_loop(OW, F, (dout, at, F, convolved, at, F), (dconvolved, to, F), parameters, ())
 
 
 @njit(nogil=True, cache=True)
-def pooled_gradient(  # type: ignore[no-untyped-def]
-    dout, winner, convolved, dconvolved, top, bottom, norm, offset, coefficient, from_batch
-):
+def pooled_gradient(dout, winner, convolved, dconvolved, top, bottom, norm, offset, coefficient):  # type: ignore[no-untyped-def]
     """As `gradient`, for an image with a pool; dout and winner (OH // 2, OW // 2, F).
 
     A last row or column of convolved that belongs to no window has no dnormalised.
     """
-    OW, F = convolved.shape[1:]
+    _, OW, F = convolved.shape
     PH, PW, _ = dout.shape
+    parameters = (norm.mean, norm.slope, offset, coefficient)
     for h in range(top, bottom):
-        windows, at, to = PW if h // 2 < PH else 0, h // 2 * PW * F, (h - top) * dconvolved.shape[1] * F
-        above, row = (dout, at, F, winner, at, F), h * OW * F
+        windows, at = PW if h // 2 < PH else 0, h // 2 * PW * F
+        row, to = h * OW * F, (h - top) * dconvolved.shape[1] * F
+        reads = (dout, at, F, winner, at, F, convolved, row, 2 * F, convolved, row + F, 2 * F)
         both = (dconvolved, to, 2 * F, dconvolved, to + F, 2 * F)
-        if from_batch:
-            reads = (*above, convolved, row, 2 * F, convolved, row + F, 2 * F)
-            parameters = (norm.mean, norm.slope, offset, coefficient)
-            if h % 2 == 0:
-                _upper_loop(windows, F, reads, both, parameters, ())
-            else:
-                _lower_loop(windows, F, reads, both, parameters, ())
-            rest, to_rest = (convolved, row + 2 * windows * F, F), (dconvolved, to + 2 * windows * F, F)
-            _unpooled_loop(OW - 2 * windows, F, rest, to_rest, (norm.mean, offset, coefficient), ())
+        if h % 2 == 0:
+            _upper_loop(windows, F, reads, both, parameters, ())
         else:
-            if h % 2 == 0:
-                _upper_of_constants_loop(windows, F, above, both, (norm.slope,), ())
-            else:
-                _lower_of_constants_loop(windows, F, above, both, (norm.slope,), ())
-            line = dconvolved[h - top].reshape(-1)
-            for k in range(2 * windows * F, OW * F):
-                line[k] = 0
+            _lower_loop(windows, F, reads, both, parameters, ())
+        rest, to_rest = (convolved, row + 2 * windows * F, F), (dconvolved, to + 2 * windows * F, F)
+        _unpooled_loop(OW - 2 * windows, F, rest, to_rest, (norm.mean, offset, coefficient), ())

@@ -30,7 +30,6 @@ class Before(NamedTuple):
 
     plain: bool
     pooled: bool
-    from_batch: bool
     dout: Array  # (N, ., ., F)
     winner: AnyArray  # if pooled; all others if not plain: see norm_relu.py
     convolved: Array  # (N, OH, OW, F)
@@ -48,9 +47,7 @@ def nothing_after(dtype: np.dtype) -> After:
 def plain_gradient(dout: Array) -> Before:
     """The `Before` of dout (N, OH, OW, F) itself."""
     none = np.empty(0, dout.dtype)
-    return Before(
-        True, False, False, dout, np.empty((0, 0, 0, 0), np.uint8), dout, Norm(none, none, none, none), none, none
-    )
+    return Before(True, False, dout, np.empty((0, 0, 0, 0), np.uint8), dout, Norm(none, none, none, none), none, none)
 
 
 @njit(nogil=True, cache=True)
@@ -77,10 +74,10 @@ def put_gradient(before, n, top, bottom, target):  # type: ignore[no-untyped-def
     elif before.pooled:
         norm_relu.pooled_gradient(
             before.dout[n], before.winner[n], before.convolved[n], target, top, bottom,
-            before.norm, before.offset, before.coefficient, before.from_batch,
+            before.norm, before.offset, before.coefficient,
         )  # fmt: skip
     else:
         norm_relu.gradient(
             before.dout[n], before.convolved[n], target, top, bottom,
-            before.norm, before.offset, before.coefficient, before.from_batch,
+            before.norm, before.offset, before.coefficient,
         )  # fmt: skip

@@ -45,7 +45,7 @@ class Elements:
     def more_or_nan(self, other: "Elements") -> "Choice":
         return Choice((self.values > other.values) | np.isnan(self.values))
 
-    def equals(self, number: int) -> "Choice":
+    def equals(self, number: float) -> "Choice":
         return Choice(self.values == number)
 
 
