@@ -5,7 +5,8 @@ Loss, optimizer and average of the weights are those of the model's recipe; the 
 First both sides must agree on the loss and the gradients of one batch, under the same dropout masks; otherwise nothing
 is timed. Then numpynet's fast step is compared with each other contender. The two run in processes of their own and
 take steps in turn, so that other work on the machine slows both alike: on a shared machine only the ratio of such a
-pair of steps means anything. "PyTorch at its best" is the PyTorch contender with the smallest ratio in this run.
+pair of steps means anything. Of each turn only the last step counts. "PyTorch at its best" is the PyTorch contender
+with the smallest ratio in this run.
 """
 
 import argparse
@@ -44,6 +45,11 @@ gradient by up to 13 % and a gradient by up to 1.4 %; PyTorch in float32 is as f
 
 PAIRS = 8
 """Two images have few such numbers, often none. So one of this many pairs must agree within GRADIENT_LIMIT."""
+
+SETTLE = 2
+"""Steps that begin a side's turn and do not count. Meanwhile the other side's threads still spin, waiting for work
+(OpenMP's do so for milliseconds), and its arrays fill the caches. In a training, one step follows another.
+"""
 
 WARM_UP = 2
 """Steps after the first that do not count either."""
@@ -124,7 +130,7 @@ def meet(name: str, task: Task, steps: int) -> dict[str, Any]:
         rows: dict[TrainingWorker, list[dict[str, float]]] = {fast: [], other: []}
         for i in range(-WARM_UP, steps):
             for worker in (fast, other) if i % 2 else (other, fast):
-                taken = worker.steps(1)
+                taken = worker.steps(SETTLE + 1)[SETTLE:]
                 if i >= 0:
                     rows[worker] += taken
         pairs = zip(rows[other], rows[fast], strict=True)

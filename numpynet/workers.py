@@ -12,14 +12,21 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from numpynet.checks import whole
+from numpynet.typing import AnyArray
 
 _executor: ThreadPoolExecutor | None = None
 _threads: int | None = None
 _inside = threading.local()
+_lock = threading.Lock()
+"""Held for a moment by whoever gives, takes or withdraws a job."""
+_waiting: list["_Server"] = []
+"""Threads that have done a job and wait for the next."""
 
 
 def physical_cores() -> int:
@@ -81,14 +88,98 @@ def run(piece: Callable[[int], None], count: int) -> None:
         finally:
             _inside.piece = False
 
-    others: list[Future[None]] = []
+    others: list[_Job] = []
     try:
         _begin(work, threads - 1, others)
         work()
     finally:
         for other in others:
-            if not other.cancel():  # a thread that has not started by now would find no piece left
-                other.result()
+            if not other.withdraw():  # a thread that has not begun by now would find no piece left
+                other.wait()
+
+
+class _Job:
+    """The part of one more thread in a `run`."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._begun = self._withdrawn = False
+        self._error: BaseException | None = None
+        self._ended = np.zeros(1, np.int64)
+        self._end = threading.Lock()
+        self._end.acquire()
+
+    def do(self) -> None:
+        """Work, unless it was withdrawn. What it raises, `wait` raises."""
+        with _lock:
+            if self._withdrawn:
+                return
+            self._begun = True
+        try:
+            self._work()
+        except BaseException as error:  # of whatever kind: it is the caller's
+            self._error = error
+        finally:
+            self._ended[0] = 1
+            self._end.release()
+
+    def withdraw(self) -> bool:
+        """Take it back, unless it has begun."""
+        with _lock:
+            self._withdrawn = not self._begun
+            return self._withdrawn
+
+    def wait(self) -> None:
+        """Return when it has ended, or raise what it raised."""
+        _spin(self._ended, 0)
+        self._end.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+class _Server:
+    """A thread of the pool: it does a job, and then waits for a moment for the next one, before it sleeps."""
+
+    def __init__(self) -> None:
+        self._job: _Job | None = None
+        self._calls = np.zeros(1, np.int64)
+
+    def serve(self, job: _Job | None) -> None:
+        """Do this job, and those that come in time."""
+        while job is not None:
+            job.do()
+            seen = int(self._calls[0])
+            if _spin is _no_wait:
+                return
+            with _lock:
+                _waiting.append(self)
+            _spin(self._calls, seen)
+            with _lock:
+                job, self._job = self._job, None
+                if self in _waiting:
+                    _waiting.remove(self)
+
+    def call(self, job: _Job) -> None:
+        """Give it a job while it waits."""
+        self._job = job
+        self._calls[0] += 1
+
+
+def spin_with(spin: Callable[[AnyArray, int], None] | None) -> None:
+    """Let the threads wait with this function for a moment before they sleep; None: they sleep at once.
+
+    To wake a sleeping thread takes some 50 microseconds, as long as many a piece. spin(array, number) returns when
+    array[0] is no longer this number, or after a fraction of a millisecond; meanwhile it holds no lock.
+    """
+    global _spin
+    _spin = _no_wait if spin is None else spin
+
+
+def _no_wait(array: AnyArray, number: int) -> None:
+    """Do not spin."""
+
+
+_spin: Callable[[AnyArray, int], None] = _no_wait
 
 
 def run_ranges(piece: Callable[[int, int], None], count: int, most: int) -> None:
@@ -97,15 +188,22 @@ def run_ranges(piece: Callable[[int, int], None], count: int, most: int) -> None
     run(lambda k: piece(count * k // ranges, count * (k + 1) // ranges), ranges)
 
 
-def _begin(work: Callable[[], None], times: int, begun: list[Future[None]]) -> None:
-    """Submit `work` to the pool `times` times, and append the futures to `begun`.
+def _begin(work: Callable[[], None], times: int, begun: list[_Job]) -> None:
+    """Give `work` to threads that wait for it, or else to the pool, `times` times; append the jobs to `begun`.
 
     If the pool is closed, it stops early without an error. `set_threads` in another thread closes the pool, and so does
     the end of the process, when other threads and functions registered with atexit may still compute.
     """
     try:
         for _ in range(times):
-            begun.append(_pool().submit(work))
+            job = _Job(work)
+            with _lock:
+                server = _waiting.pop() if _waiting else None
+                if server is not None:
+                    server.call(job)
+            if server is None:
+                _pool().submit(_Server().serve, job)
+            begun.append(job)
     except RuntimeError as error:
         if "cannot schedule" not in str(error):
             raise
@@ -120,8 +218,10 @@ def _pool() -> ThreadPoolExecutor:
 
 def _forget() -> None:
     """Drop the pool in a forked process: the threads exist only in the parent."""
-    global _executor
+    global _executor, _lock
     _executor = None
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    _waiting.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,6 +11,7 @@ function of the same file name (weight, bias, mean, inv_std, dout, dx, ...), and
 
 from threadpoolctl import threadpool_limits
 
+from numpynet import workers
 from numpynet.functional import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -27,6 +28,7 @@ from numpynet.functional import (
     wing_loss,
     wing_loss_backward,
 )
+from numpynet.kernels import spinning
 from numpynet.kernels.adam import adam_update
 from numpynet.kernels.average import average_update
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
@@ -80,8 +82,12 @@ _limits: threadpool_limits | None = None
 
 
 def activate() -> None:
-    """Limit BLAS to one thread while "fast" is in use: the kernels' own threads call it at the same time."""
+    """Limit BLAS to one thread while "fast" is in use: the kernels' own threads call it at the same time.
+
+    Between short pieces of work, these threads wait without sleeping.
+    """
     global _limits
+    workers.spin_with(spinning.SPIN)
     if _limits is None:
         _limits = threadpool_limits(limits=1, user_api="blas")
 
@@ -89,6 +95,7 @@ def activate() -> None:
 def deactivate() -> None:
     """Give BLAS its threads back."""
     global _limits
+    workers.spin_with(None)
     if _limits is not None:
         _limits.restore_original_limits()
         _limits = None

@@ -1,5 +1,6 @@
 """The pool of threads: each piece is done once, errors reach the caller, and timing does not change results."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,12 +10,17 @@ import numpy as np
 import pytest
 
 from numpynet import kernels
-from numpynet.workers import get_threads, physical_cores, run, set_threads
+from numpynet.kernels.code_cache import DISABLED
+from numpynet.kernels.spinning import SPIN, spin
+from numpynet.workers import get_threads, physical_cores, run, set_threads, spin_with
 
 
-@pytest.fixture(autouse=True)
-def back_to_default():
+@pytest.fixture(autouse=True, params=[None, SPIN], ids=["asleep at once", "awake for a moment"])
+def waiting(request):
+    """How the threads wait for their next job."""
+    spin_with(request.param)
     yield
+    spin_with(None)
     set_threads(None)
 
 
@@ -195,3 +201,42 @@ def test_work_that_still_runs_when_the_process_ends_is_finished():
     """Python closes every pool before it waits for threads."""
     done = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=60)
     assert (done.stdout.split("\n"), done.stderr) == (["main 20", "thread 20", "atexit 20", ""], "")
+
+
+def test_a_thread_that_waits_takes_the_next_job_and_one_that_sleeps_does_too():
+    set_threads(2)
+    for pause in (0, 0, 0.01, 0):
+        time.sleep(pause)
+        meeting, seen = threading.Barrier(2, timeout=20), set()
+
+        def piece(_, meeting=meeting, seen=seen):
+            meeting.wait()
+            seen.add(threading.get_ident())
+
+        run(piece, 2)
+        assert len(seen) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
+def test_a_forked_process_has_threads_of_its_own():
+    set_threads(2)
+    meeting = threading.Barrier(2, timeout=20)
+    run(lambda _: meeting.wait(), 2)
+    child = os.fork()
+    if child == 0:
+        try:
+            own = threading.Barrier(2, timeout=20)
+            run(lambda _: own.wait(), 2)
+            os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.skipif(DISABLED, reason="nothing is compiled")
+def test_spinning_ends_when_the_number_changes_and_without_it_soon():
+    number = np.zeros(1, np.int64)
+    spin(number, 1)
+    begin = time.perf_counter()
+    spin(number, 0)
+    assert time.perf_counter() - begin < 1
