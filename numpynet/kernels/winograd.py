@@ -8,6 +8,8 @@ product of matrices. (Tiles of 3 x 3 have 5 x 5 pixels and 25 points.) With t fo
 
     dU[p] = V[p]^T D[p]                      dV[p] = D[p] U[p]^T, stored over V
 
+A pixel that is not finite spoils all outputs of its tile, since it goes into every point.
+
 A chunk is a number of strips whose V and D exist at the same time. If dU is small, each group of images is one task
 that takes one strip after the other, in the processor's second-level cache, and sums a dU of its own. If dU is large,
 there is one group, whose chunks are as large as is reasonable, and the threads share the points of each chunk.
