@@ -52,10 +52,10 @@ rows, or one image only."""
 def tile_size(g: Geometry) -> int:
     """Outputs along a side of a tile: 4 or 3, whichever needs fewer products for an image."""
 
-    def products(size: int) -> int:
+    def needed(size: int) -> int:
         return -(-g.OH // size) * -(-g.OW // size) * (size + TAPS - 1) ** 2
 
-    return 4 if products(4) <= products(3) else 3
+    return 4 if needed(4) <= needed(3) else 3
 
 
 def _points(g: Geometry) -> int:
