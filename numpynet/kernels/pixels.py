@@ -7,13 +7,28 @@ is a row of pixels.
 
 import numpy as np
 
+from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.typing import Array
+from numpynet.workers import run
+
+LARGE = 1 << 16
+"""Numbers from which on a copy with its axes swapped is divided among the threads."""
+
+BLOCK = 16
+"""Rows and columns of the squares in which axes are swapped: a line of the cache is read, and one is written."""
 
 
 def pixels_of(x: Array) -> Array:
     """x (N, C, H, W) as a contiguous (N, H, W, C): a view if its memory has this order, otherwise a copy."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    pixels = x.transpose(0, 2, 3, 1)
+    if pixels.flags.c_contiguous or not x.flags.c_contiguous or x.size < LARGE:
+        return np.ascontiguousarray(pixels)
+    N, C, H, W = x.shape
+    out = empty(pixels.shape, x.dtype)
+    channels, rows = x.reshape(N, C, H * W), out.reshape(N, H * W, C)
+    run(lambda n: swap_axes(channels[n], rows[n]), N)
+    return out
 
 
 def has_channels_last(x: Array) -> bool:
@@ -24,6 +39,17 @@ def has_channels_last(x: Array) -> bool:
 def images_of(pixels: Array) -> Array:
     """The view (N, C, H, W) of pixels (N, H, W, C)."""
     return pixels.transpose(0, 3, 1, 2)
+
+
+@njit(nogil=True, cache=True)
+def swap_axes(matrix, out):  # type: ignore[no-untyped-def]
+    """out (columns, rows) = the transpose of matrix (rows, columns)."""
+    rows, columns = matrix.shape
+    for left in range(0, columns, BLOCK):
+        for top in range(0, rows, BLOCK):
+            for j in range(left, min(columns, left + BLOCK)):
+                for i in range(top, min(rows, top + BLOCK)):
+                    out[j, i] = matrix[i, j]
 
 
 @njit(nogil=True, cache=True)
