@@ -17,6 +17,7 @@ from numpynet.kernels import norm_relu
 from numpynet.kernels.buffers import empty
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.made_for import compiled
+from numpynet.kernels.pixels import pixels_of
 from numpynet.kernels.vector_loops import pixel_loop
 from numpynet.typing import Array
 from numpynet.workers import run
@@ -97,7 +98,9 @@ def batch_norm_backward(dout: Array, cache: BatchNormCache | functional.BatchNor
 
 def _rows_of(x: Array) -> Array:
     """x (N, C, ...) as contiguous rows (N, pixels, C)."""
-    return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(len(x), -1, x.shape[1])
+    N, C = x.shape[:2]
+    rows = pixels_of(x.reshape(N, C, -1, 1)) if x.flags.c_contiguous else np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    return rows.reshape(N, -1, C)
 
 
 def _like(rows: Array, shape: tuple[int, ...]) -> Array:
