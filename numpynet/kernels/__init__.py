@@ -28,7 +28,6 @@ from numpynet.functional import (
     wing_loss,
     wing_loss_backward,
 )
-from numpynet.kernels import spinning
 from numpynet.kernels.adam import adam_update
 from numpynet.kernels.average import average_update
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
@@ -39,6 +38,7 @@ from numpynet.kernels.max_pool2d import max_pool2d, max_pool2d_backward
 from numpynet.kernels.memory import empty, zeros
 from numpynet.kernels.relu import relu, relu_backward
 from numpynet.kernels.soft_argmax2d import soft_argmax2d, soft_argmax2d_backward
+from numpynet.kernels.spinning import SPIN
 from numpynet.kernels.upsample_nearest2d import upsample_nearest2d, upsample_nearest2d_backward
 
 __all__ = [
@@ -87,7 +87,7 @@ def activate() -> None:
     Between short pieces of work, these threads wait without sleeping.
     """
     global _limits
-    workers.spin_with(spinning.SPIN)
+    workers.spin_with(SPIN)
     if _limits is None:
         _limits = threadpool_limits(limits=1, user_api="blas")
 
