@@ -29,8 +29,7 @@ COUNT = 12
 def crops() -> tuple[AnyArray, AnyArray]:
     """The crops (12, 96, 96) uint8, gray, and their points (12, 68, 2) float32 in pixels of the crop."""
     photo = read_image(sample_photo())
-    # The photo is searched at once, as it was when the pages were written: after a coarse search the face's place is some
-    # pixels away.
+    # Searched at once, as when the pages were written: a coarse search moves the face's place by some pixels.
     with patch.object(detector, "AT_ONCE", photo.size):
         points = detect(photo)[0].keypoints
     rng = np.random.default_rng(0)
