@@ -6,6 +6,7 @@ each machine lie in a folder of their own, named after its processor and cores, 
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contenders import COURSE, FAST
@@ -34,12 +35,12 @@ def readme_table(results: Results) -> str:
     """One machine's table for the README: a column for each network and batch size."""
     columns = {title: results[name] for title, name in TRAININGS.items() if name in results}
     fast = [found["rows"][FAST] for found in columns.values()]
-    readable = [found["rows"]["numpynet, readable"] for found in columns.values()]
+    readable = [found["rows"].get("numpynet, readable") for found in columns.values()]
     best = [found["rows"][found["best"]] for found in columns.values()]
     course = [found["rows"][COURSE] for found in columns.values()]
 
-    def steps(title: str, contenders: list[Results]) -> list[str]:
-        return [title, *(ms(row["seconds"]["step"]["median"]) for row in contenders)]
+    def steps(title: str, contenders: Sequence[Results | None]) -> list[str]:
+        return [title, *(ms(row["seconds"]["step"]["median"]) if row else "" for row in contenders)]
 
     def ratios(title: str, contenders: list[Results]) -> list[str]:
         return [title, *(f"{row['ratio']:.2f}" for row in contenders)]

@@ -6,7 +6,7 @@ First both sides must agree on the loss and the gradients of one batch, under th
 is timed. Then numpynet's fast step is compared with each other contender. The two run in processes of their own and
 take steps in turn, so that other work on the machine slows both alike: on a shared machine only the ratio of such a
 pair of steps means anything. Of each turn only the last step counts. "PyTorch at its best" is the PyTorch contender
-with the smallest ratio in this run.
+with the smallest ratio in this run; the course's loop always takes part.
 """
 
 import argparse
@@ -185,6 +185,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     batch_norm_needs_two = at_least(2, "batch norm needs two images")
     parser.add_argument("--batch-size", type=batch_norm_needs_two, default=10, help="images (default %(default)s)")
     parser.add_argument("--steps", type=at_least(1), default=9, help="timed steps of each side (default %(default)s)")
+    others = [name for name in CONTENDERS if name not in (FAST, COURSE)]
+    parser.add_argument(
+        "--against", nargs="*", default=others, choices=others, metavar="CONTENDER", help="opponents (default: all)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -202,7 +206,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"first step, caches {state}: {seconds['step']:.1f} s; from process start {seconds['from start']:.1f} s")
     met = {}
     for name in CONTENDERS:
-        if name != FAST:
+        if name in (COURSE, *args.against):
             met[name] = meet(name, task, args.steps)
             print(f"{name}: {met[name]['ratio']:.2f} times the fast one's step", flush=True)
     rows, best = rows_of(met), best_torch(met)
