@@ -35,6 +35,14 @@ FACTS = "facts"
 """The message to which a TrainingWorker's process answers with facts about itself; a number asks for steps."""
 
 
+class WorkerFailed(SystemExit):
+    """The process of the Worker of this name has failed; its error message stands on the screen."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} failed; its error message stands above")
+        self.name = name
+
+
 class Worker:
     """A process that runs `serve(connection, *arguments)` under these environment variables; `with` ends it."""
 
@@ -55,12 +63,12 @@ class Worker:
         self._process.join()
 
     def ask(self, message: Any) -> Any:
-        """Send the message and wait for the answer. SystemExit if the process has failed."""
+        """Send the message and wait for the answer. WorkerFailed if the process has failed."""
         try:
             self._connection.send(message)
             return self._connection.recv()
         except (EOFError, OSError):
-            raise SystemExit(f"{self.name} failed; its error message stands above") from None
+            raise WorkerFailed(self.name) from None
 
 
 class TrainingWorker(Worker):

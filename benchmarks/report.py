@@ -40,7 +40,7 @@ def readme_table(results: Results) -> str:
     course = [found["rows"][COURSE] for found in columns.values()]
 
     def steps(title: str, contenders: Sequence[Results | None]) -> list[str]:
-        return [title, *(ms(row["seconds"]["step"]["median"]) if row else "" for row in contenders)]
+        return [title, *(ms(row["seconds"]["step"]["median"]) if row else "–" for row in contenders)]
 
     def ratios(title: str, contenders: list[Results]) -> list[str]:
         return [title, *(f"{row['ratio']:.2f}" for row in contenders)]
@@ -61,7 +61,8 @@ def readme_table(results: Results) -> str:
 def title(results: Results) -> str:
     """The machine on which results were measured: processor, cores and instruction set."""
     machine = next(iter(results.values()))["machine"]
-    parts = [machine["processor"], f"{machine['cores_usable']} cores", machine["instructions"]]
+    all_cores = f" of {machine['cores']}" if machine["cores"] != machine["cores_usable"] else ""
+    parts = [machine["processor"], f"{machine['cores_usable']}{all_cores} cores", machine["instructions"]]
     return ", ".join(part for part in parts if part)
 
 

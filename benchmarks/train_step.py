@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared, at_least
-from benchmarks.processes import TrainingWorker
+from benchmarks.processes import TrainingWorker, WorkerFailed
 from benchmarks.tasks import Task, batch
 from fkp_app.training.recipe import Recipe
 from fkp_app.training.trainers import get_criterion
@@ -192,7 +192,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Check that both sides agree, then time them; print and store the table. SystemExit if they disagree."""
+    """Check that both sides agree, then time them; print and store the table.
+
+    SystemExit if they disagree, WorkerFailed if numpynet or the course's loop fails; others that fail are left out.
+    """
     machine = describe()
     print_description(machine)
     task = Task(args.model, args.batch_size, args.threads)
@@ -206,8 +209,15 @@ def run(args: argparse.Namespace) -> None:
         print(f"first step, caches {state}: {seconds['step']:.1f} s; from process start {seconds['from start']:.1f} s")
     met = {}
     for name in CONTENDERS:
-        if name in (COURSE, *args.against):
+        if name not in (COURSE, *args.against):
+            continue
+        try:
             met[name] = meet(name, task, args.steps)
+        except WorkerFailed as failed:
+            if failed.name in (FAST, COURSE):
+                raise
+            print(f"{name} is left out, as it fails here", flush=True)  # torch.compile needs a C++ compiler, say
+        else:
             print(f"{name}: {met[name]['ratio']:.2f} times the fast one's step", flush=True)
     rows, best = rows_of(met), best_torch(met)
     print("\n".join(table(rows, args.batch_size)))

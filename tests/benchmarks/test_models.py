@@ -71,6 +71,37 @@ def test_a_wrong_gradient_is_not_timed(monkeypatch):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("failing", ["torch, fused, compiled", "numpynet, fast", "torch, as the course writes it"])
+def test_a_contender_that_fails_is_left_out(failing, monkeypatch, capsys):
+    from benchmarks import train_step
+    from benchmarks.processes import WorkerFailed
+
+    phases = dict.fromkeys(train_step.PHASES, dict.fromkeys(("median", "min", "q1", "q3"), 0.5))
+    met = {"seconds": phases, "fast_seconds": phases, "ratio": 1.5}
+    met |= {key: {"peak_gb": 1.0} for key in ("facts", "fast_facts")}
+
+    def meet(name, task, steps):
+        if failing in (name, "numpynet, fast"):
+            raise WorkerFailed(failing)
+        return met
+
+    monkeypatch.setattr(train_step, "check_agreement", lambda recipe, batch_size: 0.0)
+    monkeypatch.setattr(train_step, "first_steps", lambda task: {})
+    monkeypatch.setattr(train_step, "meet", meet)
+    arguments = ["train", "--against", "torch, fused, channels_last", "torch, fused, compiled"]
+    if failing != "torch, fused, compiled":
+        with pytest.raises(SystemExit, match=f"^{failing} failed; its error message stands above$"):
+            main(arguments)
+        return
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "torch, fused, compiled is left out, as it fails here" in said
+    rows = [line[:40].strip() for line in said.splitlines() if line.endswith("      1.50")]
+    assert rows == ["torch, as the course writes it", "torch, fused, channels_last"]
+    assert "numpynet, readable" not in said
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["numpynet, fast", "torch, as the course writes it", "torch, fused, channels_last"])
 def test_a_contender_takes_the_steps_of_the_recipe(name):
     from benchmarks.contenders import CONTENDERS, PHASES
