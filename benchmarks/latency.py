@@ -92,7 +92,7 @@ def image_to_keypoints(backend: str) -> Callable[[], object]:
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.commands.demo import sample_photo
     from fkp_app.faces.detector import FaceDetector
-    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.faces.search import find_faces
     from fkp_app.media.images import read_image
 
     predictor, detector, image = get_predictor(backend, own_process=True), FaceDetector(), read_image(sample_photo())

@@ -22,7 +22,8 @@ from fkp_app.data.dataset import FacialKeypointsDataset, Split, load_split
 from fkp_app.evaluation.protocols import Result, run_end_to_end
 from fkp_app.evaluation.summary import detection_figures, summarise
 from fkp_app.faces.detector import Box, FaceDetector, square_from_box
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.keypoints import Face
+from fkp_app.faces.search import find_faces
 from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, warp
 from fkp_app.pipeline.results import write_result
 from numpynet.typing import AnyArray, Array

@@ -26,7 +26,8 @@ from fkp_app.evaluation.metrics import nme
 from fkp_app.evaluation.scores import Scores, score
 from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_frame
 from fkp_app.faces.detector import square_from_box
-from fkp_app.faces.keypoints import Detector, Face, find_faces, find_keypoints
+from fkp_app.faces.keypoints import Detector, Face, find_keypoints
+from fkp_app.faces.search import find_faces
 from fkp_app.geometry.boxes import Box, box_of, iou
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert

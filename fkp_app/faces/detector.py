@@ -2,7 +2,7 @@
 
 A cascade passes many windows around a face and few around anything else. OpenCV sets a threshold on their number
 (minNeighbors), which trades missed faces for false ones. Here every group of windows becomes a candidate with a
-weight, and `keypoints.find_faces` decides later, when the network has seen the candidates too.
+weight, and `search.find_faces` decides later, when the network has seen the candidates too.
 """
 
 import math
@@ -81,7 +81,7 @@ class FaceDetector:
         if shrink > 1:
             size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
             gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-        least, border = max(MIN_SIZE, round(MIN_SHARE * min(gray.shape))), round(margin * min(gray.shape))
+        least, border = _least(*gray.shape), round(margin * min(gray.shape))
         if min(turned_size(gray.shape[1], gray.shape[0], angle, border)) < least:
             return []
         near = coarse_windows(self._coarse, gray, least, angle, border) if gray.size > AT_ONCE else None
@@ -105,6 +105,12 @@ class FaceDetector:
             square = ((x + 0.5) * shrink - 0.5, (y + 0.5) * shrink - 0.5, side * shrink)
             found.append(Candidate(box, square, angle, float(weights[i]), seconded))
         return found
+
+
+def least_face(height: int, width: int) -> float:
+    """Side of the smallest box, in pixels of an image of this size, that `FaceDetector` finds in it."""
+    shrink = max(1.0, max(height, width) / LONGEST_SIDE)
+    return shrink * _least(round(height / shrink), round(width / shrink))
 
 
 def load_cascade(name: str, left_out: int = 0) -> cv2.CascadeClassifier:
@@ -138,6 +144,11 @@ def box_from_square(square: Square, angle: float, width: int, height: int) -> Bo
     y -= box * (CENTRE_X * math.sin(turn) + CENTRE_Y * math.cos(turn))
     left, top = round(x - (box - 1) / 2), round(y - (box - 1) / 2)
     return clip_box((left, top, round(box), round(box)), width, height)
+
+
+def _least(height: int, width: int) -> int:
+    """Side of the smallest window in a searched picture of this size, in its pixels."""
+    return max(MIN_SIZE, round(MIN_SHARE * min(height, width)))
 
 
 def _read_without(cascade: cv2.CascadeClassifier, path: Path, left_out: int) -> bool:

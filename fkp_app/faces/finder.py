@@ -8,7 +8,8 @@ import cv2
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.keypoints import Face
+from fkp_app.faces.search import find_faces
 from numpynet.typing import AnyArray
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from fkp_app.backends.predictor import Predictor
-from fkp_app.faces.confidence import MIN_CONFIDENCE, confidence, features
+from fkp_app.faces.confidence import confidence, features
 from fkp_app.faces.detector import Candidate
 from fkp_app.geometry.boxes import Box, box_of, covered, keep_heaviest
 from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, upright, warp
@@ -17,10 +17,6 @@ REFINEMENTS = 1
 """Number of further looks of the network after the first."""
 SAME_FACE = 0.3
 """If the face squares of two faces share more than this part of the smaller one, they are the same face."""
-SEARCHES = (((0.0, 0.0),), ((0.0, 0.3),), ((-35.0, 0.0), (35.0, 0.0)))
-"""The searches of an image, in this order until one finds a face: as it is; with extended edges, for heads that are cut
-off; turned each way. Each is a list of (angle in degrees, margin as a share of the shorter side), the arguments of
-`FaceDetector.candidates`."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +35,6 @@ class Detector(Protocol):
     """Finds candidates for faces, as `detector.FaceDetector` does."""
 
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]: ...
-
-
-def find_faces(
-    image: AnyArray,
-    detector: Detector,
-    predictor: Predictor,
-    refinements: int = REFINEMENTS,
-    min_confidence: float = MIN_CONFIDENCE,
-) -> list[Face]:
-    """Every face in an RGB image (H, W, 3), the largest first. SEARCHES lists what is tried.
-
-    refinements: number of further looks of the network. min_confidence: faces below it are left out.
-    """
-    faces: list[Face] = []
-    for search in SEARCHES:
-        candidates = [one for angle, margin in search for one in detector.candidates(image, angle, margin)]
-        faces = _judged(image, candidates, predictor, refinements, min_confidence)
-        if faces:
-            break
-    return sorted(faces, key=lambda face: (-face.box[2] * face.box[3], face.box))
 
 
 def find_keypoints(
@@ -99,19 +75,26 @@ def sights(
     return seen
 
 
-def _judged(
-    image: AnyArray, candidates: list[Candidate], predictor: Predictor, refinements: int, min_confidence: float
+def judged(
+    image: AnyArray, candidates: Sequence[Candidate], predictor: Predictor, refinements: int = REFINEMENTS
 ) -> list[Face]:
-    """The candidates that are faces, each face once, the surest first."""
+    """Every candidate in an RGB image (H, W, 3) as a face, with its confidence, in the order of the candidates."""
     squares, angles = [one.square for one in candidates], [one.angle for one in candidates]
     seen = sights(image, squares, angles, predictor, max(1, refinements))  # the confidence needs two looks
     values = [features(*each) for each in zip(candidates, seen[0], seen[1], strict=True)]
     sure = confidence(np.array(values)) if values else np.empty(0)
     return [
-        Face(candidates[i].box, float(sure[i]), seen[refinements][i].astype(np.float32))
-        for i in distinct_faces(seen[1], sure)
-        if sure[i] >= min_confidence
+        Face(one.box, float(level), points.astype(np.float32))
+        for one, level, points in zip(candidates, sure, seen[refinements], strict=True)
     ]
+
+
+def faces_among(faces: Sequence[Face], min_confidence: float) -> list[Face]:
+    """The judged candidates that are faces, each face once, the largest first. min_confidence: others are left out."""
+    passed = [face for face in faces if (face.confidence or 0.0) >= min_confidence]
+    sure = np.array([face.confidence for face in passed], np.float64)
+    kept = [passed[i] for i in distinct_faces(np.array([face.keypoints for face in passed]), sure)]
+    return sorted(kept, key=lambda face: (-face.box[2] * face.box[3], face.box))
 
 
 def distinct_faces(keypoints: Array, sure: Array) -> list[int]:

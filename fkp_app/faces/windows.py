@@ -24,7 +24,7 @@ AROUND = 0.35
 """The fine search reaches this far beyond the windows of the coarse one, in sides of a window."""
 SMALLER, LARGER = 0.75, 1.35
 """The fine search tries windows from this share of the smallest coarse one to this share of the largest."""
-AT_ONCE = 160_000
+AT_ONCE = 20_000
 """Pictures of at most so many pixels are searched finely at once: there, two searches take no less time."""
 
 WINDOW = 20

@@ -12,7 +12,8 @@ import numpy as np
 
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, find_faces, sights
+from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, sights
+from fkp_app.faces.search import find_faces
 from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square
 from fkp_app.tracking.searches import Scene, Schedule

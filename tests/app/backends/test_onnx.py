@@ -8,7 +8,8 @@ from fkp_app.backends.onnx.predictor import OnnxPredictor
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.keypoints import find_faces, sights
+from fkp_app.faces.keypoints import sights
+from fkp_app.faces.search import find_faces
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import face_square
 from numpynet import HourglassNet, KeypointNet, fuse

@@ -71,7 +71,7 @@ def test_confidence_lies_between_0_and_1_and_grows_with_the_evidence():
 def test_real_faces_pass_and_other_finds_of_the_cascade_do_not():
     from fkp_app.backends.predictor import get_predictor
     from fkp_app.faces.detector import FaceDetector
-    from fkp_app.faces.keypoints import find_faces
+    from fkp_app.faces.search import find_faces
     from tests.free_pictures import group_picture, hopper
 
     detector, predictor = FaceDetector(), get_predictor()

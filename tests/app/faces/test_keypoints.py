@@ -9,7 +9,8 @@ import pytest
 from fkp_app import detect
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.detector import Candidate, FaceDetector, square_from_box
-from fkp_app.faces.keypoints import distinct_faces, find_faces, find_keypoints, sights
+from fkp_app.faces.keypoints import distinct_faces, find_keypoints, sights
+from fkp_app.faces.search import find_faces
 from fkp_app.geometry.framing import Framing, face_square
 from tests.free_pictures import group_picture, hopper
 

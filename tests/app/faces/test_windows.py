@@ -9,7 +9,7 @@ from skimage.data import coffee
 
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.detector import CASCADE, FaceDetector, load_cascade
-from fkp_app.faces.keypoints import find_faces
+from fkp_app.faces.search import find_faces
 from fkp_app.faces.windows import LEFT_OUT, MOST, WINDOW, coarse_windows, fine_windows
 from fkp_app.geometry.boxes import iou, turn_image
 from fkp_app.geometry.framing import face_square

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.keypoints import Face, find_faces
+from fkp_app.faces.keypoints import Face
+from fkp_app.faces.search import find_faces
 from fkp_app.styles.library import Style, load_style
 from fkp_app.styles.overlay import Shadow, blend, make_layers
 from fkp_app.styles.placing import Anchor, place, yaw

@@ -1,0 +1,76 @@
+"""Parts and smaller copies of an image in which a search looks, and the way back to the image.
+
+A search finds no face below a share of its picture (`detector.MIN_SHARE`). So small faces are searched for in tiles of
+the image, and large ones, cheaply, in a small copy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from fkp_app.faces.detector import Candidate
+from fkp_app.faces.keypoints import Detector
+from numpynet.typing import AnyArray
+
+TILE = 640
+"""Side of a tile, in pixels of the tile."""
+OVERLAP = 192
+"""Pixels that a tile shares with the next one: the largest faces that tiles are searched for fit into them."""
+MOST_PIXELS = 5_000_000
+"""An image with more pixels is shrunk to so many before it is cut into tiles. It bounds the time and the memory."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of a part of an image. picture: RGB. left, top: of the part, in pixels of the image. shrink: pixels of
+    the image per pixel of the picture."""
+
+    picture: AnyArray
+    left: int = 0
+    top: int = 0
+    shrink: float = 1.0
+
+    def candidates(self, detector: Detector, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
+        """The detector's candidates in the picture, in coordinates of the image."""
+        return [self._back(one) for one in detector.candidates(self.picture, angle, margin)]
+
+    def _back(self, one: Candidate) -> Candidate:
+        """The candidate in coordinates of the image. Pixel centres lie at whole numbers."""
+        x, y, side = one.square
+        left, top, width, height = (round(self.shrink * number) for number in one.box)
+        x, y = ((number + 0.5) * self.shrink - 0.5 for number in (x, y))
+        box = (left + self.left, top + self.top, max(1, width), max(1, height))
+        return replace(one, box=box, square=(x + self.left, y + self.top, side * self.shrink))
+
+
+def smaller(image: AnyArray, shrink: float) -> View:
+    """The whole image (H, W[, C]), smaller by the factor `shrink`, which is rounded up to 1."""
+    if shrink <= 1:
+        return View(image)
+    height, width = image.shape[:2]
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    return View(cv2.resize(image, size, interpolation=cv2.INTER_AREA), shrink=shrink)
+
+
+def tiles(image: AnyArray) -> Iterator[View]:
+    """Overlapping tiles that cover an image (H, W[, C]), of the image shrunk to MOST_PIXELS if it has more."""
+    shrink = tile_shrink(*image.shape[:2])
+    small = smaller(image, shrink).picture
+    height, width = small.shape[:2]
+    for top in _starts(height):
+        for left in _starts(width):
+            part = np.ascontiguousarray(small[top : top + TILE, left : left + TILE])
+            yield View(part, round(left * shrink), round(top * shrink), shrink)
+
+
+def tile_shrink(height: int, width: int) -> float:
+    """Pixels of an image of this size per pixel of its tiles, at least 1."""
+    return max(1.0, float(np.sqrt(height * width / MOST_PIXELS)))
+
+
+def _starts(length: int) -> list[int]:
+    """Where tiles begin along a side of this length: evenly, with at least OVERLAP in common."""
+    number = max(1, int(np.ceil((length - OVERLAP) / (TILE - OVERLAP))))
+    return [round(start) for start in np.linspace(0, max(0, length - TILE), number)]
