@@ -30,14 +30,15 @@ from numpynet.typing import AnyArray
 
 SURE = 0.95
 """A face of at least this confidence makes further searches for the first face needless."""
-EDGE = 0.3
-"""How far edges are extended for heads that they cut off, as a share of the shorter side."""
-TILTS = (-35.0, 35.0)
-"""Degrees by which the picture is turned for tilted heads."""
+ASIDE = (((0.0, 0.3),), ((-35.0, 0.0), (35.0, 0.0)))
+"""The searches for heads that an upright search may miss: with extended edges, for heads that are cut off; turned each
+way. Each is a list of (angle in degrees, margin as a share of the shorter side), the arguments of a detector."""
 SIDES = (90.0, -90.0, 180.0)
 """Degrees by which a picture without a sure face is turned, as it may lie on its side or stand on its head."""
-ABOUT_AS_LARGE = 0.75
-"""Beside a sure face, tilted heads from this share of the smallest sure one on are searched for."""
+ABOUT_AS_LARGE = 0.9
+"""Beside sure faces, heads that are tilted or cut off are searched for from this share of the smallest one's size on."""
+PIXELS_A_FACE = 20_000
+"""That search covers at most so many pixels for each sure face: the more people, the more are likely to be there."""
 SMALL = 2.5
 """Faces are small if they are at most this many times as large as the smallest that a search of the whole image finds."""
 
@@ -54,17 +55,17 @@ def find_faces(
     refinements: number of further looks of the network. min_confidence: faces below it are left out.
     """
     search = _Search(stretched(image), detector, predictor, refinements)
-    whole, up = View(search.image), 0.0
+    whole, up, aside = View(search.image), 0.0, list(ASIDE)
     search.look([whole], (up, 0.0))
-    if search.sure():
-        search.look([_beside(search)], *_aside(up))
-    else:
-        search.look([whole], *_aside(up))
+    while aside and not search.sure():
+        search.look([whole], *aside.pop(0))
     if not search.sure():
         search.look([whole], *((side, 0.0) for side in SIDES))
         up = _up(search.sure())
+    if search.sure():
+        search.look([_beside(search)], *((up + tilt, margin) for ways in aside for tilt, margin in ways))
     if _has_small(search):
-        search.look(tiles(search.image), (up, 0.0))
+        search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), (up, 0.0))
     return faces_among(search.faces, min_confidence)
 
 
@@ -87,19 +88,20 @@ class _Search:
         ]
         self.faces += judged(self.image, found, self._predictor, self._refinements)
 
+    def rest(self, shrink: float) -> View:
+        """A copy of the image, smaller by a factor, that shows no sure face any more."""
+        return smaller(self.image, shrink).without(face_square(face.keypoints) for face in self.sure())
+
     def sure(self) -> list[Face]:
         """The sure faces found so far, each once."""
         return faces_among(self.faces, SURE)
 
 
-def _aside(up: float) -> list[tuple[float, float]]:
-    """The ways to search for heads that are cut off or tilted, in a picture that stands upright if turned by `up`."""
-    return [(up, EDGE), *((up + tilt, 0.0) for tilt in TILTS)]
-
-
 def _beside(search: _Search) -> View:
-    """A copy of the image that is so small that its smallest boxes are ABOUT_AS_LARGE as the smallest sure face."""
-    return smaller(search.image, ABOUT_AS_LARGE * _smallest(search.sure()) / MIN_SIZE)
+    """A copy of the image without the sure faces, so small that a search of it is cheap and shows heads as large."""
+    sure, pixels = search.sure(), search.image.shape[0] * search.image.shape[1]
+    by_size, by_time = ABOUT_AS_LARGE * _smallest(sure) / MIN_SIZE, (pixels / (PIXELS_A_FACE * len(sure))) ** 0.5
+    return search.rest(max(by_size, by_time))
 
 
 def _smallest(faces: Sequence[Face]) -> float:

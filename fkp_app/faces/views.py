@@ -4,7 +4,7 @@ A search finds no face below a share of its picture (`detector.MIN_SHARE`). So s
 the image, and large ones, cheaply, in a small copy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,6 +12,7 @@ import numpy as np
 
 from fkp_app.faces.detector import Candidate
 from fkp_app.faces.keypoints import Detector
+from fkp_app.geometry.framing import Square
 from numpynet.typing import AnyArray
 
 TILE = 640
@@ -36,6 +37,18 @@ class View:
         """The detector's candidates in the picture, in coordinates of the image."""
         return [self._back(one) for one in detector.candidates(self.picture, angle, margin)]
 
+    def without(self, squares: Iterable[Square]) -> "View":
+        """The same view with these face squares of the image painted over, so that a search takes no time over them."""
+        picture = self.picture.copy()
+        for x, y, side in squares:
+            low = (np.array([x - self.left, y - self.top]) - side / 2) / self.shrink
+            left, top = np.maximum(0, np.rint(low)).astype(int)
+            right, bottom = np.maximum(0, np.rint(low + side / self.shrink)).astype(int)
+            part = picture[top:bottom, left:right]
+            if part.size:
+                part[:] = part.mean(axis=(0, 1))
+        return replace(self, picture=picture)
+
     def _back(self, one: Candidate) -> Candidate:
         """The candidate in coordinates of the image. Pixel centres lie at whole numbers."""
         x, y, side = one.square
@@ -54,10 +67,9 @@ def smaller(image: AnyArray, shrink: float) -> View:
     return View(cv2.resize(image, size, interpolation=cv2.INTER_AREA), shrink=shrink)
 
 
-def tiles(image: AnyArray) -> Iterator[View]:
-    """Overlapping tiles that cover an image (H, W[, C]), of the image shrunk to MOST_PIXELS if it has more."""
-    shrink = tile_shrink(*image.shape[:2])
-    small = smaller(image, shrink).picture
+def tiles(whole: View) -> Iterator[View]:
+    """Overlapping tiles that cover the picture of a view of a whole image."""
+    small, shrink = whole.picture, whole.shrink
     height, width = small.shape[:2]
     for top in _starts(height):
         for left in _starts(width):
