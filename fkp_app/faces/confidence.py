@@ -4,6 +4,8 @@ Without a face, few windows of the cascades pass, the network's points move when
 the mean face, which is symmetric.
 """
 
+import math
+
 import numpy as np
 
 from fkp_app.faces.detector import Candidate
@@ -39,6 +41,11 @@ def confidence(values: Array) -> Array:
     score = INTERCEPT + values @ np.array(COEFFICIENTS)
     probability: Array = 1 / (1 + np.exp(-np.clip(score, -50, 50)))
     return probability
+
+
+def doubted(sure: float, doubt: float) -> float:
+    """A confidence, 0 .. 1, with its log odds lowered by `doubt`, as for faces that are exp(doubt) times rarer."""
+    return sure / (sure + (1 - sure) * math.exp(doubt)) if sure > 0 else 0.0
 
 
 def asymmetry(keypoints: Array) -> float:

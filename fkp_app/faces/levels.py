@@ -14,7 +14,7 @@ LEAST = 4
 """Pictures whose levels span fewer show nothing, and stay as they are too."""
 ENDS = (0.5, 99.5)
 """The levels between which a picture's levels lie, in percent of its pixels."""
-SAMPLE = 40_000
+SAMPLE = 10_000
 """About as many pixels of a picture are looked at."""
 
 

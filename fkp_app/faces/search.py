@@ -2,45 +2,66 @@
 
 Most photos show upright heads, which one search of the upright picture finds. What follows depends on what it found:
 
-    upright --- a sure face? --- no ---> edges and tilted --- a sure face? --- no ---> on its side, upside down
-                     |                                             |                              |
-                    yes                                           yes                             |
-                     v                                             v                              v
-       tilted and edges, for heads about as large, in a small copy of the picture                 |
-                     |                                                                            |
-                     v                                                                            v
-              small faces, in tiles, if the faces found are small ----------------- or if none is sure
+    upright --> edges extended --> tilted --> far tilted --> on its side, upside down
+       |              |               |            |                |
+       +--------------+---------------+------------+----------------+   as soon as a face is sure:
+                                      v                             |
+           beside it, in a small copy: edges and tilted heads       | no face is sure
+                                      v                             v
+              in tiles, for small faces: if the faces found are small, or none is sure
 
-Whatever the searches propose is judged alike, by what the keypoint network makes of it, and the surest answer wins where
-several show the same face.
+Whatever the searches propose is judged alike, by what the keypoint network makes of it, and the surest answer wins
+where several show the same face.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
 
 from fkp_app.backends.predictor import Predictor
-from fkp_app.faces.confidence import MIN_CONFIDENCE
+from fkp_app.faces.confidence import MIN_CONFIDENCE, doubted
+from fkp_app.faces.context import SURE, in_context
 from fkp_app.faces.detector import MIN_SIZE, SIDE, least_face
 from fkp_app.faces.keypoints import REFINEMENTS, SAME_FACE, Detector, Face, faces_among, judged
 from fkp_app.faces.levels import stretched
 from fkp_app.faces.views import View, smaller, tile_shrink, tiles
 from fkp_app.geometry.boxes import box_of, covered
-from fkp_app.geometry.framing import face_square
+from fkp_app.geometry.framing import Square, face_square
 from fkp_app.geometry.keypoint_layout import eye_angle
 from numpynet.typing import AnyArray
 
-SURE = 0.95
-"""A face of at least this confidence makes further searches for the first face needless."""
-ASIDE = (((0.0, 0.3),), ((-35.0, 0.0), (35.0, 0.0)))
-"""The searches for heads that an upright search may miss: with extended edges, for heads that are cut off; turned each
-way. Each is a list of (angle in degrees, margin as a share of the shorter side), the arguments of a detector."""
-SIDES = (90.0, -90.0, 180.0)
-"""Degrees by which a picture without a sure face is turned, as it may lie on its side or stand on its head."""
+
+class Way(NamedTuple):
+    """A way to search a picture: the arguments of a detector, and what experience says about its finds.
+
+    angle: degrees by which the picture is turned. margin: by which its edges are extended, as a share of the shorter
+    side. doubt: how much less likely a candidate of this way is a face than an equal one of the upright picture, in log
+    odds.
+    """
+
+    angle: float = 0.0
+    margin: float = 0.0
+    doubt: float = 0.0
+
+
+TILE = Way(doubt=0.7)
+UPRIGHT = (Way(),)
+EDGES = (Way(margin=0.3, doubt=0.5),)
+"""The way for heads that the edge cuts off."""
+TILTED = (Way(-30, doubt=1.3), Way(30, doubt=1.3))
+FAR_TILTED = (Way(-60, doubt=1.3), Way(60, doubt=1.3))
+"""The ways for tilted heads. An upright search finds heads that are tilted by up to some 20 degrees."""
+SIDES = (Way(90, doubt=2.2), Way(-90, doubt=2.2), Way(180, doubt=2.2))
+"""The ways for a picture that lies on its side or stands on its head."""
+STAGES = (UPRIGHT, EDGES, TILTED, FAR_TILTED, SIDES)
+"""The searches for a first sure face, in this order."""
 ABOUT_AS_LARGE = 0.9
-"""Beside sure faces, heads that are tilted or cut off are searched for from this share of the smallest one's size on."""
-PIXELS_A_FACE = 20_000
+"""Beside sure faces, tilted and cut-off heads are searched for from this share of the smallest one's size on."""
+PIXELS_A_FACE = 60_000
 """That search covers at most so many pixels for each sure face: the more people, the more are likely to be there."""
 SMALL = 2.5
-"""Faces are small if they are at most this many times as large as the smallest that a search of the whole image finds."""
+"""Faces are small if they are at most so many times as large as the smallest that a search of the whole image finds."""
 
 
 def find_faces(
@@ -50,23 +71,51 @@ def find_faces(
     refinements: int = REFINEMENTS,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> list[Face]:
-    """Every face in an RGB image (H, W, 3), the largest first, each face once. The module's docstring says where it looks.
+    """Every face in an RGB image (H, W, 3), each once, the largest first. The module's docstring says where it looks.
 
     refinements: number of further looks of the network. min_confidence: faces below it are left out.
     """
     search = _Search(stretched(image), detector, predictor, refinements)
-    whole, up, aside = View(search.image), 0.0, list(ASIDE)
-    search.look([whole], (up, 0.0))
-    while aside and not search.sure():
-        search.look([whole], *aside.pop(0))
-    if not search.sure():
-        search.look([whole], *((side, 0.0) for side in SIDES))
-        up = _up(search.sure())
+    whole, up, tried = View(search.image), 0.0, list[Sequence[Way]]()
+    for ways in STAGES:
+        search.look([whole], ways)
+        tried.append(ways)
+        if search.sure():
+            break
+    if search.sure() and tried[-1] is SIDES:
+        up, tried = _up(search.sure()), []
     if search.sure():
-        search.look([_beside(search)], *((up + tilt, margin) for ways in aside for tilt, margin in ways))
+        _look_beside(search, [way for ways in (EDGES, TILTED) if ways not in tried for way in ways], up)
     if _has_small(search):
-        search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), (up, 0.0))
-    return faces_among(search.faces, min_confidence)
+        search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), _turned([TILE], up))
+    return faces_among(in_context(search.faces), min_confidence)
+
+
+def proposed(
+    image: AnyArray,
+    views: Iterable[View],
+    ways: Sequence[Way],
+    detector: Detector,
+    predictor: Predictor,
+    refinements: int = REFINEMENTS,
+    known: Sequence[Square] = (),
+) -> list[Face]:
+    """What a detector proposes in views of an RGB image (H, W, 3), each searched in each way, as judged candidates.
+
+    known: face squares; what shares more than SAME_FACE with one of them is left out.
+    """
+    places = [box_of(square) for square in known]
+    found, doubts = [], []
+    for view, way in product(views, ways):
+        for one in view.candidates(detector, way.angle, way.margin):
+            if all(covered(box_of(one.square), place) <= SAME_FACE for place in places):
+                found.append(one)
+                doubts.append(way.doubt)
+    faces = judged(image, found, predictor, refinements)
+    return [
+        replace(face, confidence=doubted(face.confidence or 0.0, doubt))
+        for face, doubt in zip(faces, doubts, strict=True)
+    ]
 
 
 class _Search:
@@ -76,17 +125,10 @@ class _Search:
         self.image, self.faces = image, list[Face]()
         self._detector, self._predictor, self._refinements = detector, predictor, refinements
 
-    def look(self, views: Iterable[View], *ways: tuple[float, float]) -> None:
-        """Search each view in each way, an angle in degrees and a margin as a share of the shorter side, for new faces."""
-        known = [box_of(face_square(face.keypoints)) for face in self.sure()]
-        found = [
-            one
-            for view in views
-            for way in ways
-            for one in view.candidates(self._detector, *way)
-            if all(covered(box_of(one.square), box) <= SAME_FACE for box in known)
-        ]
-        self.faces += judged(self.image, found, self._predictor, self._refinements)
+    def look(self, views: Iterable[View], ways: Sequence[Way]) -> None:
+        """Search each view in each way for faces other than the sure ones."""
+        known = [face_square(face.keypoints) for face in self.sure()]
+        self.faces += proposed(self.image, views, ways, self._detector, self._predictor, self._refinements, known)
 
     def rest(self, shrink: float) -> View:
         """A copy of the image, smaller by a factor, that shows no sure face any more."""
@@ -97,6 +139,19 @@ class _Search:
         return faces_among(self.faces, SURE)
 
 
+def _look_beside(search: _Search, ways: Sequence[Way], up: float) -> None:
+    """Search for heads beside the sure ones; for far tilted ones only if others there turn out to be tilted."""
+    before = len(search.sure())
+    search.look([_beside(search)], _turned(ways, up))
+    if len(search.sure()) > before:
+        search.look([_beside(search)], _turned(FAR_TILTED, up))
+
+
+def _turned(ways: Sequence[Way], up: float) -> list[Way]:
+    """The same ways in a picture that stands upright if turned by `up` degrees."""
+    return [way._replace(angle=way.angle + up) for way in ways]
+
+
 def _beside(search: _Search) -> View:
     """A copy of the image without the sure faces, so small that a search of it is cheap and shows heads as large."""
     sure, pixels = search.sure(), search.image.shape[0] * search.image.shape[1]
@@ -105,12 +160,8 @@ def _beside(search: _Search) -> View:
 
 
 def _smallest(faces: Sequence[Face]) -> float:
-    """Side of the smallest face's box, in pixels."""
-    return min((square_side(face) for face in faces), default=0.0)
-
-
-def square_side(face: Face) -> float:
-    return face_square(face.keypoints)[2] / SIDE
+    """Side of the smallest face's box, in pixels of the image; 0 without faces."""
+    return min((face_square(face.keypoints)[2] / SIDE for face in faces), default=0.0)
 
 
 def _up(sure: Sequence[Face]) -> float:

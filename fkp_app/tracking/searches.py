@@ -6,13 +6,16 @@ the whole frame.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.detector import Candidate
-from fkp_app.faces.keypoints import SAME_FACE, Detector
+from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, faces_among
+from fkp_app.faces.search import EDGES, TILTED, UPRIGHT, proposed
+from fkp_app.faces.views import View, smaller
 from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square
 from numpynet.typing import AnyArray, Array
@@ -45,36 +48,24 @@ class Search:
     turned: bool
     turned_small: bool = True
 
+    def faces(self, image: AnyArray, predictor: Predictor, min_confidence: float) -> list[Face]:
+        """The faces in an RGB image (H, W, 3) that are not known: of the upright picture, else of the changed ones."""
+        for ways in (UPRIGHT, EDGES, TILTED):
+            found = faces_among(proposed(image, [View(image)], ways, self, predictor), min_confidence)
+            if found:
+                return found
+        return []
+
     def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
         """The candidates in an RGB image that are no known face. Arguments as in `FaceDetector.candidates`."""
         changed = bool(angle or margin)
         if changed and not self.turned:
             return []
-        if self.turned_small if changed else self.small:
-            found = small_candidates(self.detector, image, angle, margin)
-        else:
-            found = self.detector.candidates(image, angle, margin)
+        small = self.turned_small if changed else self.small
+        view = smaller(image, max(image.shape[:2]) / SMALL) if small else View(image)
+        found = view.candidates(self.detector, angle, margin)
         known = [box_of(square) for square in self.known]
         return [one for one in found if all(covered(box_of(one.square), box) <= SAME_FACE for box in known)]
-
-
-def small_candidates(detector: Detector, image: AnyArray, angle: float, margin: float) -> list[Candidate]:
-    """The candidates in the small picture of an image, in coordinates of the image."""
-    height, width = image.shape[:2]
-    shrink = max(height, width) / SMALL
-    if shrink <= 1:
-        return detector.candidates(image, angle, margin)
-    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return [_enlarged(one, shrink) for one in detector.candidates(small, angle, margin)]
-
-
-def _enlarged(one: Candidate, factor: float) -> Candidate:
-    """The candidate in an image that is larger by `factor`. Pixel centres lie at whole numbers."""
-    x, y, side = one.square
-    left, top, width, height = (round(factor * number) for number in one.box)
-    square = ((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5, side * factor)
-    return replace(one, box=(left, top, max(1, width), max(1, height)), square=square)
 
 
 class Schedule:

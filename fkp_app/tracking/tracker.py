@@ -13,7 +13,7 @@ import numpy as np
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, sights
-from fkp_app.faces.search import find_faces
+from fkp_app.faces.levels import stretched
 from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square
 from fkp_app.tracking.searches import Scene, Schedule
@@ -82,11 +82,12 @@ class FaceTracker:
         size changes, the tracker is reset.
         """
         dt = self._elapsed(image, time)
+        image = stretched(image)
         cut = self._scene.changed(image) or dt > GAP
         lost = self._follow(image, dt, cut)
         search = self._schedule.next(self._detector, [track.square for track in self._tracks], cut, lost)
         if search is not None:
-            for face in find_faces(image, search, self._predictor, min_confidence=self._min_confidence):
+            for face in search.faces(image, self._predictor, self._min_confidence):
                 self._enter(face)
         height, width = image.shape[:2]
         faces = [track.face(width, height) for track in self._tracks]
