@@ -2,13 +2,13 @@
 
 Most photos show upright heads, which one search of the upright picture finds. What follows depends on what it found:
 
-    upright --> edges extended --> tilted --> far tilted --> on its side, upside down
-       |              |               |            |                |
-       +--------------+---------------+------------+----------------+   as soon as a face is sure:
-                                      v                             |
-           beside it, in a small copy: edges and tilted heads       | no face is sure
-                                      v                             v
-              in tiles, for small faces: if the faces found are small, or none is sure
+    upright --> edges extended --> tilted --> far tilted, on its side, upside down
+       |              |               |                     |
+       +--------------+---------------+---------------------+   as soon as a face is sure:
+                                      v                     |
+      beside it, in a small copy: edges and tilted heads    |   no face is sure
+                                      v                     v
+      in tiles, for small faces: if the faces found are small, or none is sure
 
 Whatever the searches propose is judged alike, by what the keypoint network makes of it, and the surest answer wins
 where several show the same face.
@@ -54,12 +54,14 @@ FAR_TILTED = (Way(-60, doubt=1.3), Way(60, doubt=1.3))
 """The ways for tilted heads. An upright search finds heads that are tilted by up to some 20 degrees."""
 SIDES = (Way(90, doubt=2.2), Way(-90, doubt=2.2), Way(180, doubt=2.2))
 """The ways for a picture that lies on its side or stands on its head."""
-STAGES = (UPRIGHT, EDGES, TILTED, FAR_TILTED, SIDES)
+STAGES = (UPRIGHT, EDGES, TILTED, FAR_TILTED + SIDES)
 """The searches for a first sure face, in this order."""
 ABOUT_AS_LARGE = 0.9
 """Beside sure faces, tilted and cut-off heads are searched for from this share of the smallest one's size on."""
 PIXELS_A_FACE = 60_000
 """That search covers at most so many pixels for each sure face: the more people, the more are likely to be there."""
+MAIN = 0.3
+"""A face of at least this share of the image's shorter side is what the picture shows."""
 SMALL = 2.5
 """Faces are small if they are at most so many times as large as the smallest that a search of the whole image finds."""
 
@@ -76,16 +78,15 @@ def find_faces(
     refinements: number of further looks of the network. min_confidence: faces below it are left out.
     """
     search = _Search(stretched(image), detector, predictor, refinements)
-    whole, up, tried = View(search.image), 0.0, list[Sequence[Way]]()
+    whole, tried = View(search.image), list[Sequence[Way]]()
     for ways in STAGES:
         search.look([whole], ways)
         tried.append(ways)
         if search.sure():
             break
-    if search.sure() and tried[-1] is SIDES:
-        up, tried = _up(search.sure()), []
+    up = _up(search.sure()) if tried[-1] is STAGES[-1] else 0.0
     if search.sure():
-        _look_beside(search, [way for ways in (EDGES, TILTED) if ways not in tried for way in ways], up)
+        _look_beside(search, [way for ways in (EDGES, TILTED) if up or ways not in tried for way in ways], up)
     if _has_small(search):
         search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), _turned([TILE], up))
     return faces_among(in_context(search.faces), min_confidence)
@@ -140,10 +141,14 @@ class _Search:
 
 
 def _look_beside(search: _Search, ways: Sequence[Way], up: float) -> None:
-    """Search for heads beside the sure ones; for far tilted ones only if others there turn out to be tilted."""
-    before = len(search.sure())
+    """Search beside the sure faces; for far tilted heads only if that is likely to find some.
+
+    It is if others there turn out to be tilted, or if a single face is too small to be all that the picture shows.
+    """
+    before = search.sure()
+    alone = len(before) == 1 and _smallest(before) < MAIN * min(search.image.shape[:2])
     search.look([_beside(search)], _turned(ways, up))
-    if len(search.sure()) > before:
+    if alone or len(search.sure()) > len(before):
         search.look([_beside(search)], _turned(FAR_TILTED, up))
 
 
