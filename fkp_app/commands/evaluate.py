@@ -26,8 +26,17 @@ SPLITS = ("training", "validation", "report", "test")
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
-    split: Annotated[str, typer.Option(help=f"{either(SPLITS)}.", show_default=False, callback=one_of(SPLITS))],
+    data: Annotated[Path | None, typer.Option(help=DATA, show_default=False)] = None,
+    split: Annotated[
+        str | None, typer.Option(help=f"{either(SPLITS)}.", show_default=False, callback=one_of(SPLITS))
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="A folder of photos, instead of --data and --split.", show_default=False)
+    ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(help="The faces in --photos: JSON as fkp detect --json writes it.", show_default=False),
+    ] = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
@@ -54,8 +63,12 @@ def evaluate(
     with the errors of the faces that it found. The folder --out receives table.md, results.json, ced.png, errors.png
     and sheet.png. The sheet shows frames of people who were not asked, so do not publish it. Choose on `validation` and
     report figures on `report`: training leaves the people of both out; the people of `test` are in training, too.
+
+    With --photos and --faces: how many of the labelled faces are found in whole photos, how many false ones, and the
+    NME of the found ones whose points are labelled. The folder --out receives table.md and results.json.
     """
     from fkp_app.backends.predictor import get_predictor
+    from fkp_app.commands.evaluate_photos import evaluate_photos
     from fkp_app.data.dataset import load_data
     from fkp_app.evaluation.protocols import run_all
     from fkp_app.evaluation.summary import tables
@@ -65,6 +78,14 @@ def evaluate(
 
     check_file("--json", json_file)
     files = _by_name(weights or [None])
+    if photos is not None or faces is not None:
+        if photos is None or faces is None or data is not None or split is not None or rolled:
+            raise UsageError("--photos needs --faces and the reverse, and neither --data, --split nor --rolled")
+        predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
+        evaluate_photos(photos, faces, predictors, json_file, out, quiet, _with_bar)
+        return
+    if data is None or split is None:
+        raise UsageError("name what to measure on: --data and --split, or --photos and --faces")
     predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
     found = load_data(data)
     if split not in found.splits:

@@ -98,11 +98,11 @@ def tables(rows: Sequence[Result]) -> str:
     found = [summarise(row) for row in rows]
     names = [f"{one.model}: {one.protocol}" for one in found]
     parts = [
-        _table(
+        markdown_table(
             ["NME in % of the outer-eye distance", "faces", "mean", "95 %", "median", ">10 %", "AUC", *LOSSES.values()],
             [[name, str(one.faces), *_figures(one)] for name, one in zip(names, found, strict=True)],
         ),
-        _table(
+        markdown_table(
             ["by region", *REGIONS],
             [[name, *map(_short, one.regions.values())] for name, one in zip(names, found, strict=True)],
         ),
@@ -110,11 +110,11 @@ def tables(rows: Sequence[Result]) -> str:
     for title, field in (("by roll (faces)", "rolls"), ("by outer-eye distance (faces)", "sizes")):
         bins: list[Bins] = [getattr(one, field) for one in found]
         cells = [[f"{_short(mean)} ({count})" for count, mean in each.values()] for each in bins]
-        parts.append(_table([title, *bins[0]], [[n, *c] for n, c in zip(names, cells, strict=True)]))
+        parts.append(markdown_table([title, *bins[0]], [[n, *c] for n, c in zip(names, cells, strict=True)]))
     searched = [row for row in rows if row.detections is not None]
     if searched:
         heads = ["in whole frames", "frames", "right face found", "frames with a false face", "false a frame"]
-        parts.append(_table(heads, [[row.model, *_shares(row)] for row in searched]))
+        parts.append(markdown_table(heads, [[row.model, *_shares(row)] for row in searched]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -182,7 +182,8 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
+def markdown_table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table with aligned columns: the first to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
 
     def line(cells: list[str]) -> str:

@@ -155,6 +155,7 @@ def test_candidates_know_more_than_boxes_and_faces_outweigh_the_rest(detector, g
 def test_a_square_of_a_shrunk_image_lies_where_its_pixels_were(shrink, monkeypatch):
     """A fake cascade gives a known answer, so that an error of half a pixel shows."""
     monkeypatch.setattr("fkp_app.faces.detector.LONGEST_SIDE", 400)
+    monkeypatch.setattr("fkp_app.faces.detector.AT_ONCE", 400 * 300)
     window, spy = [120, 90, 100, 100], FaceDetector()
     passed = np.full(5, PASS_MARK + 1.0)
     found = (np.array([window] * 5), np.zeros(5), passed)
