@@ -30,6 +30,10 @@ GROUPS = {
         "landmarks": Command(
             "quality.landmarks", "dlib's 68 points and those of the shipped weights on the same frames"
         ),
+        "photos": Command("quality.photos", "the time for a photo and the faces found in it, by its size"),
+        "hard-photos": Command(
+            "quality.hard_photos", "faces found and false ones in large, dark, turned and tilted photos, and in things"
+        ),
         "video": Command("quality.video", "faces followed through clips: frames per second, shake and lag"),
     },
     "calibration of the application's constants": {

@@ -72,7 +72,9 @@ def photo_figures(results: Sequence[PhotoResult]) -> dict[str, Any]:
     pairs = [pair for one in results for pair in zip(one.labelled, one.found, strict=True)]
     widths = np.array([_box(face)[2] for face, _ in pairs])
     there = np.array([face is not None for _, face in pairs], bool)
-    errors = _errors([(face, found) for face, found in pairs if found is not None and face.keypoints is not None])
+    errors = _errors(
+        [(at.keypoints, face.keypoints) for face, at in pairs if at is not None and face.keypoints is not None]
+    )
     some = len(errors) > 0
     return {
         "photos": len(results),
@@ -132,15 +134,16 @@ def _square(face: LabelledFace) -> Array:
 
 def _box(face: LabelledFace) -> list[float]:
     """x, y, width and height: as labelled, or the square around the points."""
-    box: list[float] = (box_of(face_square(face.keypoints)) if face.box is None else face.box).tolist()
+    box: list[float] = (_square(face) if face.box is None else face.box).tolist()
     return box
 
 
-def _errors(pairs: Sequence[tuple[LabelledFace, Face]]) -> Array:
-    """NME (F,) in percent of labelled and found faces that both have points."""
+def _errors(pairs: Sequence[tuple[Array, Array]]) -> Array:
+    """NME (F,) in percent of pairs of found and labelled points (68, 2)."""
     if not pairs:
         return np.empty(0)
-    return nme(np.stack([found.keypoints for _, found in pairs]), np.stack([face.keypoints for face, _ in pairs]))
+    found, labelled = zip(*pairs, strict=True)
+    return nme(np.stack(found), np.stack(labelled))
 
 
 def _missed(one: PhotoResult) -> list[list[float]]:

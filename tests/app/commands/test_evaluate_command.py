@@ -9,7 +9,9 @@ from PIL import Image
 
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.data.dataset import load_split, person
+from fkp_app.media.images import write_image
 from tests.drawn import write_dataset
+from tests.free_pictures import group_picture
 
 PICTURES = ("ced.png", "errors.png", "sheet.png")
 
@@ -115,3 +117,42 @@ def test_a_split_without_frames_is_told(tmp_path, fkp, monkeypatch):
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "its report split is empty; choose another --split" in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_photos_of_ones_own_are_measured(tmp_path, fkp):
+    photos, faces, out = tmp_path / "photos", tmp_path / "faces.json", tmp_path / "out"
+    photos.mkdir()
+    write_image(photos / "group.png", group_picture()[0])
+    write_image(photos / "wall.png", np.full((90, 120, 3), 120, np.uint8))
+    assert fkp("detect", photos, "--json", faces, "--quiet").code == 0
+    labels = json.loads(faces.read_text("utf-8"))
+    labels[0]["faces"][0] |= {"ignore": True}
+    labels[1]["faces"] = [{"box": [10, 10, 40, 40]}]
+    faces.write_text(json.dumps(labels), "utf-8")
+    ended = fkp("evaluate", "--photos", photos, "--faces", faces, "--threads", 1, "--out", out, "--json", "-")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (out / "results.json").read_text("utf-8")
+    figures = json.loads(ended.out)["models"]["hourglass"]
+    assert (figures["faces"], figures["found"], figures["false"], figures["points"]) == (6, 5, 0, 5)
+    assert figures["nme"] < 0.01
+    assert list(figures["missed"]) == [labels[1]["image"]]
+    table = (out / "table.md").read_text("utf-8")
+    assert table.startswith(f"{photos}: 2 photos, labelled in {faces}\n")
+    assert "| hourglass |      2 |     6 |     5 | 83.3 % |     0 |                 0 |" in table
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "fkp: name what to measure on: --data and --split, or --photos and --faces"),
+        (["--photos", "."], "fkp: --photos needs --faces and the reverse, and neither --data, --split nor --rolled"),
+        (["--photos", ".", "--faces", "a.json", "--rolled"], "fkp: --photos needs --faces and the reverse, and neith"),
+        (["--data", "."], "fkp: name what to measure on: --data and --split, or --photos and --faces"),
+    ],
+    ids=str,
+)
+def test_photos_and_frames_do_not_mix(options, line, fkp):
+    ended = fkp("evaluate", *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(line)
+    assert ended.err.count("\n") == 1

@@ -196,19 +196,6 @@ def test_unsure_faces_are_left_out(refinements):
     assert len(find_faces(image, doubtful, predictor, refinements, min_confidence=face.confidence)) == 1
 
 
-def test_if_no_face_is_found_upright_the_image_is_turned():
-    image, predictor = two_eyes(placed((240, 190), 120, -35)), Fake(by_the_eyes)
-    detector = Boxes((170, 110, 140, 140), angle=35.0)
-    (face,) = find_faces(image, detector, predictor)
-    np.testing.assert_allclose(face.keypoints, placed((240, 190), 120, -35), atol=3)
-    right, left = eyes_in(predictor.batches[0][0, 0])
-    assert np.degrees(np.arctan2(*(left - right)[::-1])) == pytest.approx(0, abs=2)  # upright even in the first look
-    assert detector.asked == [(0.0, 0.0), (0.0, 0.3), (-35.0, 0.0), (35.0, 0.0)]
-    upright_one = Boxes((170, 110, 140, 140))
-    find_faces(image, upright_one, predictor)
-    assert upright_one.asked == [(0.0, 0.0)]
-
-
 @pytest.mark.parametrize("angle", [-45, -30, 30, 45])
 def test_the_shipped_network_follows_a_head_far_to_the_side(angle):
     picture = hopper()

@@ -186,7 +186,7 @@ def test_without_a_face_searches_are_rare_and_turned_ones_rarer():
 
 
 def test_a_tilted_face_is_found_at_once_and_followed():
-    detector = Squares(angle=35.0)
+    detector = Squares(angle=30.0)
     seen = follow([{ONE: (80, 100, 40)}] * 8, detector)
     assert [[face.track for face in each] for each in seen] == [[1]] * 8
     assert len(detector.asked) == 4  # plain, with a margin, turned each way
