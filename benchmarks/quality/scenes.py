@@ -136,7 +136,7 @@ def nobody(name: str, width: int, height: int) -> Scene:
     return Scene(cv2.resize(np.ascontiguousarray(image[..., :3]), (width, height), interpolation=cv2.INTER_AREA), [])
 
 
-THINGS = ("brick", "camera", "cat", "clock", "coffee", "coins", "grass", "gravel", "page", "rocket", "text")
+THINGS = ("brick", "camera", "cat", "clock", "coffee", "grass", "gravel", "page", "rocket", "text")
 """Pictures without a face from the front that scikit-image ships."""
 GROUP = (0.0, -12.0, 10.0)
 

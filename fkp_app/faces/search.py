@@ -50,12 +50,12 @@ UPRIGHT = (Way(),)
 EDGES = (Way(margin=0.3, doubt=0.5),)
 """The way for heads that the edge cuts off."""
 TILTED = (Way(-30, doubt=1.3), Way(30, doubt=1.3))
-FAR_TILTED = (Way(-60, doubt=1.3), Way(60, doubt=1.3))
+FAR_TILTED = (Way(-60, doubt=2.0), Way(60, doubt=2.0))
 """The ways for tilted heads. An upright search finds heads that are tilted by up to some 20 degrees."""
 SIDES = (Way(90, doubt=2.2), Way(-90, doubt=2.2), Way(180, doubt=2.2))
 """The ways for a picture that lies on its side or stands on its head."""
-STAGES = (UPRIGHT, EDGES, TILTED, FAR_TILTED + SIDES)
-"""The searches for a first sure face, in this order."""
+STAGES = (UPRIGHT, EDGES, TILTED)
+"""The first searches, in this order, until a face is sure; if none is, FAR_TILTED and SIDES follow."""
 ABOUT_AS_LARGE = 0.9
 """Beside sure faces, tilted and cut-off heads are searched for from this share of the smallest one's size on."""
 PIXELS_A_FACE = 60_000
@@ -80,13 +80,15 @@ def find_faces(
     search = _Search(stretched(image), detector, predictor, refinements)
     whole, tried = View(search.image), list[Sequence[Way]]()
     for ways in STAGES:
-        search.look([whole], ways)
-        tried.append(ways)
-        if search.sure():
-            break
-    up = _up(search.sure()) if tried[-1] is STAGES[-1] else 0.0
+        if not search.sure():
+            search.look([whole], ways)
+            tried.append(ways)
+    up = 0.0
+    if not search.sure():
+        search.look([whole], FAR_TILTED + SIDES)
+        up = _up(search.sure())
     if search.sure():
-        _look_beside(search, [way for ways in (EDGES, TILTED) if up or ways not in tried for way in ways], up)
+        _look_beside(search, [way for ways in STAGES if up or ways not in tried for way in ways], up)
     if _has_small(search):
         search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), _turned([TILE], up))
     return faces_among(in_context(search.faces), min_confidence)
