@@ -85,8 +85,8 @@ def paste(
 
     turn: degrees, clockwise as seen. gain: of the gray levels.
     """
-    eyes, image = np.array(EYES[person]), (photo(person) * gain).astype(np.uint8)
-    zoom, angle = height / (HEIGHT * np.linalg.norm(eyes[1] - eyes[0])), np.deg2rad(turn)
+    eyes, image = np.array(EYES[person]), np.rint(photo(person) * gain).astype(np.uint8)
+    zoom, angle = height / (HEIGHT * float(np.linalg.norm(eyes[1] - eyes[0]))), np.deg2rad(turn)
     linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     face = eyes.mean(axis=0) + np.array([0, LOWER * np.linalg.norm(eyes[1] - eyes[0])])
     matrix = np.column_stack([linear, np.array(middle) - linear @ face])

@@ -25,7 +25,7 @@ AROUND = 0.35
 SMALLER, LARGER = 0.75, 1.35
 """The fine search tries windows from this share of the smallest coarse one to this share of the largest."""
 AT_ONCE = 20_000
-"""Pictures of at most so many pixels are searched finely at once: there, two searches take no less time."""
+"""Pictures of at most so many pixels are searched finely at once: there, two searches save hardly any time."""
 
 WINDOW = 20
 """Side of the cascade's own window, in pixels."""
