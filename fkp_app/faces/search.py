@@ -47,7 +47,7 @@ class Way(NamedTuple):
 
 TILE = Way(doubt=0.7)
 UPRIGHT = (Way(),)
-EDGES = (Way(margin=0.3, doubt=0.5),)
+EDGES = (Way(margin=0.3, doubt=1.3),)
 """The way for heads that the edge cuts off."""
 TILTED = (Way(-30, doubt=1.3), Way(30, doubt=1.3))
 FAR_TILTED = (Way(-60, doubt=2.0), Way(60, doubt=2.0))
@@ -56,7 +56,7 @@ SIDES = (Way(90, doubt=2.2), Way(-90, doubt=2.2), Way(180, doubt=2.2))
 """The ways for a picture that lies on its side or stands on its head."""
 STAGES = (UPRIGHT, EDGES, TILTED)
 """The first searches, in this order, until a face is sure; if none is, FAR_TILTED and SIDES follow."""
-ABOUT_AS_LARGE = 0.9
+ABOUT_AS_LARGE = 0.75
 """Beside sure faces, tilted and cut-off heads are searched for from this share of the smallest one's size on."""
 PIXELS_A_FACE = 60_000
 """That search covers at most so many pixels for each sure face: the more people, the more are likely to be there."""
