@@ -89,4 +89,6 @@ def _passing(cascade: cv2.CascadeClassifier, gray: AnyArray, least: int, most: i
     windows, _, passed = cascade.detectMultiScale3(
         gray, FINE_FACTOR, 0, minSize=(least, least), maxSize=(most, most), outputRejectLevels=True
     )
-    return np.reshape(windows, (-1, 4)).astype(np.float64), np.ravel(passed).astype(np.float64)
+    boxes, margins = np.reshape(windows, (-1, 4)).astype(np.float64), np.ravel(passed).astype(np.float64)
+    order = np.lexsort(boxes.T)  # OpenCV's threads finish in any order, and sums must not depend on it
+    return boxes[order], margins[order]
