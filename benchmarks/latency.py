@@ -15,19 +15,12 @@ import numpy as np
 
 from benchmarks.contenders import CONTENDERS, FAST
 from benchmarks.machine import describe, print_description, write_results
-from benchmarks.options import add_shared
+from benchmarks.options import MODELS, add_shared
 from benchmarks.processes import Worker
 from fkp_app.geometry.crop_card import CropCard
-from numpynet.architectures import defaults
-from numpynet.models import HourglassNet
+from fkp_app.training.recipe import load_recipe
 from numpynet.module import Chain
 from numpynet.typing import Array
-from reference.arguments import MODELS
-
-NETWORKS = {name: ("KeypointNet", arguments) for name, arguments in MODELS.items()} | {
-    "hourglass": ("HourglassNet", defaults(HourglassNet))
-}
-"""Architecture and constructor arguments by the name of the row in the results."""
 
 SIDES = {
     "fkp detect": ("numpy", ""),
@@ -41,13 +34,14 @@ network runs as `fkp detect` runs it: it is the same for both implementations, a
 
 
 def network(name: str, backend: str, ops: str) -> Callable[[], object]:
-    """A call that runs the network on one face, in evaluation mode, as detection runs it."""
+    """A call that runs the network of the recipe `name` on one face, in evaluation mode, as detection runs it."""
     from fkp_app.backends.predictor import limit_threads, ready_to_run
     from numpynet import fuse, use
     from numpynet.architectures import build
 
-    architecture, arguments = NETWORKS[name]
-    image = np.random.default_rng(0).random((1, 1, arguments["size"], arguments["size"]), np.float32)
+    recipe = load_recipe(name)
+    size, architecture, arguments = recipe.framing.size, recipe.network.architecture, recipe.network.arguments
+    image = np.random.default_rng(0).random((1, 1, size, size), np.float32)
     net = build(architecture, arguments, rng=0).eval()
     if backend == "numpy" and not ops:
         limit_threads(backend, 1)
@@ -58,7 +52,7 @@ def network(name: str, backend: str, ops: str) -> Callable[[], object]:
         fused = fuse(net)
         return lambda: fused(image)
     if backend == "onnx":
-        return from_onnx(net, CropCard.describe(arguments, arguments["size"], {}, 0.0, 1.0, architecture), image)
+        return from_onnx(net, recipe.card(training={}), image)
     import torch
 
     from reference.models import ARCHITECTURES
@@ -100,7 +94,7 @@ def image_to_keypoints(backend: str) -> Callable[[], object]:
 
 
 def serve(connection: Connection, what: str, backend: str, ops: str) -> None:
-    """In the worker's process: one call per message; the answer is its seconds. what: "image" or a network's name."""
+    """In the worker's process: one call per message; the answer is its seconds. what: "image" or a recipe's name."""
     call = image_to_keypoints(backend) if what == "image" else network(what, backend, ops)
     while True:
         connection.recv()
@@ -156,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
     machine = describe()
     print_description(machine)
     results: dict[str, Any] = {}
-    for what in ("image", *NETWORKS):
+    for what in ("image", *MODELS):
         results[what] = warm(what, args.rounds)
         title = "photo to keypoints" if what == "image" else f"{what}, one face"
         print(f"{title:20}" + "".join(f"  {name} {1e3 * s:.2f} ms" for name, s in results[what].items()), flush=True)

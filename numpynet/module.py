@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from numpynet.dispatch import F
 from numpynet.parameter import Parameter
 from numpynet.states import checked_arrays
 from numpynet.typing import AnyArray, Array, Cache
@@ -210,7 +211,7 @@ class Residual(Sequential):
 
     def backward(self, dout: Array, cache: list[Cache]) -> Array:
         """x reaches the output along two paths, so its gradient is the sum of two."""
-        return dout + super().backward(dout, cache)
+        return F.add(dout, super().backward(dout, cache))
 
     def __call__(self, x: Array) -> Array:
         return self.add(x, super().__call__(x))
@@ -219,4 +220,4 @@ class Residual(Sequential):
         """x plus the body's output. ValueError if the shapes differ."""
         if out.shape != x.shape:
             raise ValueError(f"Residual: the body must keep x's shape {x.shape}, made {out.shape} of it")
-        return x + out
+        return F.add(x, out)

@@ -1,4 +1,4 @@
-"""The networks that the parity command and the benchmarks know by name. Importing this loads no torch."""
+"""The networks that the parity command knows by name. Importing this loads no torch."""
 
 from typing import Any
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from numpynet.functional.conv_block import fold_batch_norm
-from numpynet.functional.soft_argmax2d import places
+from numpynet.functional.conv_block import fold_batch_norm, max_pool_2x2
+from numpynet.functional.soft_argmax2d import soft_argmax2d
 from numpynet.fuse import ConvBlock, fuse
 from numpynet.layers import Conv2d, MaxPool2d, SoftArgmax2d, Upsample
 from numpynet.module import Module, Residual
@@ -74,7 +74,7 @@ def _step(layer: Module) -> Step:
             factor = layer.scale_factor
             return lambda x: x.repeat(factor, axis=0).repeat(factor, axis=1)
         case SoftArgmax2d():
-            return _soft_argmax
+            return lambda x: soft_argmax2d(_maps(x))[0]
     raise LookupError(repr(layer))
 
 
@@ -124,15 +124,9 @@ def _convolution(weight: Array, padding: tuple[int, int], slope: Array | float =
 
 def _max_pool(x: Array) -> Array:
     """The largest number of each 2 x 2 window: (H, W, C) -> (H // 2, W // 2, C)."""
-    H, W, _ = x.shape
-    rows = np.maximum(x[0 : H // 2 * 2 : 2], x[1 : H // 2 * 2 : 2])  # (H // 2, W, C)
-    return np.maximum(rows[:, 0 : W // 2 * 2 : 2], rows[:, 1 : W // 2 * 2 : 2])
+    return max_pool_2x2(_maps(x))[0].transpose(1, 2, 0)  # (1, C, H // 2, W // 2) -> (H // 2, W // 2, C)
 
 
-def _soft_argmax(x: Array) -> Array:
-    """The mean position in each map, weighted by its softmax: (H, W, K) -> (K, 2), x and y."""
-    H, W, _ = x.shape
-    share = np.exp(x - x.max(axis=(0, 1)))
-    share /= share.sum(axis=(0, 1))
-    columns, rows = share.sum(axis=0), share.sum(axis=1)  # (W, K), (H, K)
-    return np.stack([places(W, np.float32) @ columns, places(H, np.float32) @ rows], axis=1)
+def _maps(x: Array) -> Array:
+    """An image (H, W, C) as a batch of one, (1, C, H, W). It is a view: the numbers stay where they are."""
+    return x.transpose(2, 0, 1)[None]

@@ -25,7 +25,7 @@ Exported are the functions and every type that they return: the caches, named af
 `ConvBlockGradients`.
 """
 
-from numpy import empty, zeros
+from numpy import add, empty, zeros
 
 from numpynet.functional.adam import adam_update
 from numpynet.functional.average import average_update
@@ -74,6 +74,7 @@ __all__ = [
     "UpsampleNearest2dCache",
     "WingLossCache",
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",

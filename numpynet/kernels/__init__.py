@@ -29,6 +29,7 @@ from numpynet.functional import (
     wing_loss_backward,
 )
 from numpynet.kernels.adam import adam_update
+from numpynet.kernels.addition import add
 from numpynet.kernels.average import average_update
 from numpynet.kernels.batch_norm import batch_norm, batch_norm_backward
 from numpynet.kernels.conv2d import conv2d, conv2d_backward
@@ -43,6 +44,7 @@ from numpynet.kernels.upsample_nearest2d import upsample_nearest2d, upsample_nea
 
 __all__ = [
     "adam_update",
+    "add",
     "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,11 @@ DISABLED = bool(vars(numba.config)["DISABLE_JIT"])
 DIGEST = hashlib.sha256().digest_size
 HAS_HOME = Path(os.path.expanduser("~")).is_absolute()  # noqa: PTH111 (Path's raises where there is none)
 """Without a home, Numba would make a folder named "~" in the working directory."""
+
+_inner = Counter[str]()
+"""How many functions `njit_inner` compiled of each name. All of a name belong to one module, so that every process
+makes them in the same order.
+"""
 
 
 class DamagedError(Exception):
@@ -106,6 +112,17 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
         return dispatcher
 
     return compiled
+
+
+def njit_inner(function: Callable[..., Any], name: str) -> Any:
+    """A function that was made inside another, compiled as part of those that call it, under a name of its own.
+
+    In a process that loads compiled code from several files, a name stands for one function. Numba adds numbers to the
+    names, but they are those of the process that compiled: functions of the same name could take each other's places.
+    """
+    _inner[name] += 1
+    function.__qualname__ = f"{name}.{_inner[name]}"
+    return njit(nogil=True, cache=False)(function)
 
 
 def cache_folder(dispatcher: Any) -> Path | None:

@@ -5,6 +5,8 @@ BLAS copies both matrices into an order of its own first. For the products of a 
 in 24 registers while the inner dimension passes: each step reads 4 vectors and 6 numbers and does 24 multiplications.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -31,56 +33,50 @@ WIDEST = 4 if VECTOR_BYTES == 64 else 2
 """Vectors per row of the largest tile: 6 times as many sums must fit into the registers, of which AVX-512 has 32."""
 
 
-def _tile(rows: int, vectors: int, masked: bool = False) -> Any:
+def _tiles(vectors: int, masked: bool = False) -> Any:
     """A function for compiled loops: c[m, f] = sum over ko and ki of a[m, ko, ki] b[ko, ki, f], or += if accumulate.
 
-    m = 0 .. rows - 1, and f goes over `vectors` vectors; if `masked`, over the first `count` lanes of one. A matrix
-    is (array, number of its first element, strides); the strides are counted in numbers.
+    m = 0 .. M - 1, in tiles of 6, 3 and 1 rows. f goes over `vectors` vectors; if `masked`, over `count` lanes of one.
+    A matrix is (array, number of its first element, strides); the strides are counted in numbers.
     """
     if DISABLED:
-        return uncompiled.tile(rows, vectors)
+        return uncompiled.tiles(vectors)
     i64 = types.int64
 
     @intrinsic
     def apply(  # type: ignore[no-untyped-def]
-        _, a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, KO, KI, accumulate, count
+        _, a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, M, KO, KI, accumulate, count
     ):
-        signature = types.void(a, *[i64] * 4, b, *[i64] * 3, c, *[i64] * 4, types.boolean, i64)
+        signature = types.void(a, *[i64] * 4, b, *[i64] * 3, c, *[i64] * 5, types.boolean, i64)
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, KO, KI, accumulate, count = arguments
+            a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, M, KO, KI, accumulate, count = arguments
             vector = vector_type(signature.args[0])
             mask = mask_of(builder, count, vector) if masked else None
-            kind = ir.FunctionType(vector, [vector] * 3)
-            multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.{suffix(vector)}")
             a, b, c = (
                 pointer_to(context, builder, signature.args[k], array, at)
                 for k, array, at in ((0, a, a_at), (5, b, b_at), (9, c, c_at))
             )
-            lanes = ir.Constant(ir.IntType(64), vector.count)
-            tile = [(m, v) for m in range(rows) for v in range(vectors)]
-            targets = {(m, v): place(builder, c, (c_m, m), (lanes, v)) for m, v in tile}
-            sums = {at: cgutils.alloca_once(builder, vector) for at in tile}  # LLVM keeps them in registers
-            with builder.if_else(accumulate) as (then, otherwise):
-                with then:
-                    for at in tile:
-                        builder.store(load(builder, targets[at], vector, mask), sums[at])
-                with otherwise:
-                    for at in tile:
-                        builder.store(constant(vector, 0), sums[at])
-            with cgutils.for_range(builder, KO) as outer, cgutils.for_range(builder, KI) as inner:
-                column = builder.add(builder.mul(outer.index, a_ko), builder.mul(inner.index, a_ki))
-                row = builder.add(builder.mul(outer.index, b_ko), builder.mul(inner.index, b_ki))
-                begin = builder.gep(b, [row])
-                right = [load(builder, place(builder, begin, (lanes, v)), vector, mask) for v in range(vectors)]
-                for m in range(rows):
-                    number = builder.load(builder.gep(place(builder, a, (a_m, m)), [column]))
-                    left = broadcast(builder, number, vector)
-                    for v in range(vectors):
-                        before = builder.load(sums[m, v])
-                        builder.store(builder.call(multiply_add, [left, right[v], before]), sums[m, v])
-            for at in tile:
-                store(builder, builder.load(sums[at]), targets[at], mask)
+            done = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(64), 0))
+
+            def more(rows: int) -> Any:
+                return builder.icmp_signed(">=", builder.sub(M, builder.load(done)), ir.Constant(M.type, rows))
+
+            def tile(rows: int) -> None:
+                m = builder.load(done)
+                row, out = (builder.gep(begin, [builder.mul(m, step)]) for begin, step in ((a, a_m), (c, c_m)))
+                left, right = (row, a_m, a_ko, a_ki), (b, b_ko, b_ki)
+                _tile(builder, (rows, vectors), left, right, (out, c_m), (KO, KI), accumulate, vector, mask)
+                builder.store(builder.add(m, ir.Constant(m.type, rows)), done)
+
+            with _while(builder, lambda: more(1)), builder.if_else(more(6)) as (six, fewer):
+                with six:
+                    tile(6)
+                with fewer, builder.if_else(more(3)) as (three, one):
+                    with three:
+                        tile(3)
+                    with one:
+                        tile(1)
             return context.get_dummy_value()
 
         return signature, code
@@ -88,9 +84,53 @@ def _tile(rows: int, vectors: int, masked: bool = False) -> Any:
     return apply
 
 
-_6x4, _6x2, _6x1, _6xpart = _tile(6, WIDEST), _tile(6, 2), _tile(6, 1), _tile(6, 1, masked=True)
-_3x4, _3x2, _3x1, _3xpart = _tile(3, WIDEST), _tile(3, 2), _tile(3, 1), _tile(3, 1, masked=True)
-_1x4, _1x2, _1x1, _1xpart = _tile(1, WIDEST), _tile(1, 2), _tile(1, 1), _tile(1, 1, masked=True)
+@contextmanager
+def _while(builder: Any, condition: Callable[[], Any]) -> Iterator[None]:
+    """Code that is repeated as long as the condition holds."""
+    begin, body, end = (builder.append_basic_block() for _ in range(3))
+    builder.branch(begin)
+    builder.position_at_end(begin)
+    builder.cbranch(condition(), body, end)
+    builder.position_at_end(body)
+    yield
+    builder.branch(begin)
+    builder.position_at_end(end)
+
+
+def _tile(
+    builder: Any, shape: tuple[int, int], left: Any, right: Any, out: Any, inner: Any, accumulate: Any,
+    vector: Any, mask: Any,
+) -> None:  # fmt: skip
+    """The code of one tile of `shape` (rows, vectors). The matrices are (pointer, strides), inner is (KO, KI)."""
+    (a, a_m, a_ko, a_ki), (b, b_ko, b_ki), (c, c_m), (KO, KI) = left, right, out, inner
+    kind = ir.FunctionType(vector, [vector] * 3)
+    multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.{suffix(vector)}")
+    lanes = ir.Constant(ir.IntType(64), vector.count)
+    rows, vectors = range(shape[0]), range(shape[1])
+    tile = [(m, v) for m in rows for v in vectors]
+    targets = {(m, v): place(builder, c, (c_m, m), (lanes, v)) for m, v in tile}
+    sums = {at: cgutils.alloca_once(builder, vector) for at in tile}  # LLVM keeps them in registers
+    with builder.if_else(accumulate) as (then, otherwise):
+        with then:
+            for at in tile:
+                builder.store(load(builder, targets[at], vector, mask), sums[at])
+        with otherwise:
+            for at in tile:
+                builder.store(constant(vector, 0), sums[at])
+    with cgutils.for_range(builder, KO) as ko, cgutils.for_range(builder, KI) as ki:
+        column = builder.add(builder.mul(ko.index, a_ko), builder.mul(ki.index, a_ki))
+        begin = builder.gep(b, [builder.add(builder.mul(ko.index, b_ko), builder.mul(ki.index, b_ki))])
+        of_b = [load(builder, place(builder, begin, (lanes, v)), vector, mask) for v in vectors]
+        for m in rows:
+            number = builder.load(builder.gep(place(builder, a, (a_m, m)), [column]))
+            of_a = broadcast(builder, number, vector)
+            for v in vectors:
+                builder.store(builder.call(multiply_add, [of_a, of_b[v], builder.load(sums[m, v])]), sums[m, v])
+    for at in tile:
+        store(builder, builder.load(sums[at]), targets[at], mask)
+
+
+_widest, _two, _one, _part = _tiles(WIDEST), _tiles(2), _tiles(1), _tiles(1, masked=True)
 
 
 @njit(nogil=True, cache=True)
@@ -103,42 +143,19 @@ def product(a, a_at, a_m, a_ko, a_ki, b, b_at, b_ko, b_ki, c, c_at, c_m, M, F, K
     lanes = VECTOR_BYTES // a.itemsize
     f = 0
     while f < F:
-        left = F - f
-        vectors = WIDEST if left >= WIDEST * lanes else 2 if left >= 2 * lanes else 1
-        right = b_at + f
-        m = 0
-        while m < M:
-            rows = 6 if M - m >= 6 else 3 if M - m >= 3 else 1
-            row, out = a_at + m * a_m, c_at + m * c_m + f
-            if left < lanes:
-                if rows == 6:
-                    _6xpart(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, left)
-                elif rows == 3:
-                    _3xpart(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, left)
-                else:
-                    _1xpart(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, left)
-            elif vectors == 1:
-                if rows == 6:
-                    _6x1(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-                elif rows == 3:
-                    _3x1(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-                else:
-                    _1x1(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-            elif vectors == WIDEST:
-                if rows == 6:
-                    _6x4(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-                elif rows == 3:
-                    _3x4(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-                else:
-                    _1x4(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-            elif rows == 6:
-                _6x2(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-            elif rows == 3:
-                _3x2(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-            else:
-                _1x2(a, row, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, KO, KI, accumulate, lanes)
-            m += rows
-        f += min(vectors * lanes, left)
+        left, right, out = F - f, b_at + f, c_at + f
+        if left >= WIDEST * lanes:
+            _widest(a, a_at, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, M, KO, KI, accumulate, lanes)
+            f += WIDEST * lanes
+        elif left >= 2 * lanes:
+            _two(a, a_at, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, M, KO, KI, accumulate, lanes)
+            f += 2 * lanes
+        elif left >= lanes:
+            _one(a, a_at, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, M, KO, KI, accumulate, lanes)
+            f += lanes
+        else:
+            _part(a, a_at, a_m, a_ko, a_ki, b, right, b_ko, b_ki, c, out, c_m, M, KO, KI, accumulate, left)
+            f = F
 
 
 @njit(nogil=True, cache=True)

@@ -117,15 +117,15 @@ def pixels(rule: Rule, largest: bool) -> Callable[..., None]:
     return apply
 
 
-def tile(rows: int, vectors: int) -> Callable[..., None]:
-    """As `tile_product._tile`."""
+def tiles(vectors: int) -> Callable[..., None]:
+    """As `tile_product._tiles`."""
 
     def apply(
         a: AnyArray, a_at: int, a_m: int, a_ko: int, a_ki: int, b: AnyArray, b_at: int, b_ko: int, b_ki: int,
-        c: AnyArray, c_at: int, c_m: int, KO: int, KI: int, accumulate: bool, count: int,
+        c: AnyArray, c_at: int, c_m: int, M: int, KO: int, KI: int, accumulate: bool, count: int,
     ) -> None:  # fmt: skip
         count *= vectors
-        for m in range(rows):
+        for m in range(M):
             out = part(c, c_at + m * c_m, count)
             total = out.copy() if accumulate else np.zeros_like(out)
             for ko in range(KO):

@@ -55,13 +55,18 @@ _repeat_loop, _add_loop = pixel_loop(_repeat), pixel_loop(_add)
 
 
 @njit(nogil=True, cache=True)
+def _fours(image, h, W, C):  # type: ignore[no-untyped-def]
+    """Of an image (2 H, 2 W, C): the squares of four that belong to row h, as `pixel_loop` takes them."""
+    upper, lower, step = 4 * h * W * C, (4 * h + 2) * W * C, 2 * C
+    return image, upper, step, image, upper + C, step, image, lower, step, image, lower + C, step
+
+
+@njit(nogil=True, cache=True)
 def repeat_image(x, out):  # type: ignore[no-untyped-def]
     """out (2 H, 2 W, C): each pixel of x (H, W, C) in a square of four."""
     H, W, C = x.shape
     for h in range(H):
-        upper, lower = 4 * h * W * C, (4 * h + 2) * W * C
-        above = (out, upper, 2 * C, out, upper + C, 2 * C)
-        _repeat_loop(W, C, (x, h * W * C, C), (*above, out, lower, 2 * C, out, lower + C, 2 * C), (), ())
+        _repeat_loop(W, C, (x, h * W * C, C), _fours(out, h, W, C), (), ())
 
 
 @njit(nogil=True, cache=True)
@@ -69,6 +74,4 @@ def add_image(dout, dx):  # type: ignore[no-untyped-def]
     """dx (H, W, C): the sum of each square of four pixels of dout (2 H, 2 W, C)."""
     H, W, C = dx.shape
     for h in range(H):
-        upper, lower = 4 * h * W * C, (4 * h + 2) * W * C
-        above = (dout, upper, 2 * C, dout, upper + C, 2 * C)
-        _add_loop(W, C, (*above, dout, lower, 2 * C, dout, lower + C, 2 * C), (dx, h * W * C, C), (), ())
+        _add_loop(W, C, _fours(dout, h, W, C), (dx, h * W * C, C), (), ())

@@ -4,7 +4,6 @@ The rule is written for `lanes.Lanes`: it takes vectors, and returns a tuple of 
 are those of uncompiled.py.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpynet.kernels import uncompiled
-from numpynet.kernels.code_cache import DISABLED, njit
+from numpynet.kernels.code_cache import DISABLED, njit_inner
 from numpynet.kernels.lanes import (
     VECTOR_BYTES,
     Lanes,
@@ -29,11 +28,6 @@ from numpynet.kernels.lanes import (
 )
 
 Rule = Callable[..., Sequence[Any]]
-
-_loops = Counter[str]()
-"""How many loops were made from the rules of each name. All rules of a name belong to one module, so that every process
-makes them in the same order.
-"""
 
 
 def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") -> Any:
@@ -58,7 +52,7 @@ def grid_loop(rule: Rule, size: int, accumulate: bool = False, apart: str = "") 
             read, write = c * step if in_source else c, c * step if in_target else c
             rest(source, at + read, row, column, target, to + write, down, right, C - c, step)
 
-    return _compiled(loop, rule)
+    return njit_inner(loop, _name(rule))
 
 
 def pixel_loop(rule: Rule, largest: bool = False) -> Any:
@@ -79,19 +73,11 @@ def pixel_loop(rule: Rule, largest: bool = False) -> Any:
         if F % lanes:
             rest(pixels, F - F % lanes, F % lanes, reads, writes, parameters, sums)
 
-    return _compiled(loop, rule)
+    return njit_inner(loop, _name(rule))
 
 
-def _compiled(loop: Callable[..., None], rule: Rule) -> Any:
-    """The loop as a compiled function that becomes part of those that call it, under a name of its own.
-
-    In a process that loads compiled code from several files, a name stands for one function. Numba adds numbers to the
-    names, but they are those of the process that compiled: loops of the same name could take each other's places.
-    """
-    name = f"{rule.__module__}.{rule.__qualname__}"
-    _loops[name] += 1
-    loop.__qualname__ = f"{name}.{_loops[name]}"
-    return njit(nogil=True, cache=False)(loop)
+def _name(rule: Rule) -> str:
+    return f"{rule.__module__}.{rule.__qualname__}"
 
 
 def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> Any:

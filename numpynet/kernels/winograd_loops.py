@@ -4,18 +4,58 @@ The names and shapes are those of winograd.py. A point's row of an array (points
 `size` is the number of outputs along a side of a tile: 4 with 36 points, 3 with 25.
 """
 
+from typing import Any
+
 from numpynet.kernels import winograd_rules as rules
-from numpynet.kernels.code_cache import njit
+from numpynet.kernels.code_cache import njit, njit_inner
 from numpynet.kernels.pixels import add_piece, cut, paste
 from numpynet.kernels.strip_work import put_gradient
 from numpynet.kernels.vector_loops import grid_loop
 from numpynet.kernels.winograd_rules import TAPS
 
-_input_4, _input_3 = grid_loop(rules.points_of_input, 6), grid_loop(rules.points_of_input_3, 5)
-_dinput_4 = grid_loop(rules.dinput_of_points, 6, accumulate=True)
-_dinput_3 = grid_loop(rules.dinput_of_points_3, 5, accumulate=True)
-_output_4, _output_3 = grid_loop(rules.output_of_points, 6), grid_loop(rules.output_of_points_3, 5)
-_dout_4, _dout_3 = grid_loop(rules.points_of_dout, 4), grid_loop(rules.points_of_dout_3, 3)
+
+def _each_tile(four: Any, three: Any, overlap: int, to_points: bool) -> Any:
+    """A function for compiled loops: a grid loop for each tile of a strip, `four` or `three` by the size of the tiles.
+
+    loop(pixels, points, t): pixels (rows, columns, channels), of which neighbouring tiles share `overlap` rows or
+    columns; points (points, .), from tile t on. It returns the next t. to_points: from the pixels to the points;
+    otherwise back.
+    """
+
+    def loop(pixels, points, t):  # type: ignore[no-untyped-def]
+        rows, columns, C = pixels.shape
+        row, point, size = columns * C, points.shape[1], size_of(len(points))
+        line = (size + TAPS - 1) * point
+        for i in range(0, rows - overlap, size):
+            for j in range(0, columns - overlap, size):
+                at = i * row + j * C
+                if to_points and size == 4:
+                    four(pixels, at, row, C, points, t * C, line, point, C, 1)
+                elif to_points:
+                    three(pixels, at, row, C, points, t * C, line, point, C, 1)
+                elif size == 4:
+                    four(points, t * C, line, point, pixels, at, row, C, C, 1)
+                else:
+                    three(points, t * C, line, point, pixels, at, row, C, C, 1)
+                t += 1
+        return t
+
+    return njit_inner(loop, f"{__name__}.loop")
+
+
+_points_of_input = _each_tile(
+    grid_loop(rules.points_of_input, 6), grid_loop(rules.points_of_input_3, 5), overlap=TAPS - 1, to_points=True
+)
+_dpixels_of_points = _each_tile(
+    grid_loop(rules.dinput_of_points, 6, accumulate=True), grid_loop(rules.dinput_of_points_3, 5, accumulate=True),
+    overlap=TAPS - 1, to_points=False,
+)  # fmt: skip
+_outputs_of_points = _each_tile(
+    grid_loop(rules.output_of_points, 6), grid_loop(rules.output_of_points_3, 5), overlap=0, to_points=False
+)
+_points_of_dout = _each_tile(
+    grid_loop(rules.points_of_dout, 4), grid_loop(rules.points_of_dout_3, 3), overlap=0, to_points=True
+)
 _filter_4 = grid_loop(rules.points_of_filter, TAPS, apart="source")
 _filter_3 = grid_loop(rules.points_of_filter_3, TAPS, apart="source")
 _dfilter_4 = grid_loop(rules.dfilter_of_points, 6, apart="target")
@@ -66,7 +106,7 @@ def input_points(x, strip, pixels, V, g):  # type: ignore[no-untyped-def]
     seen, t = pixels[: _in_tiles(bottom - top, size_of(len(V))) + TAPS - 1], 0
     for n in range(first, last):
         cut(x[n], top - g.PH, -g.PW, seen)
-        t = _input_points(seen, V, t)
+        t = _points_of_input(seen, V, t)
     return t
 
 
@@ -77,9 +117,9 @@ def outputs(M, strip, tiles, out, g):  # type: ignore[no-untyped-def]
     high, t = _in_tiles(bottom - top, size_of(len(M))), 0
     for n in range(first, last):
         if high == bottom - top and tiles.shape[1] == g.OW:
-            t = _outputs(M, out[n, top:bottom], t)
+            t = _outputs_of_points(out[n, top:bottom], M, t)
         else:
-            t = _outputs(M, tiles[:high], t)
+            t = _outputs_of_points(tiles[:high], M, t)
             paste(tiles[: bottom - top], out[n], top)
 
 
@@ -95,8 +135,8 @@ def strip_points(x, strip, pixels, tiles, V, D, t, before, g):  # type: ignore[n
     for n in range(first, last):
         cut(x[n], top - g.PH, -g.PW, seen)
         put_gradient(before, n, top, bottom, outputs)
-        _dout_points(outputs, D, t)
-        t = _input_points(seen, V, t)
+        _points_of_dout(outputs, D, t)
+        t = _points_of_input(seen, V, t)
     return t
 
 
@@ -106,7 +146,8 @@ def strip_pixels(V, t, strip, pixels, dx, g):  # type: ignore[no-untyped-def]
     first, last, top, bottom = strip[0], strip[1], strip[2], strip[3]
     piece = pixels[: _in_tiles(bottom - top, size_of(len(V))) + TAPS - 1]
     for n in range(first, last):
-        t = _dpixels(V, piece, t)
+        piece[:] = 0
+        t = _dpixels_of_points(piece, V, t)
         add_piece(piece, dx[n], top - g.PH, -g.PW, top == 0)
 
 
@@ -120,64 +161,3 @@ def size_of(points):  # type: ignore[no-untyped-def]
 def _in_tiles(rows, size):  # type: ignore[no-untyped-def]
     """The rows of the tiles that cover so many rows."""
     return size * -(-rows // size)
-
-
-@njit(nogil=True, cache=True)
-def _dout_points(tiles, D, t):  # type: ignore[no-untyped-def]
-    """D of the tiles (., ., F), which hold dout, from tile t on."""
-    rows, columns, F = tiles.shape
-    point, size = D.shape[1], size_of(len(D))
-    for i in range(0, rows, size):
-        for j in range(0, columns, size):
-            if size == 4:
-                _dout_4(tiles, (i * columns + j) * F, columns * F, F, D, t * F, 6 * point, point, F, 1)
-            else:
-                _dout_3(tiles, (i * columns + j) * F, columns * F, F, D, t * F, 5 * point, point, F, 1)
-            t += 1
-
-
-@njit(nogil=True, cache=True)
-def _dpixels(V, pixels, t):  # type: ignore[no-untyped-def]
-    """pixels (., ., C) = the transposed `points_of_input` of V's tiles, from tile t on; returns the next t."""
-    rows, columns, C = pixels.shape
-    point, size, flat = V.shape[1], size_of(len(V)), pixels.reshape(-1)
-    for k in range(flat.size):
-        flat[k] = 0
-    for i in range(0, rows - TAPS + 1, size):
-        for j in range(0, columns - TAPS + 1, size):
-            if size == 4:
-                _dinput_4(V, t * C, 6 * point, point, pixels, (i * columns + j) * C, columns * C, C, C, 1)
-            else:
-                _dinput_3(V, t * C, 5 * point, point, pixels, (i * columns + j) * C, columns * C, C, C, 1)
-            t += 1
-    return t
-
-
-@njit(nogil=True, cache=True)
-def _input_points(pixels, V, t):  # type: ignore[no-untyped-def]
-    """V of the tiles of pixels (., ., C), from tile t on; returns the next t."""
-    rows, columns, C = pixels.shape
-    point, size = V.shape[1], size_of(len(V))
-    for i in range(0, rows - TAPS + 1, size):
-        for j in range(0, columns - TAPS + 1, size):
-            if size == 4:
-                _input_4(pixels, (i * columns + j) * C, columns * C, C, V, t * C, 6 * point, point, C, 1)
-            else:
-                _input_3(pixels, (i * columns + j) * C, columns * C, C, V, t * C, 5 * point, point, C, 1)
-            t += 1
-    return t
-
-
-@njit(nogil=True, cache=True)
-def _outputs(M, tiles, t):  # type: ignore[no-untyped-def]
-    """tiles (., ., F) from M, from tile t on; returns the next t."""
-    rows, columns, F = tiles.shape
-    point, size = M.shape[1], size_of(len(M))
-    for i in range(0, rows, size):
-        for j in range(0, columns, size):
-            if size == 4:
-                _output_4(M, t * F, 6 * point, point, tiles, (i * columns + j) * F, columns * F, F, F, 1)
-            else:
-                _output_3(M, t * F, 5 * point, point, tiles, (i * columns + j) * F, columns * F, F, F, 1)
-            t += 1
-    return t

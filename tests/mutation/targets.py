@@ -35,8 +35,8 @@ GROUPS = (
 TESTS_LEFT_OUT = {
     "tests/kernels/test_code_cache.py": "compiles, which the run does not",
     "tests/kernels/test_buffers.py": "memory, which is no target",
-    "tests/kernels/test_kernels.py::test_convolution_of_many_strips": "slow uncompiled; test_small.py has small strips",
-    "tests/kernels/test_kernels.py::test_linear_in_blocks": "slow uncompiled; test_small.py has small blocks",
+    "tests/kernels/test_kernels.py::test_convolution_of_many_strips": "slow uncompiled; tests/kernels/small has strips",
+    "tests/kernels/test_kernels.py::test_linear_in_blocks": "slow uncompiled; tests/kernels/small has blocks",
 }
 """Files and tests that judge nothing, and why."""
 

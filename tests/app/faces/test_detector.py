@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from benchmarks.calibration.haar_calibration import SURE, cascade_faces, is_near
+from fkp_app.backends.predictor import get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import CASCADE, PASS_MARK, SECOND_CASCADE, FaceDetector, box_from_square, square_from_box
+from fkp_app.faces.keypoints import find_faces
 from fkp_app.faces.windows import coarse_windows
+from fkp_app.geometry.boxes import iou
 from fkp_app.geometry.framing import face_square
 from tests.free_pictures import group_picture, hopper
+
+SEARCHED_AT_ONCE = (145, 99, 239, 239)
+"""The face's box in the photo `hopper` if all of it is searched finely."""
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +81,25 @@ def test_a_very_large_image_is_searched_at_a_bounded_size_and_boxes_come_back_in
     monkeypatch.setattr("fkp_app.faces.detector.coarse_windows", search)
     (box,) = cascade_faces(spy, image)
     assert [max(shape) for shape in searched] == [1280]
-    (small,) = cascade_faces(detector, hopper())
-    # A box is the mean of two dozen windows, and which of them pass depends on where the search begins: this face's box
-    # is between 216 and 239 pixels wide.
-    np.testing.assert_allclose(small, (150, 102, 230, 230), atol=16)
-    np.testing.assert_allclose(np.array(box) / 8, small, atol=18)
+    # Which windows pass depends on where the search begins, and a box is the mean of two dozen: its sides move by up to
+    # 6 % of the face, the points that the network places by 0.6 % (the next test).
+    for found in (cascade_faces(detector, hopper())[0], np.array(box) / 8):
+        assert iou(np.array(found), np.array(SEARCHED_AT_ONCE)) > 0.88
     x, y, w, h = box
     assert x + w <= image.shape[1]
     assert y + h <= image.shape[0]
+
+
+def test_points_are_the_same_at_every_size_at_which_a_face_is_searched(detector, monkeypatch):
+    """Within a hundredth of the face's size: as it is, three times as large, and searched finely all over."""
+    predictor = get_predictor("numpy")
+    found = [find_faces(cv2.resize(hopper(), None, fx=zoom, fy=zoom), detector, predictor) for zoom in (1, 3)]
+    monkeypatch.setattr("fkp_app.faces.detector.AT_ONCE", hopper().size)
+    (expected,) = find_faces(hopper(), detector, predictor)
+    for (face,), zoom in zip(found, (1, 3), strict=True):
+        points = (face.keypoints + 0.5) / zoom - 0.5  # the centre of pixel x is x + 0.5 from the edge
+        strayed = np.linalg.norm(points - expected.keypoints, axis=1)
+        assert strayed.mean() < 0.01 * face_square(expected.keypoints)[2]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (5, 5), (23, 24), (3000, 2), (300, 200)])
