@@ -11,7 +11,7 @@ from benchmarks.calibration.haar_calibration import SURE, cascade_faces, is_near
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.detector import CASCADE, PASS_MARK, SECOND_CASCADE, FaceDetector, box_from_square, square_from_box
-from fkp_app.faces.keypoints import find_faces
+from fkp_app.faces.search import find_faces
 from fkp_app.faces.windows import coarse_windows
 from fkp_app.geometry.boxes import iou
 from fkp_app.geometry.framing import face_square
