@@ -23,9 +23,10 @@ def test_the_file_holds_what_the_script_makes():
     assert shipped_points.shape == (12, 68, 2)
     assert shipped_points.dtype == np.float32
     # Other processors and versions of OpenCV move the points, and with them the crops, by less than 0.001 pixels.
+    # OpenCV rounds places to 1/32 of a pixel: where one is rounded the other way, a number changes by up to 255 / 32.
     difference = np.abs(shipped[:, 0] * 255 - images)
-    assert difference.max() < 6
-    assert difference.mean() < 0.2
+    assert difference.max() < 8.5
+    assert difference.mean() < 0.02
     assert np.abs(shipped_points - points).max() < 0.01
 
 
