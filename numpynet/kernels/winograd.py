@@ -41,7 +41,7 @@ GROUPS = 16
 """Groups of images, at most, that have a dU of their own; and ranges of strips that are one task."""
 
 LEAST_STRIPS = 8
-"""The batch is cut into at least this many strips, if it has as many images, so that every thread has work."""
+"""So that every thread has work, no strip has more than this part of the batch's images, rounded up."""
 
 
 Strips = NDArray[np.int64]
