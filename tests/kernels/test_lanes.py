@@ -20,15 +20,15 @@ def compiling(monkeypatch):
     monkeypatch.setattr(vector_loops, "DISABLED", False)
 
 
-def applied(rule, *arrays, count=1, dtype=None):
-    """The `count` arrays that a loop of the rule writes, if it reads these, each (pixels, F)."""
+def applied(loop, *arrays, count=1, dtype=None):
+    """The `count` arrays that a pixel loop writes, if it reads these, each (pixels, F)."""
     pixels, F = arrays[0].shape
     out = [np.full((pixels, F), 55, arrays[0].dtype if dtype is None else dtype) for _ in range(count)]
 
     def all_of(given):
         return tuple(part for array in given for part in (array, 0, F))
 
-    vector_loops.pixel_loop(rule)(pixels, F, all_of(arrays), all_of(out), (), ())
+    loop(pixels, F, all_of(arrays), all_of(out), (), ())
     return out
 
 
@@ -44,22 +44,29 @@ def channels(dtype):
 
 
 @dtypes
-def test_sums_and_products_with_vectors_and_numbers(dtype):
+def test_sums_and_products_of_vectors(dtype):
     rng = np.random.default_rng(0)
+    loop = vector_loops.pixel_loop(lambda x, y, z: (x + y - z, x * y, x.times_plus(y, z)))
     for F in channels(dtype):
         x, y, z = (whole(rng, (3, F), dtype) for _ in range(3))
-        got = applied(lambda x, y, z: (x + y - z, x * y, x.times_plus(y, z)), x, y, z, count=3)
-        for one, expected in zip(got, (x + y - z, x * y, x * y + z), strict=True):
-            np.testing.assert_array_equal(one, expected)
-        got = applied(lambda x: (x + 3, x - 3, x * 3, 3 * x), x, count=4)
-        for one, expected in zip(got, (x + 3, x - 3, x * 3, x * 3), strict=True):
-            np.testing.assert_array_equal(one, expected)
+        for got, expected in zip(applied(loop, x, y, z, count=3), (x + y - z, x * y, x * y + z), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+@dtypes
+def test_sums_and_products_with_numbers(dtype):
+    rng = np.random.default_rng(0)
+    loop = vector_loops.pixel_loop(lambda x: (x + 3, x - 3, x * 3, 3 * x))
+    for F in channels(dtype):
+        x = whole(rng, (3, F), dtype)
+        for got, expected in zip(applied(loop, x, count=4), (x + 3, x - 3, x * 3, x * 3), strict=True):
+            np.testing.assert_array_equal(got, expected)
 
 
 @dtypes
 def test_wide_is_exact(dtype):
     x = np.random.default_rng(0).standard_normal((2, 2 * VECTOR_BYTES // 8)).astype(dtype)
-    (got,) = applied(lambda x: (x.wide() * x.wide(),), x, dtype=np.float64)
+    (got,) = applied(vector_loops.pixel_loop(lambda x: (x.wide() * x.wide(),)), x, dtype=np.float64)
     np.testing.assert_array_equal(got, x.astype(np.float64) ** 2)
 
 
@@ -67,11 +74,10 @@ def test_wide_is_exact(dtype):
 def test_conditions(dtype):
     x = np.array([[-1, 0, -0.0, 1, np.nan, np.inf, -np.inf, 2]], dtype)
     y = np.array([[0, 0, 0, 1, 5, np.nan, 3, 1]], dtype)
-    got = applied(
-        lambda x, y: (x.at_most(0).choose(x, y), x.more_or_nan(y).choose(1, y * 0), x.equals(1).choose(y, 7)),
-        *(np.ascontiguousarray(a) for a in (x, y)),
-        count=3,
+    loop = vector_loops.pixel_loop(
+        lambda x, y: (x.at_most(0).choose(x, y), x.more_or_nan(y).choose(1, y * 0), x.equals(1).choose(y, 7))
     )
+    got = applied(loop, x, y, count=3)
     nan = np.nan
     np.testing.assert_array_equal(got[0], [[-1, 0, -0.0, 1, 5, nan, -np.inf, 1]])
     np.testing.assert_array_equal(got[1], [[0, 0, 0, 0, 1, nan, 0, 1]])
@@ -82,11 +88,11 @@ def test_conditions(dtype):
 def test_bytes(dtype):
     """Which of four won: bytes are read, compared and written in vectors of as many lanes as there are floats."""
     rng = np.random.default_rng(0)
+    loop = vector_loops.pixel_loop(lambda x, won: (won.equals(2).choose(x, 0), x.at_most(0).choose(5, won)))
     for F in channels(dtype):
         x, won = whole(rng, (3, F), dtype), rng.integers(0, 4, (3, F)).astype(np.uint8)
         out, chosen = np.zeros_like(x), np.full((3, F + 1), 9, np.uint8)
-        rule = vector_loops.pixel_loop(lambda x, won: (won.equals(2).choose(x, 0), x.at_most(0).choose(5, won)))
-        rule(3, F, (x, 0, F, won, 0, F), (out, 0, F, chosen, 0, F + 1), (), ())
+        loop(3, F, (x, 0, F, won, 0, F), (out, 0, F, chosen, 0, F + 1), (), ())
         np.testing.assert_array_equal(out, np.where(won == 2, x, 0))
         np.testing.assert_array_equal(chosen[:, :F], np.where(x <= 0, 5, won))
         assert (chosen[:, F] == 9).all()
@@ -100,12 +106,13 @@ def test_exp(dtype):
     """Up to two units of the last place from the limit of what is normal to 0, at 0, and at what is no number."""
     lowest = SMALLEST[dtype] * np.log(2)
     x = np.concatenate([np.linspace(lowest * (1 - 1e-6), 0, 4001), np.linspace(-3, 0, 2000), [-1e-30]]).astype(dtype)
-    (got,) = applied(lambda x: (x.exp(),), x[:, None])
+    loop = vector_loops.pixel_loop(lambda x: (x.exp(),))
+    (got,) = applied(loop, x[:, None])
     expected = np.exp(x.astype(np.longdouble))[:, None]
     assert np.abs(got / expected - 1).max() < 1.1 * np.finfo(dtype).eps
     below = np.array([[lowest * 1.001, lowest - 0.6, lowest - 1, 10 * lowest, -np.inf]], dtype)
-    np.testing.assert_array_equal(applied(lambda x: (x.exp(),), below)[0], np.zeros((1, 5)))
-    np.testing.assert_array_equal(applied(lambda x: (x.exp(),), np.array([[0, np.nan]], dtype))[0], [[1, np.nan]])
+    np.testing.assert_array_equal(applied(loop, below)[0], np.zeros((1, 5)))
+    np.testing.assert_array_equal(applied(loop, np.array([[0, np.nan]], dtype))[0], [[1, np.nan]])
 
 
 @dtypes
@@ -113,16 +120,13 @@ def test_exp(dtype):
 def test_a_loop_touches_its_own_numbers_only(largest, dtype):
     """Pixels and channels with others between them, parameters per channel, and sums that go on from what they were."""
     rng = np.random.default_rng(0)
+    loop = vector_loops.pixel_loop(lambda x, y, factor: (x * factor, x + x, y + factor), largest)
     for F in channels(dtype):
         x, y, factor = whole(rng, (4, F + 2), dtype), whole(rng, (9, F), dtype), whole(rng, F, dtype)
         out, double = np.full((4, F + 3), 55, dtype), np.full((5, F), 55, dtype)
         total = rng.integers(-9, 10, F).astype(dtype if largest else np.float64)
         before = total.copy()
 
-        def rule(x, y, factor):
-            return x * factor, x + x, y + factor
-
-        loop = vector_loops.pixel_loop(rule, largest)
         loop(3, F, (x, F + 2, F + 2, y, F, 2 * F), (out, 1, F + 3, double, 0, F), (factor,), (total,))
         wanted_out, wanted_double = np.full_like(out, 55), np.full_like(double, 55)
         wanted_out[:3, 1 : F + 1], wanted_double[:3] = x[1:, :F] * factor, 2 * x[1:, :F]
@@ -152,7 +156,7 @@ def uneven(v0, v1):
 def test_a_grid_loop_applies_its_rule_along_both_axes(apart, accumulate, dtype):
     """grid -> A grid A^T for each channel, in its place among others that stay as they are."""
     rng = np.random.default_rng(0)
-    matrix = np.array([[1, 2], [0, 3]])
+    matrix, loop = np.array([[1, 2], [0, 3]]), vector_loops.grid_loop(uneven, 2, accumulate, apart)
     for C in channels(dtype):
         source, target = whole(rng, (3, 4, C), dtype), whole(rng, (4, 5, C), dtype)
         expected = target.copy()
@@ -165,7 +169,7 @@ def test_a_grid_loop_applies_its_rule_along_both_axes(apart, accumulate, dtype):
         if apart == "target":
             target, expected = (np.ascontiguousarray(a.transpose(2, 0, 1)) for a in (target, expected))
             strides, to, step = (strides[0], [5, 1]), 7, 20
-        vector_loops.grid_loop(uneven, 2, accumulate, apart)(source, at, *strides[0], target, to, *strides[1], C, step)
+        loop(source, at, *strides[0], target, to, *strides[1], C, step)
         np.testing.assert_array_equal(target, expected)
 
 

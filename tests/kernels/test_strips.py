@@ -133,6 +133,13 @@ def test_which_way_a_convolution_goes(kernel, padding, stride, dilation, channel
         assert convolution.strips(g, 2, F, 4) == len(module.strips_of(g, 2, F, 4))
 
 
+def test_the_pixels_that_rows_of_outputs_see():
+    """Of direct.py, for a 3 x 2 kernel with stride (2, 3) and dilation (1, 4): windows of 3 x 5 pixels."""
+    g = geometry_of((1, C, 20, 20), (F, C, 3, 2), (2, 3), (0, 0), (1, 4))
+    assert direct._seen(g, 1) == (3, 20, C)  # six windows in a row
+    assert direct._seen(g, 4)[0] == 3 + 2 * 3
+
+
 def tiles(g, strips):
     """The number of tiles of each strip."""
     return winograd._tiles(np.array(strips), g)

@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def read(path: Path | None, known: report.Reasons) -> dict[str, Verdict]:
-    """The verdicts of earlier runs by their marks, but those on survivors without a reason: there may be a test by now."""
+    """Earlier verdicts by their marks, but those on survivors without a reason: a test may see them by now."""
     if path is None or not path.is_file():
         return {}
     verdicts = [Verdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
