@@ -1,9 +1,5 @@
-"""The arithmetic of vectors, as compiled code: what each operation gives, and which numbers a loop reads and writes.
+"""The arithmetic of vectors, compiled and in NumPy: what an operation gives, which numbers a loop reads and writes."""
 
-Every test compiles a small loop, even if NUMBA_DISABLE_JIT=1 keeps the kernels from it.
-"""
-
-import numba
 import numpy as np
 import pytest
 
@@ -12,12 +8,7 @@ from numpynet.kernels.lanes import VECTOR_BYTES
 
 DTYPES = [np.float64, np.float32]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-@pytest.fixture(autouse=True)
-def compiling(monkeypatch):
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(vector_loops, "DISABLED", False)
+pytestmark = pytest.mark.usefixtures("compiling")
 
 
 def applied(loop, *arrays, count=1, dtype=None):
@@ -102,16 +93,17 @@ SMALLEST = {np.float64: -1022, np.float32: -126}  # the power of two that is the
 
 
 @dtypes
-def test_exp(dtype):
-    """Up to two units of the last place from the limit of what is normal to 0, at 0, and at what is no number."""
+def test_exp(dtype, compiling):
+    """A unit of the last place, from the limit of what is normal to 0; 0 below, which NumPy does not do; and NaN."""
     lowest = SMALLEST[dtype] * np.log(2)
     x = np.concatenate([np.linspace(lowest * (1 - 1e-6), 0, 4001), np.linspace(-3, 0, 2000), [-1e-30]]).astype(dtype)
     loop = vector_loops.pixel_loop(lambda x: (x.exp(),))
     (got,) = applied(loop, x[:, None])
     expected = np.exp(x.astype(np.longdouble))[:, None]
-    assert np.abs(got / expected - 1).max() < 1.1 * np.finfo(dtype).eps
-    below = np.array([[lowest * 1.001, lowest - 0.6, lowest - 1, 10 * lowest, -np.inf]], dtype)
-    np.testing.assert_array_equal(applied(loop, below)[0], np.zeros((1, 5)))
+    assert np.abs(got / expected - 1).max() < (1.3 if compiling else 2) * np.finfo(dtype).eps
+    if compiling:
+        below = np.array([[lowest * 1.001, lowest - 0.6, lowest - 1, 10 * lowest, -np.inf]], dtype)
+        np.testing.assert_array_equal(applied(loop, below)[0], np.zeros((1, 5)))
     np.testing.assert_array_equal(applied(loop, np.array([[0, np.nan]], dtype))[0], [[1, np.nan]])
 
 
@@ -176,6 +168,6 @@ def test_a_grid_loop_applies_its_rule_along_both_axes(apart, accumulate, dtype):
 def test_loops_of_a_rule_have_names_of_their_own():
     """Two functions of one name could take each other's places in a process that loads compiled code."""
     loops = [vector_loops.pixel_loop(uneven), vector_loops.pixel_loop(uneven), vector_loops.grid_loop(uneven, 2)]
-    names = [loop.py_func.__qualname__ for loop in loops]
+    names = [getattr(loop, "py_func", loop).__qualname__ for loop in loops]
     assert len(set(names)) == 3
     assert all(name.startswith(f"{__name__}.uneven.") for name in names)

@@ -4,9 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from numpynet.kernels import tile_product
 from numpynet.kernels.lanes import VECTOR_BYTES
-from numpynet.kernels.tile_product import WIDEST, products
+from numpynet.kernels.tile_product import WIDEST, _tiles, products
 
 DTYPES = [np.float64, np.float32]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -20,12 +19,11 @@ def numbers(shape, dtype, seed):
 
 @dtypes
 @accumulates
+@pytest.mark.usefixtures("compiling")
 @pytest.mark.parametrize(("vectors", "masked"), [(1, True), (1, False), (2, False)])
-def test_the_compiled_tiles(vectors, masked, accumulate, dtype, monkeypatch):
+def test_tiles(vectors, masked, accumulate, dtype):
     """Tiles of 6, 3 and 1 rows; all strides differ, and what lies beside the result stays."""
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(tile_product, "DISABLED", False)
-    tiles, lanes = tile_product._tiles(vectors, masked), VECTOR_BYTES // np.dtype(dtype).itemsize
+    tiles, lanes = _tiles(vectors, masked), VECTOR_BYTES // np.dtype(dtype).itemsize
 
     @numba.njit
     def call(a, b, c, M, accumulate, count):
