@@ -140,6 +140,20 @@ def test_the_pixels_that_rows_of_outputs_see():
     assert direct._seen(g, 4)[0] == 3 + 2 * 3
 
 
+@pytest.mark.parametrize(
+    ("OH", "OW", "size"),
+    [
+        (12, 9, 3),  # 9 tiles of 36 points, or 12 of 25
+        (12, 12, 4),  # 9 of 36 or 16 of 25
+        (4, 9, 4),  # 3 of 36 or 6 of 25
+        (9, 4, 4),
+        (1, 1, 3),
+    ],
+)
+def test_tiles_need_as_few_products_as_can_be(OH, OW, size):
+    assert winograd.tile_size(geometry(1, OH, OW)) == size
+
+
 def tiles(g, strips):
     """The number of tiles of each strip."""
     return winograd._tiles(np.array(strips), g)
