@@ -66,10 +66,10 @@ def _points(g: Geometry) -> int:
 def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> Strips:
     """The strips of N images, in their order: as large as allowed, but at least one row of tiles."""
     size = tile_size(g)
-    tiles = max(1, STRIP_BYTES // (_points(g) * (g.C + F) * itemsize))
+    tiles = STRIP_BYTES // (_points(g) * (g.C + F) * itemsize)
     down, across = -(-g.OH // size), -(-g.OW // size)
     images = max(1, min(tiles // (down * across), -(-N // LEAST_STRIPS)))
-    rows = g.OH if images > 1 or tiles >= down * across else size * max(1, tiles // across)
+    rows = size * max(1, tiles // across)  # all, or more, if several images fit
     found = [
         (n, min(N, n + images), top, min(g.OH, top + rows)) for n in range(0, N, images) for top in range(0, g.OH, rows)
     ]

@@ -147,6 +147,9 @@ def test_the_pixels_that_rows_of_outputs_see():
         (12, 12, 4),  # 9 of 36 or 16 of 25
         (4, 9, 4),  # 3 of 36 or 6 of 25
         (9, 4, 4),
+        (3, 19, 3),  # 5 of 36 or 7 of 25
+        (3, 7, 4),  # 2 of 36 or 3 of 25
+        (18, 18, 4),  # 25 of 36 or 36 of 25: equal
         (1, 1, 3),
     ],
 )
