@@ -8,6 +8,7 @@ import pytest
 
 from numpynet.kernels import convolution, direct, pointwise, winograd
 from numpynet.kernels.lanes import VECTOR_BYTES
+from numpynet.kernels.strip_work import plain_gradient
 from numpynet.kernels.windows import geometry_of
 
 BYTES = [1, 500, 2000, 10**4, 10**9]
@@ -199,6 +200,31 @@ def test_chunks(tiles_in_chunk, tiles_in_strip, strips, expected, monkeypatch):
     monkeypatch.setattr(winograd, "CHUNK_BYTES", tile_bytes * tiles_in_chunk - 1)
     if tiles_in_chunk in (24, 36, 60):
         assert len(winograd._chunks(g, 5, F, 4)) > len(expected) or tiles_in_strip > tiles_in_chunk // 2
+
+
+def test_groups_of_images_have_a_dU_of_their_own_if_it_is_small(monkeypatch):
+    """Three images with 36 points of 3 x 5 channels in float64; and the groups are at most as many as the images."""
+    shapes = []
+
+    def empty(shape, dtype):
+        shapes.append(shape)
+        return np.empty(shape, dtype)
+
+    def groups():
+        rng = np.random.default_rng(0)
+        x, dout, weight = rng.random((3, 4, 4, C)), rng.random((3, 4, 4, F)), rng.random((F, C, 3, 3))
+        shapes.clear()
+        winograd.gradients(x, weight, geometry(3, 4, 4), plain_gradient(dout))
+        (found,) = (shape[0] for shape in shapes if len(shape) == 4 and shape[1:] == (36, C, F))
+        return found
+
+    monkeypatch.setattr(winograd, "empty", empty)
+    for most, expected in ((2, 2), (16, 3)):
+        monkeypatch.setattr(winograd, "GROUPS", most)
+        monkeypatch.setattr(winograd, "SMALL", 36 * C * F * 8)
+        assert groups() == expected
+        monkeypatch.setattr(winograd, "SMALL", 36 * C * F * 8 - 1)
+        assert groups() == 1
 
 
 @pytest.mark.parametrize(("filters", "tasks"), [(8192, 1), (8193, 2), (16384, 2), (24577, 4), (10**5, 8), (1, 1)])
