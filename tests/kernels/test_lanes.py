@@ -29,9 +29,9 @@ def whole(rng, shape, dtype):
 
 
 def channels(dtype):
-    """A vector, a part of one, and several of both kinds."""
+    """A part of a vector, a whole one, and one more number or two vectors and a part."""
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
-    return [1, lanes, 2 * lanes + 3]
+    return [1, lanes, lanes + 1, 2 * lanes + 3]
 
 
 @dtypes
@@ -94,7 +94,7 @@ SMALLEST = {np.float64: -1022, np.float32: -126}  # the power of two that is the
 
 @dtypes
 def test_exp(dtype, compiling):
-    """Less than a unit of the last place, from the limit of what is normal to 0; 0 below, which NumPy does not do; and NaN."""
+    """Less than a unit of the last place from the limit of what is normal to 0; 0 below, unlike NumPy; and NaN."""
     lowest = SMALLEST[dtype] * np.log(2)
     x = np.concatenate([np.linspace(lowest * (1 - 1e-6), 0, 4001), np.linspace(-3, 0, 2000), [-1e-30]]).astype(dtype)
     loop = vector_loops.pixel_loop(lambda x: (x.exp(),))
