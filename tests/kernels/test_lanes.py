@@ -5,6 +5,7 @@ import pytest
 
 from numpynet.kernels import vector_loops
 from numpynet.kernels.lanes import VECTOR_BYTES
+from numpynet.kernels.uncompiled import part
 
 DTYPES = [np.float64, np.float32]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -29,9 +30,9 @@ def whole(rng, shape, dtype):
 
 
 def channels(dtype):
-    """A part of a vector, a whole one, and one more number or two vectors and a part."""
+    """A part of a vector, a whole one, one number more, one less than two vectors, and two and a part."""
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
-    return [1, lanes, lanes + 1, 2 * lanes + 3]
+    return [1, lanes, lanes + 1, 2 * lanes - 1, 2 * lanes + 3]
 
 
 @dtypes
@@ -171,3 +172,17 @@ def test_loops_of_a_rule_have_names_of_their_own():
     names = [getattr(loop, "py_func", loop).__qualname__ for loop in loops]
     assert len(set(names)) == 3
     assert all(name.startswith(f"{__name__}.uneven.") for name in names)
+
+
+def test_a_part_of_an_array_lies_within_it():
+    numbers = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(part(numbers, 2, 3), [2, 3, 4])
+    np.testing.assert_array_equal(part(numbers, 1, 4, 3), [1, 4, 7, 10])
+    np.testing.assert_array_equal(part(numbers, 10, 2), [10, 11])
+    part(numbers, 0, 2)[...] = 77
+    assert (numbers[0, :2] == 77).all()
+    for at, count, step in ((-1, 2, 1), (10, 3, 1), (3, 4, 3)):
+        with pytest.raises(AssertionError):
+            part(numbers, at, count, step)
+    with pytest.raises(AssertionError):
+        part(numbers.T, 0, 2)

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 
+from numpynet.kernels import tile_product
 from numpynet.kernels.lanes import VECTOR_BYTES
 from numpynet.kernels.tile_product import WIDEST, _tiles, products
 
@@ -68,3 +69,34 @@ def test_products(M, accumulate, dtype):
             M, F, KO, KI, accumulate,
         )  # fmt: skip
         np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "rest", "expected"),
+    [
+        (0, 1, [("part", 0)]),
+        (1, 0, [("one", 0)]),
+        (1, 1, [("one", 0), ("part", 1)]),
+        (2 * WIDEST, 0, [("widest", 0), ("widest", WIDEST)]),
+        (2 * WIDEST + 1, 1, [("widest", 0), ("widest", WIDEST), ("one", 2 * WIDEST), ("part", 2 * WIDEST + 1)]),
+        (WIDEST + 2, 0, [("widest", 0), ("two" if WIDEST > 2 else "widest", WIDEST)]),
+        (3, 1, [("two" if WIDEST > 2 else "widest", 0), ("one", 2), ("part", 3)]),
+    ],
+)
+@dtypes
+def test_columns_are_cut_into_the_widest_tiles_that_fit(vectors, rest, expected, dtype, monkeypatch):
+    """Which tiles, and from which vector on; each is told how many lanes of a vector it has."""
+    lanes, calls = VECTOR_BYTES // np.dtype(dtype).itemsize, []
+    for name in ("widest", "two", "one", "part"):
+
+        def tiles(*arguments, name=name):
+            b_at, c_at, count = arguments[6], arguments[10], arguments[-1]
+            assert b_at - 100 == c_at - 1000
+            assert count == (rest if name == "part" else lanes)
+            calls.append((name, (b_at - 100) / lanes))
+
+        monkeypatch.setattr(tile_product, f"_{name}", tiles)
+    product = getattr(tile_product.product, "py_func", tile_product.product)
+    a, b, c = (np.zeros(1, dtype) for _ in range(3))
+    product(a, 0, 1, 1, 1, b, 100, 1, 1, c, 1000, 1, 5, vectors * lanes + rest, 1, 1, False)
+    assert calls == expected
