@@ -1,4 +1,4 @@
-"""Which of a window's four pixels the gradient is sent to: the rules of one row of pixels, upper or lower."""
+"""Rules of batch norm, ReLU and pooling: which pixel a gradient is sent to, and what x_hat is computed from."""
 
 import importlib
 
@@ -30,3 +30,25 @@ def test_the_winner_of_a_block_gets_the_gradient_times_the_slope(row):
     results = norm_relu._pooled_gradient(row)(*arguments)
     for got, sent, rest in zip(results, SENT[row], still, strict=True):
         np.testing.assert_array_equal(got.values, 3 * np.array(sent) + rest)
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale", "trusted"),
+    [
+        ((0, 0), (1, 1), True),
+        ((7, -7), (1, 1), True),
+        ((7, -7), (-1, 1), True),
+        ((8, 0), (1, 1), False),  # of two numbers of this size, the sum has lost three bits of the smaller one
+        ((-9, 0), (1, 1), False),
+        ((0, 9), (1, -1), False),
+        ((70, 15), (10, 2), True),
+        ((0.5, 0), (0.1, 0.05), True),
+        ((0.5, 0), (0.05, 0.1), False),
+        ((0, 0), (0, 1), False),
+    ],
+)
+@pytest.mark.parametrize("inv_std", [0.001, 1, 1000])
+def test_the_output_gives_back_x_hat_if_no_shift_is_eight_times_its_scale(shift, scale, trusted, inv_std):
+    every = np.full(2, float(inv_std))
+    norm = norm_relu.Norm(np.zeros(2), every, np.array(scale) * every, np.array(shift, float))
+    assert norm_relu._trusted(norm) == trusted
