@@ -207,14 +207,14 @@ def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:
     strips = strips_of(g, N, F, itemsize)
     whole = strips[strips[:, 2] == 0]
     whole[:, 3] = g.OH
-    most = max(1, CHUNK_BYTES // (_points(g) * (g.C + F) * itemsize))
-    chunks, tiles = [0], 0
+    most = CHUNK_BYTES // (_points(g) * (g.C + F) * itemsize)
+    begins, tiles = [], 0
     for i, count in enumerate(_tiles(whole, g)):
         if tiles and tiles + count > most:
-            chunks.append(i)
+            begins.append(i)
             tiles = 0
         tiles += count
-    return np.split(whole, chunks[1:])
+    return np.split(whole, begins)
 
 
 def _tiles(strips: Strips, g: Geometry) -> list[int]:

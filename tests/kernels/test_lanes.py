@@ -113,20 +113,20 @@ def test_exp(dtype, compiling):
 def test_a_loop_touches_its_own_numbers_only(largest, dtype):
     """Pixels and channels with others between them, parameters per channel, and sums that go on from what they were."""
     rng = np.random.default_rng(0)
-    loop = vector_loops.pixel_loop(lambda x, y, factor: (x * factor, x + x, y + factor), largest)
+    loop = vector_loops.pixel_loop(lambda x, y, factor, term: (x * factor, x + term, y + factor, y), largest)
     for F in channels(dtype):
-        x, y, factor = whole(rng, (4, F + 2), dtype), whole(rng, (9, F), dtype), whole(rng, F, dtype)
-        out, double = np.full((4, F + 3), 55, dtype), np.full((5, F), 55, dtype)
-        total = rng.integers(-9, 10, F).astype(dtype if largest else np.float64)
-        before = total.copy()
-
-        loop(3, F, (x, F + 2, F + 2, y, F, 2 * F), (out, 1, F + 3, double, 0, F), (factor,), (total,))
-        wanted_out, wanted_double = np.full_like(out, 55), np.full_like(double, 55)
-        wanted_out[:3, 1 : F + 1], wanted_double[:3] = x[1:, :F] * factor, 2 * x[1:, :F]
+        x, y = whole(rng, (4, F + 2), dtype), whole(rng, (9, F), dtype)
+        factor, term = whole(rng, F, dtype), whole(rng, F, dtype)
+        out, other = np.full((4, F + 3), 55, dtype), np.full((5, F), 55, dtype)
+        totals = [rng.integers(-9, 10, F).astype(dtype if largest else np.float64) for _ in range(2)]
+        before = [total.copy() for total in totals]
+        loop(3, F, (x, F + 2, F + 2, y, F, 2 * F), (out, 1, F + 3, other, 0, F), (factor, term), tuple(totals))
+        wanted_out, wanted_other = np.full_like(out, 55), np.full_like(other, 55)
+        wanted_out[:3, 1 : F + 1], wanted_other[:3] = x[1:, :F] * factor, x[1:, :F] + term
         np.testing.assert_array_equal(out, wanted_out)
-        np.testing.assert_array_equal(double, wanted_double)
-        added = y[1:7:2] + factor
-        np.testing.assert_array_equal(total, np.maximum(added.max(0), before) if largest else added.sum(0) + before)
+        np.testing.assert_array_equal(other, wanted_other)
+        for total, first, added in zip(totals, before, (y[1:7:2] + factor, y[1:7:2]), strict=True):
+            np.testing.assert_array_equal(total, np.maximum(added.max(0), first) if largest else added.sum(0) + first)
 
 
 @dtypes

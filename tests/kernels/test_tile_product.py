@@ -77,6 +77,7 @@ def test_products(M, accumulate, dtype):
         (0, 1, [("part", 0)]),
         (1, 0, [("one", 0)]),
         (1, 1, [("one", 0), ("part", 1)]),
+        (1, -1, [("one", 0), ("part", 1)]),
         (2 * WIDEST, 0, [("widest", 0), ("widest", WIDEST)]),
         (2 * WIDEST + 1, 1, [("widest", 0), ("widest", WIDEST), ("one", 2 * WIDEST), ("part", 2 * WIDEST + 1)]),
         (WIDEST + 2, 0, [("widest", 0), ("two" if WIDEST > 2 else "widest", WIDEST)]),
@@ -85,8 +86,9 @@ def test_products(M, accumulate, dtype):
 )
 @dtypes
 def test_columns_are_cut_into_the_widest_tiles_that_fit(vectors, rest, expected, dtype, monkeypatch):
-    """Which tiles, and from which vector on; each is told how many lanes of a vector it has."""
+    """Which tiles, and from which vector on; each is told how many lanes of a vector it has. Rest -1: all but one."""
     lanes, calls = VECTOR_BYTES // np.dtype(dtype).itemsize, []
+    rest %= lanes
     for name in ("widest", "two", "one", "part"):
 
         def tiles(*arguments, name=name):
