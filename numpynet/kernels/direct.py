@@ -23,7 +23,7 @@ STRIP_BYTES = 1 << 19
 """Bytes of output that a strip may have: it stays in the cache for what follows."""
 
 LEAST_STRIPS = 8
-"""The batch is cut into at least this many strips, if it has as many rows, so that every thread has work."""
+"""So that every thread has work, no strip has more than this part of the batch's rows, rounded up."""
 
 GROUPS = 16
 """Groups of images, at most, that have a dweight of their own; and ranges of strips that are one task."""
@@ -51,7 +51,7 @@ def convolve(x: Array, weight: Array, g: Geometry, after: After) -> Array:
 
 def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> NDArray[np.int64]:
     """(strips, 3): the image and the rows of the output, top .. bottom, as many as allowed."""
-    rows = min(g.OH, max(1, STRIP_BYTES // (g.OW * F * itemsize)), max(1, -(-g.OH * N // LEAST_STRIPS)))
+    rows = min(g.OH, max(1, STRIP_BYTES // (g.OW * F * itemsize)), -(-g.OH * N // LEAST_STRIPS))
     found = [(n, top, min(g.OH, top + rows)) for n in range(N) for top in range(0, g.OH, rows)]
     return np.array(found, np.int64)
 

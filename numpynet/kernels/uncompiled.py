@@ -71,7 +71,7 @@ def _larger(one: AnyArray, other: AnyArray) -> AnyArray:
 def part(array: AnyArray, at: int, count: int, step: int = 1) -> AnyArray:
     """A view of `count` numbers of a contiguous array, from number `at` on, every `step`-th."""
     assert array.flags.c_contiguous
-    end = at + (count - 1) * step + 1 if count else at
+    end = at + (count - 1) * step + 1
     assert 0 <= at <= end <= array.size, (at, count, step, array.size)
     return array.reshape(-1)[at:end:step]
 

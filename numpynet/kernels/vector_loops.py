@@ -110,11 +110,13 @@ def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> 
             mask, used = (mask_of(builder, count, vector), count) if masked else (None, None)
             begin = pointer_to(context, builder, signature.args[0], source, at)
 
-            def element(i: int, j: int) -> Any:
-                pointer = place(builder, begin, (row, i), (column, j))
-                if apart == "source":
+            def vector_at(pointer: Any, steps: bool) -> Lanes:
+                if steps:
                     return Lanes(builder, gather(builder, pointer, step, vector, used))
                 return Lanes(builder, load(builder, pointer, vector, mask))
+
+            def element(i: int, j: int) -> Lanes:
+                return vector_at(place(builder, begin, (row, i), (column, j)), apart == "source")
 
             grid = [[element(i, j) for j in range(size)] for i in range(size)]
             begin = pointer_to(context, builder, signature.args[4], target, to)
@@ -122,7 +124,7 @@ def _grid(rule: Rule, size: int, masked: bool, accumulate: bool, apart: str) -> 
                 for j, lanes in enumerate(line):
                     pointer = place(builder, begin, (target_row, i), (target_column, j))
                     if accumulate:
-                        lanes = lanes + Lanes(builder, load(builder, pointer, vector, mask))
+                        lanes = lanes + vector_at(pointer, apart == "target")
                     if apart == "target":
                         scatter(builder, lanes.value, pointer, step, used)
                     else:

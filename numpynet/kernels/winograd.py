@@ -41,7 +41,7 @@ GROUPS = 16
 """Groups of images, at most, that have a dU of their own; and ranges of strips that are one task."""
 
 LEAST_STRIPS = 8
-"""The batch is cut into at least this many strips, if it has as many images, so that every thread has work."""
+"""So that every thread has work, no strip has more than this part of the batch's images, rounded up."""
 
 
 Strips = NDArray[np.int64]
@@ -66,10 +66,10 @@ def _points(g: Geometry) -> int:
 def strips_of(g: Geometry, N: int, F: int, itemsize: int) -> Strips:
     """The strips of N images, in their order: as large as allowed, but at least one row of tiles."""
     size = tile_size(g)
-    tiles = max(1, STRIP_BYTES // (_points(g) * (g.C + F) * itemsize))
+    tiles = STRIP_BYTES // (_points(g) * (g.C + F) * itemsize)
     down, across = -(-g.OH // size), -(-g.OW // size)
     images = max(1, min(tiles // (down * across), -(-N // LEAST_STRIPS)))
-    rows = g.OH if images > 1 or tiles >= down * across else size * max(1, tiles // across)
+    rows = size * max(1, tiles // across)  # all, or more, if several images fit
     found = [
         (n, min(N, n + images), top, min(g.OH, top + rows)) for n in range(0, N, images) for top in range(0, g.OH, rows)
     ]
@@ -207,14 +207,14 @@ def _chunks(g: Geometry, N: int, F: int, itemsize: int) -> list[Strips]:
     strips = strips_of(g, N, F, itemsize)
     whole = strips[strips[:, 2] == 0]
     whole[:, 3] = g.OH
-    most = max(1, CHUNK_BYTES // (_points(g) * (g.C + F) * itemsize))
-    chunks, tiles = [0], 0
+    most = CHUNK_BYTES // (_points(g) * (g.C + F) * itemsize)
+    begins, tiles = [], 0
     for i, count in enumerate(_tiles(whole, g)):
         if tiles and tiles + count > most:
-            chunks.append(i)
+            begins.append(i)
             tiles = 0
         tiles += count
-    return np.split(whole, chunks[1:])
+    return np.split(whole, begins)
 
 
 def _tiles(strips: Strips, g: Geometry) -> list[int]:

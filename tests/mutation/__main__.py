@@ -27,7 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--only", action="append", help="targets whose dotted name holds this text; may be repeated")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--results", type=Path, help="keep verdicts here; what was killed before is not judged again")
+    parser.add_argument(
+        "--results", type=Path, help="keep verdicts here; what was killed or is explained is not judged again"
+    )
     parser.add_argument("--out", type=Path, help="where to write the table, as Markdown")
     args = parser.parse_args()
     torch.set_num_threads(1)  # other threads would not outlive a fork
@@ -35,8 +37,8 @@ def main() -> int:
     chosen = [t for t in targets_of(targets.files()) if not args.only or any(text in t.key for text in args.only)]
     if not chosen:
         parser.error(f"no target's name holds {args.only}")
-    done = read(args.results)
     known, begin = report.reasons(), time.monotonic()
+    done = read(args.results, known)
 
     def tell(verdict: Verdict, number: int, total: int) -> None:
         if args.results is not None:
@@ -63,12 +65,12 @@ def main() -> int:
     return 1 if survivors else 0
 
 
-def read(path: Path | None) -> dict[str, Verdict]:
-    """The verdicts of earlier runs by their marks, but those on survivors, for which there may be a test by now."""
+def read(path: Path | None, known: report.Reasons) -> dict[str, Verdict]:
+    """Earlier verdicts by their marks, but those on survivors without a reason: a test may see them by now."""
     if path is None or not path.is_file():
         return {}
     verdicts = [Verdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-    return {verdict.mark: verdict for verdict in verdicts if verdict.outcome != "survived"}
+    return {verdict.mark: verdict for verdict in verdicts if not report.unexplained([verdict], known)}
 
 
 if __name__ == "__main__":

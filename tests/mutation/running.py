@@ -117,6 +117,8 @@ class Judges:
         gc.freeze()
         if session.testsfailed or not self.items:
             self.problem = "the tests could not be collected"
+        elif all(mark in self.done for target in self.targets for _, mark in marked(target)):
+            self.verdicts = [self.done[mark] for target in self.targets for _, mark in marked(target)]
         elif wrong := self.first_pass():
             self.problem = "these tests fail without any mutant: " + ", ".join(wrong)
         elif wrong := self.unchanged_pass():
@@ -197,13 +199,7 @@ class Judges:
             every = self.order(target)
             first = self.first(every)
             others = [i for i in every if i not in set(first)]
-            marks: Counter[str] = Counter()
-            text = ast.unparse(target.node)
-            for mutant in mutants(target.tree, target.name):
-                marks[mutant.change] += 1
-                what = f"{target.key} {text} {mutant.change} {marks[mutant.change]}"
-                mark = hashlib.sha256(what.encode()).hexdigest()[:16]
-                jobs.append(Job(target, mutant, mark, kills, first, others))
+            jobs += [Job(target, mutant, mark, kills, first, others) for mutant, mark in marked(target)]
         self.verdicts = [self.done[job.mark] for job in jobs if job.mark in self.done]
         new = [job for job in jobs if job.mark not in self.done]
         alive = []
@@ -258,6 +254,17 @@ class Judges:
                     return
 
         return work
+
+
+def marked(target: Target) -> list[tuple[Mutant, str]]:
+    """Every mutant of a function, and its verdict's mark, which stays the same as long as the function's text does."""
+    found, times = [], Counter[str]()
+    text = ast.unparse(target.node)
+    for mutant in mutants(target.tree, target.name):
+        times[mutant.change] += 1
+        what = f"{target.key} {text} {mutant.change} {times[mutant.change]}"
+        found.append((mutant, hashlib.sha256(what.encode()).hexdigest()[:16]))
+    return found
 
 
 def mark_calls(targets: list[Target]) -> set[str]:

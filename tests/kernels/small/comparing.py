@@ -5,11 +5,11 @@ import importlib
 import numpy as np
 import pytest
 
-conv2d, conv_block, convolution, winograd, direct, linear, adam, batch_norm, relu, max_pool2d, upsample = (
+conv2d, conv_block, convolution, winograd, direct, pointwise, linear, adam, batch_norm, relu, max_pool2d, upsample = (
     importlib.import_module(f"numpynet.kernels.{name}")
     for name in (
-        "conv2d", "conv_block", "convolution", "winograd", "direct", "linear", "adam", "batch_norm", "relu",
-        "max_pool2d", "upsample_nearest2d",
+        "conv2d", "conv_block", "convolution", "winograd", "direct", "pointwise", "linear", "adam", "batch_norm",
+        "relu", "max_pool2d", "upsample_nearest2d",
     )
 )  # fmt: skip
 """The kernels' modules. In the package, most of these names are those of the functions."""

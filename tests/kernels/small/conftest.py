@@ -14,6 +14,7 @@ from tests.kernels.small.comparing import (
     direct,
     linear,
     max_pool2d,
+    pointwise,
     relu,
     upsample,
     winograd,
@@ -51,9 +52,9 @@ def poisoned(shape, dtype):
 def small_pieces(monkeypatch):
     for module in (conv2d, conv_block, linear, adam, batch_norm, relu, max_pool2d, upsample):
         monkeypatch.setattr(module, "functional", FailingFunctional())
-    for module in (conv_block, winograd, direct, linear, batch_norm, relu, max_pool2d, upsample):
+    for module in (conv_block, winograd, direct, pointwise, linear, batch_norm, relu, max_pool2d, upsample):
         monkeypatch.setattr(module, "empty", poisoned)
-    for module in (winograd, direct):
+    for module in (winograd, direct, pointwise):
         monkeypatch.setattr(module, "GROUPS", 2)
         monkeypatch.setattr(module, "STRIP_BYTES", 1)
     for name, value in {"LEAST": 1, "TILE": 5, "ROWS": 8}.items():

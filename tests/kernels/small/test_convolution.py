@@ -1,10 +1,11 @@
 """Convolutions of every geometry, and how Winograd cuts them."""
 
+import numpy as np
 import pytest
 
 from numpynet import functional
 from numpynet.kernels.windows import geometry_of
-from tests.kernels.small.comparing import conv2d, dtypes, same, unchanged, winograd
+from tests.kernels.small.comparing import conv2d, direct, dtypes, same, unchanged, winograd
 
 GEOMETRIES = {  # kernel (KH, KW) and options, for images of 7 x 8 pixels
     "plain": ((3, 3), {}),
@@ -76,3 +77,14 @@ def test_small_images_come_several_to_a_strip(monkeypatch, limit):
 def test_tiles_have_the_size_that_needs_fewer_products(side, size):
     g = geometry_of((1, 8, side, side), (8, 8, 3, 3), (1, 1), (1, 1), (1, 1))
     assert winograd.tile_size(g) == size
+
+
+@pytest.mark.parametrize("geometry", ["everything by axis", "stride and padding", "padding larger than the kernel"])
+def test_strips_of_two_rows(geometry, monkeypatch, random):
+    """By the definition, where the rows of a strip are one call of the product; the last strip may have one row."""
+    kernel, options = GEOMETRIES[geometry]
+    x, weight = random((2, 3, 9, 8), np.float64), random((4, 3, *kernel), np.float64)
+    expected, _ = functional.conv2d(x, weight, None, **options)
+    monkeypatch.setattr(direct, "STRIP_BYTES", 2 * expected[0, :, 0].nbytes)
+    monkeypatch.setattr(direct, "LEAST_STRIPS", 1)
+    same(conv2d.conv2d(x, weight, None, **options)[0], expected, np.float64)
