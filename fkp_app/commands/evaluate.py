@@ -83,7 +83,8 @@ def evaluate(
         if photos is None or faces is None or data is not None or split is not None or rolled:
             raise UsageError("--photos needs --faces and the reverse, and neither --data, --split nor --rolled")
         predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
-        evaluate_photos(photos, faces, predictors, json_file, out, quiet, _with_bar)
+        found_by = make_detector(detector, own_process=True)
+        evaluate_photos(photos, faces, predictors, found_by, json_file, out, quiet, _with_bar)
         return
     if data is None or split is None:
         raise UsageError("name what to measure on: --data and --split, or --photos and --faces")

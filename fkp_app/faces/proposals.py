@@ -29,7 +29,7 @@ MOST_PIXELS = 1_300_000
 """Pixels of the first picture at most; larger images are shrunk to it. It bounds the time of a search."""
 LEAST_LOGIT = -0.5
 """Places with a smaller logit are no candidates."""
-LEARNED_ROLL = 45.0
+LEARNED_ROLL = 75.0
 """Most faces that the network learned from are rolled by less, in degrees."""
 SAME_SQUARE = 0.4
 """If two face squares share more than this part of the smaller one, the less likely one is dropped."""
