@@ -80,12 +80,22 @@ class Composer:
             if rng.random() < self.scenes.faces:
                 self._show_frame(part, (left, top), faces, unclear, rng)
             else:
-                part[...] = self._background(rng)[: bottom - top, : right - left]
+                self._show_background(part, (left, top), unclear, rng)
         changed = RandomChanges(self.changes, rng)({"image": picture})
         return Scene(to_gray(changed["image"])[None], faces, unclear)
 
-    def _background(self, rng: np.random.Generator) -> AnyArray:
-        """A picture (size, size) without a face that the network should find."""
+    def _show_background(
+        self, part: AnyArray, corner: tuple[int, int], unclear: list[Spot], rng: np.random.Generator
+    ) -> None:
+        """Draw a background into `part`, a tile of the picture, and add the face that it may show to `unclear`."""
+        picture, large = self._background(rng)
+        part[...] = picture[: part.shape[0], : part.shape[1]]
+        if large is not None:
+            x, y, side = large.square
+            unclear.append(Spot((x + corner[0], y + corner[1], side), large.angle))
+
+    def _background(self, rng: np.random.Generator) -> tuple[AnyArray, Spot | None]:
+        """A picture (size, size) without a face of the size that the network finds; and the large face in it, if any."""
         size, kind = self.size, rng.random()
         if self.photos and kind < self.scenes.photos:
             photo = self.photos[int(rng.integers(len(self.photos)))]
@@ -93,16 +103,19 @@ class Composer:
             side = np.exp(rng.uniform(np.log(0.6 * size), np.log(max(0.6 * size, min(height, width)))))
             centre = [rng.uniform(min(side, extent) / 2, extent - min(side, extent) / 2) for extent in (width, height)]
             square = (centre[0], centre[1], side)
-            return warp(
-                photo, crop_matrix(square, Framing("face", size, 1.0), _turn(rng), flip=rng.random() < 0.5), size
-            )
+            matrix = crop_matrix(square, Framing("face", size, 1.0), _turn(rng), flip=rng.random() < 0.5)
+            return warp(photo, matrix, size), None
         if kind < self.scenes.photos + 0.2:  # a frame so large that its face has another size
             frame = self.frames[int(rng.integers(len(self.frames)))]
             x, y, side = frame.face.square
             away = rng.uniform(-0.8, 0.8, 2) * side
             square = (x + away[0], y + away[1], side * size / rng.uniform(110, 400))
-            return warp(frame.image, crop_matrix(square, Framing("face", size, 1.0), rng.uniform(-180, 180)), size)
-        return pattern(size, rng)
+            angle = rng.uniform(-180, 180)
+            matrix = crop_matrix(square, Framing("face", size, 1.0), angle)
+            middle = apply(matrix, np.array([(x, y)]))[0]
+            shown = Spot((float(middle[0]), float(middle[1]), side * size / square[2]), frame.face.angle - angle)
+            return warp(frame.image, matrix, size), shown
+        return pattern(size, rng), None
 
     def _show_frame(
         self,
@@ -128,7 +141,7 @@ class Composer:
         if flipped:
             linear[0] *= -1
         matrix = np.column_stack([linear, place - linear @ frame.face.square[:2]])
-        part[...] = self._background(rng)[:height, :width]
+        self._show_background(part, corner, unclear, rng)
         soft = rng.random() < scenes.cut_out
         shown = _overlay(part, frame, matrix, zoom, rng.uniform(0.75, 1.2) if soft else None)
         # The angle by which the picture must be turned to make the face upright.

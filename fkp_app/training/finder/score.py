@@ -51,7 +51,8 @@ def score_finder(predict: Callable[[Array], Array], scenes: Sequence[Scene]) -> 
             false += [spot.logit for spot in proposed if all(_apart(spot, face) > 0.7 for face in known)]
     least = float(np.sort([*false, *[-np.inf] * len(scenes)])[::-1][round(FALSE * len(scenes))])
     found = float(np.mean(np.array(logits) > least) * len(logits) / max(1, wanted)) if logits else 0.0
-    middle, octaves, degrees = (float(number) for number in np.median(np.array(errors).reshape(-1, 3), axis=0))
+    medians = np.median(errors, axis=0) if errors else np.full(3, np.nan)
+    middle, octaves, degrees = (float(number) for number in medians)
     wrong = float(np.mean([error[2] > 90 for error in errors])) if errors else 0.0
     return FinderScores(wanted, found, middle, octaves, degrees, wrong)
 
