@@ -95,7 +95,7 @@ class Composer:
             unclear.append(Spot((x + corner[0], y + corner[1], side), large.angle))
 
     def _background(self, rng: np.random.Generator) -> tuple[AnyArray, Spot | None]:
-        """A picture (size, size) without a face of the size that the network finds; and the large face in it, if any."""
+        """A picture (size, size) without a face that the network should find, and the larger face in it, if any."""
         size, kind = self.size, rng.random()
         if self.photos and kind < self.scenes.photos:
             photo = self.photos[int(rng.integers(len(self.photos)))]
