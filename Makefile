@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo docs test test-oldest lint mutants pages weights clean
+.PHONY: demo docs test test-oldest lint mutants pages weights finder clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -56,6 +56,13 @@ weights: $(VENV)/.app
 	$(BIN)/fkp train --data $(DATA) --out $(RUNS)/finish \
 		$$(test -f $(RUNS)/finish/config.json && echo --resume \
 		|| echo --recipe hourglass-finish --start $(RUNS)/hourglass/weights.safetensors)
+
+# Train the shipped finder from the start: `make finder DATA=faces`. Takes some ten minutes. Its backgrounds are photos
+# that scikit-image, scikit-learn and gradio ship. If it was stopped, the same command continues it.
+finder: $(VENV)/.test
+	@test -n '$(DATA)' || { echo 'make: name the data set: make finder DATA=DIR (fkp data download DIR fetches it)'; exit 2; }
+	$(BIN)/fkp train-finder --data $(DATA) --out $(RUNS)/finder \
+		$$(test -f $(RUNS)/finder/config.json && echo --resume)
 
 clean:
 	rm -rf $(VENV) .venv-oldest $(DEMO_OUT) build dist *.egg-info

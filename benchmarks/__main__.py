@@ -44,6 +44,7 @@ GROUPS = {
         "haar-confidence": Command(
             "calibration.haar_confidence", "the constants of a face's confidence, and what thresholds on it do"
         ),
+        "net-confidence": Command("calibration.net_confidence", "the same for faces that the network proposes"),
     },
 }
 

@@ -27,6 +27,7 @@ def detect(
     backend: str = "numpy",
     weights: "str | Path | None" = None,
     min_confidence: float | None = None,
+    detector: str | None = None,
 ) -> "list[Face]":
     """Every face in an image, the largest first: box, confidence and keypoints (68, 2), in pixels of the image.
 
@@ -34,6 +35,7 @@ def detect(
         orientation and colour profile are applied as for a file; or an RGB uint8 array (H, W, 3).
     backend: "numpy", "torch" or "onnx".
     weights: a .safetensors file (for onnx also an .onnx file); None for the shipped weights.
+    detector: "haar", "net" or "both"; None for the default of `fkp detect`.
     min_confidence: 0 .. 1; faces with less confidence are left out. None for the default of `fkp detect`.
 
     fkp_app.errors.FkpError if the image cannot be read or the backend is not installed; numpynet.CheckpointError if the
@@ -46,4 +48,5 @@ def detect(
     from fkp_app.media.images.given import pixels_of
 
     pixels = pixels_of(image)
-    return loaded.finder(backend, None if weights is None else Path(weights), min_confidence)(pixels)
+    path = None if weights is None else Path(weights)
+    return loaded.finder(backend, path, min_confidence, detector)(pixels)

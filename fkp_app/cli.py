@@ -19,6 +19,7 @@ from fkp_app.commands.export import export
 from fkp_app.commands.filter import filter_command
 from fkp_app.commands.inspect import inspect_command
 from fkp_app.commands.train import train
+from fkp_app.commands.train_finder import train_finder
 from fkp_app.commands.web import web
 from fkp_app.errors import FkpError
 
@@ -44,6 +45,7 @@ app.command("filter")(filter_command)
 app.command()(web)
 app.command()(export)
 app.command()(train)
+app.command("train-finder")(train_finder)
 app.command()(evaluate)
 app.command("inspect")(inspect_command)
 app.command()(doctor)

@@ -31,8 +31,8 @@ from numpynet.layers import (
     SoftArgmax2d,
     Upsample,
 )
-from numpynet.losses import L1Loss, MSELoss, SmoothL1Loss, WingLoss
-from numpynet.models import HourglassNet, KeypointNet
+from numpynet.losses import FocalLoss, L1Loss, MSELoss, SmoothL1Loss, WingLoss
+from numpynet.models import FinderNet, HourglassNet, KeypointNet
 from numpynet.module import Chain, Module, Residual, Sequential
 from numpynet.optim import SGD, Adam, AdamW
 from numpynet.parameter import Parameter
@@ -51,7 +51,9 @@ __all__ = [
     "CheckpointError",
     "Conv2d",
     "Dropout",
+    "FinderNet",
     "Flatten",
+    "FocalLoss",
     "HourglassNet",
     "KeypointNet",
     "L1Loss",

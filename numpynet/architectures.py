@@ -4,11 +4,17 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from numpynet.models import HourglassNet, KeypointNet
+from numpynet.models import FinderNet, HourglassNet, KeypointNet
 from numpynet.strict_json import is_number, shown
 from numpynet.typing import Seed
 
-ARCHITECTURES: dict[str, type[KeypointNet | HourglassNet]] = {"KeypointNet": KeypointNet, "HourglassNet": HourglassNet}
+Network = KeypointNet | HourglassNet | FinderNet
+
+ARCHITECTURES: dict[str, type[Network]] = {
+    "KeypointNet": KeypointNet,
+    "HourglassNet": HourglassNet,
+    "FinderNet": FinderNet,
+}
 """The networks that weights files and recipes name."""
 
 MOST_PIXELS = 1024
@@ -52,10 +58,11 @@ LIMITS: dict[str, dict[str, Limits]] = {
         "dropout": Limits(0, 0.999, whole=False),
     },
     "HourglassNet": {"size": Limits(1, MOST_PIXELS), "stem": FILTERS, "levels": FILTERS},
+    "FinderNet": {"size": Limits(1, MOST_PIXELS), "stem": FILTERS, "body": FILTERS},
 }
 
 
-def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> KeypointNet | HourglassNet:
+def build(architecture: str, arguments: Mapping[str, Any], rng: Seed = None) -> Network:
     """The network with this class name and these constructor arguments.
 
     ValueError for another name, or if an argument is unknown, of another type, or outside LIMITS.
@@ -89,9 +96,11 @@ def check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _convolutions(arguments: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Side and number of the maps that each convolution makes; the pool behind it halves the side."""
+    """Side and number of the maps that each convolution makes; the pool behind it halves the side, but in a body."""
     side, around = arguments["size"], 2 * arguments.get("padding", 1) - 2
     for filters in (*arguments.get("channels", ()), *arguments.get("stem", ()), *arguments.get("levels", ())):
         side = max(0, side + around)
         yield side, filters
         side //= 2
+    for filters in arguments.get("body", ()):
+        yield side, filters

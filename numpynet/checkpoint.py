@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from numpynet.architectures import ARCHITECTURES, build
+from numpynet.architectures import ARCHITECTURES, Network, build
 from numpynet.card import FORMAT_VERSION, WeightsCard
 from numpynet.checks import not_finite
 from numpynet.dispatch import ImplementationError
 from numpynet.init import no_init
-from numpynet.models import HourglassNet, KeypointNet
 from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_header, save_tensors
 from numpynet.typing import AnyArray
 
@@ -37,7 +36,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:
     return state, card
 
 
-def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]:
+def load_net(path: str | Path) -> tuple[Network, WeightsCard]:
     """The network that a weights file describes, with its weights, in evaluation mode; and the card.
 
     CheckpointError if the file cannot be used or its tensors do not fit the network it names.
@@ -51,7 +50,7 @@ def load_net(path: str | Path) -> tuple[KeypointNet | HourglassNet, WeightsCard]
     return net.eval(), card
 
 
-def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | HourglassNet | None]:
+def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, Network | None]:
     """The state dict, the card, and the network without these weights (None for an unknown architecture).
 
     The network is built and compared with the file's header before any tensor is read.
@@ -68,7 +67,7 @@ def _load(path: Path) -> tuple[dict[str, AnyArray], WeightsCard, KeypointNet | H
     return state, card, net
 
 
-def _net_of(header: Header, card: WeightsCard, path: Path) -> KeypointNet | HourglassNet:
+def _net_of(header: Header, card: WeightsCard, path: Path) -> Network:
     """The network that a card describes, with uninitialised weights. CheckpointError if its keys, shapes or kinds of
     number differ from the header's.
     """

@@ -1,5 +1,7 @@
 """Criteria: each gives the loss to minimise, and dL/dout, which starts the backward pass."""
 
+from collections.abc import Callable
+
 from numpynet.checks import number
 from numpynet.dispatch import F
 from numpynet.functional.losses import Reduction, checked_reduction
@@ -56,4 +58,21 @@ class WingLoss:
         return float(loss), F.wing_loss_backward(1.0, cache)
 
 
-Criterion = MSELoss | SmoothL1Loss | WingLoss
+class FocalLoss:
+    """Binary cross entropy of logits in which easy elements hardly count (Lin et al. 2017); `reduction` as in MSELoss.
+
+    gamma: 0 for plain binary cross entropy.
+    """
+
+    def __init__(self, reduction: Reduction = "mean", gamma: float = 2.0) -> None:
+        self.reduction = checked_reduction("FocalLoss", reduction)
+        self.gamma = number(gamma, "FocalLoss: gamma", least=0)
+
+    def __call__(self, out: Array, target: Array, weight: Array | None = None) -> tuple[float, Array]:
+        """The loss and dL/dout. target: 0 or 1; weight: of each element. ValueError if the shapes differ."""
+        loss, cache = F.focal_loss(out, target, weight, self.reduction, self.gamma)
+        return float(loss), F.focal_loss_backward(1.0, cache)
+
+
+Criterion = Callable[[Array, Array], tuple[float, Array]]
+"""Takes outputs and targets, and returns the loss and dL/doutputs, as the criteria above do."""

@@ -1,4 +1,4 @@
-"""The networks: the course project's, its compact sibling, and the hourglass that is shipped."""
+"""The networks: the course project's, its compact sibling, and the two that are shipped: hourglass and finder."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -53,6 +53,14 @@ class _Network(Chain):
         """Set the layer as the attribute `name`, and return the name for the route."""
         setattr(self, name, layer)
         return name
+
+    def _block(self, name: str, maps: int, filters: int, rng: Seed) -> list[Step]:
+        """A 3 x 3 convolution from `maps` to `filters` maps that keeps their size, its batch norm, and ReLU."""
+        return [
+            self._add(name, Conv2d(maps, filters, 3, padding=1, bias=False, rng=rng)),
+            self._add(f"{name}_bn", BatchNorm2d(filters)),
+            ReLU(),
+        ]
 
 
 class KeypointNet(_Network):
@@ -196,10 +204,52 @@ class HourglassNet(_Network):
         self.soft_argmax = SoftArgmax2d()
         self.route += [*level, head, "soft_argmax"]
 
-    def _block(self, name: str, maps: int, filters: int, rng: Seed) -> list[Step]:
-        """A convolution from `maps` to `filters` maps, its batch norm, and ReLU."""
-        return [
-            self._add(name, Conv2d(maps, filters, 3, padding=1, bias=False, rng=rng)),
-            self._add(f"{name}_bn", BatchNorm2d(filters)),
-            ReLU(),
-        ]
+
+class FinderNet(_Network):
+    """Grayscale images (N, 1, H, W) -> what each cell of a grid says about faces (N, 6, H / 8, W / 8).
+
+    A block is a 3 x 3 convolution, batch norm and ReLU::
+
+        stem      for each entry of `stem`: block, pool to half the size
+        body      for each entry of `body`: block, around which x is added if the number of maps stays the same
+        head      1 x 1 to the six OUTPUTS
+
+    It is fully convolutional: `size` is the side of the images it learns from, and any size gives a grid. With three
+    entries in the stem a cell is 8 pixels wide.
+
+    By default it is the network that is shipped: 140 thousand weights.
+
+    rng: a seed or generator, from which the first weights are drawn.
+
+    ValueError if an argument is out of range, or if the images cannot be halved once per entry of the stem.
+    """
+
+    OUTPUTS = 6
+
+    def __init__(
+        self,
+        size: int = 128,
+        stem: Sequence[int] = (8, 16, 32),
+        body: Sequence[int] = (64, 64, 64, 64),
+        *,
+        rng: Seed = None,
+    ) -> None:
+        size = whole(size, "FinderNet: size")
+        stem, body = wholes(stem, "FinderNet: stem"), wholes(body, "FinderNet: body")
+        self.arguments = {"size": size, "stem": list(stem), "body": list(body)}
+        if size % 2 ** len(stem):
+            raise ValueError(
+                f"FinderNet: size {size} must be a multiple of {2 ** len(stem)}, to be halved {len(stem)} times"
+            )
+        (rng,) = spawn(rng, 1)
+        self.route = []
+        maps = 1
+        for i, filters in enumerate(stem, 1):
+            self.route += [*self._block(f"stem{i}", maps, filters, rng), "pool"]
+            maps = filters
+        for i, filters in enumerate(body, 1):
+            block = self._block(f"body{i}", maps, filters, rng)
+            self.route += [block] if filters == maps else block
+            maps = filters
+        self.route += [self._add("head", Conv2d(maps, self.OUTPUTS, 1, rng=rng))]
+        self.pool = MaxPool2d(2)

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from numpynet import Chain, Dropout, HourglassNet, KeypointNet
+from numpynet import Chain, Dropout, KeypointNet
+from numpynet.architectures import Network
 from numpynet.losses import Criterion
 from numpynet.typing import AnyArray, Array
 from reference.models import ARCHITECTURES, Twin, as_arrays
-
-Network = KeypointNet | HourglassNet
 
 BLOCK = 1 << 20  # numbers compared at a time: fc1 has 147 million, too many for a second copy
 

@@ -137,6 +137,39 @@ class HourglassNet(Twin):
         return self.soft_argmax(self.head(x))
 
 
+class FinderNet(Twin):
+    """The twin of `numpynet.FinderNet`: images (N, 1, H, W) -> (N, 6, H / 8, W / 8).
+
+    size: height and width of the images it learns from; stem: filters of each convolution that a pool follows; body:
+    filters of the others, each with x added to its result if the number of maps stays the same.
+    """
+
+    def __init__(
+        self, size: int = 128, stem: Sequence[int] = (8, 16, 32), body: Sequence[int] = (64, 64, 64, 64)
+    ) -> None:
+        super().__init__()
+        self.stem, self.body = len(stem), len(body)
+        maps = 1
+        for name, widths in (("stem", stem), ("body", body)):
+            for i, filters in enumerate(widths, 1):
+                self.add_module(f"{name}{i}", nn.Conv2d(maps, filters, 3, padding=1, bias=False))
+                self.add_module(f"{name}{i}_bn", nn.BatchNorm2d(filters))
+                maps = filters
+        self.head = nn.Conv2d(maps, 6, 1)
+        self.pool = nn.MaxPool2d(2)
+
+    def _block(self, name: str, x: Tensor) -> Tensor:
+        return F.relu(self.get_submodule(f"{name}_bn")(self.get_submodule(name)(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i in range(1, self.stem + 1):
+            x = self.pool(self._block(f"stem{i}", x))
+        for i in range(1, self.body + 1):
+            out = self._block(f"body{i}", x)
+            x = x + out if out.shape == x.shape else out
+        return self.head(x)
+
+
 class SoftArgmax2d(nn.Module):
     """The twin of `numpynet.SoftArgmax2d`; autograd provides the derivative."""
 
@@ -152,7 +185,7 @@ class SoftArgmax2d(nn.Module):
         return torch.linspace(half - 1, 1 - half, x.shape[axis], dtype=x.dtype)
 
 
-ARCHITECTURES: dict[str, type[Twin]] = {"KeypointNet": Net, "HourglassNet": HourglassNet}
+ARCHITECTURES: dict[str, type[Twin]] = {"KeypointNet": Net, "HourglassNet": HourglassNet, "FinderNet": FinderNet}
 """The networks by their names in weights files and recipes."""
 
 

@@ -38,6 +38,21 @@ class WingLoss(nn.Module):
         return torch.where(size < self.w, self.w * torch.log1p(size / self.eps), size - gap).mean()
 
 
+class FocalLoss(nn.Module):
+    """The twin of `numpynet.FocalLoss`; autograd provides the derivative."""
+
+    def __init__(self, reduction: str = "mean", gamma: float = 2.0) -> None:
+        super().__init__()
+        self.reduction = reduction
+        self.gamma = gamma
+
+    def forward(self, out: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        margin = torch.where(target == 1, out, -out)
+        loss = torch.sigmoid(-margin) ** self.gamma * nn.functional.softplus(-margin)
+        loss = loss if weight is None else weight * loss
+        return loss.mean() if self.reduction == "mean" else loss.sum()
+
+
 CRITERIA: dict[str, type[nn.Module]] = {
     "smooth_l1": nn.SmoothL1Loss,
     "mse": nn.MSELoss,

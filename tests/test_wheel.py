@@ -35,8 +35,10 @@ def test_contents(wheel):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     for name in (
+        "weights/finder.safetensors",
         "weights/hourglass.safetensors",
         "weights/README.md",
+        "training/finder/finder.toml",
         "training/recipes/compact.toml",
         "training/recipes/hourglass.toml",
         "training/recipes/hourglass-finish.toml",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks haar-confidence`: the constants of `fkp_app.faces.confidence`, and what thresholds on it do.
+"""`python -m benchmarks haar-confidence`: the constants of `confidence.HAAR`, and what thresholds on it do.
 
 The constants are fitted to the training people; the faces found and the false faces are counted on the validation
 people. Then, for each way in which a photo is searched (`fkp_app.faces.search`): what it proposes in frames of the
@@ -18,7 +18,7 @@ from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.data.dataset import FacialKeypointsDataset, load_split
 from fkp_app.evaluation.metrics import nme
 from fkp_app.evaluation.views import rotated_frame
-from fkp_app.faces.confidence import COEFFICIENTS, FEATURES, INTERCEPT, features
+from fkp_app.faces.confidence import HAAR, features
 from fkp_app.faces.detector import FaceDetector
 from fkp_app.faces.keypoints import distinct_faces, sights
 from fkp_app.faces.search import EDGES, FAR_TILTED, SIDES, TILTED, UPRIGHT, proposed
@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> None:
     validation = judge(load_split(args.data, "validation"), predictor)
     intercept, coefficients = fit(training)
     print(f"INTERCEPT = {intercept:.2f}\nCOEFFICIENTS = ({', '.join(f'{number:.2f}' for number in coefficients)})")
-    print(f"# of {', '.join(FEATURES)}; candidates of {len(training)} frames of the training people")
+    print(f"# of {', '.join(HAAR.features)}; candidates of {len(training)} frames of the training people")
     print_thresholds("validation, as fitted now", validation, intercept, coefficients)
-    print_thresholds("validation, as in the code", validation, INTERCEPT, np.array(COEFFICIENTS))
+    print_thresholds("validation, as in the code", validation, HAAR.intercept, np.array(HAAR.coefficients))
     print_thresholds("training, as fitted now", training, intercept, coefficients)
     print_ways(load_split(args.data, "training"), predictor, args.every)
     errors = np.concatenate([frame.errors[:, frame.right][:, :1] for frame in validation], axis=1)

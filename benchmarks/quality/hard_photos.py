@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.quality.scenes import ROWS, Scene
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.detectors import DETECTORS, make_detector
 from fkp_app.faces.keypoints import Face
 from fkp_app.faces.search import find_faces
 from fkp_app.pipeline.results import write_result
@@ -30,12 +30,14 @@ Find = Callable[[AnyArray], list[Face]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--rows", nargs="+", metavar="WORD", help="only kinds of photos whose name has one of these")
+    parser.add_argument("--detector", choices=DETECTORS, help="what proposes faces (default: as fkp detect)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there; - for stdout")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure the rows, print each when it is measured, and store them."""
-    detector, predictor = FaceDetector(), get_predictor("numpy")
+    predictor = get_predictor("numpy")
+    detector = make_detector(args.detector)
     first = Search(detector, [], small=False, turned=True, turned_small=False)
     ways: dict[str, Find] = {
         FIRST: lambda image: first.faces(image, predictor, MIN_CONFIDENCE),

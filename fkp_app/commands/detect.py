@@ -11,6 +11,7 @@ from fkp_app.commands.options import (
     SOURCES,
     Backend,
     Confidence,
+    Detector,
     Quiet,
     Record,
     Recursive,
@@ -39,6 +40,7 @@ def detect(
     sources: Annotated[list[str], SOURCES],
     backend: Backend = "numpy",
     weights: Weights = None,
+    detector: Detector = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     out: Annotated[
@@ -91,6 +93,7 @@ def detect(
         looks=[numbered, plain] if numbers else [plain, numbered],
         backend=backend,
         weights=weights,
+        detector=detector,
         threads=threads,
         min_confidence=min_confidence,
         out=out,

@@ -159,12 +159,16 @@ def _cascades() -> Finding:
 
 def _weights() -> Finding:
     from fkp_app.backends.predictor import SHIPPED_WEIGHTS
+    from fkp_app.faces.proposals import SHIPPED_FINDER
     from numpynet.checkpoint import load_net
 
-    net, card = load_net(SHIPPED_WEIGHTS)
-    count = sum(parameter.data.size for parameter in net.parameters())
-    size = SHIPPED_WEIGHTS.stat().st_size / 1e6
-    return Finding("weights", "ok", f"{SHIPPED_WEIGHTS.name}: {card.architecture}, {count:,} weights, {size:.1f} MB")
+    lines = []
+    for path in (SHIPPED_WEIGHTS, SHIPPED_FINDER):
+        net, card = load_net(path)
+        count = sum(parameter.data.size for parameter in net.parameters())
+        size = path.stat().st_size / 1e6
+        lines.append(f"{path.name}: {card.architecture}, {count:,} weights, {size:.1f} MB")
+    return Finding("weights", "ok", "; ".join(lines))
 
 
 def _linear_algebra() -> Finding:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from fkp_app.commands.options import DATA, Backend, Quiet, Threads, one_of
+from fkp_app.commands.options import DATA, Backend, Detector, Quiet, Threads, one_of
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
 from fkp_app.wording import count_of, either
@@ -44,6 +44,7 @@ def evaluate(
         ),
     ] = None,
     backend: Backend = "numpy",
+    detector: Detector = None,
     threads: Threads = None,
     rolled: Annotated[
         bool, typer.Option("--rolled", help="Measure on frames rotated by up to 45 degrees, too.")
@@ -72,7 +73,7 @@ def evaluate(
     from fkp_app.data.dataset import load_data
     from fkp_app.evaluation.protocols import run_all
     from fkp_app.evaluation.summary import tables
-    from fkp_app.faces.detector import FaceDetector
+    from fkp_app.faces.detectors import make_detector
     from fkp_app.pipeline.outputs import check_file, make_folder
     from fkp_app.pipeline.results import write_result
 
@@ -82,7 +83,8 @@ def evaluate(
         if photos is None or faces is None or data is not None or split is not None or rolled:
             raise UsageError("--photos needs --faces and the reverse, and neither --data, --split nor --rolled")
         predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
-        evaluate_photos(photos, faces, predictors, json_file, out, quiet, _with_bar)
+        found_by = make_detector(detector, own_process=True)
+        evaluate_photos(photos, faces, predictors, found_by, json_file, out, quiet, _with_bar)
         return
     if data is None or split is None:
         raise UsageError("name what to measure on: --data and --split, or --photos and --faces")
@@ -97,7 +99,7 @@ def evaluate(
         Reporter(quiet).note(remark)
     if out is not None:
         make_folder(out)
-    rows = run_all(predictors, data, dataset, FaceDetector(), rolled, _with_bar)
+    rows = run_all(predictors, data, dataset, make_detector(detector, own_process=True), rolled, _with_bar)
     people = len(set(rows[0].people))
     whose = "1 person" if people == 1 else f"{people} people"
     title = f"{split}: {count_of(len(dataset), 'face')} of {whose}, backend {backend}"

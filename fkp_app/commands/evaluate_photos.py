@@ -14,12 +14,14 @@ from fkp_app.wording import count_of
 if TYPE_CHECKING:
     from fkp_app.backends.predictor import Predictor
     from fkp_app.evaluation.protocols import Progress
+    from fkp_app.faces.keypoints import Detector
 
 
 def evaluate_photos(
     photos: Path,
     labels: Path,
     predictors: "Mapping[str, Predictor]",
+    detector: "Detector",
     json_file: Path | None,
     out: Path | None,
     quiet: bool,
@@ -28,13 +30,12 @@ def evaluate_photos(
     """Print, and write where asked, the faces found in a folder of photos by each model, and the false ones."""
     from fkp_app.data.labelled_photos import read_labelled_photos
     from fkp_app.evaluation.photos import photo_figures, photo_table, run_photos
-    from fkp_app.faces.detector import FaceDetector
     from fkp_app.faces.search import find_faces
 
     labelled = read_labelled_photos(photos, labels)
     if out is not None:
         make_folder(out)
-    detector, figures = FaceDetector(), {}
+    figures = {}
     for name, predictor in predictors.items():
         find = partial(find_faces, detector=detector, predictor=predictor)
         figures[name] = photo_figures(run_photos(labelled, find, name, progress))

@@ -38,6 +38,7 @@ def inspect_command(
     from fkp_app.media.images import read_image
     from fkp_app.pipeline.outputs import make_folder
     from numpynet.checkpoint import load_net
+    from numpynet.models import FinderNet
 
     path = SHIPPED_WEIGHTS if weights is None else weights
     if is_onnx(path):
@@ -58,6 +59,7 @@ def inspect_command(
     chosen = _chosen(photo, faces, face)
     net, read = load_net(path)
     card = CropCard.of(read, path)
+    assert not isinstance(net, FinderNet)  # its card would be another
     passes = inspect(net, card, crop_of(image, chosen, card), keypoint)
     make_folder(out)
     written = []

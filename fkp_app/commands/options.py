@@ -47,6 +47,15 @@ Backend = Annotated[str, typer.Option(help="numpy, torch or onnx.")]
 Weights = Annotated[
     Path | None, typer.Option(help="A .safetensors file, or .onnx for that backend.", show_default="the shipped one")
 ]
+DETECTORS = ("haar", "net", "both")
+Detector = Annotated[
+    str | None,
+    typer.Option(
+        help="What proposes faces: haar, OpenCV's cascades; net, a network; or both.",
+        show_default="net",
+        callback=one_of(DETECTORS),
+    ),
+]
 Threads = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores", callback=within(1))]
 Confidence = Annotated[
     float | None,

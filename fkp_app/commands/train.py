@@ -113,7 +113,7 @@ def train(
         "start": str(start) if start is not None else None,
     }
     console = Console(stderr=True, quiet=quiet)
-    with _alone_in(out, console):
+    with alone_in(out, console):
         try:
             _train(out, _given(settings), _given(options), resume, console)
         except MemoryError:
@@ -121,7 +121,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _alone_in(out: Path, console: Console) -> Iterator[None]:
+def alone_in(out: Path, console: Console) -> Iterator[None]:
     """Lock the folder of the run. UsageError if another `fkp train` has locked it, or if it cannot be made."""
     from fkp_app.locks import locked
 

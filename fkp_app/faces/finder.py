@@ -7,8 +7,8 @@ import cv2
 
 from fkp_app.backends.predictor import Predictor, get_predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.keypoints import Face
+from fkp_app.faces.detectors import make_detector
+from fkp_app.faces.keypoints import Detector, Face
 from fkp_app.faces.search import find_faces
 from numpynet.typing import AnyArray
 
@@ -17,7 +17,7 @@ from numpynet.typing import AnyArray
 class FaceFinder:
     """Called with an image, it finds the faces. Use one finder per thread, as OpenCV's cascades serve one at a time."""
 
-    detector: FaceDetector
+    detector: Detector
     predictor: Predictor
     min_confidence: float = MIN_CONFIDENCE
     """Faces with less confidence are left out."""
@@ -32,14 +32,15 @@ def load_finder(
     weights: Path | None = None,
     threads: int | None = None,
     min_confidence: float | None = None,
+    detector: str | None = None,
 ) -> FaceFinder:
     """A finder for a process that is free to set up its threads for it, as a command's process is.
 
-    weights: the shipped file if None; threads: all cores if None; min_confidence: MIN_CONFIDENCE if None. Errors as
-    in `get_predictor`.
+    weights: the shipped file if None; threads: all cores if None; min_confidence: MIN_CONFIDENCE if None;
+    detector: a name that `make_detector` knows. Errors as there and in `get_predictor`.
     """
     predictor = get_predictor(backend, weights, threads, own_process=True)
-    detector = FaceDetector()
+    found = make_detector(detector, own_process=True)
     if threads is not None:
         cv2.setNumThreads(threads)
-    return FaceFinder(detector, predictor, MIN_CONFIDENCE if min_confidence is None else min_confidence)
+    return FaceFinder(found, predictor, MIN_CONFIDENCE if min_confidence is None else min_confidence)

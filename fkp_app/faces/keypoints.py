@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from fkp_app.backends.predictor import Predictor
-from fkp_app.faces.confidence import confidence, features
-from fkp_app.faces.detector import Candidate
+from fkp_app.faces.confidence import confidences
+from fkp_app.faces.detector import Candidate, box_from_square
+from fkp_app.faces.proposals import Proposal
 from fkp_app.geometry.boxes import Box, box_of, covered, keep_heaviest
 from fkp_app.geometry.framing import Framing, Square, apply, crop_matrix, face_square, invert, to_input, upright, warp
 from numpynet.typing import AnyArray, Array
@@ -32,9 +33,11 @@ class Face:
 
 
 class Detector(Protocol):
-    """Finds candidates for faces, as `detector.FaceDetector` does."""
+    """Finds candidates for faces, as `detector.FaceDetector` and `proposals.NetDetector` do."""
 
-    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]: ...
+    def candidates(
+        self, image: AnyArray, angle: float = 0.0, margin: float = 0.0
+    ) -> Sequence[Candidate | Proposal]: ...
 
 
 def find_keypoints(
@@ -76,17 +79,27 @@ def sights(
 
 
 def judged(
-    image: AnyArray, candidates: Sequence[Candidate], predictor: Predictor, refinements: int = REFINEMENTS
+    image: AnyArray,
+    candidates: Sequence[Candidate | Proposal],
+    predictor: Predictor,
+    refinements: int = REFINEMENTS,
 ) -> list[Face]:
     """Every candidate in an RGB image (H, W, 3) as a face, with its confidence, in the order of the candidates."""
     squares, angles = [one.square for one in candidates], [one.angle for one in candidates]
     seen = sights(image, squares, angles, predictor, max(1, refinements))  # the confidence needs two looks
-    values = [features(*each) for each in zip(candidates, seen[0], seen[1], strict=True)]
-    sure = confidence(np.array(values)) if values else np.empty(0)
+    sure = confidences(candidates, seen[0], seen[1])
     return [
-        Face(one.box, float(level), points.astype(np.float32))
+        Face(_box(one, points, image), float(level), points.astype(np.float32))
         for one, level, points in zip(candidates, sure, seen[refinements], strict=True)
     ]
+
+
+def _box(candidate: Candidate | Proposal, keypoints: Array, image: AnyArray) -> Box:
+    """The box of a face: the cascades' own, or, if the network proposed it, the one that fits the keypoints (68, 2)."""
+    if isinstance(candidate, Candidate):
+        return candidate.box
+    height, width = image.shape[:2]
+    return box_from_square(*upright(keypoints, candidate.square), width, height)
 
 
 def faces_among(faces: Sequence[Face], min_confidence: float) -> list[Face]:

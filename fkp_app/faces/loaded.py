@@ -8,8 +8,9 @@ from pathlib import Path
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.detectors import DEFAULT_DETECTOR, make_detector
 from fkp_app.faces.finder import FaceFinder
+from fkp_app.faces.keypoints import Detector
 
 KEPT = 4
 """Networks kept in memory; the largest architecture takes 0.6 GB."""
@@ -19,11 +20,16 @@ _torch_process: int | None = None
 """Id of the process in which PyTorch was first asked for."""
 
 
-def finder(backend: str, weights: Path | None, min_confidence: float | None) -> FaceFinder:
-    """A finder for this thread. It changes no thread setting of the process. Errors as in `predictor`."""
+def finder(
+    backend: str, weights: Path | None, min_confidence: float | None, detector_name: str | None = None
+) -> FaceFinder:
+    """A finder for this thread. It changes no thread setting of the process.
+
+    Errors as in `predictor` and `make_detector`.
+    """
     least = MIN_CONFIDENCE if min_confidence is None else min_confidence
     network = predictor(backend, weights)
-    return FaceFinder(detector(), network, least)
+    return FaceFinder(detector(detector_name), network, least)
 
 
 def predictor(backend: str, weights: Path | None) -> Predictor:
@@ -41,12 +47,13 @@ def predictor(backend: str, weights: Path | None) -> Predictor:
     return _load(backend, weights, modified)
 
 
-def detector() -> FaceDetector:
-    """The detector of this thread: OpenCV's cascades serve one thread at a time."""
-    if not hasattr(_of_thread, "detector"):
-        _of_thread.detector = FaceDetector()
-    own: FaceDetector = _of_thread.detector
-    return own
+def detector(name: str | None = None) -> Detector:
+    """The detector of this name and this thread: OpenCV's cascades serve one thread at a time."""
+    own: dict[str, Detector] = _of_thread.__dict__.setdefault("detectors", {})
+    name = name or DEFAULT_DETECTOR
+    if name not in own:
+        own[name] = make_detector(name)
+    return own[name]
 
 
 def _refuse_fork() -> None:

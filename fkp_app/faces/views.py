@@ -12,6 +12,7 @@ import numpy as np
 
 from fkp_app.faces.detector import Candidate
 from fkp_app.faces.keypoints import Detector
+from fkp_app.faces.proposals import Proposal
 from fkp_app.geometry.framing import Square
 from numpynet.typing import AnyArray
 
@@ -33,7 +34,7 @@ class View:
     top: int = 0
     shrink: float = 1.0
 
-    def candidates(self, detector: Detector, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
+    def candidates(self, detector: Detector, angle: float = 0.0, margin: float = 0.0) -> list[Candidate | Proposal]:
         """The detector's candidates in the picture, in coordinates of the image."""
         return [self._back(one) for one in detector.candidates(self.picture, angle, margin)]
 
@@ -49,7 +50,7 @@ class View:
                 part[:] = part.mean(axis=(0, 1))
         return replace(self, picture=picture)
 
-    def _back(self, one: Candidate) -> Candidate:
+    def _back(self, one: Candidate | Proposal) -> Candidate | Proposal:
         """The candidate in coordinates of the image. Pixel centres lie at whole numbers."""
         x, y, side = one.square
         left, top, width, height = (round(self.shrink * number) for number in one.box)

@@ -40,6 +40,8 @@ class CropCard(WeightsCard):
 
         CheckpointError if it lacks a field, a field is invalid, or its crops are not what its network takes.
         """
+        if card.architecture == "FinderNet":
+            raise CheckpointError(f"{file}: holds a FinderNet, which proposes faces; keypoints need other weights")
         try:
             for name in ("framing", "keypoint_offset", "keypoint_scale"):
                 if name not in card.application:

@@ -24,6 +24,7 @@ class RunOptions:
     looks: Sequence[Look]
     backend: str = "numpy"
     weights: Path | None = None
+    detector: str | None = None
     threads: int | None = None
     min_confidence: float | None = None
     out: Path | None = None
@@ -47,7 +48,7 @@ class RunOptions:
 
     def load_finder(self) -> FaceFinder:
         """The finder of this run. Errors as in `get_predictor`."""
-        return load_finder(self.backend, self.weights, self.threads, self.min_confidence)
+        return load_finder(self.backend, self.weights, self.threads, self.min_confidence, self.detector)
 
     def for_worker(self, threads: int) -> "RunOptions":
         """These options for a worker process, which uses this number of threads and saves nothing."""

@@ -14,6 +14,7 @@ import numpy as np
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.detector import Candidate
 from fkp_app.faces.keypoints import SAME_FACE, Detector, Face, faces_among
+from fkp_app.faces.proposals import Proposal
 from fkp_app.faces.search import EDGES, TILTED, UPRIGHT, proposed
 from fkp_app.faces.views import View, smaller
 from fkp_app.geometry.boxes import box_of, covered
@@ -56,7 +57,7 @@ class Search:
                 return found
         return []
 
-    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate]:
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate | Proposal]:
         """The candidates in an RGB image that are no known face. Arguments as in `FaceDetector.candidates`."""
         changed = bool(angle or margin)
         if changed and not self.turned:

@@ -68,6 +68,28 @@ class Light:
 
 
 @dataclass(frozen=True)
+class Shade:
+    """A shadow: on one side of a line through the picture, levels are multiplied by a factor `gain`.
+
+    edge: the range of the width of the shadow's edge, as a share of the picture's longer side.
+    """
+
+    probability: Share = 0.0
+    gain: Annotated[Range, Within(0, 1)] = (0.2, 0.7)
+    edge: Annotated[Range, Within(0, 1)] = (0.01, 0.3)
+
+    def __call__(self, image: AnyArray, rng: np.random.Generator) -> AnyArray:
+        height, width = image.shape[:2]
+        turn, gain = rng.uniform(0, 2 * np.pi), rng.uniform(*self.gain)
+        x, y = rng.uniform(0.2, 0.8, 2) * (width, height)
+        across = np.cos(turn) * (np.arange(width) - x) + np.sin(turn) * (np.arange(height) - y)[:, None]
+        wide = max(1.0, max(height, width) * rng.uniform(*self.edge))
+        light = (gain + (1 - gain) * np.clip(across / wide + 0.5, 0, 1)).astype(np.float32)  # (H, W)
+        shaded = image * (light if image.ndim == 2 else light[:, :, None])
+        return np.rint(shaded).astype(np.uint8)
+
+
+@dataclass(frozen=True)
 class Blur:
     """Gaussian blur. sigma: the range of its standard deviation, in pixels."""
 
@@ -136,6 +158,7 @@ class Augmentation:
     shift: Share = 0.0
     flip: bool = False
     patches: Patches = Patches()
+    shade: Shade = Shade()
     light: Light = Light()
     blur: Blur = Blur()
     low_resolution: LowResolution = LowResolution()
@@ -144,7 +167,7 @@ class Augmentation:
 
     def changes(self) -> tuple[Change, ...]:
         """The changes of a picture after it is cropped: those of the scene, of lens and sensor, of storage."""
-        return self.patches, self.light, self.blur, self.low_resolution, self.noise, self.jpeg
+        return self.patches, self.shade, self.light, self.blur, self.low_resolution, self.noise, self.jpeg
 
 
 class RandomChanges:

@@ -62,6 +62,8 @@ class Recipe:
         training = self.training
         if isinstance(training.schedule, Cosine) and training.schedule.min_lr > training.optimizer.lr:
             raise FkpError(f"{file}: training.schedule.min_lr must be at most the optimizer's lr")
+        if self.network.architecture == "FinderNet":
+            raise FkpError(f"{file}: a FinderNet places no keypoints; `fkp train-finder` trains it by its own recipe")
         try:
             with no_init():
                 size = build(self.network.architecture, arguments).arguments["size"]

@@ -35,6 +35,7 @@ from numpynet.functional.conv2d import Conv2dCache, conv2d, conv2d_backward
 from numpynet.functional.conv_block import ConvBlockCache, ConvBlockGradients, conv_block, conv_block_backward
 from numpynet.functional.dropout import DropoutCache, dropout, dropout_backward
 from numpynet.functional.flatten import FlattenCache, flatten, flatten_backward
+from numpynet.functional.focal_loss import FocalLossCache, focal_loss, focal_loss_backward
 from numpynet.functional.linear import LinearCache, linear, linear_backward
 from numpynet.functional.losses import (
     MSELossCache,
@@ -65,6 +66,7 @@ __all__ = [
     "ConvBlockGradients",
     "DropoutCache",
     "FlattenCache",
+    "FocalLossCache",
     "LinearCache",
     "MSELossCache",
     "MaxPool2dCache",
@@ -89,6 +91,8 @@ __all__ = [
     "empty",
     "flatten",
     "flatten_backward",
+    "focal_loss",
+    "focal_loss_backward",
     "linear",
     "linear_backward",
     "max_pool2d",

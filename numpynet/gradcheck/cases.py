@@ -129,6 +129,13 @@ def wing_loss(
     return Problem(F.wing_loss, F.wing_loss_backward, inputs, reduction=reduction, w=w, eps=eps)
 
 
+def focal_loss(rng: Rng, *, batch: int = 3, size: int = 6, reduction: str = "mean", gamma: float = 2.0) -> Problem:
+    target = rng.integers(0, 2, (batch, size)).astype(float)
+    inputs: Inputs = {"x": rng.standard_normal((batch, size)), "target": target}
+    weight = rng.uniform(0.2, 2, (batch, size))
+    return Problem(F.focal_loss, F.focal_loss_backward, inputs, reduction=reduction, gamma=gamma, weight=weight)
+
+
 PROBLEMS: dict[str, Callable[..., Problem]] = {
     "linear": linear,
     "relu": relu,
@@ -137,6 +144,7 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
     "mse_loss": mse_loss,
     "smooth_l1_loss": smooth_l1_loss,
     "wing_loss": wing_loss,
+    "focal_loss": focal_loss,
     "upsample_nearest2d": upsample_nearest2d,
     "soft_argmax2d": soft_argmax2d,
     "conv2d": conv2d,

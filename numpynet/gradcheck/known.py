@@ -194,6 +194,13 @@ def _wing_loss(inputs: Inputs, options: Options) -> Known:
     return result
 
 
+def _focal_loss(inputs: Inputs, options: Options) -> Known:
+    result = _loss(inputs, "dx = dloss / M * sign w q^gamma (gamma p ln p - q), q = 1 - p")
+    yes: AnyArray = _array(inputs, "target") == 1
+    result.regions = {"where target is 1: there sign is 1": yes, "where target is 0: there sign is -1": ~yes}
+    return result
+
+
 def _branches(inputs: Inputs, limit: float, slope: str) -> dict[str, AnyArray]:
     """The two branches of a loss that is linear from `limit` on; `slope` is the first branch's."""
     far: AnyArray = np.abs(_array(inputs) - _array(inputs, "target")) >= limit
@@ -211,6 +218,7 @@ KNOWN: dict[str, Callable[[Inputs, Options], Known]] = {
     "mse_loss": _mse_loss,
     "smooth_l1_loss": _smooth_l1_loss,
     "wing_loss": _wing_loss,
+    "focal_loss": _focal_loss,
     "upsample_nearest2d": _upsample_nearest2d,
     "soft_argmax2d": _soft_argmax2d,
     "conv2d": _conv2d,

@@ -16,6 +16,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mse_loss": {"batch": 1, "size": 4},
     "smooth_l1_loss": {"batch": 1, "size": 4},
     "wing_loss": {"batch": 1, "size": 4},
+    "focal_loss": {"batch": 1, "size": 4},
     "upsample_nearest2d": {"batch": 1, "channels": 1, "size": 2},
     "soft_argmax2d": {"batch": 1, "maps": 1, "size": (2, 3)},
     "conv2d": {"batch": 1, "channels": 1, "filters": 1, "size": 4},

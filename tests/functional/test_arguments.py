@@ -35,6 +35,7 @@ def cases(dtype):
         "mse_loss": (F.mse_loss, F.mse_loss_backward, {"x": x, "target": x + 1}),
         "smooth_l1_loss": (F.smooth_l1_loss, F.smooth_l1_loss_backward, {"x": x, "target": 2 * x}),
         "wing_loss": (F.wing_loss, F.wing_loss_backward, {"x": x, "target": 1.2 * x}),
+        "focal_loss": (F.focal_loss, F.focal_loss_backward, {"x": x, "target": (x > 0).astype(x.dtype)}),
     }
 
 
@@ -119,6 +120,10 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.wing_loss(ONES, ONES, eps=-1.0), "wing_loss: eps must be above 0, got -1.0"),
         (lambda: F.wing_loss(ONES, ONES, eps=0.0), "wing_loss: eps must be above 0, got 0.0"),
         (lambda: F.wing_loss(ONES, ONES[0]), r"wing_loss: target must have the input's shape"),
+        (lambda: F.focal_loss(ONES, ONES, gamma=-1.0), "focal_loss: gamma must be at least 0, got -1.0"),
+        (lambda: F.focal_loss(ONES, ONES[0]), r"focal_loss: target must have the input's shape"),
+        (lambda: F.focal_loss(ONES, ONES, ONES[0]), r"focal_loss: weight must have the input's shape"),
+        (lambda: F.focal_loss(ONES, 0.5 * ONES), r"focal_loss: target must hold 0 and 1 alone"),
         (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
         (
             lambda: F.upsample_nearest2d(ONES[0]),

@@ -254,6 +254,23 @@ def test_wing_loss():
     np.testing.assert_allclose(F.wing_loss_backward(3.0, cache), [3 * 2 / 1, 3, -3, -3 * 2 / 0.6, 0])
 
 
+def test_focal_loss():
+    x, target, weight = np.array([2.0, 2.0, -1.0, 0.3]), np.array([1, 0, 0, 1]), np.array([1.0, 3.0, 0.5, 0.0])
+    yes = 1 / (1 + np.exp(-x))
+    right = np.where(target == 1, yes, 1 - yes)
+    loss, cache = F.focal_loss(x, target, weight, "sum", gamma=2.0)
+    assert loss == pytest.approx(np.sum(weight * (1 - right) ** 2 * -np.log(right)))
+    slope = (1 - right) ** 2 * (2 * right * np.log(right) - (1 - right))
+    np.testing.assert_allclose(F.focal_loss_backward(3.0, cache), 3 * weight * slope * np.array([1, -1, -1, 1]))
+
+
+def test_focal_loss_of_large_logits_is_finite():
+    x, target = np.array([1000.0, -1000.0, 1000.0, -1000.0]), np.array([1, 0, 0, 1])
+    loss, cache = F.focal_loss(x, target, reduction="sum")
+    assert loss == 2000
+    np.testing.assert_array_equal(F.focal_loss_backward(1.0, cache), [0, 0, 1, -1])
+
+
 def test_wing_loss_has_one_value_where_its_branches_meet():
     inside, outside = (F.wing_loss(np.array([0.2 + d]), np.zeros(1))[0] for d in (-1e-12, 1e-12))
     assert inside == pytest.approx(outside, rel=1e-10)

@@ -32,6 +32,7 @@ CALLS = {
     "mse_loss: target": lambda F, a: F.mse_loss(TWO, a),
     "smooth_l1_loss: target": lambda F, a: F.smooth_l1_loss(TWO, a),
     "wing_loss: target": lambda F, a: F.wing_loss(TWO, a),
+    "focal_loss: target": lambda F, a: F.focal_loss(TWO, a),
     "linear_backward: dout": lambda F, a: F.linear_backward(a, F.linear(TWO, TWO)[1]),
     "relu_backward: dout": lambda F, a: F.relu_backward(a, F.relu(TWO)[1]),
     "dropout_backward: dout": lambda F, a: F.dropout_backward(a, F.dropout(TWO)[1]),
@@ -63,6 +64,8 @@ def test_what_only_moves_numbers_takes_complex_ones_too(module, name, kind):
 def test_a_list_for_an_optional_argument_is_named(module):
     with pytest.raises(ValueError, match="linear: bias must be an array"):
         module.linear(TWO, TWO, [1.0, 1.0])
+    with pytest.raises(ValueError, match="focal_loss: weight must be an array"):
+        module.focal_loss(TWO, TWO, [1.0, 1.0])
     with pytest.raises(ValueError, match="batch_norm: weight must be an array"):
         module.batch_norm(TWO, [1.0, 1.0])
     with pytest.raises(ValueError, match=r"dropout: mask must have x's shape \(2, 2\) and be bool, got list"):
@@ -84,7 +87,7 @@ def test_integers_may_be_targets_and_go_through_a_relu():
 
 
 @pytest.mark.parametrize("module", [functional, kernels])
-@pytest.mark.parametrize("loss", ["mse_loss", "smooth_l1_loss", "wing_loss"])
+@pytest.mark.parametrize("loss", ["mse_loss", "smooth_l1_loss", "wing_loss", "focal_loss"])
 def test_dloss_is_one_number(module, loss):
     cache = getattr(module, loss)(TWO, 0 * TWO)[1]
     with pytest.raises(ValueError, match=rf"{loss}_backward: dloss must be one number, got shape \(2, 2\)"):

@@ -77,6 +77,12 @@ PLANTED = {
         ("np.where(size < cache.w, cache.w / (cache.eps + size), 1)", "np.ones_like(d)"),
         ("dx", "wrong only where |x - target| < 0.9"),
     ),
+    "focal loss that forgets which answer is right": (
+        "focal_loss",
+        {},
+        ("return cache.sign * cache.weight", "return cache.weight"),
+        ("dx", "wrong only where target is 0"),
+    ),
     "upsampling takes one pixel": (
         "upsample_nearest2d",
         {},

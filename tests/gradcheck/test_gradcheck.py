@@ -50,6 +50,8 @@ def test_every_geometry(name, geometry):
         ("smooth_l1_loss", {"beta": 0.3, "reduction": "sum"}),
         ("smooth_l1_loss", {"beta": 0.0}),
         ("wing_loss", {"reduction": "sum", "w": 0.4, "eps": 0.7}),
+        ("focal_loss", {"reduction": "sum", "gamma": 0.0}),
+        ("focal_loss", {"gamma": 0.5}),
         ("mse_loss", {"reduction": "sum"}),
         ("avg_pool2d", {"count_include_pad": False}),
         ("avg_pool2d", {"size": 8, "kernel": 4, "stride": 3, "padding": 2, "ceil_mode": True}),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import numpynet
-from numpynet import Adam, HourglassNet, KeypointNet, Linear, Sequential, SmoothL1Loss, fuse
+from numpynet import Adam, FinderNet, HourglassNet, KeypointNet, Linear, Sequential, SmoothL1Loss, fuse
 from numpynet.architectures import build
 from numpynet.init import no_init
 from numpynet.layers import Conv2d, Dropout
@@ -136,9 +136,48 @@ def test_the_hourglass_needs_what_it_can_halve():
         HourglassNet(size=40, levels=())
 
 
+FINDER = """FinderNet(
+  (stem1): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (stem1_bn): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (body1): Conv2d(2, 3, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (body1_bn): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (body2): Conv2d(3, 3, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (body2_bn): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (head): Conv2d(3, 6, kernel_size=(1, 1), stride=(1, 1))
+  (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+)"""
+
+
+def test_the_finder_prints_every_part_and_answers_for_each_cell():
+    net = build("FinderNet", {"size": 12, "stem": [2], "body": [3, 3]}, rng=0)
+    assert repr(net) == FINDER
+    assert net(np.zeros((2, 1, 12, 18), np.float32)).shape == (2, 6, 6, 9)
+
+
+def test_the_finder_looks_the_same_way_at_every_place():
+    """Far from the edges, the answer moves with the image."""
+    net = FinderNet(stem=(2, 3, 4), body=(5, 5), rng=0).eval()
+    image = np.random.default_rng(0).random((1, 1, 128, 160), np.float32)
+    here, there = net(image), net(np.roll(image, (16, 8), axis=(2, 3)))
+    np.testing.assert_allclose(there[:, :, 7:-5, 6:-5], here[:, :, 5:-7, 5:-6], atol=1e-5)
+
+
+def test_the_shipped_finder_fits_a_small_file():
+    net = FinderNet(rng=0)
+    assert net(np.zeros((1, 1, 128, 128), np.float32)).shape == (1, 6, 16, 16)
+    assert sum(array.nbytes for array in net.state_dict().values()) < 1e6
+
+
+def test_the_finder_needs_what_it_can_halve():
+    with pytest.raises(ValueError, match="size 20 must be a multiple of 8, to be halved 3 times"):
+        FinderNet(size=20)
+
+
 def test_build_knows_the_architectures():
     assert isinstance(build("KeypointNet", TINY), KeypointNet)
-    with pytest.raises(ValueError, match="architecture must be one of KeypointNet, HourglassNet, got ResNet"):
+    with pytest.raises(
+        ValueError, match="architecture must be one of KeypointNet, HourglassNet, FinderNet, got ResNet"
+    ):
         build("ResNet", {})
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from numpynet import L1Loss, MSELoss, SmoothL1Loss, WingLoss
+from numpynet import FocalLoss, L1Loss, MSELoss, SmoothL1Loss, WingLoss
 from numpynet import functional as F
 from numpynet.functional import mse_loss, mse_loss_backward, smooth_l1_loss, smooth_l1_loss_backward
+from reference.training import FocalLoss as TorchFocalLoss
 from reference.training import WingLoss as TorchWingLoss
 from tests.parity.helper import both_dtypes, check, compare, seeded
 
@@ -49,6 +50,26 @@ def test_smooth_l1_at_the_kink_and_beside_it(beta, dtype):
     functions = smooth_l1_loss, smooth_l1_loss_backward, torch.nn.functional.smooth_l1_loss
     inputs = [difference, np.zeros_like(difference)]
     check("smooth_l1_loss", *functions, inputs, dtype, constants=1, beta=beta)
+
+
+@both_dtypes
+@reductions
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_focal(shape, gamma, reduction, dtype):
+    x, target = arrays(shape, gamma)
+    target = (target > 0).astype(np.float64)
+    weight = seeded(shape).uniform(0, 2, shape)
+    functions = F.focal_loss, F.focal_loss_backward
+
+    def composed(x, target, weight, reduction, gamma):
+        return TorchFocalLoss(reduction, gamma)(x, target, weight)
+
+    check("focal_loss", *functions, composed, [x, target, weight], dtype, constants=2, reduction=reduction, gamma=gamma)
+    loss, dout = FocalLoss(reduction, gamma)(x, target, weight)
+    expected, cache = F.focal_loss(x, target, weight, reduction, gamma)
+    assert loss == expected
+    np.testing.assert_array_equal(dout, F.focal_loss_backward(1.0, cache))
 
 
 WINGS = [(0.2, 0.05), (2.0, 0.3), (0.5, 4.0)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from numpynet import Adam, HourglassNet, KeypointNet, SmoothL1Loss, fuse
+from numpynet import Adam, FinderNet, HourglassNet, KeypointNet, SmoothL1Loss, fuse
 from numpynet.init import no_init
 from reference import comparison, models
 from reference.models import Net
@@ -107,30 +107,51 @@ HOURGLASSES = [
 @pytest.mark.parametrize(("variant", "dtype"), HOURGLASSES, ids=str)
 def test_the_hourglass(variant, dtype):
     """Printed form and keys; three forward and backward passes with random gamma and beta; then evaluation."""
-    net = HourglassNet(**variant, rng=0).astype(dtype)
-    twin = models.HourglassNet.from_state(net.state_dict(), net.arguments)
-    randomise(twin, rng := seeded(variant))
+    check_twin(HourglassNet(**variant, rng=0).astype(dtype), dtype, seeded(variant))
+
+
+FINDERS = [{"size": 16, "stem": (3, 4), "body": (5, 5, 6)}, {"size": 8, "stem": (), "body": (1, 4)}]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("variant", FINDERS, ids=str)
+def test_the_finder(variant, dtype):
+    """The same; and on images that are no squares."""
+    net = FinderNet(**variant, rng=0).astype(dtype)
+    check_twin(net, dtype, rng := seeded(variant))
+    twin = models.FinderNet.from_state(net.state_dict(), net.arguments).eval()
+    images = rng.random((2, 1, 16, 24)).astype(dtype)
+    expected = twin(torch.from_numpy(images)).detach().numpy()
+    compare("FinderNet", "output", "out of a wide image", net.eval()(images), expected)
+
+
+def check_twin(net, dtype, rng):
+    """Compare a network with its twin, which has the same name in `reference.models`."""
+    name = type(net).__name__
+    twin = getattr(models, name).from_state(net.state_dict(), net.arguments)
+    randomise(twin, rng)
     net.load_state_dict({key: tensor.numpy() for key, tensor in twin.state_dict().items()})
     assert str(net) == str(twin)
     size = net.arguments["size"]
     for _ in range(STEPS):
         net.zero_grad()
         twin.zero_grad()
-        images, dout = rng.random((4, 1, size, size)).astype(dtype), rng.standard_normal((4, 136)).astype(dtype)
+        images = rng.random((4, 1, size, size)).astype(dtype)
         out, cache = net.forward(images)
+        dout = rng.standard_normal(out.shape).astype(dtype)
         x = torch.tensor(images, requires_grad=True)
         expected = twin(x)
         expected.backward(torch.from_numpy(dout))
-        compare("HourglassNet", "output", "out", out, expected.detach().numpy())
+        compare(name, "output", "out", out, expected.detach().numpy())
         assert x.grad is not None
-        compare("HourglassNet", "gradient", "gradient of images", net.backward(dout, cache), x.grad.numpy())
-        compare_gradients("HourglassNet", net, twin)
-        compare_state("HourglassNet", net.state_dict(), twin)
+        compare(name, "gradient", "gradient of images", net.backward(dout, cache), x.grad.numpy())
+        compare_gradients(name, net, twin)
+        compare_state(name, net.state_dict(), twin)
     net.eval()
     twin.eval()
     expected = twin(torch.from_numpy(images)).detach()
-    compare("HourglassNet", "output", "out in eval", net(images), expected.numpy())
-    compare("HourglassNet", "output", "out of the fused net in eval", fuse(net)(images), expected.numpy())
+    compare(name, "output", "out in eval", net(images), expected.numpy())
+    compare(name, "output", "out of the fused net in eval", fuse(net)(images), expected.numpy())
 
 
 @pytest.mark.parametrize("variant", [{"size": 64}, VARIANTS[1]], ids=str)

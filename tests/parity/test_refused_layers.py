@@ -13,6 +13,7 @@ from numpynet import (
     BatchNorm2d,
     Conv2d,
     Dropout,
+    FinderNet,
     Flatten,
     HourglassNet,
     KeypointNet,
@@ -94,6 +95,9 @@ NUMPYNET_ALONE = {
     "KeypointNet: dropout NaN": (lambda: KeypointNet(96, dropout=NAN), "KeypointNet: dropout must lie"),
     "HourglassNet: size 96.0": (lambda: HourglassNet(96.0), "HourglassNet: size must be an integer"),
     "HourglassNet: levels of -1": (lambda: HourglassNet(96, levels=(-1,)), "HourglassNet: levels must be at least 1"),
+    "FinderNet: size 96.0": (lambda: FinderNet(96.0), "FinderNet: size must be an integer"),
+    "FinderNet: body of -1": (lambda: FinderNet(96, body=(-1,)), "FinderNet: body must be at least 1"),
+    "FinderNet: stem None": (lambda: FinderNet(96, stem=None), "FinderNet: stem must be integers"),
     "HourglassNet: stem None": (lambda: HourglassNet(96, stem=None), "HourglassNet: stem must be integers"),
 }
 """By name: a call that PyTorch lets pass or does not have, and what the message says."""

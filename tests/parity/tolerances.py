@@ -34,6 +34,7 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
     # Four images through two to six batch norms, each of which divides by a small standard deviation.
     "KeypointNet": {"float64": Tolerance(1e-12, 5e-12), "float32": Tolerance(1e-4, 3e-4)},
     # Soft argmax: means over a whole map, with weights whose scores differ by up to a hundred.
+    "FinderNet": {"float64": Tolerance(1e-12, 5e-12), "float32": Tolerance(1e-4, 3e-4)},
     "HourglassNet": {"float64": Tolerance(1e-12, 5e-12), "float32": Tolerance(1e-4, 3e-4)},
     # Adam divides each gradient by its own size, so differences between tiny gradients become whole steps.
     "KeypointNet, 20 steps": {"float64": Tolerance(1e-9, 1e-9)},

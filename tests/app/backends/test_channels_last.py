@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from fkp_app.backends.channels_last import channels_last
+from fkp_app.backends.channels_last import channels_last, in_turn, of_one_image
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, get_predictor
-from numpynet import HourglassNet, KeypointNet
+from numpynet import FinderNet, HourglassNet, KeypointNet
 from numpynet.checkpoint import load_net
 from numpynet.layers import AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d, ReLU, SoftArgmax2d
 from numpynet.module import Sequential
+from numpynet.workers import run, set_threads
 
 
 def trained(net, seed=0):
@@ -63,12 +64,27 @@ def test_convolutions_of_any_kernel_on_odd_sizes(kernel, padding, channels):
     np.testing.assert_allclose(channels_last(net)(x), net(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("band", [1, 700, 1 << 30])
+@pytest.mark.parametrize("spread", [in_turn, run])
+def test_a_wide_image_gives_maps_whatever_the_height_of_the_bands(band, spread, monkeypatch):
+    monkeypatch.setattr("fkp_app.backends.channels_last.BAND", band)
+    net = trained(FinderNet(stem=(3, 4, 5), body=(6, 6), rng=0))
+    x = images(1, 1, 56, 88)
+    maps = of_one_image(net, spread)
+    set_threads(3)
+    try:
+        out = maps(x[0].transpose(1, 2, 0))
+    finally:
+        set_threads(None)
+    np.testing.assert_allclose(out.transpose(2, 0, 1), net(x)[0], atol=1e-5)
+
+
 def test_networks_with_other_layers_are_left_to_their_own_code():
     assert channels_last(KeypointNet.compact(rng=0).eval()) is None
     for layer in (AvgPool2d(2), MaxPool2d(3), MaxPool2d(2, ceil_mode=True), Conv2d(1, 2, 3, stride=2, rng=0)):
         assert channels_last(Sequential(layer, SoftArgmax2d()).eval()) is None
-    for layer in (Conv2d(1, 2, 3, rng=0), Conv2d(1, 2, 3, dilation=2, bias=False, rng=0)):  # a bias of its own
-        assert channels_last(Sequential(layer, SoftArgmax2d()).eval()) is None
+    dilated = Conv2d(1, 2, 3, dilation=2, bias=False, rng=0)
+    assert channels_last(Sequential(dilated, SoftArgmax2d()).eval()) is None
     without = Sequential(Conv2d(1, 2, 3, rng=0), BatchNorm2d(2, track_running_stats=False), ReLU(), SoftArgmax2d())
     assert channels_last(without.eval()) is None
 

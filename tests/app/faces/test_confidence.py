@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from fkp_app.faces.confidence import MIN_CONFIDENCE, asymmetry, confidence, features
+from fkp_app.faces.confidence import HAAR, MIN_CONFIDENCE, NET, asymmetry, confidences, features, straying
 from fkp_app.faces.detector import Candidate
+from fkp_app.faces.proposals import Proposal
 from fkp_app.geometry.keypoint_layout import FLIP_ORDER
 from tests.seeds import seeded
 
@@ -58,14 +59,45 @@ def test_features_by_hand():
 def test_confidence_lies_between_0_and_1_and_grows_with_the_evidence():
     rng = seeded("evidence")
     first, second = symmetric(rng), symmetric(rng)
-    weights = confidence(np.array([features(candidate(weight=w), first, first) for w in (0.1, 1, 10, 100)]))
+    weights = HAAR(np.array([features(candidate(weight=w), first, first) for w in (0.1, 1, 10, 100)]))
     assert ((weights > 0) & (weights < 1)).all()
     assert (np.diff(weights) > 0).all()
-    few, many = confidence(np.array([features(candidate(seconded=n), first, second) for n in (0, 20)]))
+    few, many = HAAR(np.array([features(candidate(seconded=n), first, second) for n in (0, 20)]))
     assert few < many
-    calm, wandering = confidence(np.array([features(candidate(), first, first + d) for d in (1.0, 20.0)]))
+    calm, wandering = HAAR(np.array([features(candidate(), first, first + d) for d in (1.0, 20.0)]))
     assert wandering < calm
-    assert confidence(np.array([[1e9, 0, 0, 0], [-1e9, 0, 0, 0]])) == pytest.approx([1, 0], abs=1e-9)
+    assert HAAR(np.array([[1e9, 0, 0, 0], [-1e9, 0, 0, 0]])) == pytest.approx([1, 0], abs=1e-9)
+
+
+def face_like(angle=0.0):
+    """68 points: eyes, and a chin below them, turned by `angle` degrees counterclockwise about (50, 50)."""
+    points = np.full((68, 2), 50.0)
+    points[36:42], points[42:48], points[8] = (30, 40), (70, 40), (50, 80)
+    turn = np.deg2rad(-angle)
+    return (points - 50) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + 50
+
+
+@pytest.mark.parametrize("angle", [0.0, 40.0, -120.0])
+def test_points_stray_from_a_proposal_in_place_size_and_roll(angle):
+    points = face_like(angle)
+    turn = np.deg2rad(-angle)
+    middle = np.array([0.0, 10.0]) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + 50
+    square = (*middle, 40.0)
+    assert straying(square, angle, points) == pytest.approx(np.log(0.05))
+    assert straying((middle[0] + 8, middle[1], 40.0), angle, points) == pytest.approx(np.log(0.2))
+    assert straying((*middle, 80.0), angle, points) == pytest.approx(np.log(1), abs=1e-6)
+    assert straying(square, angle + 45, points) == pytest.approx(np.log(0.5))
+    assert straying(square, angle + 360, points) == pytest.approx(np.log(0.05))
+
+
+def test_each_kind_of_candidate_has_its_own_confidence():
+    points = face_like()
+    proposal = Proposal((30, 40, 40, 40), (50.0, 60.0, 40.0), 0.0, 2.5)
+    values = features(proposal, points, points)
+    assert values == pytest.approx([2.5, np.log(1e-3), asymmetry(points), np.log(0.05)])
+    both = confidences([proposal, candidate()], np.stack([points] * 2), np.stack([points] * 2))
+    assert both == pytest.approx([NET(values), HAAR(features(candidate(), points, points))])
+    assert confidences([], np.empty((0, 68, 2)), np.empty((0, 68, 2))).shape == (0,)
 
 
 def test_real_faces_pass_and_other_finds_of_the_cascade_do_not():

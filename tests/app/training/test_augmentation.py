@@ -8,11 +8,21 @@ import pytest
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.transforms import Compose, FaceCrop, Gray, Transform
 from fkp_app.geometry.framing import Framing
-from fkp_app.training.augmentation import Augmentation, Blur, Jpeg, Light, LowResolution, Noise, Patches, RandomChanges
+from fkp_app.training.augmentation import (
+    Augmentation,
+    Blur,
+    Jpeg,
+    Light,
+    LowResolution,
+    Noise,
+    Patches,
+    RandomChanges,
+    Shade,
+)
 from fkp_app.training.recipe import load_recipe, training_transform
 from tests.app.data.test_transforms import DOTS, centres, dotted, face
 
-CHANGES = [Patches(1.0), Light(1.0), Blur(1.0), LowResolution(1.0), Noise(1.0), Jpeg(1.0)]
+CHANGES = [Patches(1.0), Shade(1.0), Light(1.0), Blur(1.0), LowResolution(1.0), Noise(1.0), Jpeg(1.0)]
 
 
 def crop(*more: Transform, size=112):
@@ -119,6 +129,21 @@ def test_blur_spreads_a_point_by_sigma():
         assert variance == pytest.approx(2 + sigma**2, rel=0.1)  # five pixels in a row have variance 2
     near = Blur(1.0, always(0.05))(image, np.random.default_rng(0))
     np.testing.assert_array_equal(near, image)
+
+
+def test_a_shade_darkens_one_side_of_a_line_and_leaves_the_other():
+    white, rng = np.full((60, 90), 250, np.uint8), np.random.default_rng(0)
+    shares = []
+    for _ in range(30):
+        shaded = Shade(1.0, gain=(0.4, 0.4), edge=(0.0, 0.0))(white, rng)
+        dark = shaded < 120
+        assert set(np.unique(shaded[~dark & (shaded < 250)])) <= set(range(100, 250))
+        assert dark.sum() + (shaded == 250).sum() > 0.9 * white.size  # the edge is a pixel wide
+        assert shaded.min() == 100
+        shares.append(dark.mean())
+    assert 0.3 < np.mean(shares) < 0.7
+    soft = Shade(1.0, gain=(0.4, 0.4), edge=(1.0, 1.0))(white, rng)
+    assert len(np.unique(soft)) > 30
 
 
 def test_low_resolution_loses_what_is_finer():

@@ -1,0 +1,81 @@
+"""`fkp train-finder`: train the network that proposes faces on a labelled data set."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from fkp_app.commands.options import DATA, Quiet, Threads, within
+from fkp_app.commands.train import alone_in
+from fkp_app.errors import FkpError
+
+if TYPE_CHECKING:
+    from fkp_app.training.finder.run import FinderRun
+
+
+def train_finder(
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run; made if missing.", show_default=False)],
+    recipe: Annotated[Path | None, typer.Option(help="A TOML file.", show_default="the shipped one")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Number of epochs.", show_default="the recipe's", callback=within(1))
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights and pictures.", callback=within(0, 2**53))] = 0,
+    threads: Threads = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last whole epoch of --out.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the network that proposes faces, for `fkp detect --detector net`.
+
+    It learns from pictures that are composed of the labelled frames of the training people, of photos without faces
+    that installed packages ship, and of drawn patterns. The folder --out receives config.json (every setting),
+    metrics.csv and steps.csv, loss.png, weights.safetensors and checkpoint.safetensors (for --resume, with which the
+    run's own settings hold).
+    """
+    console = Console(stderr=True, quiet=quiet)
+    with alone_in(out, console):
+        try:
+            _train(_run(data, out, recipe, epochs, seed, resume), threads, console)
+        except MemoryError:
+            raise FkpError("the memory does not suffice; choose a --recipe with a smaller batch_size") from None
+
+
+def _run(data: Path, out: Path, recipe: Path | None, epochs: int | None, seed: int, resume: bool) -> "FinderRun":
+    from fkp_app.training.finder.recipe import SHIPPED_RECIPE, load_finder_recipe
+    from fkp_app.training.finder.run import FinderConfig, FinderRun
+
+    if resume:
+        return FinderRun.resume(out)
+    chosen = load_finder_recipe(recipe or SHIPPED_RECIPE)
+    if epochs is not None:
+        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
+    return FinderRun.start(FinderConfig(str(data), seed, chosen), out)
+
+
+def _train(run: "FinderRun", threads: int | None, console: Console) -> None:
+    """Train and print a line for each epoch; at the end, where the weights are."""
+    from fkp_app.backends.predictor import limit_threads
+    from fkp_app.pipeline.reporter import Reporter
+    from fkp_app.training.run_files import WEIGHTS
+    from numpynet import use
+    from numpynet.training import StepEvent
+
+    limit_threads("numpy", threads)
+    for note in run.notes:
+        Reporter(console.quiet).note(note)
+    try:
+        with use("fast"):
+            for event in run.fit():
+                if isinstance(event, StepEvent) or run.scores is None:
+                    continue
+                line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.4f}  {event.seconds:.0f} s"
+                line += f"  validation loss {event.validation_loss:.4f}  found {100 * run.scores.found:.1f} %"
+                console.print(line, highlight=False, soft_wrap=True)
+    except FloatingPointError as error:
+        raise FkpError(f"training stopped: {error}") from None
+    except OSError as error:
+        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
+    line = f"weights: {run.directory / WEIGHTS}"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

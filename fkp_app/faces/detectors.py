@@ -1,0 +1,37 @@
+"""The detectors by name: the Haar cascades, the network that proposes faces, or both."""
+
+from fkp_app.errors import UsageError
+from fkp_app.faces.detector import Candidate, FaceDetector
+from fkp_app.faces.keypoints import Detector
+from fkp_app.faces.proposals import NetDetector, Proposal
+from numpynet.typing import AnyArray
+
+DETECTORS = ("haar", "net", "both")
+DEFAULT_DETECTOR = "net"
+"""`python -m benchmarks detectors --data DIR` measures what each of them finds."""
+
+
+class BothDetectors:
+    """The candidates of the network and of the cascades. Use one detector per thread."""
+
+    def __init__(self, own_process: bool = False) -> None:
+        self._net, self._haar = NetDetector(own_process=own_process), FaceDetector()
+
+    def candidates(self, image: AnyArray, angle: float = 0.0, margin: float = 0.0) -> list[Candidate | Proposal]:
+        """First the network's candidates, then the cascades'. Arguments as in `FaceDetector.candidates`."""
+        return [*self._net.candidates(image, angle, margin), *self._haar.candidates(image, angle, margin)]
+
+
+def make_detector(name: str | None = None, own_process: bool = False) -> Detector:
+    """The detector of this name, DEFAULT_DETECTOR if None. own_process: as in `NetDetector`.
+
+    UsageError if there is no detector of this name.
+    """
+    name = name or DEFAULT_DETECTOR
+    if name == "haar":
+        return FaceDetector()
+    if name == "net":
+        return NetDetector(own_process=own_process)
+    if name == "both":
+        return BothDetectors(own_process)
+    raise UsageError(f"--detector must be one of {', '.join(DETECTORS)}, got {name}")
