@@ -34,6 +34,7 @@ GROUPS = {
         "hard-photos": Command(
             "quality.hard_photos", "faces found and false ones in large, dark, turned and tilted photos, and in things"
         ),
+        "looks": Command("quality.looks", "how a crop's framing, mirroring and float16 weights change the points"),
         "video": Command("quality.video", "faces followed through clips: frames per second, shake and lag"),
     },
     "calibration of the application's constants": {

@@ -28,6 +28,7 @@ def detect(
     weights: "str | Path | None" = None,
     min_confidence: float | None = None,
     detector: str | None = None,
+    quality: str = "fast",
 ) -> "list[Face]":
     """Every face in an image, the largest first: box, confidence and keypoints (68, 2), in pixels of the image.
 
@@ -37,10 +38,11 @@ def detect(
     weights: a .safetensors file (for onnx also an .onnx file); None for the shipped weights.
     detector: "haar", "net" or "both"; None for the default of `fkp detect`.
     min_confidence: 0 .. 1; faces with less confidence are left out. None for the default of `fkp detect`.
+    quality: "best" lets the mean of several networks place the points; the faces are those of "fast".
 
-    fkp_app.errors.FkpError if the image cannot be read or the backend is not installed; numpynet.CheckpointError if the
-    weights cannot be used; ValueError if `image` is anything else, such as None, bytes, a list, a gray or RGBA array,
-    or an array of another dtype.
+    fkp_app.errors.FkpError if the image cannot be read, the backend is not installed or there is no such quality;
+    numpynet.CheckpointError if the weights cannot be used; ValueError if `image` is anything else, such as None, bytes,
+    a list, a gray or RGBA array, or an array of another dtype.
 
     The first call loads the network and the cascades; later calls reuse them. Several threads may call it at once.
     """
@@ -49,4 +51,4 @@ def detect(
 
     pixels = pixels_of(image)
     path = None if weights is None else Path(weights)
-    return loaded.finder(backend, path, min_confidence, detector)(pixels)
+    return loaded.finder(backend, path, min_confidence, detector, quality)(pixels)

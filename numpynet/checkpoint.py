@@ -18,12 +18,28 @@ from numpynet.tensors import TYPES, CheckpointError, Header, load_tensors, read_
 from numpynet.typing import AnyArray
 
 __all__ = ["FORMAT_VERSION", "CheckpointError", "WeightsCard", "load_net", "load_tensors", "load_weights"]
-__all__ += ["save_tensors", "save_weights"]
+__all__ += ["halved", "save_tensors", "save_weights"]
 
 
 def save_weights(path: str | Path, state_dict: Mapping[str, AnyArray], card: WeightsCard) -> None:
     """Write a network's state dict and its card to `path`. OSError if the file cannot be written."""
     save_tensors(path, state_dict, card.to_metadata())
+
+
+def halved(state_dict: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """A state dict for a file of half the size: float16 for floats of two and more axes, the others as they are.
+
+    Biases and batch norms, which have one axis, are few, and a tiny variance would become 0. `load_net` computes in
+    float32. ValueError if a weight is beyond the range of float16.
+    """
+    half = {}
+    for key, array in state_dict.items():
+        if array.dtype.kind == "f" and array.ndim > 1:
+            if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
+                raise ValueError(f"{key} holds {np.abs(array).max():.3g}, which float16 cannot hold")
+            array = array.astype(np.float16)
+        half[key] = array
+    return half
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, AnyArray], WeightsCard]:

@@ -37,6 +37,7 @@ def test_contents(wheel):
     for name in (
         "weights/finder.safetensors",
         "weights/hourglass.safetensors",
+        "weights/hourglass-1.safetensors",
         "weights/README.md",
         "training/finder/finder.toml",
         "training/recipes/compact.toml",

@@ -12,6 +12,7 @@ from fkp_app.commands.options import (
     Backend,
     Confidence,
     Detector,
+    Quality,
     Quiet,
     Record,
     Recursive,
@@ -54,6 +55,7 @@ def detect(
         typer.Option(help="Folder for the faces of images, each cut out and turned upright; made if missing."),
     ] = None,
     min_confidence: Confidence = None,
+    quality: Quality = "fast",
     recursive: Recursive = False,
     workers: Workers = 1,
     threads: Threads = None,
@@ -69,6 +71,9 @@ def detect(
     source and .png (photo.jpg becomes photo.jpg.png), a video has .mp4; if that file is a source or another result, a
     number is put before the suffix. If a file cannot be read or written, it is reported, the others are done, and the
     exit code is 1. If no file could be read, neither JSON nor CSV is written. A SOURCE of - is standard input.
+
+    --quality best is for photos: it loads NAME-1.safetensors, NAME-2.safetensors and so on beside the weights file
+    NAME.safetensors, and takes the mean of all points. In videos the points are those of fast.
     """
     from fkp_app.faces.drawing import Look, draw_faces, draw_numbered
     from fkp_app.pipeline.outputs import STDOUT, check_reports
@@ -96,6 +101,7 @@ def detect(
         detector=detector,
         threads=threads,
         min_confidence=min_confidence,
+        quality=quality,
         out=out,
         crops=crops,
         recursive=recursive,

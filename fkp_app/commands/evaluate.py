@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from fkp_app.commands.options import DATA, Backend, Detector, Quiet, Threads, one_of
+from fkp_app.commands.options import DATA, Backend, Detector, Quality, Quiet, Threads, one_of
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.pipeline.reporter import Reporter
 from fkp_app.wording import count_of, either
@@ -45,6 +45,7 @@ def evaluate(
     ] = None,
     backend: Backend = "numpy",
     detector: Detector = None,
+    quality: Quality = "fast",
     threads: Threads = None,
     rolled: Annotated[
         bool, typer.Option("--rolled", help="Measure on frames rotated by up to 45 degrees, too.")
@@ -64,6 +65,7 @@ def evaluate(
     with the errors of the faces that it found. The folder --out receives table.md, results.json, ced.png, errors.png
     and sheet.png. The sheet shows frames of people who were not asked, so do not publish it. Choose on `validation` and
     report figures on `report`: training leaves the people of both out; the people of `test` are in training, too.
+    --quality best adds rows for the mean of each file's network and those beside it, as in `fkp detect --help`.
 
     With --photos and --faces: how many of the labelled faces are found in whole photos, how many false ones, and the
     NME of the found ones whose points are labelled. The folder --out receives table.md and results.json.
@@ -74,6 +76,7 @@ def evaluate(
     from fkp_app.evaluation.protocols import run_all
     from fkp_app.evaluation.summary import tables
     from fkp_app.faces.detectors import make_detector
+    from fkp_app.faces.finder import finders, load_best
     from fkp_app.pipeline.outputs import check_file, make_folder
     from fkp_app.pipeline.results import write_result
 
@@ -82,13 +85,16 @@ def evaluate(
     if photos is not None or faces is not None:
         if photos is None or faces is None or data is not None or split is not None or rolled:
             raise UsageError("--photos needs --faces and the reverse, and neither --data, --split nor --rolled")
-        predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
-        found_by = make_detector(detector, own_process=True)
-        evaluate_photos(photos, faces, predictors, found_by, json_file, out, quiet, _with_bar)
-        return
-    if data is None or split is None:
+    elif data is None or split is None:
         raise UsageError("name what to measure on: --data and --split, or --photos and --faces")
     predictors = {name: get_predictor(backend, path, threads, own_process=True) for name, path in files.items()}
+    best = {name: load_best(predictors[name], files[name], threads) for name in files if quality == "best"}
+    found_by = make_detector(detector, own_process=True)
+    if photos is not None and faces is not None:
+        evaluate_photos(photos, faces, finders(found_by, predictors, best), json_file, out, quiet, _with_bar)
+        return
+    assert data is not None
+    assert split is not None
     found = load_data(data)
     if split not in found.splits:
         raise UsageError(f"--split: {data} has no {split} split; choose {', '.join(found.splits)}")
@@ -99,7 +105,7 @@ def evaluate(
         Reporter(quiet).note(remark)
     if out is not None:
         make_folder(out)
-    rows = run_all(predictors, data, dataset, make_detector(detector, own_process=True), rolled, _with_bar)
+    rows = run_all(predictors, data, dataset, found_by, rolled, _with_bar, best)
     people = len(set(rows[0].people))
     whose = "1 person" if people == 1 else f"{people} people"
     title = f"{split}: {count_of(len(dataset), 'face')} of {whose}, backend {backend}"

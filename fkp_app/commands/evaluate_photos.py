@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,14 @@ from fkp_app.pipeline.results import write_result
 from fkp_app.wording import count_of
 
 if TYPE_CHECKING:
-    from fkp_app.backends.predictor import Predictor
     from fkp_app.evaluation.protocols import Progress
-    from fkp_app.faces.keypoints import Detector
+    from fkp_app.faces.finder import FaceFinder
 
 
 def evaluate_photos(
     photos: Path,
     labels: Path,
-    predictors: "Mapping[str, Predictor]",
-    detector: "Detector",
+    finders: "Mapping[str, FaceFinder]",
     json_file: Path | None,
     out: Path | None,
     quiet: bool,
@@ -30,15 +27,11 @@ def evaluate_photos(
     """Print, and write where asked, the faces found in a folder of photos by each model, and the false ones."""
     from fkp_app.data.labelled_photos import read_labelled_photos
     from fkp_app.evaluation.photos import photo_figures, photo_table, run_photos
-    from fkp_app.faces.search import find_faces
 
     labelled = read_labelled_photos(photos, labels)
     if out is not None:
         make_folder(out)
-    figures = {}
-    for name, predictor in predictors.items():
-        find = partial(find_faces, detector=detector, predictor=predictor)
-        figures[name] = photo_figures(run_photos(labelled, find, name, progress))
+    figures = {name: photo_figures(run_photos(labelled, find, name, progress)) for name, find in finders.items()}
     text = f"{photos}: {count_of(len(labelled), 'photo')}, labelled in {labels}\n\n{photo_table(figures)}"
     if str(json_file) != "-" and not quiet:
         sys.stdout.write(text)

@@ -63,6 +63,14 @@ Confidence = Annotated[
         help="Leave out faces with less confidence than this, 0 to 1.", show_default="0.5", callback=within(0, 1)
     ),
 ]
+Quality = Annotated[
+    str,
+    typer.Option(
+        help="best: the mean of several networks places the points. The found faces are the same.",
+        show_default=True,
+        callback=one_of(("fast", "best")),
+    ),
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Search the folders inside of folders, too.")]
 Workers = Annotated[int, typer.Option(help="Number of processes that share the images.", callback=within(1, 256))]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only problems.")]

@@ -7,10 +7,12 @@ Protocols:
 - "rotated": the first two, with the frame rotated about the face;
 - "end to end": the whole frame, through the application's detector.
 
+With `--quality best` the mean of several networks sees the crops, and has the last word in the other protocols.
+
 `summary` turns the results into figures.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +28,8 @@ from fkp_app.evaluation.metrics import nme
 from fkp_app.evaluation.scores import Scores, score
 from fkp_app.evaluation.views import Viewer, course_view, face_view, rotated_frame
 from fkp_app.faces.detector import square_from_box
-from fkp_app.faces.keypoints import Detector, Face, find_keypoints
-from fkp_app.faces.search import find_faces
+from fkp_app.faces.finder import finders
+from fkp_app.faces.keypoints import Detector, Face, find_keypoints, last_look
 from fkp_app.geometry.boxes import Box, box_of, iou
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, Square, apply, face_square, invert
@@ -38,6 +40,8 @@ BATCH = 32
 """Faces per batch."""
 ANGLES = (-45, -30, -15, 0, 15, 30, 45)
 """Degrees, clockwise as seen, by which the "rotated" protocol turns the frames."""
+
+VIEWS: dict[str, Viewer] = {"crop": face_view, "course crop": course_view}
 
 MEAN_FACE = "mean face"
 """The model's name in the rows of the baseline."""
@@ -120,16 +124,20 @@ def run_second_look(
     dataset: FacialKeypointsDataset,
     angle: float = 0.0,
     progress: Progress = no_progress,
+    last: Predictor | None = None,
 ) -> Result:
     """The network's points after two looks, the first framed by the labels.
 
-    dataset: untransformed frames. angle: first rotate each frame by this many degrees, clockwise as seen.
+    dataset: untransformed frames. angle: first rotate each frame by this many degrees, clockwise as seen. last: if not
+    None, it looks once more and has the last word, as with `fkp detect --quality best`.
     """
     predicted, truths = [], []
     for i in progress(range(len(dataset)), f"{model}: {protocol}"):
         sample = dataset[i]
         image, truth = rotated_frame(sample["image"], sample["keypoints"], angle)
         points = find_keypoints(image, [face_square(truth)], predictor, refinements=1)
+        if last is not None:
+            points = last_look(image, points, last)
         predicted.append(points[0].astype(np.float64))
         truths.append(truth)
     return Result(model, protocol, list(range(len(dataset))), dataset.people, np.stack(predicted), np.stack(truths))
@@ -173,26 +181,28 @@ def run_all(
     detector: Detector,
     rotated: bool = False,
     progress: Progress = no_progress,
+    best: Mapping[str, Predictor] | None = None,
 ) -> list[Result]:
     """Every row of the table: each model, by name, under each protocol, then the mean face of the training split.
 
-    dataset: untransformed frames. rotated: add rows of rotated frames. FkpError if the data cannot be used.
+    dataset: untransformed frames. rotated: add rows of rotated frames. best: by the same names, the predictors that
+    have the last word with `--quality best`; each adds the rows of a model "NAME, best". FkpError if the data cannot be
+    used.
     """
-    views: dict[str, Viewer] = {"crop": face_view, "course crop": course_view}
     rows = []
-    for name, predictor in predictors.items():
-        rows += [run_crops(name, protocol, predictor, dataset, view, progress) for protocol, view in views.items()]
-        rows.append(run_second_look(name, "second look", predictor, dataset, progress=progress))
-        find = partial(find_faces, detector=detector, predictor=predictor)
-        rows.append(run_end_to_end(name, find, dataset, progress=progress))
+    for name, finder in finders(detector, predictors, best).items():
+        first, last = finder.predictor, finder.last
+        rows += [run_crops(name, protocol, last or first, dataset, view, progress) for protocol, view in VIEWS.items()]
+        rows.append(run_second_look(name, "second look", first, dataset, progress=progress, last=last))
+        rows.append(run_end_to_end(name, finder, dataset, progress=progress))
         for angle in ANGLES if rotated else ():
             title, view = f"rotated {angle:+d}°", partial(face_view, angle=angle)
-            rows.append(run_crops(name, title, predictor, dataset, view, progress))
-            rows.append(run_second_look(name, f"{title}, second look", predictor, dataset, angle, progress))
+            rows.append(run_crops(name, title, last or first, dataset, view, progress))
+            rows.append(run_second_look(name, f"{title}, second look", first, dataset, angle, progress, last))
     card = next(iter(predictors.values())).card
     for protocol, kind in (("crop", "face"), ("course crop", "frame")):
         baseline = mean_predictor(data_dir, card.with_framing(card.framing | {"kind": kind}))
-        rows.append(run_crops(MEAN_FACE, protocol, baseline, dataset, views[protocol]))
+        rows.append(run_crops(MEAN_FACE, protocol, baseline, dataset, VIEWS[protocol]))
     return rows
 
 

@@ -78,6 +78,16 @@ def sights(
     return seen
 
 
+def last_look(image: AnyArray, keypoints: Array, predictor: Predictor) -> Array:
+    """The points (F, 68, 2) float32 that `predictor` gives for faces whose points (F, 68, 2) another network gave.
+
+    image: RGB (H, W, 3). Each crop is cut around the given points, with level eyes.
+    """
+    squares = [face_square(points) for points in keypoints]
+    again = [upright(points, square) for points, square in zip(keypoints, squares, strict=True)]
+    return find_keypoints(image, [square for square, _ in again], predictor, 0, [angle for _, angle in again])
+
+
 def judged(
     image: AnyArray,
     candidates: Sequence[Candidate | Proposal],

@@ -2,18 +2,19 @@
 
 import os
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+from fkp_app.backends.mean import mean_with_companions
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
 from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.detectors import DEFAULT_DETECTOR, make_detector
-from fkp_app.faces.finder import FaceFinder
+from fkp_app.faces.finder import FaceFinder, check_quality
 from fkp_app.faces.keypoints import Detector
 
-KEPT = 4
-"""Networks kept in memory; the largest architecture takes 0.6 GB."""
+KEPT = 6
+"""Networks kept in memory, two backends of three networks; the largest architecture takes 0.6 GB."""
 
 _of_thread = threading.local()
 _torch_process: int | None = None
@@ -21,15 +22,22 @@ _torch_process: int | None = None
 
 
 def finder(
-    backend: str, weights: Path | None, min_confidence: float | None, detector_name: str | None = None
+    backend: str,
+    weights: Path | None,
+    min_confidence: float | None,
+    detector_name: str | None = None,
+    quality: str = "fast",
 ) -> FaceFinder:
     """A finder for this thread. It changes no thread setting of the process.
 
-    Errors as in `predictor` and `make_detector`.
+    Errors as in `predictor`, `make_detector` and, for the quality "best", in `mean_with_companions`.
     """
+    best = check_quality(quality)
     least = MIN_CONFIDENCE if min_confidence is None else min_confidence
-    network = predictor(backend, weights)
-    return FaceFinder(detector(detector_name), network, least)
+    network, last = predictor(backend, weights), None
+    if best:
+        last = mean_with_companions(weights or SHIPPED_WEIGHTS, network, partial(predictor, backend))
+    return FaceFinder(detector(detector_name), network, least, last)
 
 
 def predictor(backend: str, weights: Path | None) -> Predictor:

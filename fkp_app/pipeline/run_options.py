@@ -27,6 +27,7 @@ class RunOptions:
     detector: str | None = None
     threads: int | None = None
     min_confidence: float | None = None
+    quality: str = "fast"
     out: Path | None = None
     crops: Path | None = None
     recursive: bool = False
@@ -47,8 +48,8 @@ class RunOptions:
         return self.save is not None
 
     def load_finder(self) -> FaceFinder:
-        """The finder of this run. Errors as in `get_predictor`."""
-        return load_finder(self.backend, self.weights, self.threads, self.min_confidence, self.detector)
+        """The finder of this run. Errors as in `load_finder`."""
+        return load_finder(self.backend, self.weights, self.threads, self.min_confidence, self.detector, self.quality)
 
     def for_worker(self, threads: int) -> "RunOptions":
         """These options for a worker process, which uses this number of threads and saves nothing."""

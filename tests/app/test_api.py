@@ -16,6 +16,7 @@ from fkp_app import detect
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.faces import loaded
+from fkp_app.faces.keypoints import last_look
 from fkp_app.media.images import write_image
 from numpynet.checkpoint import CheckpointError
 from tests.free_pictures import group_picture, hopper
@@ -42,6 +43,23 @@ def test_how_sure_faces_must_be():
     assert len(everything) >= len(usual)
 
 
+def test_the_best_quality_moves_points_and_finds_the_same_faces(tmp_path):
+    """Two copies of the shipped network have its points as their mean, but see each face once more."""
+    for name in ("w.safetensors", "w-1.safetensors"):
+        shutil.copy(SHIPPED_WEIGHTS, tmp_path / name)
+    group, _ = group_picture()
+    fast, best = (detect(group, weights=tmp_path / "w.safetensors", quality=quality) for quality in ("fast", "best"))
+    assert [(face.box, face.confidence) for face in fast] == [(face.box, face.confidence) for face in best]
+    again = last_look(group, np.stack([face.keypoints for face in fast]), loaded.predictor("numpy", None))
+    for face, points, before in zip(best, again, fast, strict=True):
+        np.testing.assert_allclose(face.keypoints, points, atol=1e-3)
+        assert 0 < np.abs(points - before.keypoints).max() < 0.1 * face.box[2]
+    assert detect(np.zeros((90, 90, 3), np.uint8), weights=tmp_path / "w.safetensors", quality="best") == []
+    (tmp_path / "w-1.safetensors").unlink()
+    with pytest.raises(UsageError, match=r"there is no w-1\.safetensors beside it"):
+        detect(group, weights=tmp_path / "w.safetensors", quality="best")
+
+
 def closed_file():
     file = io.BytesIO(b"content")
     file.close()
@@ -59,6 +77,8 @@ def test_what_cannot_be_used_is_said(tmp_path):
         detect(tmp_path / "nowhere.jpg")
     with pytest.raises(UsageError, match="must be one of numpy, torch, onnx"):
         detect(hopper(), backend="jax")
+    with pytest.raises(UsageError, match="--quality must be fast or best, got good"):
+        detect(hopper(), quality="good")
     (tmp_path / "w.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="is empty"):
         detect(hopper(), weights=tmp_path / "w.safetensors")

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from numpynet import CheckpointError, KeypointNet, WeightsCard, load_net, load_weights, save_weights
-from numpynet.checkpoint import load_tensors, save_tensors
+from numpynet.checkpoint import halved, load_tensors, save_tensors
 from numpynet.files import atomic
 
 TINY = {"size": 24, "channels": [2, 3], "hidden": [5], "padding": 1, "dropout": 0.2}
@@ -40,6 +40,32 @@ def test_what_is_saved_comes_back(weights):
     images = np.random.default_rng(0).random((2, 1, 24, 24), np.float32)
     np.testing.assert_array_equal(net(images), original(images))
     assert net.state_dict()["conv1_bn.num_batches_tracked"].dtype == np.int64
+
+
+def test_a_file_of_half_the_size_is_computed_in_float32(weights, tmp_path):
+    net, loaded = load_net(weights)
+    whole = net.state_dict()
+    save_weights(tmp_path / "half.safetensors", halved(whole), loaded)
+    stored, _ = load_weights(tmp_path / "half.safetensors")
+    for key, array in stored.items():
+        many = array.ndim > 1
+        assert array.dtype == (np.float16 if many else whole[key].dtype), key
+        np.testing.assert_array_equal(array, whole[key].astype(array.dtype))
+    again, its_card = load_net(tmp_path / "half.safetensors")
+    assert its_card == loaded
+    assert {array.dtype.name for array in again.state_dict().values()} == {"float32", "int64"}
+    np.testing.assert_array_equal(again.fc1.weight.data, stored["fc1.weight"].astype(np.float32))
+    images = np.random.default_rng(0).random((2, 1, 24, 24), np.float32)
+    assert again(images).dtype == np.float32
+    np.testing.assert_allclose(again(images), net(images), atol=2e-3)
+    assert all(array.dtype != np.float16 for array in whole.values())  # the given arrays stay as they were
+
+
+def test_weights_beyond_float16_are_not_halved():
+    with pytest.raises(ValueError, match=r"^fc1\.weight holds 7e\+04, which float16 cannot hold$"):
+        halved({"fc1.weight": np.full((2, 2), -70000, np.float32)})
+    assert halved({"a": np.full((2, 2), 65504, np.float32)})["a"].max() == 65504
+    assert halved({"a": np.zeros((0, 2), np.float32)})["a"].shape == (0, 2)
 
 
 def test_fields_that_numpynet_does_not_know_are_kept_for_the_application(weights):

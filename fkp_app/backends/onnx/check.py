@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
+from fkp_app.backends.agreement import largest_distance
 from fkp_app.backends.onnx.predictor import OnnxPredictor
 from numpynet.fuse import fuse
 from numpynet.module import Chain
 
-CROPS = 3
 LIMIT = 0.01
 """The largest allowed difference of a point, in pixels of the crop: rounding makes a hundredth of it, a wrong layer
 whole pixels."""
@@ -20,8 +18,4 @@ def largest_difference(path: Path, net: Chain) -> float:
     `net` must be in evaluation mode.
     """
     predictor = OnnxPredictor(path)
-    side = predictor.card.input_size
-    crops = np.random.default_rng(0).random((CROPS, 1, side, side), np.float32)
-    units = predictor.card.units
-    theirs, ours = (units.to_pixels(outputs) for outputs in (predictor(crops), fuse(net)(crops)))
-    return float(np.abs(theirs - ours).max())
+    return largest_distance(predictor, fuse(net), predictor.card)

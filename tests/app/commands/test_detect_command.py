@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -185,6 +186,24 @@ def test_everyone_in_a_group_as_json_csv_and_picture(backend, tmp_path, fkp):
         assert marked[y, x, 1] > 150  # a green point on the tip of the nose
 
 
+def test_the_best_quality_moves_points_only(portrait, tmp_path, fkp):
+    image, _ = portrait
+    write_image(tmp_path / "a.png", image)
+    for name in ("w.safetensors", "w-1.safetensors"):
+        shutil.copy(SHIPPED_WEIGHTS, tmp_path / name)
+    found = []
+    for quality in ("fast", "best"):
+        options = ("--weights", tmp_path / "w.safetensors", "--quality", quality, "--json", "-")
+        ended = fkp("detect", tmp_path / "a.png", *options)
+        assert ended.code == 0
+        (result,) = json.loads(ended.out)
+        found += result["faces"]
+    fast, best = found
+    assert (fast["box"], fast["confidence"]) == (best["box"], best["confidence"])
+    assert fast["keypoints"] != best["keypoints"]
+    np.testing.assert_allclose(fast["keypoints"], best["keypoints"], atol=0.1 * fast["box"][2])
+
+
 def test_how_sure_faces_must_be(tmp_path, fkp):
     write_image(tmp_path / "group.png", group_picture()[0])
 
@@ -344,6 +363,7 @@ def test_bad_weights_are_one_line(kind, command, backend, portrait, drawn_data, 
             ["detect", "a.png", "--min-confidence", "nan"],
             "Invalid value for '--min-confidence': must be between 0 and 1, got nan",
         ),
+        (["detect", "a.png", "--quality", "good"], "Invalid value for '--quality': must be fast or best, got good"),
         (["detect", "a.png", "--json", "-", "--csv", "-"], "cannot both write to standard output"),
         (["detect", "a.png", "--json", "nowhere/a.json"], "--json nowhere/a.json: there is no folder nowhere"),
         (["detect", "a.png", "--csv", "."], "--csv .: is a folder; name a file"),

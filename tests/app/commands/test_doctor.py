@@ -32,7 +32,7 @@ def test_a_sound_installation(rows):
     code, found = rows("--no-camera")
     assert code == 0
     assert found["fkp"] == ("ok", __version__)
-    hourglass = "hourglass.safetensors: HourglassNet, 1,397,872 weights, 5.6 MB"
+    hourglass = "hourglass.safetensors: HourglassNet, 1,397,872 weights, 2.8 MB"
     assert found["weights"] == ("ok", f"{hourglass}; finder.safetensors: FinderNet, 135,870 weights, 0.6 MB")
     assert found["cascades"][1] == "haarcascade_frontalface_alt2.xml, haarcascade_frontalface_default.xml"
     for name in ("Python", "numpy", "numba", "opencv", "threads", "BLAS"):

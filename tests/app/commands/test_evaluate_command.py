@@ -97,10 +97,28 @@ def test_several_weights_stand_in_one_table_by_name(drawn_data, tmp_path, fkp):
     assert crops[0]["nme"] == crops[2]["nme"]
 
 
+def test_rows_of_the_best_quality(drawn_data, tmp_path, fkp):
+    """The mean of two copies sees in a crop what one sees."""
+    files = [copy(tmp_path / name) for name in ("a.safetensors", "a-1.safetensors")]
+    options = ["--data", drawn_data, "--threads", 1, "--split", "validation", "--weights", files[0], "--json", "-"]
+    ended = fkp("evaluate", *options, "--quality", "best")
+    assert (ended.code, ended.err) == (0, "")
+    rows = {(row["model"], row["protocol"]): row for row in json.loads(ended.out)["rows"]}
+    assert list(dict.fromkeys(model for model, _ in rows)) == ["a", "a, best", "mean face"]
+    assert rows["a, best", "crop"]["nme"] == pytest.approx(rows["a", "crop"]["nme"], rel=1e-6)
+    assert rows["a, best", "end to end"]["nme"] != rows["a", "end to end"]["nme"]
+    assert rows["a, best", "end to end"]["detection"] == rows["a", "end to end"]["detection"]
+    files[1].unlink()
+    ended = fkp("evaluate", *options, "--quality", "best")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "there is no a-1.safetensors beside it" in ended.err
+
+
 def test_what_it_refuses_is_one_line(drawn_data, tmp_path, fkp):
     file = copy(tmp_path / "a.safetensors")
     for options, words in (
         (["--split", "all"], "Invalid value for '--split': must be training, validation, report or test, got all"),
+        (["--split", "test", "--quality", "good"], "Invalid value for '--quality': must be fast or best, got good"),
         (["--split", "test", "--out", file], "is a file or lies in one; name a folder"),
         (["--split", "test", "--json", tmp_path], "is a folder; name a file"),
         (["--split", "test", "--weights", file, "--weights", file], "would both be called"),

@@ -56,6 +56,42 @@ def test_weights_of_ones_own(weights, tmp_path, fkp):
     assert file.read_bytes() == first
 
 
+def test_half_the_size(weights, tmp_path, fkp):
+    file = tmp_path / "half.safetensors"
+    net, card = load_net(weights)
+    ended = fkp("export", "--weights", weights, "--half", file)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(
+        f"{file}: 0.0 MB, KeypointNet, weights in float16; on random crops its points differ by "
+    )
+    assert ended.out.count("\n") == 1
+    assert file.stat().st_size < 0.8 * weights.stat().st_size  # most of so small a file are its names
+    half, its_card = load_net(file)
+    assert its_card == card
+    for key, array in half.state_dict().items():
+        np.testing.assert_allclose(array, net.state_dict()[key], rtol=2**-11, atol=1e-7)
+
+
+def test_the_shipped_weights_have_half_the_size_already(tmp_path, fkp):
+    for file in sorted(SHIPPED_WEIGHTS.parent.glob("hourglass*.safetensors")):
+        ended = fkp("export", "--weights", file, "--half", tmp_path / file.name)
+        assert ended.out == (
+            f"{tmp_path / file.name}: 2.8 MB, HourglassNet, weights in float16; "
+            "on random crops its points differ by at most 0 pixels of the crop\n"
+        )
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+
+
+def test_weights_too_large_for_half_the_size(weights, tmp_path, fkp):
+    net, card = load_net(weights)
+    net.fc1.weight.data[0, 0] = 1e6
+    save_weights(weights, net.state_dict(), card)
+    ended = fkp("export", "--weights", weights, "--half", tmp_path / "half.safetensors")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"fkp: {weights}: fc1.weight holds 1e+06, which float16 cannot hold; keep the file as it is\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["small.safetensors"]
+
+
 def spoilt(change):
     """An export that writes a changed network."""
     plain = onnx_export.to_onnx
@@ -136,7 +172,17 @@ def test_without_the_package_onnx(tmp_path, monkeypatch, fkp):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "Missing option '--onnx'"),
+        ([], 2, "name one file to write: --onnx FILE.onnx or --half FILE.safetensors"),
+        (["--onnx", "a.onnx", "--half", "b.safetensors"], 2, "name one file to write"),
+        (["--half", "net.onnx"], 2, "--half net.onnx: end the name in .safetensors"),
+        (["--half", "nowhere/net.safetensors"], 2, "--half nowhere/net.safetensors: there is no folder nowhere"),
+        (["--half", "net.safetensors", "--weights", "text.safetensors"], 1, "text.safetensors: is not a .safetensors"),
+        (["--half", "net.safetensors", "--weights", "other.onnx"], 2, "--weights other.onnx: is an ONNX file already"),
+        (
+            ["--half", "small.safetensors", "--weights", "small.safetensors"],
+            2,
+            "--half small.safetensors: would take the place of --weights",
+        ),
         (["--onnx", "net.safetensors"], 2, "--onnx net.safetensors: end the name in .onnx"),
         (["--onnx", "-"], 2, "--onnx -: end the name in .onnx"),
         (["--onnx", "nowhere/net.onnx"], 2, "--onnx nowhere/net.onnx: there is no folder nowhere"),

@@ -1,6 +1,7 @@
 """Protocols and their figures, on networks and frames with known answers."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -19,7 +20,7 @@ from fkp_app.evaluation.scores import predict_all, score
 from fkp_app.evaluation.summary import ROLLS, SIZES, binned, summarise, tables, to_dict
 from fkp_app.evaluation.views import course_view, face_view, rotated_frame
 from fkp_app.faces.detector import FaceDetector
-from fkp_app.faces.keypoints import Face
+from fkp_app.faces.keypoints import Face, last_look
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray
 from tests.drawn import draw_face
@@ -305,6 +306,30 @@ def test_all_rows_of_a_network_and_the_mean_face(card, drawn_data):
         truth = units.to_pixels(np.stack([labels[i]["keypoints"].ravel() for i in range(len(labels))]))
         mean = units.to_pixels(np.tile(mean_face(drawn_data, framed), (len(truth), 1)))
         assert row.scores.nme == pytest.approx(nme(mean, truth).mean(), rel=1e-3)
+
+
+def test_rows_of_the_best_quality_let_another_predictor_have_the_last_word(drawn_data):
+    """The other predictor gives the same points, moved."""
+    dataset = load_split(drawn_data, "test").subset(range(6))
+    network = get_predictor(threads=1)
+    moved = replace(network, forward=lambda crops: network.forward(crops) + np.float32(0.25))
+    rows = run_all({"a": network}, drawn_data, dataset, FaceDetector(), best={"a": moved})
+    found = {(row.model, row.protocol): row for row in rows}
+    protocols = ("crop", "course crop", "second look", "end to end")
+    expected = [(name, protocol) for name in ("a", "a, best") for protocol in protocols]
+    assert [*found][:8] == expected
+    for protocol in ("crop", "second look", "end to end"):
+        plain, best = found["a", protocol], found["a, best", protocol]
+        assert (plain.frames, plain.detections) == (best.frames, best.detections)
+        if protocol == "crop":
+            assert (best.predicted - plain.predicted).min() > 0  # every point, to the right and down
+            continue
+        for i, frame in enumerate(best.frames):
+            image = dataset[frame]["image"]
+            np.testing.assert_allclose(
+                best.predicted[i], last_look(image, plain.predicted[i][None], moved)[0], atol=0.01
+            )
+            assert np.abs(best.predicted[i] - plain.predicted[i]).max() > 1
 
 
 def test_rotated_rows_come_on_demand(drawn_data):
