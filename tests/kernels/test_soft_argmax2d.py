@@ -39,6 +39,28 @@ def test_it_equals_the_readable_function(shape, dtype):
     np.testing.assert_array_equal(dout, before[1])
 
 
+@pytest.mark.parametrize("shift", [-5000, 5000])
+def test_large_numbers_neither_overflow_nor_vanish(shift):
+    """The largest number of each map is subtracted, wherever it stands: exp(5000) is infinite, and exp(-5000) is 0."""
+    x = np.random.default_rng(0).standard_normal((1, 12, 3, 4)) + shift
+    for k, place in enumerate(np.ndindex(3, 4)):
+        x[0, k][place] += 1000
+    out, cache = soft_argmax2d(x)
+    expected, readable = functional.soft_argmax2d(x)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(cache.share, readable.share, rtol=0, atol=1e-14)
+
+
+def test_the_kernel_does_the_work_itself(monkeypatch):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    expected, readable = functional.soft_argmax2d(x)
+    dx = functional.soft_argmax2d_backward(expected, readable)
+    monkeypatch.setattr(kernel, "functional", None)
+    out, cache = soft_argmax2d(x)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(soft_argmax2d_backward(out, cache), dx, rtol=0, atol=1e-14)
+
+
 def test_a_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(2, 3\)"):
         soft_argmax2d(np.zeros((2, 3)))

@@ -272,11 +272,17 @@ def mark_calls(targets: list[Target]) -> set[str]:
     reached: set[str] = set()
     for target in targets:
         note = ast.parse(f"{REACHED}.add({target.key!r})").body[0]
-        target.node.body.insert(0, ast.copy_location(note, target.node.body[0]))
-        ast.fix_missing_locations(target.node)
+        ast.fix_missing_locations(ast.copy_location(note, target.node.body[0]))
+        inner = target.inner_nodes() if target.inner else []
+        for node in inner:
+            node.body.insert(0, note)
+        target.inner_become()
+        for node in inner:  # those that a test lets it make may be compiled, which a note could not be
+            node.body.remove(note)
+        target.node.body.insert(0, note)
         target.objects[0].__globals__[REACHED] = reached
     for target in targets:
-        target.become()
+        target.outer_become()
     return reached
 
 

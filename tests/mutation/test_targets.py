@@ -1,6 +1,7 @@
 """Every function is mutated or left out with a reason; a mutant is what it says, in the place that it names."""
 
 import ast
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,20 @@ def test_a_mutant_computes_what_it_says():
     assert results[f"return {whole}  ->  return 2 * ({whole})"] == 20
     assert results["a < 0  ->  a > 0"] == "3"
     assert {place for place in results if place.startswith("1 ")} == set()
+
+
+def test_a_function_that_was_made_before_becomes_its_mutant_too():
+    """With the values that it took from the outer one, whether the mutant uses them or not."""
+    source = "def outer(a, b):\n    def inner(x):\n        return x + a * b\n    return inner"
+    results = set()
+    for number, listed in enumerate(mutants(ast.parse(source), "outer")):
+        spaces, tree = {}, ast.parse(source)
+        exec(compile(source, "here", "exec"), spaces)
+        made = spaces["outer"](3, 5)
+        list(mutants(tree, "outer"))[number].apply()
+        Target(
+            Path("here"), "outer", targets.GROUPS[0], tree, functions(tree)["outer"], (spaces["outer"],), (made,)
+        ).become()
+        with contextlib.suppress(TypeError, AttributeError):  # numbers cannot be turned round as arrays
+            results.add((listed.change, made(100)))
+    assert {("x + a * b  ->  x", 100), ("x + a * b  ->  a * b", 15), ("a * b  ->  b", 105)} <= results
