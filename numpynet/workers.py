@@ -191,10 +191,11 @@ def run_ranges(piece: Callable[[int, int], None], count: int, most: int) -> None
 def _begin(work: Callable[[], None], times: int, begun: list[_Job]) -> None:
     """Give `work` to threads that wait for it, or else to the pool, `times` times; append the jobs to `begun`.
 
-    If the pool is closed, it stops early without an error. `set_threads` in another thread closes the pool, and so does
-    the end of the process, when other threads and functions registered with atexit may still compute.
+    If the pool is closed or no thread can be started, it stops early without an error, and the others do the work.
+    `set_threads` in another thread closes the pool, and so does the end of the process, when other threads and
+    functions registered with atexit may still compute.
     """
-    try:
+    with contextlib.suppress(RuntimeError):
         for _ in range(times):
             job = _Job(work)
             with _lock:
@@ -204,16 +205,35 @@ def _begin(work: Callable[[], None], times: int, begun: list[_Job]) -> None:
             if server is None:
                 _pool().submit(_Server().serve, job)
             begun.append(job)
-    except RuntimeError as error:
-        if "cannot schedule" not in str(error):
-            raise
 
 
 def _pool() -> ThreadPoolExecutor:
     global _executor
     if _executor is None:
-        _executor = ThreadPoolExecutor(max(1, get_threads() - 1), thread_name_prefix="numpynet")
+        _executor = _started(max(1, get_threads() - 1))
     return _executor
+
+
+def _started(threads: int) -> ThreadPoolExecutor:
+    """A pool whose threads run already.
+
+    A pool starts its threads when they get work. Ctrl-C interrupts the main thread, perhaps between the start of a
+    thread and the note of it in the pool: then nobody would end that thread, and the process would never end. So a
+    thread that Ctrl-C does not reach starts them.
+    """
+    pool, all_run = ThreadPoolExecutor(threads, thread_name_prefix="numpynet"), threading.Barrier(threads)
+
+    def start() -> None:
+        try:
+            for _ in range(threads):
+                pool.submit(all_run.wait)
+        except RuntimeError:  # the process ends, or may have no more threads
+            all_run.abort()
+
+    starter = threading.Thread(target=start, name="numpynet starter")
+    starter.start()
+    starter.join()
+    return pool
 
 
 def _forget() -> None:

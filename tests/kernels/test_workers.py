@@ -203,6 +203,32 @@ def test_work_that_still_runs_when_the_process_ends_is_finished():
     assert (done.stdout.split("\n"), done.stderr) == (["main 20", "thread 20", "atexit 20", ""], "")
 
 
+INTERRUPTED = """
+import threading
+from numpynet.workers import run, set_threads
+
+begin = threading.Thread.start
+
+def start(thread):
+    begin(thread)
+    if threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+
+set_threads(3)
+threading.Thread.start = start
+try:
+    run(print, 5)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_an_interrupt_while_threads_start_does_not_keep_the_process_from_ending():
+    command = [sys.executable, "-c", INTERRUPTED]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "stopped\n"
+
+
 def test_a_thread_that_waits_takes_the_next_job_and_one_that_sleeps_does_too():
     set_threads(2)
     for pause in (0, 0, 0.01, 0):
