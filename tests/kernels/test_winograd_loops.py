@@ -7,6 +7,7 @@ from numpynet import functional
 from numpynet.kernels import winograd
 from numpynet.kernels import winograd_loops as loops
 from numpynet.kernels.strip_work import nothing_after, plain_gradient
+from numpynet.kernels.vector_loops import grid_loop
 from tests.kernels.test_strips import C, F, geometry
 
 
@@ -29,3 +30,21 @@ def test_outputs_as_wide_as_there_are_filters():
     out = winograd.convolve(x, weight, geometry(2, 8, 6), nothing_after(x.dtype))
     expected, _ = functional.conv2d(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), weight, None, padding=1)
     np.testing.assert_allclose(out, expected.transpose(0, 2, 3, 1), rtol=0, atol=1e-12)
+
+
+def test_a_loop_over_tiles_is_made_of_grid_loops_for_both_sizes():
+    """Here the rules of both give the sum of a tile at its first point, and 0 at all others."""
+
+    def total(first, *others):
+        return sum(others, first), *(one * 0 for one in others)
+
+    four, three = grid_loop(total, 4), grid_loop(total, 3)
+    loop = loops._each_tile(four, three, overlap=0, to_points=True)
+    for size, points in ((4, 36), (3, 25)):
+        pixels = np.random.default_rng(0).integers(-9, 10, (2 * size, 3 * size, 5)).astype(np.float64)
+        V = np.zeros((points, 8 * 5))
+        assert loop(pixels, V, 2) == 8
+        expected = pixels.reshape(2, size, 3, size, 5).sum((1, 3)).reshape(-1)
+        np.testing.assert_array_equal(V[0, 2 * 5 :], expected)
+        assert not V[0, : 2 * 5].any()
+        assert not V[1:].any()
