@@ -124,6 +124,11 @@ ONES = np.ones((2, 3, 4, 4), np.float32)
         (lambda: F.focal_loss(ONES, ONES[0]), r"focal_loss: target must have the input's shape"),
         (lambda: F.focal_loss(ONES, ONES, ONES[0]), r"focal_loss: weight must have the input's shape"),
         (lambda: F.focal_loss(ONES, 0.5 * ONES), r"focal_loss: target must hold 0 and 1 alone"),
+        (
+            lambda: F.focal_loss(ONES, ONES, reduction="none"),  # type: ignore[arg-type]
+            "focal_loss: reduction must be 'mean' or 'sum', got 'none'",
+        ),
+        (lambda: F.focal_loss(ONES[:0], ONES[:0]), r"focal_loss: x of shape \(0, 3, 4, 4\) holds no number"),
         (lambda: F.flatten(ONES, 4), "flatten: start_dim must lie in 0 .. 3"),
         (
             lambda: F.upsample_nearest2d(ONES[0]),
@@ -142,6 +147,8 @@ def test_a_backward_function_says_whose_cache_it_takes_and_what_shape():
     _, cache = functional.relu(ONES)
     with pytest.raises(TypeError, match=r"^flatten_backward: cache must be what flatten gave .* got ReLUCache$"):
         functional.flatten_backward(ONES, cache)
+    with pytest.raises(TypeError, match=r"^focal_loss_backward: cache must be what focal_loss gave"):
+        functional.focal_loss_backward(1.0, cache)
     with pytest.raises(TypeError, match="got ReLUCache of the fast kernels; call use"):
         functional.relu_backward(ONES, kernels.relu(ONES)[1])
     with pytest.raises(ValueError, match=r"^relu_backward: dout must have the output's shape \(.*\), got \(3, 4, 4\)"):

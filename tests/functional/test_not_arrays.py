@@ -32,6 +32,7 @@ CALLS = {
     "mse_loss: target": lambda F, a: F.mse_loss(TWO, a),
     "smooth_l1_loss: target": lambda F, a: F.smooth_l1_loss(TWO, a),
     "wing_loss: target": lambda F, a: F.wing_loss(TWO, a),
+    "focal_loss: x": lambda F, a: F.focal_loss(a, TWO),
     "focal_loss: target": lambda F, a: F.focal_loss(TWO, a),
     "linear_backward: dout": lambda F, a: F.linear_backward(a, F.linear(TWO, TWO)[1]),
     "relu_backward: dout": lambda F, a: F.relu_backward(a, F.relu(TWO)[1]),

@@ -182,3 +182,11 @@ def test_adam_of_factors_and_arrays_in_another_order(which):
     for got, want in zip(arrays, expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-14)
     assert not np.allclose(arrays[0], np.random.default_rng(50).random((4, 6)))
+
+
+def test_upsampling_by_another_factor():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    (out, cache), (expected, readable) = (f.upsample_nearest2d(x, 3) for f in (kernels, functional))
+    np.testing.assert_array_equal(out, expected)
+    dx = kernels.upsample_nearest2d_backward(expected, cache)
+    np.testing.assert_array_equal(dx, functional.upsample_nearest2d_backward(expected, readable))

@@ -61,6 +61,12 @@ def test_the_kernel_does_the_work_itself(monkeypatch):
     np.testing.assert_allclose(soft_argmax2d_backward(out, cache), dx, rtol=0, atol=1e-14)
 
 
+def test_a_position_of_another_shape_is_named():
+    out, cache = soft_argmax2d(np.zeros((2, 3, 4, 5)))
+    with pytest.raises(ValueError, match=r"soft_argmax2d_backward: position must have shape \(2, 3, 2\)"):
+        soft_argmax2d_backward(out, cache._replace(position=cache.position[:, :2]))
+
+
 def test_a_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"soft_argmax2d: x must have shape \(N, K, H, W\), got \(2, 3\)"):
         soft_argmax2d(np.zeros((2, 3)))

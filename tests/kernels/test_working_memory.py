@@ -55,7 +55,7 @@ def test_working_memory_is_large_enough_and_no_larger():
 
 
 @pytest.mark.parametrize("dtype", [np.dtype(np.float32), np.dtype(np.float64)])
-@pytest.mark.parametrize(("T", "channels"), [(1, 1), (60, 5), (1024, 1), (1025, 1), (729, 64)])
+@pytest.mark.parametrize(("T", "channels"), [(1, 1), (60, 5), (1024, 1), (1025, 1), (4097, 1), (729, 64)])
 def test_a_row_of_points_begins_a_little_behind_the_page_of_the_last(T, channels, dtype):
     points = winograd._points_array(geometry(5, 10, 13), T, channels, dtype)
     size, needed = points.shape[1] * dtype.itemsize, T * channels * dtype.itemsize

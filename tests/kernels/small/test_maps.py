@@ -1,9 +1,12 @@
 """What works on each channel by itself: batch norm, ReLU, pooling and upsampling."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from numpynet import functional
+from numpynet.kernels.pixels import has_channels_last, images_of
 from tests.kernels.small.comparing import batch_norm, dtypes, max_pool2d, relu, same, unchanged, upsample
 
 
@@ -49,6 +52,20 @@ def test_relu(dtype, random):
     same(out, functional.relu(x)[0], dtype)
     dout = random((4, 5), dtype)
     same(relu.relu_backward(dout, cache), functional.relu_backward(dout, functional.relu(x)[1]), dtype)
+
+
+@dtypes
+def test_relu_keeps_channels_last(dtype, random):
+    x = images_of(random((2, 3, 4, 5), dtype))
+    out, cache = unchanged((x,), lambda: relu.relu(x))
+    expected, readable = functional.relu(x)
+    same(out, expected, dtype)
+    for dout in (random(out.shape, dtype), images_of(random((2, 3, 4, 5), dtype))):
+        dx = unchanged((dout,), partial(relu.relu_backward, dout, cache))
+        same(dx, functional.relu_backward(dout, readable), dtype)
+        assert has_channels_last(dx)
+    assert has_channels_last(out)
+    assert has_channels_last(cache.out)
 
 
 @dtypes
