@@ -1,8 +1,7 @@
 """Makes numpynet/learn/faces.npz, the 12 crops that the learning area trains on: `python docs/make_learn_crops.py`.
 
 Run from the project's root with the test extra installed. The photo, of Grace Hopper, is public domain and comes with
-matplotlib. The points are those that the shipped network places on the face in SQUARE. Each crop turns, enlarges and
-moves the face by other amounts.
+matplotlib. Each crop turns, enlarges and moves the face by other amounts.
 """
 
 import sys
@@ -13,25 +12,23 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from fkp_app.backends.predictor import get_predictor  # noqa: E402
 from fkp_app.commands.demo import sample_photo  # noqa: E402
-from fkp_app.faces.keypoints import find_keypoints  # noqa: E402
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, to_gray, warp  # noqa: E402
 from fkp_app.media.images import read_image  # noqa: E402
 from numpynet.typing import AnyArray  # noqa: E402
 
 FRAMING = Framing("face", 96, 1.3)
 """As the shipped network sees faces."""
-SQUARE = (263.9782608695652, 258.41130434782605, 215.46365217391303)
-"""Centre and side, in pixels of the photo, of the face that the detector found when the pages were written. They quote
-numbers of these crops, which must not move with the search."""
+POINTS = ROOT / "docs" / "learn" / "hopper.csv"
+"""The 68 points of the photo, x and y in its pixels. The shipped network placed them when the pages were written, which
+quote numbers of these crops: they must not move with the search or the weights."""
 COUNT = 12
 
 
 def crops() -> tuple[AnyArray, AnyArray]:
     """The crops (12, 96, 96) uint8, gray, and their points (12, 68, 2) float32 in pixels of the crop."""
     photo = read_image(sample_photo())
-    (points,) = find_keypoints(photo, [SQUARE], get_predictor())
+    points = np.loadtxt(POINTS, np.float32, delimiter=",")
     rng = np.random.default_rng(0)
     images, keypoints = [], []
     for _ in range(COUNT):

@@ -85,7 +85,13 @@ PARTS = {
     "Learn": ["docs/learn/README.md", "docs/learn/*.md", "numpynet/README.md"],
     "Stories": ["docs/stories/*.md"],
     "Reference": ["docs/site/api/index.rst", "docs/site/source/index.rst"],
-    "The app": ["docs/app.md", "docs/styles.md", "docs/own-data.md", "fkp_app/weights/README.md"],
+    "The app": [
+        "docs/app.md",
+        "docs/styles.md",
+        "docs/own-data.md",
+        "fkp_app/weights/README.md",
+        "fkp_app/weights/FINDER.md",
+    ],
     "The project": ["docs/*.md", "CONTRIBUTING.md", "CHANGELOG.md"],
 }
 """The list of pages beside each page: patterns of files. Each page stands where the first pattern puts it."""

@@ -30,8 +30,8 @@ class Page:
         return port
 
     def files(self) -> list[Path]:
-        """Visitors' files."""
-        return [path for path in self.temporary.rglob("*") if path.is_file()]
+        """Visitors' files. The page may remove folders meanwhile."""
+        return [Path(folder) / name for folder, _, names in os.walk(self.temporary) for name in names]
 
     def end(self, by: signal.Signals = signal.SIGINT) -> int:
         """Stop it with a signal; return the exit code."""
