@@ -19,7 +19,7 @@ from numpynet.typing import AnyArray  # noqa: E402
 
 FRAMING = Framing("face", 96, 1.3)
 """As the shipped network sees faces."""
-POINTS = ROOT / "docs" / "learn" / "hopper.csv"
+POINTS = ROOT / "docs" / "hopper.csv"
 """The 68 points of the photo, x and y in its pixels. The shipped network placed them when the pages were written, which
 quote numbers of these crops: they must not move with the search or the weights."""
 COUNT = 12
