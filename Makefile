@@ -38,7 +38,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Make small mistakes in every function, one at a time; each must make a test fail. Takes a quarter of an hour on two cores.
+# Make small mistakes in every function, one at a time; each must make a test fail. Takes long: docs/testing.md says
+# how to go on where a run was stopped.
 mutants: $(VENV)/.test
 	$(BIN)/python -m tests.mutation --out docs/mutants.md
 
