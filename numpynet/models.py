@@ -54,6 +54,14 @@ class _Network(Chain):
         setattr(self, name, layer)
         return name
 
+    def _stem(self, stem: Sequence[int], rng: Seed) -> int:
+        """Begin the route: for each entry a block, and a pool to half the size. Returns the number of maps."""
+        self.route, maps = [], 1
+        for i, filters in enumerate(stem, 1):
+            self.route += [*self._block(f"stem{i}", maps, filters, rng), "pool"]
+            maps = filters
+        return maps
+
     def _block(self, name: str, maps: int, filters: int, rng: Seed) -> list[Step]:
         """A 3 x 3 convolution from `maps` to `filters` maps that keeps their size, its batch norm, and ReLU."""
         return [
@@ -182,11 +190,7 @@ class HourglassNet(_Network):
                 f"HourglassNet: size {size} must be a multiple of {2**halvings}, to be halved {halvings} times"
             )
         (rng,) = spawn(rng, 1)
-        self.route = []
-        maps = 1
-        for i, filters in enumerate(stem, 1):
-            self.route += [*self._block(f"stem{i}", maps, filters, rng), "pool"]
-            maps = filters
+        maps = self._stem(stem, rng)
         down: list[list[Step]] = []  # the first two blocks of each level
         for i, filters in enumerate(levels, 1):
             first = self._block(f"down{i}a", maps, filters, rng)
@@ -242,11 +246,7 @@ class FinderNet(_Network):
                 f"FinderNet: size {size} must be a multiple of {2 ** len(stem)}, to be halved {len(stem)} times"
             )
         (rng,) = spawn(rng, 1)
-        self.route = []
-        maps = 1
-        for i, filters in enumerate(stem, 1):
-            self.route += [*self._block(f"stem{i}", maps, filters, rng), "pool"]
-            maps = filters
+        maps = self._stem(stem, rng)
         for i, filters in enumerate(body, 1):
             block = self._block(f"body{i}", maps, filters, rng)
             self.route += [block] if filters == maps else block
