@@ -40,6 +40,8 @@ LEGEND = 22
 """Height of the line below a drawing that says what the colours of its cells mean."""
 PALEST, DEEPEST, DEEPEST_BACK = 0.06, 0.53, 0.32
 """Opacities of a cell's colour. Red digits need a paler ground than black ones."""
+ROUNDING = 1e-9
+"""A smaller share of the largest number is an error of rounding, which differs between machines: it gets no colour."""
 
 Kind = str
 """Whose colour: "" for the forward pass, "back" for gradients, "cool" for a second curve, "note" for a remark."""
@@ -153,7 +155,7 @@ class Drawing:
                 self.add(f'<rect {box} class="page"/>')
             colour = ("pos" if value > 0 else "neg") if colours is None else f"c{colours[row, column]}"
             share = (abs(value) / largest if largest else 0) if colours is None else float(colours[row, column] >= 0)
-            if share > 0:
+            if share > ROUNDING:
                 opacity = PALEST + (deepest - PALEST) * min(share, 1)
                 self.add(f'<rect {box} class="{colour}" fill-opacity="{_short(opacity, 2)}"/>')
                 self._signed |= colours is None

@@ -60,6 +60,13 @@ def test_colour_tells_sign_and_size():
     assert swatches == [("pos", cells[0][1]), ("neg", cells[0][1])]  # the legend: the deepest of each
 
 
+def test_an_error_of_rounding_gets_no_colour():
+    d = drawing()
+    d.grid(0, 20, np.array([[2.0, 2e-16, -2e-10, -2e-8]]))
+    cells = parsed(d).find(f"{SVG}g")
+    assert [r.get("class") for r in cells if r.get("fill-opacity")] == ["pos", "neg"]
+
+
 def test_a_legend_stands_below_coloured_numbers_alone():
     plain, zeros, coloured = drawing(), drawing(), drawing()
     plain.grid(0, 20, np.array([[1.0]]), colours=np.array([[2]]))
