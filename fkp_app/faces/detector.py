@@ -106,11 +106,10 @@ class FaceDetector:
             found.append(Candidate(box, square, angle, float(weights[i]), seconded))
         return found
 
-
-def least_face(height: int, width: int) -> float:
-    """Side of the smallest box, in pixels of an image of this size, that `FaceDetector` finds in it."""
-    shrink = max(1.0, max(height, width) / LONGEST_SIDE)
-    return shrink * _least(round(height / shrink), round(width / shrink))
+    def least(self, height: int, width: int) -> float:
+        """Side of the smallest box, in pixels of an image of this size, that is found in it."""
+        shrink = max(1.0, max(height, width) / LONGEST_SIDE)
+        return shrink * _least(round(height / shrink), round(width / shrink))
 
 
 def load_cascade(name: str, left_out: int = 0) -> cv2.CascadeClassifier:

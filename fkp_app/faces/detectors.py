@@ -21,6 +21,10 @@ class BothDetectors:
         """First the network's candidates, then the cascades'. Arguments as in `FaceDetector.candidates`."""
         return [*self._net.candidates(image, angle, margin), *self._haar.candidates(image, angle, margin)]
 
+    def least(self, height: int, width: int) -> float:
+        """Side of the smallest box, in pixels of an image of this size, that one of them finds in it."""
+        return min(self._net.least(height, width), self._haar.least(height, width))
+
 
 def make_detector(name: str | None = None, own_process: bool = False) -> Detector:
     """The detector of this name, DEFAULT_DETECTOR if None. own_process: as in `NetDetector`.

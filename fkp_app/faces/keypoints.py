@@ -32,12 +32,18 @@ class Face:
     keypoints: Array
 
 
-class Detector(Protocol):
-    """Finds candidates for faces, as `detector.FaceDetector` and `proposals.NetDetector` do."""
+class Proposer(Protocol):
+    """Finds candidates for faces in an image."""
 
     def candidates(
         self, image: AnyArray, angle: float = 0.0, margin: float = 0.0
     ) -> Sequence[Candidate | Proposal]: ...
+
+
+class Detector(Proposer, Protocol):
+    """Finds candidates for faces, as `detector.FaceDetector` and `proposals.NetDetector` do, and says how small."""
+
+    def least(self, height: int, width: int) -> float: ...
 
 
 def find_keypoints(

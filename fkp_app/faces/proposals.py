@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from fkp_app.backends.channels_last import in_turn, of_one_image
+from fkp_app.faces.detector import SIDE as BOX_SIDE
 from fkp_app.faces.detector import box_from_square
 from fkp_app.geometry.boxes import Box, box_of, covered, keep_heaviest, turn_image
 from fkp_app.geometry.face_grid import CELL, SIDE, Spot, decode
@@ -87,10 +88,14 @@ class NetDetector:
             found.append(Proposal(box, (x, y, side), angle + roll, logit))
         return found
 
+    def least(self, height: int, width: int) -> float:
+        """Side of the smallest box, in pixels of an image of this size, that is found in it."""
+        return _first_shrink(height, width) * LEAST / BOX_SIDE
+
     def _spots(self, gray: AnyArray) -> list[Spot]:
         """The peaks of the network's answers in the pictures of the pyramid, in pixels of `gray`."""
         height, width = gray.shape
-        shrink = max(1.0, math.sqrt(height * width / MOST_PIXELS))
+        shrink = _first_shrink(height, width)
         spots: list[Spot] = []
         while True:
             # Whole cells: the network halves the picture three times.
@@ -104,6 +109,11 @@ class NetDetector:
             shrink *= 2
             if min(height, width) / shrink < LEAST:
                 return spots
+
+
+def _first_shrink(height: int, width: int) -> float:
+    """Pixels of an image of this size per pixel of the first picture of its pyramid."""
+    return max(1.0, math.sqrt(height * width / MOST_PIXELS))
 
 
 def peaks(answer: Array) -> Array:

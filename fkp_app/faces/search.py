@@ -22,10 +22,10 @@ from typing import NamedTuple
 from fkp_app.backends.predictor import Predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE, doubted
 from fkp_app.faces.context import SURE, in_context
-from fkp_app.faces.detector import MIN_SIZE, SIDE, least_face
-from fkp_app.faces.keypoints import REFINEMENTS, SAME_FACE, Detector, Face, faces_among, judged
+from fkp_app.faces.detector import MIN_SIZE, SIDE
+from fkp_app.faces.keypoints import REFINEMENTS, SAME_FACE, Detector, Face, Proposer, faces_among, judged
 from fkp_app.faces.levels import stretched
-from fkp_app.faces.views import View, smaller, tile_shrink, tiles
+from fkp_app.faces.views import TILE_SIDE, View, smaller, tile_shrink, tiles
 from fkp_app.geometry.boxes import box_of, covered
 from fkp_app.geometry.framing import Square, face_square
 from fkp_app.geometry.keypoint_layout import eye_angle
@@ -89,7 +89,7 @@ def find_faces(
         up = _up(search.sure())
     if search.sure():
         _look_beside(search, [way for ways in STAGES if up or ways not in tried for way in ways], up)
-    if _has_small(search):
+    if _has_small(search, detector):
         search.look(tiles(search.rest(tile_shrink(*image.shape[:2]))), _turned([TILE], up))
     return faces_among(in_context(search.faces), min_confidence)
 
@@ -98,7 +98,7 @@ def proposed(
     image: AnyArray,
     views: Iterable[View],
     ways: Sequence[Way],
-    detector: Detector,
+    detector: Proposer,
     predictor: Predictor,
     refinements: int = REFINEMENTS,
     known: Sequence[Square] = (),
@@ -177,8 +177,11 @@ def _up(sure: Sequence[Face]) -> float:
     return 0.0 if surest is None else -90.0 * round(float(eye_angle(surest.keypoints)) / 90)
 
 
-def _has_small(search: _Search) -> bool:
+def _has_small(search: _Search, detector: Detector) -> bool:
     """Whether tiles may show faces that the whole image did not: it shows only larger ones, and none or small ones."""
     height, width = search.image.shape[:2]
-    least = least_face(height, width)
-    return least > 1.2 * tile_shrink(height, width) * MIN_SIZE and _smallest(search.sure()) <= SMALL * least
+    least, least_in_tiles = (
+        detector.least(height, width),
+        tile_shrink(height, width) * detector.least(TILE_SIDE, TILE_SIDE),
+    )
+    return least > 1.2 * least_in_tiles and _smallest(search.sure()) <= SMALL * least

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from fkp_app.faces.detector import Candidate
-from fkp_app.faces.keypoints import Detector
+from fkp_app.faces.keypoints import Proposer
 from fkp_app.faces.proposals import Proposal
 from fkp_app.geometry.framing import Square
 from numpynet.typing import AnyArray
 
-TILE = 640
+TILE_SIDE = 640
 """Side of a tile, in pixels of the tile."""
 OVERLAP = 192
 """Pixels that a tile shares with the next one: the largest faces that tiles are searched for fit into them."""
@@ -34,7 +34,7 @@ class View:
     top: int = 0
     shrink: float = 1.0
 
-    def candidates(self, detector: Detector, angle: float = 0.0, margin: float = 0.0) -> list[Candidate | Proposal]:
+    def candidates(self, detector: Proposer, angle: float = 0.0, margin: float = 0.0) -> list[Candidate | Proposal]:
         """The detector's candidates in the picture, in coordinates of the image."""
         return [self._back(one) for one in detector.candidates(self.picture, angle, margin)]
 
@@ -74,7 +74,7 @@ def tiles(whole: View) -> Iterator[View]:
     height, width = small.shape[:2]
     for top in _starts(height):
         for left in _starts(width):
-            part = np.ascontiguousarray(small[top : top + TILE, left : left + TILE])
+            part = np.ascontiguousarray(small[top : top + TILE_SIDE, left : left + TILE_SIDE])
             yield View(part, round(left * shrink), round(top * shrink), shrink)
 
 
@@ -85,5 +85,5 @@ def tile_shrink(height: int, width: int) -> float:
 
 def _starts(length: int) -> list[int]:
     """Where tiles begin along a side of this length: evenly, with at least OVERLAP in common."""
-    number = max(1, int(np.ceil((length - OVERLAP) / (TILE - OVERLAP))))
-    return [round(start) for start in np.linspace(0, max(0, length - TILE), number)]
+    number = max(1, int(np.ceil((length - OVERLAP) / (TILE_SIDE - OVERLAP))))
+    return [round(start) for start in np.linspace(0, max(0, length - TILE_SIDE), number)]

@@ -6,6 +6,7 @@ import pytest
 
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.faces import proposals
+from fkp_app.faces.detector import SIDE
 from fkp_app.faces.proposals import NetDetector, peaks
 from fkp_app.geometry.finder_card import FinderCard
 from numpynet import CheckpointError, FinderNet, WeightsCard, save_weights
@@ -55,6 +56,18 @@ def test_large_images_are_shrunk_and_small_ones_are_not():
     spy = OneSpot()
     spy.candidates(np.zeros((240, 320, 3), np.uint8))
     assert spy.sizes == [(240, 320), (120, 160), (64, 80), (32, 40)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(400, 600), (1500, 2000)])
+def test_the_smallest_face_that_is_found_is_as_large_as_it_says(height, width):
+    """`least` is the side of a box; the face square is SIDE of it, and the disc as wide as the square."""
+    spy, found = OneSpot(), []
+    for share in (0.9, 1.1):
+        image = np.zeros((height, width, 3), np.uint8)
+        radius = round(share * spy.least(height, width) * SIDE / 2)
+        cv2.circle(image, (300, 200), radius, (255, 255, 255), -1)
+        found.append(len(spy.candidates(image)))
+    assert found == [0, 1]
 
 
 def test_extended_edges_move_the_coordinates_back():

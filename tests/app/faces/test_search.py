@@ -10,7 +10,7 @@ from fkp_app.faces.context import in_context
 from fkp_app.faces.detector import Candidate, FaceDetector
 from fkp_app.faces.keypoints import Face
 from fkp_app.faces.search import EDGES, FAR_TILTED, SIDES, TILTED, UPRIGHT, Way, find_faces, proposed
-from fkp_app.faces.views import View
+from fkp_app.faces.views import TILE_SIDE, View
 from fkp_app.geometry.keypoint_layout import eye_angle
 from tests.app.faces.test_keypoints import Fake, by_the_eyes, placed, two_eyes
 from tests.free_pictures import EYES, astronaut, group_picture, hopper
@@ -33,6 +33,9 @@ class Told:
         x, y, side = self.square
         box = (round(x - side / 2), round(y - side / 2), round(side), round(side))
         return [Candidate(box, self.square, angle, self.weight, 1000)]
+
+    def least(self, height, width):
+        return 30 * max(1, width / 1000)
 
 
 def ways(*stages):
@@ -140,6 +143,17 @@ def test_small_faces_in_large_pictures_are_found(size, face, columns):
         h, w = photo.shape[:2]
         canvas[y - h // 2 : y - h // 2 + h, x - w // 2 : x - w // 2 + w] = photo
     assert len(find_faces(canvas, FaceDetector(), get_predictor())) == rows * columns
+
+
+def test_tiles_are_searched_if_the_detector_finds_smaller_faces_in_them():
+    class Steady(Told):
+        def least(self, height, width):
+            return 30.0
+
+    image = cv2.resize(BLANK, (2000, 1600))
+    for detector, tiled in ((Told(), True), (Steady(), False)):
+        assert find_faces(image, detector, Fake(by_the_eyes)) == []
+        assert ((0.0, 0.0, TILE_SIDE) in detector.asked) == tiled
 
 
 def face(confidence, side=100.0, roll=0.0, at=(300, 300)):

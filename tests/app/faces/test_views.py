@@ -5,7 +5,7 @@ import pytest
 
 from fkp_app.faces import views
 from fkp_app.faces.detector import Candidate
-from fkp_app.faces.views import OVERLAP, TILE, View, smaller, tile_shrink, tiles
+from fkp_app.faces.views import OVERLAP, TILE_SIDE, View, smaller, tile_shrink, tiles
 
 
 class Brightest:
@@ -44,7 +44,7 @@ def test_tiles_cover_every_face_of_the_image_whole(size):
     for tile in tiles(whole):
         left, top = round(tile.left / whole.shrink), round(tile.top / whole.shrink)
         h, w = tile.picture.shape[:2]
-        assert max(h, w) <= TILE
+        assert max(h, w) <= TILE_SIDE
         seen[top : top + h - OVERLAP + 1, left : left + w - OVERLAP + 1] += 1  # a face that begins here lies inside
     inner = seen[: max(1, seen.shape[0] - OVERLAP), : max(1, seen.shape[1] - OVERLAP)]
     assert inner.min() >= 1
