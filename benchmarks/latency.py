@@ -82,15 +82,13 @@ def from_onnx(net: Chain, card: CropCard, image: Array) -> Callable[[], object]:
 
 
 def image_to_keypoints(backend: str) -> Callable[[], object]:
-    """A call that finds the keypoints of a decoded photo with the shipped weights: cascades, and the network twice."""
-    from fkp_app.backends.predictor import get_predictor
+    """A call that finds the keypoints of a decoded photo as `fkp detect` does, from the search for faces on."""
     from fkp_app.commands.demo import sample_photo
-    from fkp_app.faces.detector import FaceDetector
-    from fkp_app.faces.search import find_faces
+    from fkp_app.faces.finder import load_finder
     from fkp_app.media.images import read_image
 
-    predictor, detector, image = get_predictor(backend, own_process=True), FaceDetector(), read_image(sample_photo())
-    return lambda: find_faces(image, detector, predictor)
+    finder, image = load_finder(backend), read_image(sample_photo())
+    return lambda: finder(image)
 
 
 def serve(connection: Connection, what: str, backend: str, ops: str) -> None:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.quality.clips import one_face  # noqa: E402
 from fkp_app import detect  # noqa: E402
 from fkp_app.backends.predictor import get_predictor  # noqa: E402
-from fkp_app.faces.detector import FaceDetector  # noqa: E402
+from fkp_app.faces.detectors import make_detector  # noqa: E402
 from fkp_app.faces.drawing import draw_faces, draw_numbers, draw_points  # noqa: E402
 from fkp_app.geometry.framing import Framing, apply, crop_matrix, face_square, warp  # noqa: E402
 from fkp_app.media.images import write_image  # noqa: E402
@@ -80,7 +80,7 @@ def clip() -> AnyArray:
     """Some frames of a tracked clip, side by side."""
     predictor = get_predictor()
     moving = one_face("mix", predictor, frames=max(MOMENTS) + 1)
-    tracker, shown = FaceTracker(FaceDetector(), predictor), []
+    tracker, shown = FaceTracker(make_detector(), predictor), []
     for index, image in enumerate(moving.images()):
         faces = tracker.update(image, moving.time(index))
         if index in MOMENTS:

@@ -18,7 +18,7 @@ from benchmarks.options import add_shared, at_least
 from benchmarks.quality.scenes import GROUP, PAPER, Scene, nobody, paste, rows_of_people
 from fkp_app.backends.predictor import get_predictor
 from fkp_app.faces.confidence import MIN_CONFIDENCE
-from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.detectors import DEFAULT_DETECTOR, DETECTORS, make_detector
 from fkp_app.faces.search import find_faces
 from fkp_app.tracking.searches import Search
 
@@ -41,6 +41,7 @@ def scenes(width: int, height: int) -> dict[str, Scene]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--repeats", type=at_least(1), default=5, help="runs of each (default %(default)s)")
+    parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="default: %(default)s")
     add_shared(parser, "--threads", "--json")
 
 
@@ -48,7 +49,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure all sizes; print and store them."""
     machine = describe()
     print_description(machine)
-    predictor, detector = get_predictor("numpy", threads=args.threads, own_process=True), FaceDetector()
+    predictor = get_predictor("numpy", threads=args.threads, own_process=True)
+    detector = make_detector(args.detector, own_process=True)
     if args.threads is not None:
         cv2.setNumThreads(args.threads)
     upright = Search(detector, [], small=False, turned=False)
@@ -71,7 +73,9 @@ def run(args: argparse.Namespace) -> None:
                 f"{title:34}{row['faces']:6}{found:7}{false:7}{row['first_ms']:12.0f} ms{row['ms']:7.0f} ms", flush=True
             )
     if args.json is not None:
-        write_results(args.json, machine, {"repeats": args.repeats, "threads": args.threads}, results)
+        write_results(
+            args.json, machine, {"detector": args.detector, "repeats": args.repeats, "threads": args.threads}, results
+        )
 
 
 def median_ms(work: Callable[[], object], repeats: int) -> float:

@@ -19,7 +19,7 @@ from benchmarks.quality.point_filter import PointFilter
 from benchmarks.quality.steadiness import Steadiness, steadiness
 from benchmarks.video_speed import BACKENDS, speed_table, speeds
 from fkp_app.backends.predictor import Predictor, get_predictor
-from fkp_app.faces.detector import FaceDetector
+from fkp_app.faces.detectors import DEFAULT_DETECTOR, DETECTORS, make_detector
 from fkp_app.tracking.smoothing import FaceSmoother, Tuning
 from fkp_app.tracking.tracker import FaceTracker
 from numpynet import use
@@ -37,7 +37,7 @@ WAYS = ("as found", *POINT, AFTER, WITHIN)
 
 def paths(motion: str, person: str, predictor: Predictor, frames: int) -> tuple[dict[str, Array], Array]:
     """Points (T, 68, 2) of a clip by each of WAYS, and the true points."""
-    clip, detector = one_face(motion, predictor, person, frames), FaceDetector()
+    clip, detector = one_face(motion, predictor, person, frames), make_detector()
     images = list(clip.images())
     found: dict[str, Array] = {}
     for way, smooth in (("as found", False), (WITHIN, True)):
@@ -87,6 +87,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     enough = at_least(40, "shorter clips do not show how points lag")
     parser.add_argument("--backend", nargs="*", choices=BACKENDS, default=list(BACKENDS), help="measure their speed")
     parser.add_argument("--frames", type=enough, default=100, help="frames of each clip (default %(default)s)")
+    parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="default: %(default)s")
     parser.add_argument("--no-steadiness", action="store_true", help="measure speed alone")
     add_shared(parser, "--threads", "--json")
 
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
     machine = describe()
     print_description(machine)
     print(f"{WIDTH} x {HEIGHT}, {args.frames} frames per clip; other work on this machine would lower these speeds")
-    speed = {backend: speeds(backend, args.frames, args.threads) for backend in args.backend}
+    speed = {backend: speeds(backend, args.detector, args.frames, args.threads) for backend in args.backend}
     print("\n".join(speed_table(speed)), flush=True)
     found: dict[str, dict[str, Steadiness]] = {}
     if not args.no_steadiness:
@@ -104,7 +105,13 @@ def run(args: argparse.Namespace) -> None:
             found = steady(args.frames)
         print("\n".join(steady_table(found)))
     if args.json is not None:
-        settings = {"frames": args.frames, "threads": args.threads, "rate": RATE, "size": [WIDTH, HEIGHT]}
+        settings = {
+            "detector": args.detector,
+            "frames": args.frames,
+            "threads": args.threads,
+            "rate": RATE,
+            "size": [WIDTH, HEIGHT],
+        }
         rows = {motion: {way: _numbers(row) for way, row in ways.items()} for motion, ways in found.items()}
         write_results(args.json, machine, settings, {"speed": speed, "steadiness": rows})
 

@@ -11,6 +11,7 @@ from fkp_app.commands.options import (
     Backend,
     Confidence,
     Detector,
+    Quality,
     Quiet,
     Record,
     Recursive,
@@ -42,6 +43,7 @@ def filter_command(
     weights: Weights = None,
     detector: Detector = None,
     min_confidence: Confidence = None,
+    quality: Quality = "fast",
     recursive: Recursive = False,
     workers: Workers = 1,
     threads: Threads = None,
@@ -54,7 +56,8 @@ def filter_command(
     """Put sunglasses, or something else, on every face.
 
     Pictures and videos are named as `fkp detect --out` names them. A video keeps its size, frame rate and sound. A
-    picture without a face is written unchanged. In a window, n shows the next style.
+    picture without a face is written unchanged. In a window, n shows the next style. --quality is for photos; see
+    `fkp detect --help`.
     """
     from fkp_app.faces.drawing import Look
     from fkp_app.media.sources import CAMERA
@@ -86,6 +89,7 @@ def filter_command(
         detector=detector,
         threads=threads,
         min_confidence=min_confidence,
+        quality=quality,
         out=out,
         recursive=recursive,
         workers=workers,

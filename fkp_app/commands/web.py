@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fkp_app.commands.options import Threads, Weights
+from fkp_app.commands.options import Detector, Threads, Weights
 
 
 def web(
@@ -14,6 +14,7 @@ def web(
     port: Annotated[int, typer.Option(help="0 takes any free one.", min=0, max=65535)] = 7860,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
     weights: Weights = None,
+    detector: Detector = None,
     threads: Threads = None,
 ) -> None:
     """Serve a page on which you drop photos, or take them with the browser's camera.
@@ -25,4 +26,4 @@ def web(
     from fkp_app.web.server import listen, serve
 
     with listen(host, port) as listening, private_folder() as folder:
-        serve(listening, host, folder, weights, threads, show)
+        serve(listening, host, folder, weights, detector, threads, show)

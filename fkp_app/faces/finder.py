@@ -1,6 +1,6 @@
 """All that finds faces in an image, ready to use: the cascades, networks and the least confidence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -43,13 +43,6 @@ class FaceFinder:
         return [replace(face, keypoints=own) for face, own in zip(faces, points, strict=True)]
 
 
-def check_quality(quality: str) -> bool:
-    """Whether this is "best". UsageError if it is none of QUALITIES."""
-    if quality not in QUALITIES:
-        raise UsageError(f"--quality must be {' or '.join(QUALITIES)}, got {quality}")
-    return quality == "best"
-
-
 def finders(
     detector: Detector, predictors: Mapping[str, Predictor], best: Mapping[str, Predictor] | None = None
 ) -> dict[str, FaceFinder]:
@@ -72,15 +65,33 @@ def load_finder(
 
     weights: the shipped file if None; threads: all cores if None; min_confidence: MIN_CONFIDENCE if None; detector: a
     name that `make_detector` knows; quality: "best" to let the mean of several networks place the points. Errors as
-    there, in `get_predictor` and, for "best", in `mean_with_companions`.
+    there, in `get_predictor` and in `joined`.
     """
-    best = check_quality(quality)
-    predictor = get_predictor(backend, weights, threads, own_process=True)
-    last = load_best(predictor, weights, threads) if best else None
-    found = make_detector(detector, own_process=True)
+    load = partial(get_predictor, backend, threads=threads, own_process=True)
+    finder = joined(load, partial(make_detector, detector, own_process=True), weights, min_confidence, quality)
     if threads is not None:
         cv2.setNumThreads(threads)
-    return FaceFinder(found, predictor, MIN_CONFIDENCE if min_confidence is None else min_confidence, last)
+    return finder
+
+
+def joined(
+    load: Callable[[Path | None], Predictor],
+    make: Callable[[], Detector],
+    weights: Path | None,
+    min_confidence: float | None,
+    quality: str,
+) -> FaceFinder:
+    """A finder of the network that `load` gives for these weights and of the detector that `make` gives.
+
+    The other arguments are as in `load_finder`. Errors as in `load` and `make`, and, for the quality "best", as in
+    `mean_with_companions`; UsageError if there is no such quality.
+    """
+    if quality not in QUALITIES:
+        raise UsageError(f"--quality must be {' or '.join(QUALITIES)}, got {quality}")
+    predictor, last = load(weights), None
+    if quality == "best":
+        last = mean_with_companions(weights or SHIPPED_WEIGHTS, predictor, load)
+    return FaceFinder(make(), predictor, MIN_CONFIDENCE if min_confidence is None else min_confidence, last)
 
 
 def load_best(predictor: Predictor, weights: Path | None, threads: int | None = None) -> Predictor:

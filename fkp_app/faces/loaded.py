@@ -5,12 +5,10 @@ import threading
 from functools import lru_cache, partial
 from pathlib import Path
 
-from fkp_app.backends.mean import mean_with_companions
 from fkp_app.backends.predictor import SHIPPED_WEIGHTS, Predictor, get_predictor
 from fkp_app.errors import FkpError
-from fkp_app.faces.confidence import MIN_CONFIDENCE
 from fkp_app.faces.detectors import DEFAULT_DETECTOR, make_detector
-from fkp_app.faces.finder import FaceFinder, check_quality
+from fkp_app.faces.finder import FaceFinder, joined
 from fkp_app.faces.keypoints import Detector
 
 KEPT = 6
@@ -28,16 +26,8 @@ def finder(
     detector_name: str | None = None,
     quality: str = "fast",
 ) -> FaceFinder:
-    """A finder for this thread. It changes no thread setting of the process.
-
-    Errors as in `predictor`, `make_detector` and, for the quality "best", in `mean_with_companions`.
-    """
-    best = check_quality(quality)
-    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
-    network, last = predictor(backend, weights), None
-    if best:
-        last = mean_with_companions(weights or SHIPPED_WEIGHTS, network, partial(predictor, backend))
-    return FaceFinder(detector(detector_name), network, least, last)
+    """A finder for this thread. It changes no thread setting of the process. Errors as in `predictor` and `joined`."""
+    return joined(partial(predictor, backend), partial(detector, detector_name), weights, min_confidence, quality)
 
 
 def predictor(backend: str, weights: Path | None) -> Predictor:

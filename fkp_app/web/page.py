@@ -24,8 +24,8 @@ SWEEP_SECONDS = 10.0
 AT_ONCE = 24
 """Visitors' photos that are under way at once. Most of them wait for one of the turns of `photo.SharedFinder`.
 Large photos have one turn between them, so they leave room for others."""
-VALUES: tuple[ValueKind, ...] = ("file", "word", "word", "words")
-"""Values that the page sends after every choice: photo, backend, style, overlays."""
+VALUES: tuple[ValueKind, ...] = ("file", "word", "word", "words", "word")
+"""Values that the page sends after every choice: photo, backend, style, overlays, quality."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}
 HEADER = "<header><h1>68 points on every face</h1><p>Photos stay on the machine that serves this page.</p></header>"
 START = "Drop a photo, or take one with the camera."
@@ -68,10 +68,9 @@ def application(finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: 
 
 def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
     """The page itself. It answers each choice at once."""
-    offered = finder.backends
 
     # Without preprocessing: our own reader reads the photo, and values that the page never sends get one line.
-    def look(photo: Any, backend: Any, style: Any, overlays: Any, request: gr.Request) -> list[Any]:
+    def look(photo: Any, backend: Any, style: Any, overlays: Any, quality: Any, request: gr.Request) -> list[Any]:
         visitor, address = request.session_hash or "", request.client.host if request.client else ""
         if photo is None:
             visits.keep(visitor)
@@ -84,7 +83,8 @@ def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Block
             with visits.job(visitor, address):
                 results = visits.new_folder(address, visitor=visitor)
                 try:
-                    found = answer(path, name, choices_of(backend, style, overlays, offered), finder, reader, results)
+                    choices = choices_of(backend, style, overlays, quality, finder)
+                    found = answer(path, name, choices, finder, reader, results)
                     visits.grown(results)
                     kept.append(results)
                 finally:
@@ -110,7 +110,15 @@ def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Block
                 style = gr.Dropdown([NO_STYLE, *names()], value=NO_STYLE, label="Wear", elem_id="style")
                 shown_as = [(OVERLAY_LABELS[name], name) for name in OVERLAYS]
                 overlays = gr.CheckboxGroup(shown_as, value=["points"], label="Show", elem_id="overlays")
-                backend = gr.Radio(list(offered), value=offered[0], label="Backend", elem_id="backend")
+                backend = gr.Radio(list(finder.backends), value=finder.backends[0], label="Backend", elem_id="backend")
+                quality = gr.Radio(
+                    list(finder.qualities),
+                    value=finder.qualities[0],
+                    label="Quality",
+                    info="best: the mean of several networks",
+                    visible=len(finder.qualities) > 1,
+                    elem_id="quality",
+                )
             with gr.Column(scale=3, min_width=280):
                 status = gr.HTML(said(START), elem_id="status")
                 picture = gr.Image(label="Result", interactive=False, buttons=["fullscreen"], elem_id="result")
@@ -121,9 +129,9 @@ def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Block
                 with gr.Accordion("Keypoints", open=False, elem_id="keypoints"):
                     table = gr.HTML(table_of(None))
         gr.on(
-            [photo.change, backend.input, style.select, overlays.input],
+            [photo.change, backend.input, style.select, overlays.input, quality.input],
             look,
-            inputs=[photo, backend, style, overlays],
+            inputs=[photo, backend, style, overlays, quality],
             outputs=[picture, status, png, numbers, table],
             preprocess=False,
             show_progress_on=picture,
@@ -151,10 +159,10 @@ async def sweeping(visits: Visits) -> AsyncIterator[None]:
         task.cancel()
 
 
-def choices_of(backend: object, style: object, overlays: object, offered: tuple[str, ...]) -> Choices:
-    """The visitor's choices. offered: backends of the page. FkpError for a value that the page does not offer."""
-    if backend not in offered or style not in (NO_STYLE, *names()):
-        raise FkpError("this page has no such backend or style; load it again")
+def choices_of(backend: object, style: object, overlays: object, quality: object, finder: SharedFinder) -> Choices:
+    """The visitor's choices. FkpError for a value that the page does not offer."""
+    if backend not in finder.backends or style not in (NO_STYLE, *names()) or quality not in finder.qualities:
+        raise FkpError("this page has no such backend, style or quality; load it again")
     if not isinstance(overlays, list) or not set(overlays) <= set(OVERLAYS):
         raise FkpError("this page has no such overlay; load it again")
-    return Choices(str(backend), str(style), overlays)
+    return Choices(str(backend), str(style), overlays, str(quality))

@@ -4,16 +4,18 @@ import sys
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
+from fkp_app.backends.mean import companions
 from fkp_app.backends.onnx.card import is_onnx
-from fkp_app.backends.predictor import BACKENDS
-from fkp_app.errors import FkpError, problem_of
+from fkp_app.backends.predictor import BACKENDS, SHIPPED_WEIGHTS
+from fkp_app.errors import FkpError, UsageError, problem_of
 from fkp_app.faces.drawing import draw_marks
-from fkp_app.faces.finder import FaceFinder, load_finder
+from fkp_app.faces.finder import QUALITIES, FaceFinder, Quality, load_finder
 from fkp_app.faces.keypoints import Face
 from fkp_app.pipeline.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
@@ -39,11 +41,12 @@ OVERLAYS = ("points", "numbers", "boxes")
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of a visitor. overlays: some of OVERLAYS."""
+    """The choices of a visitor. overlays: some of OVERLAYS. quality: one of `SharedFinder.qualities`."""
 
     backend: str
     style: str
     overlays: Collection[str]
+    quality: str = "fast"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,15 @@ def backends_for(weights: Path | None) -> tuple[str, ...]:
     return tuple(name for name in BACKENDS if name not in needed or find_spec(needed[name]) is not None)
 
 
+def qualities_for(weights: Path | None) -> tuple[Quality, ...]:
+    """The qualities that a weights file allows: all of them if it has companions."""
+    try:
+        companions(weights or SHIPPED_WEIGHTS)
+    except UsageError:
+        return QUALITIES[:1]
+    return QUALITIES
+
+
 class SharedFinder:
     """Finds faces for all visitors, with the backend that each one chooses.
 
@@ -72,26 +84,27 @@ class SharedFinder:
     all cores anyway.
     """
 
-    def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
+    def __init__(self, weights: Path | None = None, threads: int | None = None, detector: str | None = None) -> None:
         """Loads the first backend, so that bad weights are an error here. Each other one is loaded at its first use."""
         self.backends = backends_for(weights)
-        self._weights, self._threads = weights, threads
+        self.qualities = qualities_for(weights)
+        self._load = partial(load_finder, weights=weights, threads=threads, detector=detector)
         self.large_turn = threading.Lock()
         """Held while a photo of more than LARGE pixels or MUCH_WORK is worked on."""
         self.other_turns = threading.BoundedSemaphore(OTHERS_AT_ONCE)
         self._turn = threading.Lock()
-        self._finders: dict[str, FaceFinder] = {}
-        self._finder(self.backends[0])
+        self._finders: dict[tuple[str, str], FaceFinder] = {}
+        self._finder(self.backends[0], self.qualities[0])
 
-    def faces(self, image: AnyArray, backend: str) -> list[Face]:
+    def faces(self, image: AnyArray, backend: str, quality: str) -> list[Face]:
         """Every face in an RGB image (H, W, 3). FkpError if the backend cannot be used."""
         with self._turn:
-            return self._finder(backend)(image)
+            return self._finder(backend, quality)(image)
 
-    def _finder(self, backend: str) -> FaceFinder:
-        if backend not in self._finders:
-            self._finders[backend] = load_finder(backend, self._weights, self._threads)
-        return self._finders[backend]
+    def _finder(self, backend: str, quality: str) -> FaceFinder:
+        if (backend, quality) not in self._finders:
+            self._finders[backend, quality] = self._load(backend, quality=quality)
+        return self._finders[backend, quality]
 
 
 def answer(photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
@@ -117,7 +130,7 @@ def _answer(
 ) -> Answer:
     notes: list[str] = []
     image = reader.read(photo, notes, MAX_PIXELS)
-    faces = finder.faces(image, choices.backend)
+    faces = finder.faces(image, choices.backend, choices.quality)
     result = ImageResult(name, image.shape[1], image.shape[0], faces)
     picture = Image.fromarray(drawn(image, faces, choices))
     stem = f"{Path(name).stem or 'photo'}-keypoints"

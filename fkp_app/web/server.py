@@ -52,7 +52,13 @@ def is_local(host: str) -> bool:
 
 
 def serve(
-    listening: socket.socket, host: str, folder: Path, weights: Path | None, threads: int | None, show: bool
+    listening: socket.socket,
+    host: str,
+    folder: Path,
+    weights: Path | None,
+    detector: str | None,
+    threads: int | None,
+    show: bool,
 ) -> None:
     """Build the page and answer requests until a signal ends it. show: open a browser.
 
@@ -72,7 +78,7 @@ def serve(
 
     give_memory_back()
     local, served = is_local(host), threading.Event()
-    finder = SharedFinder(weights, threads)
+    finder = SharedFinder(weights, threads, detector)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
 
     class Server(uvicorn.Server):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.free_pictures import hopper
 
@@ -59,6 +60,13 @@ def start(folder: Path, *options: str, program: str | None = None) -> Page:
         process.wait(timeout=60)
         pytest.fail(f"fkp web did not start: {line}{log.read_text()}")
     return Page(process, address[0], temporary, log)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """BLAS adds up on one thread here, as in the page: a last digit can move what a second look sees by 0.02 pixels."""
+    with threadpool_limits(limits=1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -146,6 +146,17 @@ def test_another_backend(visit, photo, tmp_path):
     np.testing.assert_allclose(numbers(tab, tmp_path)["faces"][0]["keypoints"], face.keypoints, atol=0.01)
 
 
+def test_the_best_quality(visit, photo, tmp_path):
+    tab = visit()
+    drop(tab, photo)
+    says(tab, "1 face found.")
+    after(tab, lambda: tab.get_by_label("best").check())
+    best, fast = (detect(photo, quality=quality)[0].keypoints for quality in ("best", "fast"))
+    shown = numbers(tab, tmp_path)["faces"][0]["keypoints"]
+    np.testing.assert_allclose(shown, best, atol=0.01)
+    assert np.abs(best - fast).max() > 0.1
+
+
 def test_a_bad_file_then_no_face_then_a_face(visit, photo, tmp_path):
     (tmp_path / "words.png").write_text("these are words")
     blank = np.random.default_rng(0).integers(100, 140, (240, 320, 3), np.uint8)

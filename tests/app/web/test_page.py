@@ -64,9 +64,9 @@ def quiet(page):
 
 @pytest.fixture(scope="module")
 def number(page):
-    """The number of the page's event that takes four values."""
+    """The number of the page's event that takes five values."""
     config = json.loads(ask(page, "GET", "/config")[2])
-    (number,) = [event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4]
+    (number,) = [event["id"] for event in config["dependencies"] if len(event["inputs"]) == 5]
     return number
 
 
@@ -88,10 +88,10 @@ def run(page, number, data, session="abcdefghij"):
     pytest.fail("the stream ended early")
 
 
-def look(page, number, content, name, backend="numpy", style="none", overlays=(), session="abcdefghij"):
+def look(page, number, content, name, backend="numpy", style="none", overlays=(), quality="fast", session="abcdefghij"):
     """The outputs for a photo: picture, line, PNG, JSON, table."""
     file = {"path": send(page, content, name), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-    outputs = run(page, number, [file, backend, style, list(overlays)], session)
+    outputs = run(page, number, [file, backend, style, list(overlays), quality], session)
     assert outputs is not None
     return outputs
 
@@ -191,7 +191,7 @@ def test_bodies_that_are_too_large_are_refused(page, number, photo):
     over = b"x" * (20 * 1024 * 1024 + 20_000)
     assert ask(page, "POST", UPLOAD, form(over), {"Content-Type": PNG_TYPE})[0] == 413
     assert ask(page, "POST", UPLOAD, iter([over]), {"Content-Type": PNG_TYPE})[0] == 413  # chunked, without a length
-    assert ask(page, "POST", JOIN, event(number, [None, "x" * 70_000, "none", []]), JSON)[0] == 413
+    assert ask(page, "POST", JOIN, event(number, [None, "x" * 70_000, "none", [], "fast"]), JSON)[0] == 413
     claims = {"Content-Type": PNG_TYPE, "Content-Length": str(10**15)}
     assert ask(page, "POST", UPLOAD, b"", claims)[0] == 413  # refused at once, before any byte of the body
     with contextlib.suppress(ConnectionError):  # the server may close the connection to a far too large body
@@ -239,20 +239,26 @@ def test_a_malformed_request_is_a_4xx(page, kind):
     [
         ([None, "numpy", "none"], {}, 400),
         ("words", {}, 400),
-        ([None, "numpy", "none", "points"], {}, 400),
-        ([None, "numpy", "none", [1]], {}, 400),
-        ([None, {}, "none", []], {}, 400),
-        (["/etc/passwd", "numpy", "none", []], {}, 400),
-        ([{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "numpy", "none", []], {}, 403),
-        ([{"path": "http://127.0.0.1:9/a.png", "meta": {"_type": "gradio.FileData"}}, "numpy", "none", []], {}, 403),
-        ([{"path": "FOLDER/../../etc/passwd"}, "numpy", "none", []], {}, 403),
-        ([{"path": "FOLDER/a/\0"}, "numpy", "none", []], {}, 403),
-        ([None, "numpy", "none", []], {"fn_index": 999}, 404),
-        ([None, "numpy", "none", []], {"fn_index": -1}, 404),
-        ([None, "numpy", "none", []], {"fn_index": True}, 404),
-        ([None, "numpy", "none", []], {"session_hash": None}, 400),
-        ([None, "numpy", "none", []], {"session_hash": "../../etc"}, 400),
-        ([None, "numpy", "none", []], {"trigger_id": "x"}, 400),
+        ([None, "numpy", "none", "points", "fast"], {}, 400),
+        ([None, "numpy", "none", [1], "fast"], {}, 400),
+        ([None, {}, "none", [], "fast"], {}, 400),
+        ([None, "numpy", "none", [], ["fast"]], {}, 400),
+        ([None, "numpy", "none", []], {}, 400),
+        (["/etc/passwd", "numpy", "none", [], "fast"], {}, 400),
+        ([{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "numpy", "none", [], "fast"], {}, 403),
+        (
+            [{"path": "http://127.0.0.1:9/a.png", "meta": {"_type": "gradio.FileData"}}, "numpy", "none", [], "fast"],
+            {},
+            403,
+        ),
+        ([{"path": "FOLDER/../../etc/passwd"}, "numpy", "none", [], "fast"], {}, 403),
+        ([{"path": "FOLDER/a/\0"}, "numpy", "none", [], "fast"], {}, 403),
+        ([None, "numpy", "none", [], "fast"], {"fn_index": 999}, 404),
+        ([None, "numpy", "none", [], "fast"], {"fn_index": -1}, 404),
+        ([None, "numpy", "none", [], "fast"], {"fn_index": True}, 404),
+        ([None, "numpy", "none", [], "fast"], {"session_hash": None}, 400),
+        ([None, "numpy", "none", [], "fast"], {"session_hash": "../../etc"}, 400),
+        ([None, "numpy", "none", [], "fast"], {"trigger_id": "x"}, 400),
     ],
 )
 def test_an_event_that_the_page_would_not_send_is_a_4xx(page, number, data, more, wanted):
@@ -261,10 +267,13 @@ def test_an_event_that_the_page_would_not_send_is_a_4xx(page, number, data, more
     assert ask(page, "POST", JOIN, body, JSON)[0] == wanted
 
 
-@pytest.mark.parametrize("choice", [("jax", "none", []), ("numpy", "../x", []), ("numpy", "none", ["hats"])])
+@pytest.mark.parametrize(
+    "choice",
+    [{"backend": "jax"}, {"style": "../x"}, {"overlays": ["hats"]}, {"quality": "better"}],
+    ids=lambda choice: next(iter(choice)),
+)
 def test_a_choice_that_the_page_does_not_offer_is_one_line(page, number, photo, choice):
-    backend, style, overlays = choice
-    outputs = look(page, number, photo.read_bytes(), "a.png", backend, style, overlays)
+    outputs = look(page, number, photo.read_bytes(), "a.png", **choice)
     assert 'class="bad">this page has no such' in outputs[1]
 
 
@@ -350,7 +359,7 @@ def test_a_photo_that_was_removed_is_one_line(page, number, photo):
     path = send(page, photo.read_bytes())
     Path(path).unlink()
     file = {"path": path, "orig_name": "photo.png", "meta": {"_type": "gradio.FileData"}}
-    assert "photo.png: is no longer here; choose it again" in run(page, number, [file, "numpy", "none", []])[1]
+    assert "photo.png: is no longer here; choose it again" in run(page, number, [file, "numpy", "none", [], "fast"])[1]
 
 
 def test_a_busy_port_a_strange_host_and_gradio_that_is_missing_are_one_line(page, monkeypatch, capfd, tmp_path):
@@ -396,9 +405,9 @@ def test_another_host_comes_with_a_warning_and_sigterm_in_the_middle_of_work_lea
     running = start(tmp_path, "--host", "0.0.0.0")
     assert running.url.startswith("http://127.0.0.1:")
     config = json.loads(ask(running, "GET", "/config", headers={"Host": "any.example"})[2])
-    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4)
+    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 5)
     file = {"path": send(running, photo.read_bytes()), "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
-    assert ask(running, "POST", JOIN, event(number, [file, "numpy", "none", []]), JSON)[0] == 200
+    assert ask(running, "POST", JOIN, event(number, [file, "numpy", "none", [], "fast"]), JSON)[0] == 200
     assert running.end(signal.SIGTERM) == 143
     warning = "fkp: everybody who can reach this machine can use the page; it asks for no password\n"
     assert running.log.read_text() == warning

@@ -227,7 +227,7 @@ def looked(finder, reader, visits, photo):
     path.write_bytes(photo.read_bytes())
     request = SimpleNamespace(session_hash="ann", client=SimpleNamespace(host=HERE))
     choice = {"path": str(path), "orig_name": "my.png"}
-    return look(choice, "numpy", "sunglasses", ["points"], request)
+    return look(choice, "numpy", "sunglasses", ["points"], "fast", request)
 
 
 def fails(*_, **__):
