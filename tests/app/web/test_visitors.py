@@ -320,10 +320,10 @@ def test_uploads_are_refused_in_one_line_where_there_is_no_room_or_the_disk_is_f
 
 def test_somebody_elses_photo_cannot_be_looked_at(page, photo):
     config = json.loads(ask(page, "GET", "/config")[2])
-    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4)
+    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 5)
     file = {"path": send(page, photo.read_bytes()), "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
-    assert "1 face found." in run(page, number, [file, "numpy", "none", []], "visitorone")[1]
-    outputs = run(page, number, [file, "numpy", "none", []], "visitortwo")
+    assert "1 face found." in run(page, number, [file, "numpy", "none", [], "fast"], "visitorone")[1]
+    outputs = run(page, number, [file, "numpy", "none", [], "fast"], "visitortwo")
     assert 'class="bad">a.png: is no longer here; choose it again' in outputs[1]
 
 
@@ -340,9 +340,9 @@ sys.exit(main(["web", "--port", "0"]))
 def test_a_page_that_is_told_to_end_does_not_wait_for_a_search(tmp_path, photo, by, code, words):
     running = start(tmp_path, program=HANGING)
     config = json.loads(ask(running, "GET", "/config")[2])
-    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4)
+    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 5)
     file = {"path": send(running, photo.read_bytes()), "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
-    assert ask(running, "POST", JOIN, event(number, [file, "numpy", "none", []]), JSON)[0] == 200
+    assert ask(running, "POST", JOIN, event(number, [file, "numpy", "none", [], "fast"]), JSON)[0] == 200
     time.sleep(2)  # until the search has begun
     assert running.end(by) == code
     assert running.log.read_text() == words
@@ -396,9 +396,9 @@ def test_the_processes_that_read_photos_end_with_a_killed_page(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (64, 64)).save(path)
     config = json.loads(ask(running, "GET", "/config")[2])
-    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 4)
+    number = next(event["id"] for event in config["dependencies"] if len(event["inputs"]) == 5)
     file = {"path": send(running, path.read_bytes()), "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
-    run(running, number, [file, "numpy", "none", []])
+    run(running, number, [file, "numpy", "none", [], "fast"])
     threads = Path(f"/proc/{running.process.pid}/task").glob("*/children")
     processes = [int(one) for thread in threads for one in thread.read_text().split()]
     assert len(processes) >= 2
