@@ -34,6 +34,9 @@ GROUPS = {
         "hard-photos": Command(
             "quality.hard_photos", "faces found and false ones in large, dark, turned and tilted photos, and in things"
         ),
+        "changed-frames": Command(
+            "quality.changed_frames", "faces found in labelled frames that were turned, or pasted four to a picture"
+        ),
         "looks": Command("quality.looks", "how a crop's framing, mirroring and float16 weights change the points"),
         "video": Command("quality.video", "faces followed through clips: frames per second, shake and lag"),
     },

@@ -26,8 +26,10 @@ SHIPPED_FINDER = Path(__file__).parents[1] / "weights" / "finder.safetensors"
 
 LEAST = SIDE / 2**0.5
 """Side of the smallest face square in the first picture of the pyramid, in pixels: half an octave below SIDE."""
-MOST_PIXELS = 1_300_000
+MOST_PIXELS = 1_000_000
 """Pixels of the first picture at most; larger images are shrunk to it. It bounds the time of a search."""
+MOST_CHANGED = 400_000
+"""The same for images that are turned or extended: most faces there were found in the image as it is."""
 LEAST_LOGIT = -0.5
 """Places with a smaller logit are no candidates."""
 LEARNED_ROLL = 75.0
@@ -77,7 +79,7 @@ class NetDetector:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         gray, turn = turn_image(gray, angle, round(margin * min(height, width)))
         back = invert(turn)
-        spots = self._spots(gray)
+        spots = self._spots(gray, MOST_CHANGED if angle or margin else MOST_PIXELS)
         order = sorted(range(len(spots)), key=lambda i: -spots[i].logit)[:MOST]
         boxes = [box_of(one.square) for one in spots]
         found: list[Proposal] = []
@@ -90,12 +92,15 @@ class NetDetector:
 
     def least(self, height: int, width: int) -> float:
         """Side of the smallest box, in pixels of an image of this size, that is found in it."""
-        return _first_shrink(height, width) * LEAST / BOX_SIDE
+        return _first_shrink(height, width, MOST_PIXELS) * LEAST / BOX_SIDE
 
-    def _spots(self, gray: AnyArray) -> list[Spot]:
-        """The peaks of the network's answers in the pictures of the pyramid, in pixels of `gray`."""
+    def _spots(self, gray: AnyArray, most: int) -> list[Spot]:
+        """The peaks of the network's answers in the pictures of the pyramid, in pixels of `gray`.
+
+        most: pixels of the first picture, at most.
+        """
         height, width = gray.shape
-        shrink = _first_shrink(height, width)
+        shrink = _first_shrink(height, width, most)
         spots: list[Spot] = []
         while True:
             # Whole cells: the network halves the picture three times.
@@ -111,9 +116,9 @@ class NetDetector:
                 return spots
 
 
-def _first_shrink(height: int, width: int) -> float:
-    """Pixels of an image of this size per pixel of the first picture of its pyramid."""
-    return max(1.0, math.sqrt(height * width / MOST_PIXELS))
+def _first_shrink(height: int, width: int, most: int) -> float:
+    """Pixels of an image of this size per pixel of the first picture of its pyramid, which has `most` at most."""
+    return max(1.0, math.sqrt(height * width / most))
 
 
 def peaks(answer: Array) -> Array:

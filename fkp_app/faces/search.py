@@ -83,10 +83,9 @@ def find_faces(
         if not search.sure():
             search.look([whole], ways)
             tried.append(ways)
-    up = 0.0
     if not search.sure():
         search.look([whole], FAR_TILTED + SIDES)
-        up = _up(search.sure())
+    up = _up(search.sure())
     if search.sure():
         _look_beside(search, [way for ways in STAGES if up or ways not in tried for way in ways], up)
     if _has_small(search, detector):

@@ -70,6 +70,14 @@ def test_the_smallest_face_that_is_found_is_as_large_as_it_says(height, width):
     assert found == [0, 1]
 
 
+def test_a_changed_image_is_searched_at_a_smaller_size():
+    for change in ({"angle": 180.0}, {"margin": 0.1}):
+        spy = OneSpot()
+        spy.candidates(np.zeros((1000, 1300, 3), np.uint8), **change)
+        height, width = spy.sizes[0]
+        assert height * width == pytest.approx(proposals.MOST_CHANGED, rel=0.03)
+
+
 def test_extended_edges_move_the_coordinates_back():
     image = np.zeros((200, 300, 3), np.uint8)
     cv2.circle(image, (8, 100), 20, (255, 255, 255), -1)

@@ -1,5 +1,7 @@
 """Where a photo is searched: in which order, what ends the search, and how what it finds is judged."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -75,6 +77,19 @@ def test_beside_a_sure_face_a_small_copy_without_it_is_searched():
     beside = asked(detector, whole=False)
     assert beside == ways(EDGES, TILTED)
     assert all(width < 250 for _, _, width in detector.asked[1:])
+
+
+def test_beside_a_face_that_lies_on_its_side_the_copy_is_searched_turned():
+    class Lying(Told):
+        def candidates(self, image, angle=0.0, margin=0.0):
+            return [replace(one, angle=90.0) for one in super().candidates(image, angle, margin)]
+
+    detector = Lying(0)
+    (face,) = find_faces(two_eyes(placed(SQUARE[:2], 120, -90)), detector, Fake(by_the_eyes))
+    assert abs(float(eye_angle(face.keypoints))) == pytest.approx(90, abs=3)
+    turned = [(angle + 90, margin) for angle, margin in ways(UPRIGHT, EDGES, TILTED)]
+    assert asked(detector) == ways(UPRIGHT)
+    assert asked(detector, whole=False) == turned
 
 
 def test_what_a_doubtful_way_proposes_must_be_surer():
