@@ -38,6 +38,7 @@ def test_contents(wheel):
         "weights/finder.safetensors",
         "weights/hourglass.safetensors",
         "weights/hourglass-1.safetensors",
+        "weights/hourglass-2.safetensors",
         "weights/README.md",
         "training/finder/finder.toml",
         "training/recipes/compact.toml",

@@ -35,7 +35,7 @@ class Fit(NamedTuple):
 HAAR = Fit(("weight", "seconded", "wandering", "asymmetry"), -13.07, (0.94, 1.66, -2.40, 3.75))
 """For the cascades' candidates: `python -m benchmarks haar-confidence --data DIR --every 3`."""
 NET = Fit(("logit", "wandering", "asymmetry", "straying"), -10.41, (1.17, -2.70, 1.23, 1.24))
-"""For the finder's proposals: `python -m benchmarks net-confidence --data DIR`."""
+"""For the finder's proposals: `python -m benchmarks net-confidence --data DIR`. FINDER.md says how it was chosen."""
 
 MIN_CONFIDENCE = 0.5
 """Default threshold: faces with a lower confidence are not reported."""
