@@ -26,7 +26,7 @@ SHIPPED_FINDER = Path(__file__).parents[1] / "weights" / "finder.safetensors"
 
 LEAST = SIDE / 2**0.5
 """Side of the smallest face square in the first picture of the pyramid, in pixels: half an octave below SIDE."""
-MOST_PIXELS = 1_000_000
+MOST_PIXELS = 900_000
 """Pixels of the first picture at most; larger images are shrunk to it. It bounds the time of a search."""
 MOST_CHANGED = 400_000
 """The same for images that are turned or extended: most faces there were found in the image as it is."""
