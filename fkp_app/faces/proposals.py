@@ -106,7 +106,10 @@ class NetDetector:
             # Whole cells: the network halves the picture three times.
             size = [CELL * max(1, round(extent / shrink / CELL)) for extent in (width, height)]
             ratio = width / size[0], height / size[1]
-            gray = gray if gray.shape == (size[1], size[0]) else cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+            if gray.shape != (size[1], size[0]):
+                # Halving, both are the mean of four pixels, but INTER_AREA takes six times as long.
+                mean = cv2.INTER_AREA if gray.shape[0] > 2.1 * size[1] else cv2.INTER_LINEAR
+                gray = cv2.resize(gray, size, interpolation=mean)
             answer = self._forward(to_gray(gray)[:, :, None]).transpose(2, 0, 1)  # (6, h, w)
             for (x, y, side), angle, logit in decode(peaks(answer), LEAST_LOGIT):
                 place = (x + 0.5) * ratio[0] - 0.5, (y + 0.5) * ratio[1] - 0.5
