@@ -84,7 +84,9 @@ class Campaign:
         while killed < (2 if number % 4 == 0 else 1):
             process = self._start(directory)
             # Moments before the first step are rarer than they would be: starting takes most of a short run.
-            moment = float(self.rng.uniform(0.8 * self.first, self.last))
+            left = 1 - self._saved.get(directory, 0) / self.steps
+            last = self.first + left * (self.last - self.first)
+            moment = float(self.rng.uniform(0.8 * self.first, last))
             if number % 2:
                 time = process.kill_in_save(directory, moment, float(self.rng.uniform(0, 0.02)))
             else:
