@@ -58,10 +58,10 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
             continue
         try:
             state, metadata = load_tensors(path)
+            _description(metadata, path)
         except CheckpointError as error:
             problems.append(str(error))
             continue
-        _description(metadata, path)
         try:
             if (key := not_finite(_learned(state))) is not None:
                 raise FkpError(

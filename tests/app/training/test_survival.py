@@ -20,7 +20,7 @@ from numpynet.training import EpochEvent, StepEvent, Trainer
 from tests.app.commands.test_train_command import BACKENDS, rows, same_checkpoints
 from tests.app.training.test_run_files import one_line
 
-STEPS = 3
+STEPS = 4
 """Of an epoch of the small recipe on the drawn data."""
 
 
@@ -67,12 +67,10 @@ def test_it_may_be_stopped_after_every_single_step(begin, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     list(begin(whole).fit())
     run = begin(parts)
-    while True:
-        run.stop = lambda: True
-        list(run.fit())
-        if run.ended:
-            break
+    for steps in range(1, 3 * STEPS + 1):
+        stopped_after(run, steps)
         run = TrainingRun.resume(parts, {}, {})
+    list(run.fit())
     same_runs(whole, parts)
 
 
@@ -90,7 +88,7 @@ def test_a_stop_within_a_validation_repeats_the_validation_alone(begin, tmp_path
     same_runs(whole, parts)
 
 
-@pytest.mark.parametrize(("minutes", "saves"), [(0, 9 + 3), (1e6, 3)])
+@pytest.mark.parametrize(("minutes", "saves"), [(0, 3 * STEPS + 3), (1e6, 3)])
 def test_checkpoints_come_every_so_many_minutes(minutes, saves, begin, tmp_path, monkeypatch):
     run, count = begin(tmp_path / "run"), []
     run.minutes = minutes
@@ -157,7 +155,7 @@ def test_a_signal_finishes_the_step_and_saves(number, begin, train, tmp_path, mo
     list(begin(whole).fit())
     before = {each: signal.getsignal(each) for each in NUMBERS}
     with monkeypatch.context() as patch:
-        sent_at(patch, 5, [number])
+        sent_at(patch, STEPS + 2, [number])
         ended = ended_by(train, number, run)
     if number == signal.SIGINT:
         code, text = ended.code, ended.err
@@ -168,7 +166,7 @@ def test_a_signal_finishes_the_step_and_saves(number, begin, train, tmp_path, mo
     assert "stopped; the checkpoint of step 2 of epoch 2 is kept: go on with `fkp train --data " in text
     assert f"--out {run} --resume`" in text
     assert {each: signal.getsignal(each) for each in NUMBERS} == before
-    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == 5
+    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == STEPS + 2
     assert train(run, "--resume").code == 0
     same_runs(whole, run)
 
@@ -178,7 +176,7 @@ def test_a_second_signal_stops_at_once(number, begin, train, tmp_path, monkeypat
     whole, run = tmp_path / "whole", tmp_path / "run"
     list(begin(whole).fit())
     with monkeypatch.context() as patch:
-        sent_at(patch, 5, [signal.SIGINT, number])
+        sent_at(patch, STEPS + 2, [signal.SIGINT, number])
         ended = ended_by(train, number, run)
     if number == signal.SIGINT:
         code, text = ended.code, ended.err
@@ -186,7 +184,7 @@ def test_a_second_signal_stops_at_once(number, begin, train, tmp_path, monkeypat
         code, text = ended, capfd.readouterr().err
     assert code == NUMBERS[number]
     assert "stopped at once; the checkpoint of epoch 1 is kept: go on with `fkp train" in text
-    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == 3
+    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == STEPS
     assert train(run, "--resume").code == 0
     same_runs(whole, run)
 
@@ -227,7 +225,7 @@ def spoiled_at(monkeypatch, step, key):
 def test_a_loss_that_becomes_nan_names_step_layer_checkpoint_and_remedy(begin, train, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        spoiled_at(patch, 5, "fc1.weight")
+        spoiled_at(patch, STEPS + 2, "fc1.weight")
         ended = train(run, "--checkpoint-every", 0)
     line = "training stopped: the loss became nan at step 2 of epoch 2, first in the output of fc1; lower the learning"
     one_line(ended, 1, line)
@@ -238,7 +236,7 @@ def test_a_loss_that_becomes_nan_names_step_layer_checkpoint_and_remedy(begin, t
     ended = train(run, "--resume", "--lr", 0.003)
     assert ended.code == 0
     rates = [float(row["lr"]) for row in rows(run / "steps.csv")]
-    assert max(rates[4:]) <= 0.003 < max(rates[:4])
+    assert max(rates[STEPS + 1 :]) <= 0.003 < max(rates[: STEPS + 1])
     config = json.loads((run / "config.json").read_text())
     assert config["recipe"]["training"]["optimizer"]["lr"] == 0.003
     change = {"epochs": 1, "steps": 1, "old": {"lr": 0.01}, "new": {"lr": 0.003}}
@@ -252,7 +250,7 @@ def test_nothing_that_is_not_finite_is_saved_within_an_epoch(begin, train, tmp_p
 
     def spoil(trainer, images, targets):
         loss = step(trainer, images, targets)
-        if trainer.steps_done == 5:
+        if trainer.steps_done == STEPS + 2:
             trainer.net.state_dict()["conv1.weight"][0] = np.inf
         return loss
 
@@ -260,7 +258,7 @@ def test_nothing_that_is_not_finite_is_saved_within_an_epoch(begin, train, tmp_p
     ended = train(run, "--checkpoint-every", 0)
     one_line(ended, 1, "net.conv1.weight is no longer finite after step 2 of epoch 2")
     assert "the checkpoint of step 1 of epoch 2 is kept" in ended.err
-    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == 4
+    assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == STEPS + 1
 
 
 # Files that cannot be written
@@ -287,7 +285,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(begin, train, tmp
     size = (whole / "checkpoint.safetensors").stat().st_size // 2
     try:
         with monkeypatch.context() as patch:
-            failing_at(patch, 5, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1])))
+            failing_at(patch, STEPS + 2, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1])))
             ended = train(run, "--checkpoint-every", 0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -314,7 +312,7 @@ def test_any_failure_of_a_save_leaves_a_checkpoint(when, number, words, begin, t
         patch.setattr(names.get(when, "pathlib.Path.replace"), fail)
 
     with monkeypatch.context() as patch:
-        failing_at(patch, 5, break_it)
+        failing_at(patch, STEPS + 2, break_it)
         ended = train(run, "--checkpoint-every", 0)
     one_line(ended, 1, f"--out {run}: cannot be written ({words}); the checkpoint of step 1 of epoch 2 is kept")
     assert train(run, "--resume").code == 0
@@ -401,7 +399,7 @@ def test_a_damaged_description_gives_way_to_the_checkpoint_before(text, begin, t
 def test_a_lost_config_is_written_again_from_the_checkpoint(begin, train, tmp_path):
     whole, run = tmp_path / "whole", tmp_path / "run"
     list(begin(whole).fit())
-    stopped_after(begin(run), 4)
+    stopped_after(begin(run), STEPS + 1)
     config = run / "config.json"
     before = json.loads(config.read_text())
     config.unlink()
@@ -427,9 +425,9 @@ def test_a_checkpoint_within_an_epoch_that_lacks_a_part_is_refused(key, begin, t
 def test_a_flipped_bit_anywhere_within_an_epochs_checkpoint_is_noticed(begin, train, tmp_path):
     whole, run = tmp_path / "whole", tmp_path / "run"
     list(begin(whole).fit())
-    stopped_after(begin(run), 4)
+    stopped_after(begin(run), STEPS + 1)
     resumed = TrainingRun.resume(run, {}, {})
-    stopped_after(resumed, 5)
+    stopped_after(resumed, STEPS + 2)
     path = run / "checkpoint.safetensors"
     content, rng = bytearray(path.read_bytes()), np.random.default_rng(4)
     for place in rng.integers(len(content), size=25):
@@ -439,7 +437,7 @@ def test_a_flipped_bit_anywhere_within_an_epochs_checkpoint_is_noticed(begin, tr
         kept = (run / "checkpoint.previous.safetensors").read_bytes()
         resumed = TrainingRun.resume(run, {}, {})
         assert "going on from the checkpoint before it" in " ".join(resumed.notes)
-        assert len(resumed.history.steps) == 4
+        assert len(resumed.history.steps) == STEPS + 1
         (run / "checkpoint.previous.safetensors").write_bytes(kept)
     list(resumed.fit())
     same_runs(whole, run)
@@ -450,7 +448,7 @@ def test_the_patience_of_a_run_counts_whole_epochs_after_a_stop(begin, tmp_path,
     score = training_run.score
     monkeypatch.setattr(training_run, "score", lambda *args: replace(score(*args), nme=next(nmes)))
     run = begin(tmp_path / "run")
-    stopped_after(run, 5)
+    stopped_after(run, STEPS + 2)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     config["recipe"]["training"]["patience"] = 1
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
