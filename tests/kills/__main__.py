@@ -39,7 +39,7 @@ def main() -> int:
         campaign = Campaign(("--data", data, *options), ("--data", data, "--resume"), Path(folder), args.seed)
         campaign.whole()
         print(
-            f"{args.recipe}: {campaign.steps} steps in {args.epochs} epochs, {campaign.last - campaign.first:.1f} s; "
+            f"{args.recipe}: {campaign.steps} steps in {args.epochs} epochs, {campaign.pace * campaign.steps:.1f} s; "
             f"checkpoints every {60 * args.minutes:g} s and after every epoch",
             flush=True,
         )

@@ -14,6 +14,8 @@ from numpynet.checkpoint import CheckpointError, load_tensors
 from numpynet.typing import AnyArray
 from tests.kills.process import Trained, unfinished
 
+LONGEST_SAVE = 0.004
+"""In seconds: up to so long after a file appears its writer is killed. A small network's is written in about that."""
 SECONDS = ("history.epochs", "progress.seconds")
 """The tensors of a checkpoint that hold times, which are never the same."""
 
@@ -64,17 +66,22 @@ class Campaign:
         self._saved: dict[Path, int] = {}
 
     def whole(self) -> None:
-        """The run that is never killed: it gives the hash, and the times from which moments are drawn.
+        """Two runs that are never killed: the first may have kernels to compile, the second gives hash and times.
 
-        RuntimeError if it fails.
+        RuntimeError if one fails, or they differ.
         """
-        directory = self.place / "whole"
-        process = self._start(directory)
-        if (code := process.wait()) != 0:
-            raise RuntimeError(f"the run that is never killed ended with {code}: {self.log.read_text()[-500:]}")
-        self.hash = hash_of(directory)
+        hashes = []
+        for name in ("compiled", "whole"):
+            process = self._start(self.place / name)
+            if (code := process.wait()) != 0:
+                raise RuntimeError(f"the run that is never killed ended with {code}: {self.log.read_text()[-500:]}")
+            hashes.append(hash_of(self.place / name))
+        if hashes[0] != hashes[1]:
+            raise RuntimeError("two runs that are never killed differ, so nothing can be compared with them")
+        self.hash = hashes[1]
         self.steps = len(process.ended)
-        self.first, self.last = process.ended[0] - process.begun, process.ended[-1] - process.begun
+        self.first = process.ended[0] - process.begun
+        self.pace = (process.ended[-1] - process.ended[0]) / self.steps
 
     def one(self, number: int) -> None:
         """One run: killed once, or twice if its number is a multiple of 4; resumed; compared."""
@@ -83,14 +90,12 @@ class Campaign:
         killed = 0
         while killed < (2 if number % 4 == 0 else 1):
             process = self._start(directory)
-            # Moments before the first step are rarer than they would be: starting takes most of a short run.
-            left = 1 - self._saved.get(directory, 0) / self.steps
-            last = self.first + left * (self.last - self.first)
-            moment = float(self.rng.uniform(0.8 * self.first, last))
+            # A step is drawn, not a time: starting takes most of a short run, and another process may slow it down.
+            steps = int(self.rng.integers(max(1, self.steps - self._saved.get(directory, 0))))
             if number % 2:
-                time = process.kill_in_save(directory, moment, float(self.rng.uniform(0, 0.02)))
+                time = process.kill(steps, float(self.rng.uniform(0, LONGEST_SAVE)), directory)
             else:
-                time = process.kill_at(moment)
+                time = process.kill(steps, float(self.rng.uniform(0, self.pace if steps else self.first)))
             code = process.wait()
             if time is None or code == 0:  # it ended before
                 if code != 0:
@@ -126,8 +131,9 @@ class Campaign:
         saved, ended = max(steps, default=0), process.ended
         lost = before + len(ended) - saved
         outcome.steps_lost.append(lost)
-        since = ended[-lost - 1] if lost < len(ended) else process.begun + self.first
-        outcome.seconds_lost.append(max(0.0, time - since))
+        if ended:  # otherwise it was still starting, and had nothing to lose
+            since = ended[-lost - 1] if lost < len(ended) else ended[0] - self.pace
+            outcome.seconds_lost.append(time - since)
         self._saved[directory] = saved
 
     def _start(self, directory: Path) -> Trained:

@@ -41,22 +41,20 @@ class Trained:
         """Wait for its end; the exit code, or minus the number of the signal that killed it."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def kill_at(self, moment: float) -> float | None:
-        """Kill it `moment` seconds after its start. Returns the time; None if it ended before."""
-        return self._kill() if self._lives_until(self.begun + moment) else None
+    def kill(self, steps: int, delay: float, saving: Path | None = None) -> float | None:
+        """Kill it `delay` seconds after it has made so many steps.
 
-    def kill_in_save(self, directory: Path, moment: float, delay: float) -> float | None:
-        """Kill it `delay` seconds after an unfinished file appears, which is `moment` seconds after its start or later.
-
+        saving: a run's directory; then the delay begins when an unfinished file appears there after these steps.
         Returns the time; None if it ended before.
         """
-        if not self._lives_until(self.begun + moment):
-            return None
-        while not unfinished(directory):
+        while len(self.ended) < steps or (saving is not None and not unfinished(saving)):
             if not self._lives_until(time.monotonic() + POLL):
                 return None
-        time.sleep(delay)
-        return self._kill()
+        if not self._lives_until(time.monotonic() + delay):
+            return None
+        now = time.monotonic()
+        os.kill(self.pid, signal.SIGKILL)
+        return now
 
     def _lives_until(self, moment: float) -> bool:
         """Wait until then. Returns whether it still runs."""
@@ -67,11 +65,6 @@ class Trained:
             if left <= 0:
                 return True
             time.sleep(min(left, 0.01))
-
-    def _kill(self) -> float:
-        now = time.monotonic()
-        os.kill(self.pid, signal.SIGKILL)
-        return now
 
     def _child(self, arguments: list[str], log: Path) -> int:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
