@@ -34,7 +34,14 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = write_dataset(Path(folder, "data"), people=8, videos=2, frames=args.frames)
-        options = ("--recipe", args.recipe, "--epochs", args.epochs, "--batch-size", args.batch_size)
+        options: tuple[object, ...] = (
+            "--recipe",
+            args.recipe,
+            "--epochs",
+            args.epochs,
+            "--batch-size",
+            args.batch_size,
+        )
         options += ("--seed", args.seed, "--ops", args.ops, "--threads", 1, "--checkpoint-every", args.minutes)
         campaign = Campaign(("--data", data, *options), ("--data", data, "--resume"), Path(folder), args.seed)
         campaign.whole()

@@ -68,8 +68,8 @@ class Trained:
 
     def _child(self, arguments: list[str], log: Path) -> int:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        for stream in (1, 2):
-            os.dup2(output, stream)
+        for handle in (1, 2):
+            os.dup2(output, handle)
         numbers, step = np.frombuffer(self._shared, np.float64), Trainer.train_step
 
         def counted(trainer: Trainer, images: np.ndarray, targets: np.ndarray) -> float:
@@ -78,7 +78,7 @@ class Trained:
             numbers[0] += 1
             return loss
 
-        Trainer.train_step = counted  # type: ignore[method-assign]
+        Trainer.train_step = counted  # type: ignore[method-assign, assignment]
         try:
             code = main(arguments)
         except BaseException as error:
