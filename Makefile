@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo docs test test-oldest lint mutants pages weights finder clean
+.PHONY: demo docs test test-oldest kill-test lint mutants pages weights finder clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -32,6 +32,12 @@ test: $(VENV)/.test
 # For another Python: make test PYTHON=python3.14 VENV=.venv-3.14
 test-oldest:
 	PIP_CONSTRAINT=$(abspath tests/oldest.txt) $(MAKE) test VENV=.venv-oldest
+
+# Kill trainings at random moments, resume them, and compare the bits of their results with those of unkilled runs.
+KILLS ?= 100
+kill-test: $(VENV)/.test
+	$(BIN)/python -m tests.kills --recipe compact --runs $(KILLS)
+	$(BIN)/python -m tests.kills --recipe hourglass --runs $(KILLS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import numpy as np
 
 from numpynet.averaging import WeightAverage
 from numpynet.checks import not_finite
+from numpynet.divergence import first_not_finite
 from numpynet.layers import Dropout
 from numpynet.losses import Criterion
 from numpynet.module import Module
@@ -23,10 +24,25 @@ Batches = Callable[[int], Iterable[Batch]]
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a training is: the number of whole `epochs`, and what the next one has so far.
+
+    steps, images: their numbers in that epoch. loss: the sum of these images' losses. seconds: the time it took.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class StepEvent:
     """After each optimizer step; both `epoch` and the `step` within it count from 1.
 
     loss: the batch's loss before the update. images: their number in the batch. lr: the learning rate of this step.
+    progress: where `fit` can go on after this step.
     """
 
     epoch: int
@@ -35,6 +51,7 @@ class StepEvent:
     images: int
     seconds: float
     lr: float
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class EpochEvent:
 
 
 Event = StepEvent | EpochEvent
+BEGINNING = Progress()
 
 
 class AnyTrainer(Protocol):
@@ -57,6 +75,8 @@ class AnyTrainer(Protocol):
     def lr(self) -> float: ...
 
     def train_step(self, images: Array, targets: Array) -> float: ...
+
+    def where_not_finite(self, images: Array, targets: Array) -> str: ...
 
     def train(self, mode: bool = True) -> object: ...
 
@@ -104,12 +124,15 @@ class Trainer:
     def train_step(self, images: Array, targets: Array) -> float:
         """One step: forward, loss, backward, update. Returns the loss before the update.
 
-        images (N, C, H, W), targets of the shape of the network's output.
+        images (N, C, H, W), targets of the shape of the network's output. If the loss is not finite, nothing is
+        updated: every weight would become NaN, and nobody could see any more where it began.
         """
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(self.steps_done)
         out, cache = self.net.forward(images)
         loss, dout = self.criterion(out, targets)
+        if not math.isfinite(loss):
+            return loss
         self.net.backward(dout, cache)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -117,6 +140,10 @@ class Trainer:
         if self.average is not None:
             self.average.update()
         return loss
+
+    def where_not_finite(self, images: Array, targets: Array) -> str:
+        """Where the NaN or infinity of this batch's loss first appears, in words: "the output of conv4"."""
+        return first_not_finite(self.net, images, targets)
 
     def train(self, mode: bool = True) -> None:
         """Switch `net` to training (`mode` True) or evaluation."""
@@ -172,32 +199,36 @@ def fit(
     batches: Batches,
     *,
     epochs: int,
-    start_epoch: int = 0,
+    start: Progress = BEGINNING,
     validate: Callable[[], float] | None = None,
 ) -> Iterator[Event]:
-    """Train until `epochs` epochs are done, `start_epoch` of which were done before.
+    """Train until `epochs` epochs are done, `start.epochs` of which were done before.
 
     Yields a StepEvent after each step and an EpochEvent after each epoch; stop iterating to stop the training.
 
-    validate: gives the validation loss. It is called after each epoch, with the trainer switched to evaluation.
+    start: the `progress` of the last StepEvent of a training that was stopped. If it is within an epoch, `batches` must
+    give the rest of that epoch. validate: gives the validation loss. It is called after each epoch, with the trainer
+    switched to evaluation.
 
     ValueError if an epoch has no batch. FloatingPointError if the loss or, at the end of an epoch, a number in the
     trainer's state is not finite.
     """
-    for epoch in range(start_epoch + 1, epochs + 1):
+    for epoch in range(start.epochs + 1, epochs + 1):
         trainer.train()
-        begin = time.perf_counter()
-        seen, total = 0, 0.0
-        for step, (images, targets) in enumerate(batches(epoch), 1):
-            before, lr = time.perf_counter(), trainer.lr
+        so_far = start if epoch == start.epochs + 1 else Progress(epoch - 1)
+        begin = time.perf_counter() - so_far.seconds
+        for step, (images, targets) in enumerate(batches(epoch), so_far.steps + 1):
+            before, lr, n = time.perf_counter(), trainer.lr, len(images)
             loss = trainer.train_step(images, targets)
             if not math.isfinite(loss):
+                where = trainer.where_not_finite(images, targets)
                 raise FloatingPointError(
-                    f"the loss became {loss} at step {step} of epoch {epoch}; lower the learning rate"
+                    f"the loss became {loss} at step {step} of epoch {epoch}, first in {where}; lower the learning rate"
                 )
-            seen, total = seen + len(images), total + loss * len(images)
-            yield StepEvent(epoch, step, loss, len(images), time.perf_counter() - before, lr)
-        if not seen:
+            now = time.perf_counter()
+            so_far = Progress(epoch - 1, step, so_far.images + n, so_far.loss + loss * n, now - begin)
+            yield StepEvent(epoch, step, loss, n, now - before, lr, so_far)
+        if not so_far.images:
             raise ValueError(f"fit: epoch {epoch} has no batch")
         if (key := not_finite(trainer.state_dict())) is not None:  # the last update follows the last loss
             raise FloatingPointError(f"{key} is no longer finite after epoch {epoch}; lower the learning rate")
@@ -205,4 +236,4 @@ def fit(
         if validate is not None:
             trainer.train(False)
             validation_loss = validate()
-        yield EpochEvent(epoch, total / seen, validation_loss, time.perf_counter() - begin)
+        yield EpochEvent(epoch, so_far.loss / so_far.images, validation_loss, time.perf_counter() - begin)

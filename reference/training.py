@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from numpynet.checks import not_finite
 from numpynet.schedules import Schedule
 from numpynet.states import checked_arrays
 from numpynet.training_state import parts_of
@@ -95,11 +96,14 @@ class Trainer:
     def train_step(self, images: Array, targets: Array) -> float:
         """One training step: forward, loss, backward, update. Returns the loss before the update.
 
-        images (N, 1, size, size) and targets (N, 136) are arrays in the dtype of the net's parameters.
+        images (N, 1, size, size) and targets (N, 136) are arrays in the dtype of the net's parameters. If the loss is
+        not finite, nothing is updated.
         """
         self.optimizer.zero_grad()
         outputs = self.net(torch.from_numpy(images))
         loss = self.criterion(outputs, torch.from_numpy(targets))
+        if not loss.isfinite():
+            return loss.item()
         loss.backward()
         if self.schedule is not None:
             for group in self.optimizer.param_groups:
@@ -109,6 +113,30 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.net)
         return loss.item()
+
+    @torch.no_grad()
+    def where_not_finite(self, images: Array, targets: Array) -> str:
+        """Where the NaN or infinity of this batch's loss first appears, in words: "the output of conv4"."""
+        if key := not_finite({"the images": images, "the targets": targets}):
+            return key
+        weights = as_arrays(dict(self.net.named_parameters()))
+        if spoiled := [key for key in weights if not_finite({key: weights[key]})]:
+            return f"{spoiled[-1]}, which the step before has spoiled"
+        found: list[str] = []
+
+        def look(name: str, out: Tensor) -> None:
+            if not out.isfinite().all():
+                found.append(f"the output of {name}")
+
+        layers = [(name, layer) for name, layer in self.net.named_modules() if not any(layer.children())]
+        hooks = [
+            layer.register_forward_hook(lambda _layer, _given, out, name=name: look(name, out))
+            for name, layer in layers
+        ]
+        self.net(torch.from_numpy(images))
+        for hook in hooks:
+            hook.remove()
+        return found[0] if found else "the loss, though the network's output is finite"
 
     def train(self, mode: bool = True) -> None:
         """Switch the network to training (`mode` True) or evaluation."""

@@ -57,6 +57,15 @@ Detector = Annotated[
     ),
 ]
 Threads = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores", callback=within(1))]
+CheckpointEvery = Annotated[
+    float | None,
+    typer.Option(
+        help="Minutes between the checkpoints within an epoch; 0 for one after each step.",
+        metavar="MINUTES",
+        show_default="5",
+        callback=within(0, 1e6),
+    ),
+]
 Confidence = Annotated[
     float | None,
     typer.Option(

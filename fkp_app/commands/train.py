@@ -1,7 +1,5 @@
 """`fkp train`: train a network on a labelled data set."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +7,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from fkp_app.commands.options import DATA, Quiet, Threads, one_of, within
-from fkp_app.errors import FkpError, UsageError
+from fkp_app.commands.options import DATA, CheckpointEvery, Quiet, Threads, one_of, within
+from fkp_app.commands.training import alone_in, ends_told, resuming, say
+from fkp_app.errors import FkpError
 from fkp_app.pipeline.reporter import Reporter
 from fkp_app.wording import count_of, either
 
@@ -85,7 +84,8 @@ def train(
             help="Weights of the recipe's network to start from: a .safetensors file, or shipped.", show_default="fresh"
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last whole epoch of --out.")] = False,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of --out.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled faces.
@@ -93,9 +93,10 @@ def train(
     A recipe names the network, its crops, how these are varied, and how the network learns; options given here override
     it. The folder --out receives config.json (every setting), metrics.csv and steps.csv, loss.png, weights.safetensors
     (the epoch with the least validation NME, for --weights of the other commands) and checkpoint.safetensors (for
-    --resume; the previous one is kept beside it in case that file is damaged). With --resume the run's own settings
-    hold; --epochs, --lr, --batch-size, --threads, --ops and --data may be changed. A run that was stopped in its first
-    epoch starts again from the beginning. Only one process at a time can train into a folder.
+    --resume; the previous one is kept beside it in case that file is damaged). Ctrl-C finishes the step and saves; a
+    second one stops at once. With --resume the run goes on where it was saved, to the same bits as a run that was never
+    stopped. Its own settings hold; --epochs, --lr, --batch-size, --threads, --ops, --data and --checkpoint-every may be
+    changed. Only one process at a time can train into a folder.
     """
     options: dict[str, Any] = {
         "epochs": epochs,
@@ -111,6 +112,7 @@ def train(
         "threads": threads,
         "ops": ops,
         "start": str(start) if start is not None else None,
+        "checkpoint_every": checkpoint_every,
     }
     console = Console(stderr=True, quiet=quiet)
     with alone_in(out, console):
@@ -118,23 +120,6 @@ def train(
             _train(out, _given(settings), _given(options), resume, console)
         except MemoryError:
             raise FkpError("the memory does not suffice; choose a smaller --batch-size or another --recipe") from None
-
-
-@contextlib.contextmanager
-def alone_in(out: Path, console: Console) -> Iterator[None]:
-    """Lock the folder of the run. UsageError if another `fkp train` has locked it, or if it cannot be made."""
-    from fkp_app.locks import locked
-
-    notes: list[str] = []
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(out, "fkp train", notes))
-        except OSError as error:
-            what = "written" if out.is_dir() else "made"
-            raise UsageError(f"--out {out} cannot be {what} ({error.strerror}); choose another place") from None
-        for note in notes:
-            console.print(note, highlight=False, markup=False, soft_wrap=True)
-        yield
 
 
 def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume: bool, console: Console) -> None:
@@ -153,15 +138,15 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
         _check_ops(chosen.backend, chosen.ops)
         run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
     for note in run.notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        say(console, note)
     limit_threads(run.settings.backend, run.settings.threads)
     done = run.history.epochs_done
     if run.out_of_patience:
         line = f"{out} has ended: after {count_of(done, 'epoch')} the best is still {run.history.best_epoch}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    elif done >= run.recipe.training.epochs:
+        say(console, line)
+    elif run.ended:
         line = f"{out} has {count_of(done, 'epoch')} already; give more with --epochs"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
     else:
         with use(run.ops):
             _show(run, console)
@@ -170,7 +155,7 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
         raise FkpError(
             f"{weights}: the weights of the best epoch, {best}, are lost; go on with --resume and more --epochs"
         )
-    console.print(f"weights of epoch {best}: {weights}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"weights of epoch {best}: {weights}")
 
 
 def _show(run: "TrainingRun", console: Console) -> None:
@@ -187,42 +172,31 @@ def _show(run: "TrainingRun", console: Console) -> None:
         TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} images/s"),
         TimeRemainingColumn(),
     )
-    steps, history, epochs = run.steps_per_epoch(), run.history, run.recipe.training.epochs
-    done = history.epochs_done
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task: TaskID = progress.add_task(
-                "", total=steps * (epochs - done), epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0
-            )
-            for event in run.fit():
-                while notes:  # printed only now that the data are known to be readable; one more comes after an epoch
-                    Reporter(console.quiet).note(notes.pop(0))
-                if hint is not None:
-                    console.print(hint, highlight=False, soft_wrap=True)
-                    hint = None
-                if isinstance(event, StepEvent):
-                    rate = event.images / event.seconds
-                    progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
-                    continue
-                line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  {event.seconds:.0f} s"
-                if (scores := run.validation_scores) is not None:
-                    line += f"  validation loss {event.validation_loss:.5f}  NME {scores.nme:.2f} %"
-                    line += "  the best so far" if history.best_epoch == event.epoch else ""
-                console.print(line, highlight=False, soft_wrap=True)
-    except FloatingPointError as error:
-        kept = f"; {_kept(history.epochs_done)}: go on with --resume --lr" if history.epochs_done else ""
-        raise FkpError(f"training stopped: {error}{kept}") from None
-    except OSError as error:
-        remedy = "make room or mend it, and go on with --resume"
-        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error}); {remedy}") from None
-    except KeyboardInterrupt:
-        line = f"stopped; {_kept(history.epochs_done)} in {run.directory}: go on with --resume"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-        raise
-
-
-def _kept(epochs: int) -> str:
-    return f"{count_of(epochs, 'whole epoch')} {'is' if epochs == 1 else 'are'} kept"
+    history, done, epochs = run.history, run.history.epochs_done, run.epochs
+    steps = run.steps_per_epoch() * (epochs - done) - run.progress.steps
+    resume = resuming("train", run.settings.data, run.directory)
+    lower = f"--lr {run.recipe.training.optimizer.lr / 3:.1g}"
+    slower = f"go on from it with a lower rate, such as `{resume} {lower}`"
+    with (
+        ends_told(run, console, resume, slower),
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task: TaskID = progress.add_task("", total=steps, epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0)
+        for event in run.fit():
+            while notes:  # printed only now that the data are known to be readable; one more comes after an epoch
+                Reporter(console.quiet).note(notes.pop(0))
+            if hint is not None:
+                say(console, hint)
+                hint = None
+            if isinstance(event, StepEvent):
+                rate = event.images / event.seconds
+                progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
+                continue
+            line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  {event.seconds:.0f} s"
+            if (scores := run.validation_scores) is not None:
+                line += f"  validation loss {event.validation_loss:.5f}  NME {scores.nme:.2f} %"
+                line += "  the best so far" if history.best_epoch == event.epoch else ""
+            say(console, line)
 
 
 def _check_ops(backend: str, ops: str) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from fkp_app.commands.options import DATA, Quiet, Threads, within
-from fkp_app.commands.train import alone_in
+from fkp_app.commands.options import DATA, CheckpointEvery, Quiet, Threads, within
+from fkp_app.commands.training import alone_in, ends_told, resuming, say
 from fkp_app.errors import FkpError
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def train_finder(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and pictures.", callback=within(0, 2**53))] = 0,
     threads: Threads = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last whole epoch of --out.")] = False,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of --out.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the network that proposes faces, for `fkp detect --detector net`.
@@ -32,26 +33,29 @@ def train_finder(
     It learns from pictures that are composed of the labelled frames of the training people, of photos without faces
     that installed packages ship, and of drawn patterns. The folder --out receives config.json (every setting),
     metrics.csv and steps.csv, loss.png, weights.safetensors and checkpoint.safetensors (for --resume, with which the
-    run's own settings hold).
+    run's own settings hold). Ctrl-C finishes the step and saves; a second one stops at once.
     """
     console = Console(stderr=True, quiet=quiet)
     with alone_in(out, console):
         try:
-            _train(_run(data, out, recipe, epochs, seed, resume), threads, console)
+            _train(_run(data, out, recipe, epochs, seed, checkpoint_every, resume), threads, console)
         except MemoryError:
             raise FkpError("the memory does not suffice; choose a --recipe with a smaller batch_size") from None
 
 
-def _run(data: Path, out: Path, recipe: Path | None, epochs: int | None, seed: int, resume: bool) -> "FinderRun":
+def _run(
+    data: Path, out: Path, recipe: Path | None, epochs: int | None, seed: int, minutes: float | None, resume: bool
+) -> "FinderRun":
     from fkp_app.training.finder.recipe import SHIPPED_RECIPE, load_finder_recipe
     from fkp_app.training.finder.run import FinderConfig, FinderRun
 
     if resume:
-        return FinderRun.resume(out)
+        return FinderRun.resume(out, minutes)
     chosen = load_finder_recipe(recipe or SHIPPED_RECIPE)
     if epochs is not None:
         chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
-    return FinderRun.start(FinderConfig(str(data), seed, chosen), out)
+    config = FinderConfig(str(data), seed, chosen)
+    return FinderRun.start(config if minutes is None else replace(config, checkpoint_every=minutes), out)
 
 
 def _train(run: "FinderRun", threads: int | None, console: Console) -> None:
@@ -65,17 +69,13 @@ def _train(run: "FinderRun", threads: int | None, console: Console) -> None:
     limit_threads("numpy", threads)
     for note in run.notes:
         Reporter(console.quiet).note(note)
-    try:
-        with use("fast"):
-            for event in run.fit():
-                if isinstance(event, StepEvent) or run.scores is None:
-                    continue
-                line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.4f}  {event.seconds:.0f} s"
-                line += f"  validation loss {event.validation_loss:.4f}  found {100 * run.scores.found:.1f} %"
-                console.print(line, highlight=False, soft_wrap=True)
-    except FloatingPointError as error:
-        raise FkpError(f"training stopped: {error}") from None
-    except OSError as error:
-        raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error})") from None
-    line = f"weights: {run.directory / WEIGHTS}"
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    resume = resuming("train-finder", run.config.data, run.directory)
+    slower = "start a new run with a lower training.lr in its --recipe"
+    with ends_told(run, console, resume, slower), use("fast"):
+        for event in run.fit():
+            if isinstance(event, StepEvent) or run.scores is None:
+                continue
+            line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.4f}  {event.seconds:.0f} s"
+            line += f"  validation loss {event.validation_loss:.4f}  found {100 * run.scores.found:.1f} %"
+            say(console, line)
+    say(console, f"weights: {run.directory / WEIGHTS}")

@@ -25,6 +25,12 @@ class Compose:
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms = list(transforms)
 
+    @property
+    def generators(self) -> list[np.random.Generator]:
+        """Those from which the transforms draw their random numbers."""
+        found = (getattr(transform, "rng", None) for transform in self.transforms)
+        return [rng for rng in found if rng is not None]
+
     def __call__(self, sample: Sample) -> Sample:
         for transform in self.transforms:
             sample = transform(sample)

@@ -36,8 +36,9 @@ def plot_losses(runs: Mapping[str, Path], path: Path) -> None:
 
 
 def _draw_losses(axes: Axes, label: str, steps: dict[str, Array], epochs: dict[str, Array], colour: str) -> None:
-    loss = steps["loss"]
-    at: Array = np.arange(1, len(loss) + 1) * max(1, len(epochs["epoch"])) / len(loss)
+    whole = max(1, len(epochs["epoch"]))
+    loss = steps["loss"][steps["epoch"] <= whole]  # a run that goes on within an epoch has some of the next one's steps
+    at: Array = np.arange(1, len(loss) + 1) * whole / len(loss)
     axes.plot(at, loss, color=colour, alpha=0.25, linewidth=0.7)
     axes.plot(at, _running_mean(loss), color=colour, linewidth=1.8, label=f"{label}: training")
     seen = np.isfinite(epochs["validation_loss"])

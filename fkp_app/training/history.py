@@ -49,6 +49,11 @@ class History:
         return self.epochs[-1].epoch if self.epochs else 0
 
     @property
+    def steps_begun(self) -> int:
+        """The number of steps of the epoch that is not whole."""
+        return self.steps[-1].step if self.steps and self.steps[-1].epoch > self.epochs_done else 0
+
+    @property
     def best_epoch(self) -> int:
         return self.epochs[-1].best_epoch if self.epochs else 0
 
@@ -68,11 +73,18 @@ class History:
 
     def tensors(self) -> dict[str, AnyArray]:
         """The rows as tensors of a checkpoint."""
-        return {"history.steps": np.array(self.steps, np.float64), "history.epochs": np.array(self.epochs, np.float64)}
+        steps, epochs = (np.array(rows, np.float64) for rows in (self.steps, self.epochs))
+        return {
+            "history.steps": steps.reshape(-1, len(StepRow._fields)),
+            "history.epochs": epochs.reshape(-1, len(EpochRow._fields)),
+        }
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, AnyArray]) -> Self:
-        """The history in a checkpoint's tensors. ValueError if they hold no valid history."""
+        """The history in a checkpoint's tensors. ValueError if they hold no valid history.
+
+        Its last steps may belong to an epoch that is not whole.
+        """
         history = cls()
         steps, epochs = _table(tensors, "steps", len(StepRow._fields)), _table(tensors, "epochs", len(EpochRow._fields))
         history.steps = [StepRow(int(epoch), int(step), *rest) for epoch, step, *rest in steps.tolist()]
@@ -81,10 +93,12 @@ class History:
         ]
         numbers, best = epochs[:, 0], epochs[:, -1]
         whole = (numbers == np.arange(1, len(epochs) + 1)).all() and ((best >= 0) & (best <= numbers)).all()
-        if not (len(epochs) and whole and (np.diff(best, prepend=0) >= 0).all() and (best % 1 == 0).all()):
+        if not (whole and (np.diff(best, prepend=0) >= 0).all() and (best % 1 == 0).all()):
             raise ValueError("history.epochs does not count its epochs from 1")
         before = np.array([(row.epoch, row.step) for row in history.steps])
-        if {row.epoch for row in history.steps} != {row.epoch for row in history.epochs} or not _in_order(before):
+        counted = {row.epoch for row in history.steps}
+        done = set(range(1, history.epochs_done + 1))
+        if not (counted and done <= counted <= done | {history.epochs_done + 1} and _in_order(before)):
             raise ValueError("history.steps does not hold the steps of history.epochs")
         return history
 

@@ -112,7 +112,7 @@ def load_recipe(name: str) -> Recipe:
     return Recipe.from_tables(read_toml(path), path)
 
 
-def training_transform(recipe: Recipe, rng: Seed) -> Transform:
+def training_transform(recipe: Recipe, rng: Seed) -> Compose:
     """From a labelled frame to a training sample in the units of the recipe's card; random numbers come from `rng`."""
     framing, augmentation = recipe.framing, recipe.augmentation
     place, look = np.random.default_rng(rng).spawn(2)

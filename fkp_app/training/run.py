@@ -1,68 +1,48 @@
 """A training run and its directory: settings, curves, weights, and a checkpoint to continue from."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from fkp_app.backends.predictor import SHIPPED_WEIGHTS
 from fkp_app.data.crops import evaluation_transform
 from fkp_app.data.dataset import FacialKeypointsDataset, load_data
 from fkp_app.data.transforms import collate
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
 from fkp_app.geometry.crop_card import CropCard
+from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
 from fkp_app.training.curves import plot_losses
-from fkp_app.training.history import EpochRow, History, StepRow
+from fkp_app.training.history import EpochRow
 from fkp_app.training.recipe import Recipe, training_transform
-from fkp_app.training.run_files import (
-    CHECKPOINT,
-    CONFIG,
-    WEIGHTS,
-    Config,
-    Settings,
-    State,
-    has_checkpoint,
-    holds_more,
-    load_checkpoint,
-    read_config,
-    save_checkpoint,
-    sweep,
-    write_config,
-)
-from fkp_app.training.trainers import get_criterion, get_trainer
-from numpynet.checkpoint import CheckpointError, load_net, load_weights, save_weights
+from fkp_app.training.resumable import ResumableRun
+from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_more, read_config
+from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
+from numpynet.checkpoint import CheckpointError, load_weights, save_weights
 from numpynet.data import DataLoader
 from numpynet.dispatch import use
-from numpynet.training import AnyTrainer, EpochEvent, Event, StepEvent, fit
+from numpynet.training import EpochEvent
 from numpynet.typing import AnyArray
 
-SHIPPED = "shipped"
-"""The name of the shipped weights as weights to start with."""
 
-
-class TrainingRun:
+class TrainingRun(ResumableRun):
     """One training, from its settings and recipe to its files in `directory`.
 
-    config.json holds the settings, and the recipe with all options. steps.csv, metrics.csv, loss.png and
-    checkpoint.safetensors (to continue from; beside it the one before) are replaced after every epoch, each as a whole
-    or not at all. weights.safetensors holds the weights of the best epoch, that with the least validation NME. The
-    random numbers of an epoch come from (seed, epoch), so a resumed run computes the same as an uninterrupted one. One
-    process at a time may work in the directory, which callers ensure with `locks.locked`.
+    config.json holds the settings, and the recipe with all options. steps.csv, metrics.csv and loss.png are replaced
+    after every epoch, each as a whole or not at all. weights.safetensors holds the weights of the best epoch, that with
+    the least validation NME. ResumableRun says what the checkpoints are for.
     """
 
-    def __init__(
-        self, settings: Settings, recipe: Recipe, directory: Path, initial: dict[str, AnyArray] | None = None
-    ) -> None:
+    config: Config
+
+    def __init__(self, config: Config, directory: Path, initial: dict[str, AnyArray] | None = None) -> None:
+        settings, recipe = config.settings, config.recipe
+        super().__init__(directory, config, recipe.training.epochs, settings.checkpoint_every)
         self.settings = settings
         self.recipe = recipe
-        self.directory = directory
         self.card: CropCard = recipe.card({})
-        self.history = History()
         data = load_data(settings.data)
         self.training_data: FacialKeypointsDataset = data.splits["training"]
         if len(self.training_data) < 2:
@@ -77,7 +57,7 @@ class TrainingRun:
         if self.validation is None:
             self.data_notes.append(f"{settings.data} has nobody for validation; the latest epoch's weights are kept")
         self.criterion = get_criterion(recipe.training.loss)
-        self.trainer: AnyTrainer = get_trainer(
+        self.trainer = get_trainer(
             settings.backend,
             recipe.network,
             recipe.training,
@@ -89,12 +69,10 @@ class TrainingRun:
         self._pictures_noted = False
         self.validation_scores: Scores | None = None
         """The scores of the latest epoch; None if it was not validated."""
-        self.notes: list[str] = []
-        """Lines for the user about the start of the run."""
 
     @classmethod
     def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
-        """A new run. It replaces a run that was stopped in its first epoch.
+        """A new run. It replaces a run that was stopped before its first checkpoint.
 
         UsageError if the directory holds more than that, or cannot be written, or the weights to start with belong to
         another network. CheckpointError if those weights are bad. FkpError if the data cannot be used.
@@ -106,44 +84,43 @@ class TrainingRun:
             )
         if not begun and (directory / WEIGHTS).exists():
             raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
-        run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
+        run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe))
         if begun:
             run.notes.append(
-                f"{directory}: a run was stopped there before its first epoch was whole; the new run replaces it"
+                f"{directory}: a run was stopped there before its first checkpoint; the new run replaces it"
             )
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {directory} cannot be made ({error.strerror}); choose another place") from None
-        run._prepare_directory()
+        run.prepare_directory()
         return run
 
     @classmethod
     def resume(cls, directory: Path, changes: dict[str, Any], options: dict[str, Any]) -> Self:
-        """The run in `directory`, to continue after its last whole epoch, or from the beginning if it has none.
+        """The run in `directory`, to continue from its last checkpoint, or from the beginning if it has none.
 
         changes: settings to change. options: options of the recipe's training; another number of epochs or another
-        batch size stretches the schedule from here on. If the run was killed after it wrote a checkpoint and before it
-        wrote the files that follow, they are written now. UsageError if there is no run, or a setting cannot change in
-        a run; FkpError if one of its files is damaged.
+        batch size stretches the schedule from here on. config.json keeps what was changed, and when. If the run was
+        killed after it wrote a checkpoint and before it wrote the files that follow, they are written now. UsageError
+        if there is no run, or a setting cannot change in a run; FkpError if one of its files is damaged.
         """
         if not has_checkpoint(directory) and not (directory / CONFIG).exists():
             raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
-        config = read_config(directory)
-        settings, recipe = config.settings, config.recipe
-        kept = {**asdict(settings), "loss": recipe.training.loss.name}
+        notes: list[str] = []
+        old = read_config(Config, directory, notes)
+        old.recipe.check(directory / CONFIG)
+        kept = old.options()
         for name, value in (changes | options).items():
             if name in ("recipe", "backend", "seed", "loss", "start") and value != kept[name]:
                 raise UsageError(f"--resume: --{name} is {kept[name]} in {directory} and cannot change in a run")
-        settings, recipe = replace(settings, **changes), recipe.with_options(**options)
+        config = replace(old, settings=replace(old.settings, **changes), recipe=old.recipe.with_options(**options))
         if has_checkpoint(directory):
-            run = cls(settings, recipe, directory)
-            load_checkpoint(directory, run._take, run.notes)
+            run = cls(config, directory)
+            load_checkpoint(directory, run.take, notes)
+            run.config = config.changed_from(old, run.progress)
             run._catch_up()
         else:
-            run = cls(settings, recipe, directory, _initial_weights(settings.start, recipe))
-            run.notes.append(f"{directory}: stopped before its first epoch was whole; it begins again")
-        run._prepare_directory()
+            run = cls(config, directory, initial_weights(config.settings.start, config.recipe))
+            notes.append(f"{directory}: stopped before its first checkpoint; it begins again")
+        run.notes[:0] = notes
+        run.prepare_directory()
         return run
 
     @property
@@ -156,59 +133,46 @@ class TrainingRun:
             and self.history.epochs_done - self.history.best_epoch >= patience
         )
 
-    def steps_per_epoch(self) -> int:
-        """The number of batches per epoch."""
-        return len(self._batches(1))
-
-    def fit(self) -> Iterator[Event]:
-        """Train to the end and yield events. The files are replaced before an EpochEvent is yielded."""
-        for event in fit(
-            self.trainer,
-            self._batches,
-            epochs=self.recipe.training.epochs,
-            start_epoch=self.history.epochs_done,
-            validate=None if self.validation is None else partial(self._validate, self.validation),
-        ):
-            if isinstance(event, StepEvent):
-                self.history.steps.append(StepRow(event.epoch, event.step, event.loss, event.lr))
-            else:
-                self._finish(event)
-                self._note_pictures()
-            yield event
-            if isinstance(event, EpochEvent) and self.out_of_patience:
-                return
-
-    def _batches(self, epoch: int) -> DataLoader:
+    def loader(self, epoch: int) -> DataLoader:
         order, jitter = np.random.default_rng([self.settings.seed, epoch]).spawn(2)
-        dataset = self.training_data.with_transform(training_transform(self.recipe, jitter))
+        transform = training_transform(self.recipe, jitter)
+        dataset = self.training_data.with_transform(transform)
         size = self.recipe.training.batch_size
-        # A last, smaller batch would have noisy batch statistics; its few images are used in other epochs.
-        drop_last = len(dataset) > size
-        return DataLoader(dataset, size, shuffle=True, rng=order, drop_last=drop_last, collate_fn=collate)
+        return DataLoader(
+            dataset,
+            size,
+            shuffle=True,
+            rng=order,
+            # A last, smaller batch would have noisy batch statistics; its few images are used in other epochs.
+            drop_last=len(dataset) > size,
+            collate_fn=collate,
+            generators=transform.generators,
+        )
 
-    def _validate(self, validation: DataLoader) -> float:
+    def validate(self) -> float:
         """The validation loss; NaN if this epoch is not validated."""
         training, epoch = self.recipe.training, self.history.epochs_done + 1
         self.validation_scores = None
-        if epoch % training.validate_every and epoch < training.epochs:
+        if self.validation is None or (epoch % training.validate_every and epoch < training.epochs):
             return math.nan
-        outputs, targets = predict_all(self.trainer.predict, validation)
+        outputs, targets = predict_all(self.predict, self.validation)
         self.validation_scores = score(outputs, targets, self.card)
         return self.criterion(outputs, targets)[0]
 
-    def _finish(self, event: EpochEvent) -> None:
+    def finish(self, event: EpochEvent) -> None:
         scores, history = self.validation_scores, self.history
         nme, failures = (math.nan, math.nan) if scores is None else (scores.nme, scores.failures)
-        validation_loss = math.nan if event.validation_loss is None else event.validation_loss
+        assert event.validation_loss is not None
         better = history.improves(nme)
         best_epoch = event.epoch if better else history.best_epoch
-        losses, lr = (event.train_loss, validation_loss), history.steps[-1].lr
+        losses, lr = (event.train_loss, event.validation_loss), history.steps[-1].lr
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
         # The checkpoint first: the files after it can be written again from it.
-        save_checkpoint(self.directory, self.trainer.state_dict() | history.tensors())
+        self.save()
         if better:
             self._keep_weights()
         self._draw()
+        self._note_pictures()
 
     def _note_pictures(self) -> None:
         """Add one note about the pictures that were converted or guessed, once the first epoch has read them."""
@@ -233,10 +197,13 @@ class TrainingRun:
         """The card of the current weights, the best so far, with their settings and their scores."""
         settings = asdict(self.settings)
         del settings["data"]  # a path on this machine; weights are passed on
+        del settings["checkpoint_every"]
         if self.settings.start is not None:
             settings["start"] = Path(self.settings.start).name
         recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
         training: dict[str, Any] = {"settings": settings, **recipe, "epoch": self.history.epochs_done}
+        if self.config.changes:
+            training["changes"] = [_without_data(asdict(change)) for change in self.config.changes]
         if self.validation_scores is not None:
             training["validation"] = asdict(self.validation_scores)
         return self.recipe.card(training)
@@ -246,24 +213,16 @@ class TrainingRun:
         """The implementation of numpynet that the run uses."""
         return self.settings.ops if self.settings.backend == "numpy" else "readable"
 
-    def _take(self, state: State) -> None:
-        """Continue from a checkpoint. ValueError, or any error that a damaged state causes, if it fits another run."""
-        self.history = History.from_tensors(state)
-        steps = len(self.history.steps)
-        for key, array in state.items():
-            counts = key in ("step", "average.updates") or key.startswith("optimizer.step.")
-            if counts and not (array.ndim == 0 and array.dtype.kind in "iu" and 0 <= array <= steps):
-                raise ValueError(f"{key} must be a whole number from 0 to {steps}, the steps of the run")
-        self.trainer.load_state_dict(dict(state))
-
     def _catch_up(self) -> None:
         """Write the files that follow a checkpoint again: the curves, and the weights if its epoch is the best."""
+        best, done = self.history.best_epoch, self.history.epochs_done
+        if not done:
+            return
         try:
             self._draw()
-            best, done = self.history.best_epoch, self.history.epochs_done
             if not best or self._epoch_of_weights() == best:
                 return
-            if best == done:
+            if best == done and not self.progress.steps:
                 if math.isfinite(self.history.epochs[-1].validation_nme) and self.validation is not None:
                     self.trainer.train(False)
                     with use(self.ops):
@@ -286,29 +245,9 @@ class TrainingRun:
         except CheckpointError:
             return None
 
-    def _prepare_directory(self) -> None:
-        """Remove the leftovers of killed processes, and write config.json."""
-        try:
-            gone = sweep(self.directory)
-            write_config(self.directory, Config(self.settings, self.recipe))
-        except OSError as error:
-            raise UsageError(f"--out {self.directory} cannot be written ({error.strerror or error})") from None
-        if gone:
-            self.notes.append(f"{self.directory}: {gone} unfinished files of a killed process are removed")
 
-
-def _initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
-    """The state dict of the recipe's network in the file that --start names; None without --start.
-
-    "shipped" names the shipped weights.
-    """
-    if start is None:
-        return None
-    net, card = load_net(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))
-    network = recipe.network
-    if (card.architecture, card.arguments) != (network.architecture, network.arguments):
-        raise UsageError(
-            f"--start {start}: is a {card.architecture} with arguments {card.arguments}; the recipe's network is a "
-            f"{network.architecture} with {network.arguments}"
-        )
-    return net.state_dict()
+def _without_data(change: dict[str, Any]) -> dict[str, Any]:
+    """A change without the place of the data on this machine."""
+    for part in ("old", "new"):
+        change[part].pop("data", None)
+    return change

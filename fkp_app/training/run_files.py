@@ -1,24 +1,25 @@
-"""The files of a training run: its settings, its checkpoints, and leftovers of killed processes."""
+"""The settings of a training run and what --resume changed of them, in config.json; leftovers of killed processes."""
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from fkp_app.errors import FkpError
+from fkp_app.errors import FkpError, UsageError
 from fkp_app.tables import Within, read_table, read_text
+from fkp_app.training.checkpoints import has_checkpoint, saved_config
 from fkp_app.training.recipe import Recipe
-from numpynet.checkpoint import CheckpointError, load_tensors, save_tensors
-from numpynet.checks import not_finite
 from numpynet.files import atomic, remove_leftovers
 from numpynet.strict_json import read_json
-from numpynet.typing import AnyArray
+from numpynet.training import Progress
 
-CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
-PREVIOUS, NEXT = "checkpoint.previous.safetensors", "checkpoint.next.safetensors"
-"""The checkpoint of the epoch before, and a whole new one that is not renamed yet."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 EARLIER = re.compile(
     r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png|tmp\w{6})"
 )
@@ -26,7 +27,9 @@ EARLIER = re.compile(
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_SEED = 2**53
 
-State = Mapping[str, AnyArray]
+Minutes = Annotated[float, Within(0)]
+DEFAULT_MINUTES = 5.0
+"""Between the checkpoints within an epoch."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Settings:
     """The settings of a run beside its recipe.
 
     recipe: the recipe's name or file. start: the file of the weights to begin with; None for fresh weights.
+    checkpoint_every: minutes between the checkpoints within an epoch; no result depends on it.
     """
 
     data: str
@@ -43,87 +47,87 @@ class Settings:
     threads: Annotated[int, Within(1)] | None
     ops: Literal["readable", "fast"]
     start: str | None = None
+    checkpoint_every: Minutes = DEFAULT_MINUTES
+
+
+@dataclass(frozen=True)
+class Change:
+    """What --resume changed after so many whole epochs, and steps of the next: old and new values by option."""
+
+    epochs: Annotated[int, Within(0)]
+    steps: Annotated[int, Within(0)]
+    old: dict[str, Any]
+    new: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Config:
-    """The content of config.json."""
+    """The content of config.json: the present settings, and how they changed while the run was stopped."""
 
     settings: Settings
     recipe: Recipe
+    changes: tuple[Change, ...] = ()
+
+    def options(self) -> dict[str, Any]:
+        """What decides a run's result and can be given as an option, by the option's name."""
+        training = self.recipe.training
+        options = {name: value for name, value in asdict(self.settings).items() if name != "checkpoint_every"}
+        chosen = {"epochs": training.epochs, "batch_size": training.batch_size}
+        return options | chosen | {"lr": training.optimizer.lr, "loss": training.loss.name}
+
+    def changed_from(self, old: "Config", progress: Progress) -> "Config":
+        """This configuration with its differences from the old one on record, as changed after `progress`."""
+        before, after = old.options(), self.options()
+        names = [name for name in before if before[name] != after[name]]
+        if not names:
+            return self
+        tables = ({name: table[name] for name in names} for table in (before, after))
+        return replace(self, changes=(*old.changes, Change(progress.epochs, progress.steps, *tables)))
 
 
-def read_config(directory: Path) -> Config:
-    """The settings and the recipe of the run in `directory`. FkpError if they cannot be read or are wrong."""
-    path = directory / CONFIG
-    config = read_table(Config, read_text(path, LARGEST_CONFIG, read_json, "JSON", "start a new run"), path)
-    config.recipe.check(path)
-    return config
+def read_config(cls: type[T], directory: Path, notes: list[str]) -> T:
+    """The content of config.json, a `cls`, of the run in `directory`; if there is no such file, that of the checkpoint.
 
-
-def write_config(directory: Path, config: Config) -> None:
-    """Replace config.json. OSError if it cannot be written."""
-    with atomic(directory / CONFIG) as temporary:
-        temporary.write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
-
-
-def has_checkpoint(directory: Path) -> bool:
-    """Whether the run has a checkpoint to continue from."""
-    return any((directory / name).exists() for name in (CHECKPOINT, PREVIOUS, NEXT))
+    notes: receives a line then. FkpError if it cannot be read or is wrong.
+    """
+    path, saved = directory / CONFIG, saved_config(directory)
+    if saved is not None and not path.exists():
+        table, source = saved
+        config = read_table(cls, table, source)
+        notes.append(f"{path}: no such file; it is written again from {source.name}")
+        return config
+    remedy = "start a new run" if saved is None else "remove it: --resume then takes the settings of the checkpoint"
+    return read_table(cls, read_text(path, LARGEST_CONFIG, read_json, "JSON", remedy), path)
 
 
 def holds_more(directory: Path) -> bool:
-    """Whether config.json belongs to anything but a run that was stopped in its first epoch.
+    """Whether config.json belongs to anything but a run that was stopped before its first checkpoint.
 
-    That is a run with a whole epoch, or no run at all.
+    That is a run with a checkpoint, or no run at all.
     """
     try:
-        read_config(directory)
+        read_config(Config, directory, []).recipe.check(directory / CONFIG)
     except FkpError:
         return True
     return has_checkpoint(directory)
 
 
-def save_checkpoint(directory: Path, state: State) -> None:
-    """Write a checkpoint and keep the one before beside it. At every moment one of the two is whole.
+def prepare(directory: Path, config: "DataclassInstance") -> int:
+    """Make a run's directory, remove what killed processes left in it, and write config.json.
 
-    OSError if it cannot be written.
+    Returns the number of removed files. UsageError if it cannot be made or written.
     """
-    save_tensors(directory / NEXT, state, {})
-    _give_name(directory)
-
-
-def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[str]) -> None:
-    """Pass `take` the newest checkpoint that is whole and finite and that `take` accepts.
-
-    take: loads a state, and raises an error if it does not fit. notes: receives a line if the checkpoint is not the
-    last one. FkpError if there is no such checkpoint.
-    """
-    _give_name(directory)
-    problems = []
-    for path in (directory / CHECKPOINT, directory / PREVIOUS):
-        if not path.exists():
-            continue
-        try:
-            state, _ = load_tensors(path)
-            if (key := not_finite(_learned(state))) is not None:
-                raise FkpError(
-                    f"{path}: {key} holds NaN or infinity, so training had failed when it was saved; start a new run "
-                    f"with a lower --lr, from --start {directory / WEIGHTS} if those are good"
-                )
-            take(state)
-        except (CheckpointError, FkpError) as error:
-            problems.append(str(error))
-        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            problems.append(f"{path}: does not fit this run ({reason}); start a new run")
-        else:
-            if path.name == PREVIOUS:
-                path.replace(directory / CHECKPOINT)
-                lost = problems[0].rsplit("; ", 1)[0] if problems else f"{directory / CHECKPOINT}: no such file"
-                notes.append(f"{lost}; going on from the checkpoint before it")
-            return
-    raise FkpError(problems[0])
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {directory} cannot be made ({error.strerror}); choose another place") from None
+    try:
+        gone = sweep(directory)
+        with atomic(directory / CONFIG) as temporary:
+            temporary.write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {directory} cannot be written ({error.strerror or error})") from None
+    return gone
 
 
 def sweep(directory: Path) -> int:
@@ -132,17 +136,3 @@ def sweep(directory: Path) -> int:
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone) + remove_leftovers(directory)
-
-
-def _learned(state: State) -> State:
-    """A checkpoint without the history, in which NaN is allowed: it means not measured."""
-    return {key: array for key, array in state.items() if not key.startswith("history.")}
-
-
-def _give_name(directory: Path) -> None:
-    """Rename the checkpoint that was written last to the newest one, and the newest to the one before."""
-    newest = directory / CHECKPOINT
-    if (directory / NEXT).exists():
-        if newest.exists():
-            newest.replace(directory / PREVIOUS)
-        (directory / NEXT).replace(newest)

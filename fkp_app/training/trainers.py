@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fkp_app.backends.predictor import check_backend, reference_module
+from fkp_app.backends.predictor import SHIPPED_WEIGHTS, check_backend, reference_module
 from fkp_app.errors import UsageError
 from fkp_app.training import learning
+from numpynet.checkpoint import load_net
 from numpynet.fuse import fuse
 from numpynet.typing import AnyArray
 
 if TYPE_CHECKING:
-    from fkp_app.training.recipe import Network, Training
+    from fkp_app.training.recipe import Network, Recipe, Training
     from numpynet.losses import Criterion
     from numpynet.schedules import Schedule
     from numpynet.training import AnyTrainer
+
+SHIPPED = "shipped"
+"""The name of the shipped weights as weights to start with."""
 
 
 def get_trainer(
@@ -63,6 +68,23 @@ def get_trainer(
     optimizer = (Adam if isinstance(training.optimizer, learning.Adam) else AdamW)(net.parameters(), **rule)
     average = WeightAverage(trained, training.average) if training.average else None
     return Trainer(trained, get_criterion(training.loss), optimizer, schedule, average)
+
+
+def initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:
+    """The state dict of the recipe's network in the file that --start names; None without --start.
+
+    "shipped" names the shipped weights.
+    """
+    if start is None:
+        return None
+    net, card = load_net(SHIPPED_WEIGHTS if start == SHIPPED else Path(start))
+    network = recipe.network
+    if (card.architecture, card.arguments) != (network.architecture, network.arguments):
+        raise UsageError(
+            f"--start {start}: is a {card.architecture} with arguments {card.arguments}; the recipe's network is a "
+            f"{network.architecture} with {network.arguments}"
+        )
+    return net.state_dict()
 
 
 def get_criterion(loss: learning.Loss) -> Criterion:

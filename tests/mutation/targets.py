@@ -50,6 +50,7 @@ FILES_LEFT_OUT = {
     "checkpoint.py": "reads and writes files; tests/training/test_checkpoint.py",
     "console.py": "prints; tests/learn/test_streams.py closes and fills its outputs",
     "data.py": "hands over what it is given; tests/training/test_data.py",
+    "divergence.py": "words about a training that failed; tests/training/test_divergence.py",
     "dispatch.py": "chooses between implementations; tests/kernels/test_code_cache.py",
     "files.py": "writes files; tests/training/test_written_files.py",
     "models.py": "puts networks together; tests/layers/test_models.py compares them with PyTorch's",

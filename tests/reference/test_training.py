@@ -9,7 +9,7 @@ import torch
 from numpynet import Adam, AdamW, KeypointNet, SmoothL1Loss, WeightAverage
 from numpynet.checkpoint import load_tensors, save_tensors
 from numpynet.schedules import one_cycle
-from numpynet.training import EpochEvent, StepEvent, fit
+from numpynet.training import EpochEvent, Progress, StepEvent, fit
 from numpynet.training import Trainer as NumpyTrainer
 from reference.training import Trainer, make_trainer
 
@@ -79,7 +79,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(trainer, tmp_path):
     torch.manual_seed(999)  # as if the process had drawn other numbers in between
     second = trainer(seed=5)
     second.load_state_dict(load_tensors(tmp_path / "state.safetensors")[0])
-    list(fit(second, batches, epochs=4, start_epoch=2))
+    list(fit(second, batches, epochs=4, start=Progress(2)))
 
     wanted = whole.state_dict()
     assert second.state_dict().keys() == wanted.keys()
@@ -230,3 +230,27 @@ def test_weights_that_become_nan_in_the_last_update_are_noticed():
     twin.train_step = train_step
     with pytest.raises(FloatingPointError, match=r"net\.conv1\.weight is no longer finite after epoch 1"):
         list(fit(twin, batches, epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda net, images, targets: images.fill(np.inf), "the images"),
+        (lambda net, images, targets: targets.fill(np.nan), "the targets"),
+        (lambda net, images, targets: net.fc1.weight[0].fill_(np.nan), "fc1.weight, which the step before has spoiled"),
+        (lambda net, images, targets: net.fc1.weight.fill_(3e38), "the output of fc1"),
+        (lambda net, images, targets: targets.fill(3e38), "the loss, though the network's output is finite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_traced_and_changes_no_weight(spoil, words):
+    twin = trainer()
+    twin.criterion = torch.nn.MSELoss()
+    images, targets = (array.copy() for array in next(iter(batches(1))))
+    with torch.no_grad():
+        spoil(twin.net, images, targets)
+    before = {key: array.copy() for key, array in twin.weights().items()}
+    with pytest.raises(FloatingPointError, match=f"step 1 of epoch 1, first in {words}; lower"):
+        list(fit(twin, lambda epoch: [(images, targets)], epochs=1))
+    for key, array in twin.weights().items():
+        if key.endswith(("weight", "bias")):
+            np.testing.assert_array_equal(array, before[key], err_msg=key)

@@ -81,3 +81,87 @@ def test_a_function_of_the_application_makes_the_batches_of_its_samples():
         (["def", "ghij"], [3, 4]),
         (["k"], [1]),
     ]
+
+
+# A loader that goes on where another one stopped
+
+
+class Jittered(Numbers):
+    """Each sample adds a random number, as a random transform does."""
+
+    def __init__(self, length, rng):
+        super().__init__(length)
+        self.rng = rng
+
+    def __getitem__(self, index):
+        image, target = super().__getitem__(index)
+        return image, target + self.rng.random(3, np.float32) / 2
+
+
+def jittered(seed, batch_size=3, prefetch=2, **options):
+    rng = np.random.default_rng(seed)
+    data = Jittered(11, rng)
+    return DataLoader(data, batch_size, shuffle=True, rng=seed + 1, prefetch=prefetch, generators=[rng], **options)
+
+
+def targets(loader):
+    return [given.copy() for _, given in loader]
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("given", [0, 1, 2, 3, 4])
+def test_a_loader_goes_on_after_any_batch(given, drop_last, prefetch):
+    """However far the background thread is ahead."""
+    wanted = targets(jittered(5, prefetch=0, drop_last=drop_last))
+    stopped = jittered(5, prefetch=prefetch, drop_last=drop_last)
+    first = [batch for _, batch in zip(range(given), stopped, strict=False)]
+    state = stopped.state_dict()
+    other = jittered(77, prefetch=prefetch, drop_last=drop_last)
+    other.load_state_dict(state)
+    for got, expected in zip([batch for _, batch in first] + targets(other), wanted, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert len(targets(other)) == len(wanted)  # the iteration after it is a whole one
+
+
+def test_a_loaders_state_is_that_after_the_last_batch_that_was_given():
+    loader = jittered(5)
+    at = [(int(loader.state_dict()["position"]), len(given)) for _, given in loader]
+    assert at == [(3, 3), (6, 3), (9, 3), (11, 2)]
+    before = jittered(5)
+    state = before.state_dict()
+    assert state.keys() == {"position", "rng.order", "rng.0"}
+    assert state["position"] == 0
+
+
+def test_the_rest_is_divided_anew_for_another_batch_size():
+    wanted = np.concatenate(targets(jittered(5)))
+    loader = jittered(5)
+    next(iter(loader))
+    other = jittered(5, batch_size=5)
+    other.load_state_dict(loader.state_dict())
+    rest = targets(other)
+    assert [len(batch) for batch in rest] == [5, 3]
+    np.testing.assert_array_equal(np.concatenate(rest), wanted[3:])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"position": None}, "missing position"),
+        ({"rng.0": None}, r"missing rng\.0"),
+        ({"rng.order": None}, r"missing rng\.order"),
+        ({"position": np.array(-1)}, "position must be at least 0"),
+        ({"rng.order": np.zeros(4, np.uint8)}, r"rng\.order is not the state of a PCG64"),
+        ({"rng.0": np.frombuffer(b"{}", np.uint8)}, r"rng\.0 is not the state of a PCG64"),
+    ],
+)
+def test_a_loaders_damaged_state_changes_nothing(changes, words):
+    loader = jittered(5)
+    next(iter(loader))
+    state = loader.state_dict() | changes
+    other = jittered(8)
+    with pytest.raises(ValueError, match=words):
+        other.load_state_dict({key: array for key, array in state.items() if array is not None})
+    for got, expected in zip(targets(other), targets(jittered(8)), strict=True):
+        np.testing.assert_array_equal(got, expected)

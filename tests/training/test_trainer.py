@@ -8,7 +8,7 @@ import pytest
 from numpynet import SGD, AdamW, KeypointNet, Linear, MSELoss, Sequential, SmoothL1Loss, WeightAverage, fuse
 from numpynet.checkpoint import load_tensors, save_tensors
 from numpynet.schedules import one_cycle
-from numpynet.training import StepEvent, Trainer, fit
+from numpynet.training import Progress, StepEvent, Trainer, fit
 
 SCHEDULE = one_cycle(1e-2, 12)
 
@@ -49,7 +49,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(fused, tmp_path):
     second = trainer(seed=5, fused=fused)
     second.load_state_dict(load_tensors(tmp_path / "state.safetensors")[0])
     assert second.lr == SCHEDULE(6)
-    list(fit(second, batches, epochs=4, start_epoch=2))
+    list(fit(second, batches, epochs=4, start=Progress(2)))
 
     same(second.state_dict(), whole.state_dict())
     for side in (second, whole):
@@ -193,3 +193,45 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_images():
     assert [event.loss for event in steps] == pytest.approx(losses)
     assert epoch.train_loss == pytest.approx(np.average(losses, weights=sizes))
     assert epoch.train_loss != pytest.approx(np.mean(losses), rel=0.05)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_training_goes_on_within_an_epoch(steps, tmp_path):
+    """Its last epoch has the same bits and the same mean loss, though the first batches are seen by another trainer."""
+    whole, first, second = trainer(), trainer(), trainer(seed=5)
+    *_, wanted = fit(whole, batches, epochs=2)
+    for event in fit(first, batches, epochs=2):
+        if isinstance(event, StepEvent) and (event.epoch, event.step) == (2, steps):
+            break
+    save_tensors(tmp_path / "state.safetensors", first.state_dict(), {})
+    second.load_state_dict(load_tensors(tmp_path / "state.safetensors")[0])
+    given = {1: [], 2: list(batches(2))[steps:]}
+    *numbered, last = fit(second, given.__getitem__, epochs=2, start=event.progress)
+    assert [step.step for step in numbered] == list(range(steps + 1, 4))
+    assert last.train_loss == wanted.train_loss
+    same(second.state_dict(), whole.state_dict())
+
+
+def test_progress_counts_the_epoch_that_is_not_whole():
+    net = Sequential(Linear(3, 2, rng=0))
+    learner = Trainer(net, MSELoss(), SGD(net.parameters(), lr=0.0))
+    given = [(np.ones((n, 3), np.float32), np.zeros((n, 2), np.float32)) for n in (1, 4, 2)]
+    steps = [event for event in fit(learner, lambda epoch: given, epochs=2) if isinstance(event, StepEvent)]
+    for event, images in zip(steps, [1, 5, 7, 1, 5, 7], strict=True):
+        assert event.progress == Progress(
+            event.epoch - 1, event.step, images, pytest.approx(images * event.loss), event.progress.seconds
+        )
+    assert steps[0].progress.seconds <= steps[1].progress.seconds <= steps[2].progress.seconds
+
+
+def test_a_step_whose_loss_is_not_finite_changes_no_weight():
+    learner = trainer(decay=None)
+    list(fit(learner, batches, epochs=1))
+    images, targets = next(batches(1))
+    targets[0, 0] = np.nan
+    before = copied(learner.net.state_dict())
+    assert np.isnan(learner.train_step(images, targets))
+    after = learner.net.state_dict()
+    for name, _ in learner.net.named_parameters():
+        np.testing.assert_array_equal(after[name], before[name])
+    assert learner.steps_done == 3

@@ -11,45 +11,18 @@ import pytest
 
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.locks import LOCK, locked
+from fkp_app.training import resumable
 from fkp_app.training import run as training_run
 from fkp_app.training.recipe import load_recipe
 from fkp_app.training.run import TrainingRun
-from fkp_app.training.run_files import Settings, read_config
+from fkp_app.training.run_files import Config, Settings, read_config
 from numpynet.checkpoint import load_tensors, load_weights, save_tensors
 from numpynet.training import EpochEvent
-from tests.app.commands.test_train_command import RECIPE, rows, same_checkpoints
+from tests.app.commands.test_train_command import rows, same_checkpoints
 from tests.hostile import spoiled
 
 FILES = {"config.json", "metrics.csv", "steps.csv", "loss.png", "weights.safetensors", "checkpoint.safetensors"}
 SUBSTANCE = FILES - {"loss.png"}
-
-
-@pytest.fixture
-def small(tmp_path):
-    (tmp_path / "small.toml").write_text(RECIPE)
-    return tmp_path / "small.toml"
-
-
-@pytest.fixture
-def begin(drawn_data, small):
-    """Start a run in a directory, without training."""
-
-    def start(directory, backend="numpy", **options):
-        settings = Settings(str(drawn_data), str(small), backend, seed=1, threads=None, ops="readable")
-        return TrainingRun.start(settings, load_recipe(str(small)).with_options(**options), directory)
-
-    return start
-
-
-@pytest.fixture
-def train(drawn_data, small, fkp):
-    """`fkp train` of the small recipe into a directory."""
-
-    def run(directory, *options):
-        recipe = () if "--resume" in options else ("--recipe", small, "--seed", 1, "--ops", "readable")
-        return fkp("train", "--data", drawn_data, "--out", directory, *recipe, *options)
-
-    return run
 
 
 def one_line(ended, code, words):
@@ -63,9 +36,9 @@ class Killed(BaseException):
     """Like a signal that cannot be caught: no cleanup runs."""
 
 
-def killed_at(monkeypatch, run, name):
-    """Train until the second call of the function `name` of the run's module, which never returns."""
-    original, calls = getattr(training_run, name), []
+def killed_at(monkeypatch, run, module, name):
+    """Train until the second call of the function `name` of a module, which never returns."""
+    original, calls = getattr(module, name), []
 
     def stop(*args, **options):
         calls.append(name)
@@ -74,7 +47,7 @@ def killed_at(monkeypatch, run, name):
         return original(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training_run, name, stop)
+        patch.setattr(module, name, stop)
         with pytest.raises(Killed):
             list(run.fit())
 
@@ -91,7 +64,7 @@ def test_a_run_that_was_stopped_in_its_first_epoch_begins_again(resume, begin, t
     ended = train(early, *(["--resume"] if resume else []))
     assert ended.code == 0
     said = "it begins again" if resume else "the new run replaces it"
-    assert f"first epoch was whole; {said}" in ended.err
+    assert f"before its first checkpoint; {said}" in ended.err
     same_checkpoints(whole, early)
 
 
@@ -120,9 +93,12 @@ def test_a_directory_with_somebody_elses_config_is_not_begun_in(train, tmp_path)
     assert (tmp_path / "weights" / "weights.safetensors").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("name", ["save_checkpoint", "save_weights", "plot_losses"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(resumable, "save_checkpoint"), (training_run, "save_weights"), (training_run, "plot_losses")],
+)
 @pytest.mark.parametrize("last", [False, True])
-def test_killed_between_two_files_of_an_epoch_it_catches_up(name, last, begin, train, tmp_path, monkeypatch):
+def test_killed_between_two_files_of_an_epoch_it_catches_up(module, name, last, begin, train, tmp_path, monkeypatch):
     """last: the epoch is the run's last, so no later epoch renews the files."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     list(begin(whole, epochs=2 if last else 3).fit())
@@ -130,7 +106,7 @@ def test_killed_between_two_files_of_an_epoch_it_catches_up(name, last, begin, t
         "1",
         "2",
     ]  # otherwise nothing is tested
-    killed_at(monkeypatch, begin(parts, epochs=2 if last else 3), name)
+    killed_at(monkeypatch, begin(parts, epochs=2 if last else 3), module, name)
     ended = train(parts, "--resume")
     assert ended.code == 0
     same_checkpoints(whole, parts)
@@ -309,6 +285,9 @@ CHANGES = {
     "a moment of another shape": lambda state: state.update(
         {"optimizer.exp_avg.0": np.zeros((4, 1, 3, 2), np.float32)}
     ),
+    "progress in an epoch without steps": lambda state: state.update({"progress.steps": np.array(2)}),
+    "a loss of the epoch that is NaN": lambda state: state.update({"progress.loss": np.array(np.nan)}),
+    "progress as a list": lambda state: state.update({"progress.images": np.zeros(3, np.int64)}),
     "steps missing": lambda state: state.pop("optimizer.step.0"),
     "huge steps": lambda state: state.update({"optimizer.step.0": np.array(2**62)}),
     "more steps than the run has": lambda state: state.update({"optimizer.step.0": np.array(1000)}),
@@ -393,7 +372,7 @@ def test_settings_are_read_strictly(begin, tmp_path):
     for _ in range(1500):
         (directory / "config.json").write_text(spoiled(config, rng), "utf-8", "surrogateescape")
         try:
-            read_config(directory)
+            read_config(Config, directory, []).recipe.check(directory / "config.json")
         except FkpError as error:
             refusals.append(str(error))
     assert all(line.startswith(f"{directory}/config.json: ") and len(line) < 800 for line in refusals)

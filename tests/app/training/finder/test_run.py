@@ -55,7 +55,7 @@ def test_a_resumed_run_computes_the_same(drawn_data, tmp_path, few):
     list(resumed.fit())
     for key, array in whole.trainer.weights().items():
         np.testing.assert_array_equal(resumed.trainer.weights()[key], array)
-    with pytest.raises(UsageError, match="holds no training run"):
+    with pytest.raises(UsageError, match=r"holds no checkpoint\.safetensors"):
         FinderRun.resume(tmp_path)
 
 
