@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo docs test test-oldest kill-test lint mutants pages weights finder clean
+.PHONY: demo docs test test-oldest kill-test lint fuzz mutants pages weights finder clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -43,6 +43,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Change valid files of each kind at random and read them, for MINUTES in all: make fuzz MINUTES=60 SEED=1. Files that go
+# wrong are kept in build/fuzz.
+MINUTES ?= 10
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
 
 # Make small mistakes in every function, one at a time; each must make a test fail. Takes long: docs/testing.md says
 # how to go on where a run was stopped.

@@ -1,11 +1,21 @@
-"""Puts counts and lists of choices into words."""
+"""Puts counts, lists of choices and names into words."""
 
 from collections.abc import Sequence
+
+from numpynet.strict_json import shown
+
+LONGEST_NAME = 300
+"""In characters. Names of files have at most 255."""
 
 
 def count_of(number: int, what: str) -> str:
     """Such as "no faces", "1 face" or "2 faces"."""
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def named(name: str) -> str:
+    """A name from a file, for a message of one line: quoted and cut if it has odd characters or is long."""
+    return name if name.isprintable() and len(name) <= LONGEST_NAME else shown(name)
 
 
 def either(choices: Sequence[str]) -> str:

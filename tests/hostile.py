@@ -20,12 +20,8 @@ def nodes(tree, path=()):
         yield from nodes(part, (*path, key))
 
 
-def spoiled(tree, rng):
-    """The JSON text of the tree with one to three nodes replaced, removed, repeated or copied to another key.
-
-    One text in three is damaged once more: nested very deep, a number of thousands of digits, all keys twice, cut off,
-    or one character changed.
-    """
+def spoiled_tree(tree, rng):
+    """A copy of the tree with one to three nodes replaced, removed, repeated or copied to another key."""
     tree = copy.deepcopy(tree)
     for _ in range(int(rng.integers(1, 4))):
         paths = [path for path in nodes(tree) if path]
@@ -44,7 +40,16 @@ def spoiled(tree, rng):
             parent[key] = [parent[key]] * int(rng.integers(1, 4))
         elif isinstance(parent, dict):
             parent[str(NASTY[rng.integers(len(NASTY))])[:200]] = copy.deepcopy(parent[key])
-    text = json.dumps(tree)
+    return tree
+
+
+def spoiled(tree, rng):
+    """The JSON text of a spoiled tree.
+
+    One text in three is damaged once more: nested very deep, a number of thousands of digits, all keys twice, cut off,
+    or one character changed.
+    """
+    text = json.dumps(spoiled_tree(tree, rng))
     kind = rng.integers(12)
     if kind == 0:  # deep nesting in one place
         depth = int(rng.choice([20, 40, 900, 100_000]))

@@ -92,7 +92,7 @@ PARTS = {
         "fkp_app/weights/README.md",
         "fkp_app/weights/FINDER.md",
     ],
-    "The project": ["docs/*.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+    "The project": ["docs/*.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"],
 }
 """The list of pages beside each page: patterns of files. Each page stands where the first pattern puts it."""
 

@@ -1,12 +1,13 @@
 """From a label file and a folder to frames: all rows, or, of a user's own file, the rows that can be used."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from fkp_app.data.label_checks import Faults, listed, misplaced, no_numbers, refuse_other_units
 from fkp_app.data.labels import DatasetError, Labels, read_labels
 from fkp_app.data.picture_files import PictureFiles
-from fkp_app.wording import count_of
+from fkp_app.wording import count_of, named
 from numpynet.typing import Array
 
 REPEATED = "the same points as an earlier row of the same picture"
@@ -36,8 +37,9 @@ def read_frames(csv_file: Path, root: Path) -> Frames:
     _refuse(csv_file, labels, no_numbers(labels.keypoints))
     paths = [root / name for name in labels.names]
     for path in paths:
-        if not path.is_file():
-            raise DatasetError(f"{csv_file}: labels {path.name}, which is not in {root}; add the file or drop its row")
+        if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for names that are too long)
+            name = named(path.name)
+            raise DatasetError(f"{csv_file}: labels {name}, which is not in {root}; add the file or drop its row")
     refuse_other_units(csv_file, labels.keypoints, paths)
     _refuse(csv_file, labels, misplaced(labels.keypoints, paths, must_open=False))
     files = [Path(name).as_posix() for name in labels.names]
@@ -89,7 +91,7 @@ def _remarks(csv_file: Path, root: Path, names: list[str], paths: list[Path], ba
     lines = []
     other = [i for i, name in enumerate(names) if root / name != paths[i]]
     if other:
-        example = f"{names[other[0]]} for {_inside(root, paths[other[0]])}"
+        example = f"{named(names[other[0]])} for {_inside(root, paths[other[0]])}"
         lines.append(
             f"{csv_file}: found {count_of(len(other), 'file')} in other folders or spellings, such as {example}"
         )

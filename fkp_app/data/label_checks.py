@@ -10,6 +10,7 @@ from fkp_app.data.labels import DatasetError, Labels
 from fkp_app.geometry.keypoint_layout import OUTER_EYES
 from fkp_app.media.images import MAX_PIXELS, ImageError
 from fkp_app.media.images.reading import read_head
+from fkp_app.wording import named
 from numpynet.typing import AnyArray, Array
 
 MARGIN = 0.25
@@ -103,7 +104,7 @@ def listed(labels: Labels, faults: Mapping[int, str]) -> str:
     """Each fault and its rows in words. At most three rows per fault are named, by line and file name."""
     kinds: dict[str, list[str]] = {}
     for i in sorted(faults):
-        kinds.setdefault(faults[i], []).append(f"row {labels.lines[i]} ({labels.names[i]})")
+        kinds.setdefault(faults[i], []).append(f"row {labels.lines[i]} ({named(labels.names[i])})")
     return "; ".join(
         f"{', '.join(rows[:3])}{f' and {len(rows) - 3} more' if len(rows) > 3 else ''} "
         f"{'has' if len(rows) == 1 else 'have'} {fault}"

@@ -16,11 +16,13 @@ from fkp_app.data.picture_files import PictureFiles
 from fkp_app.errors import FkpError
 from fkp_app.geometry.keypoint_layout import interocular
 from fkp_app.tables import read_text
+from fkp_app.wording import named
 from numpynet.strict_json import is_number, read_json, shown
 from numpynet.typing import Array
 
-LARGEST = 1 << 28
-"""Largest file of labels, in bytes."""
+LARGEST = 1 << 26
+"""Largest file of labels, in bytes: some 25,000 faces with points, and many more with boxes. Reading it may take twenty
+times as much memory."""
 FARTHEST = 1e6
 """Largest coordinate, in pixels."""
 
@@ -57,7 +59,7 @@ def read_labelled_photos(folder: Path, labels: Path) -> list[LabelledPhoto]:
     content = read_text(labels, LARGEST, read_json, "JSON", "write it with fkp detect --json")
     files, photos = PictureFiles(folder), dict[str, LabelledPhoto]()
     for name, faces in _entries(content, labels):
-        where = f"{labels}: {name}"
+        where = f"{labels}: {named(name)}"
         if name in photos:
             raise FkpError(f"{where}: occurs more than once")
         path = files.find(name)

@@ -1,23 +1,25 @@
 """Label files: CSV files with one row per face: a file's name, x and y of 68 points, and perhaps the person."""
 
 import csv
-import io
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fkp_app.data.csv_rows import rows_of
 from fkp_app.errors import FkpError
+from fkp_app.wording import named
 from numpynet.typing import Array
 
 POINTS = 68
+LARGEST = 1 << 28
+"""Largest label file, in bytes."""
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_name", "path", "image_path", "name", "frame")
 """Names of the column of file names, the surest first. Without any of them, it is the first column."""
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-SEPARATOR = re.compile(r"sep=([,;\t])[,;\t]*\r?\n", re.IGNORECASE)
-"""The line `sep=;` that spreadsheets write first."""
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 COLUMN = re.compile(r"(.*?)[ _.-]?(?:([xy])[ _.-]?(\d{1,3})|(\d{1,3})[ _.-]?([xy]))|(\d{1,3})", re.ASCII)
 """The name of a column of numbers: perhaps a word, the same in all columns, then axis and number; or a number alone."""
 
@@ -45,24 +47,23 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
 
     notes: receives one line for each thing that is ignored or assumed.
     """
-    rows = _read_rows(csv_file)
-    if not rows:
+    rows = _rows(csv_file)
+    first = next(rows, None)
+    if first is None:
         raise DatasetError(f"{csv_file}: cannot be read as CSV (is empty)")
-    header = [_plain(cell) for cell in rows[0][1]]
+    header = [_plain(cell) for cell in first[1]]
     named, in_turn = _named(header), _in_turn(header)
     if named is None and in_turn is None:
         raise DatasetError(f"{csv_file}: {_wrong_count(header)}")
     file, points = named or in_turn or (0, [])
     if named is None and all(NUMBER.fullmatch(header[i]) for i in points):
         notes.append(f"{csv_file}: has no line of column names; its first line counts as data")
-    else:
-        del rows[0]
-    if not rows:
-        raise DatasetError(f"{csv_file}: has no rows; it needs one row per face")
+        rows = itertools.chain([first], rows)
     person = header.index("person") if "person" in header else None
     unused = [header[i] or "(no name)" for i in range(len(header)) if i not in {file, person, *points}]
     if unused:
         notes.append(f"{csv_file}: left out {len(unused)} other columns: {_few(unused)}")
+    names, lines, people, numbers = list[str](), list[int](), list[str](), list[Array]()
     for line, row in rows:
         if len(row) > len(header):
             raise DatasetError(
@@ -70,30 +71,28 @@ def read_labels(csv_file: Path, notes: list[str]) -> Labels:
                 "numbers need decimal points, not commas)"
             )
         row += [""] * (len(header) - len(row))
-    return Labels(
-        names=[row[file].strip() for _, row in rows],
-        lines=[line for line, _ in rows],
-        people=None if person is None else [row[person] for _, row in rows],
-        keypoints=_numbers(csv_file, rows, points),
-    )
+        lines.append(line)
+        names.append(row[file].strip())
+        if person is not None:
+            people.append(row[person])
+        numbers.append(_numbers(csv_file, line, [row[column] for column in points]))
+    if not names:
+        raise DatasetError(f"{csv_file}: has no rows; it needs one row per face")
+    keypoints = np.stack(numbers).reshape(-1, POINTS, 2)  # (n, 136) -> (n, 68, 2)
+    return Labels(names, lines, None if person is None else people, keypoints)
 
 
-def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
-    """The line number and the cells of each row that is not empty."""
+def _rows(csv_file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line number and the cells of each row that is not empty, one row at a time."""
     if csv_file.exists() and not csv_file.is_file():  # reading a pipe would wait for its writer
         raise DatasetError(f"{csv_file}: cannot be read as CSV (is no regular file)")
     try:
-        content = csv_file.read_bytes()
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        if "\0" in text:  # UTF-16 without its mark, UTF-32, or no text at all
-            raise UnicodeError
-        lines = io.StringIO(text, newline="")
-        told = SEPARATOR.match(text)
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        separator = told[1] if told else max(",;\t", key=first.count)
-        skipped = len(lines.readline()[:1]) if told else 0
-        reader = csv.reader(lines, delimiter=separator, strict=True)
-        return [(reader.line_num + skipped, _ended(row)) for row in reader if any(cell.strip() for cell in row)]
+        if csv_file.stat().st_size > LARGEST:
+            raise csv.Error(f"has more than {LARGEST >> 20} MiB")
+        with csv_file.open("rb") as file:
+            encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with csv_file.open(encoding=encoding, newline="") as text:
+            yield from rows_of(text)
     except FileNotFoundError:
         raise DatasetError(f"{csv_file}: no such file; `fkp data download` fetches the data set") from None
     except UnicodeError:
@@ -101,13 +100,6 @@ def _read_rows(csv_file: Path) -> list[tuple[int, list[str]]]:
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DatasetError(f"{csv_file}: cannot be read as CSV ({reason})") from None
-
-
-def _ended(row: list[str]) -> list[str]:
-    """The row, in place, without the empty cells that spreadsheets write at its end."""
-    while row and not row[-1].strip():
-        row.pop()
-    return row
 
 
 def _plain(cell: str) -> str:
@@ -171,24 +163,24 @@ def _wrong_count(header: Sequence[str]) -> str:
     return line
 
 
-def _numbers(csv_file: Path, rows: Sequence[tuple[int, list[str]]], points: Sequence[int]) -> Array:
-    """The cells of the columns `points` as (n, 68, 2) float32."""
-    numbers = np.full((len(rows), len(points)), np.nan)
-    for i, (line, row) in enumerate(rows):
-        cells = [row[column] for column in points]
-        try:
-            numbers[i] = [float(cell) for cell in cells]
-        except ValueError:
-            numbers[i] = [_number(csv_file, line, cell) for cell in cells]
+def _numbers(csv_file: Path, line: int, cells: Sequence[str]) -> Array:
+    """The numbers of 136 cells, float32; NaN for each that holds no finite one."""
+    try:
+        numbers = np.array([float(cell) for cell in cells])
+    except ValueError:
+        numbers = np.array([_number(csv_file, line, cell) for cell in cells])
     with np.errstate(over="ignore"):
-        found = numbers.astype(np.float32).reshape(-1, POINTS, 2)  # (n, 136) -> (n, 68, 2)
-    return np.where(np.isfinite(found), found, np.float32(np.nan))
+        found = numbers.astype(np.float32)
+    found[~np.isfinite(found)] = np.nan
+    return found
 
 
 def _number(csv_file: Path, line: int, cell: str) -> float:
     """A cell's number, NaN if it holds none. DatasetError if it has a decimal comma."""
+    if not cell:
+        return float("nan")
     if re.fullmatch(r"\s*-?\d*,\d+\s*", cell):
-        raise DatasetError(f"{csv_file}: row {line} has {cell.strip()}, a decimal comma; write decimal points")
+        raise DatasetError(f"{csv_file}: row {line} has {named(cell.strip())}, a decimal comma; write decimal points")
     try:
         return float(cell)
     except ValueError:
@@ -197,4 +189,4 @@ def _number(csv_file: Path, line: int, cell: str) -> float:
 
 def _few(names: Sequence[str]) -> str:
     """The first four names, as text."""
-    return ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
+    return ", ".join(map(named, names[:4])) + (" ..." if len(names) > 4 else "")

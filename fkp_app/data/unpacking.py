@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from fkp_app.errors import FkpError
+from fkp_app.wording import named
 
 CHUNK = 1 << 20  # bytes
 TAIL = (1 << 16) + 22
 """The most bytes of the record at an archive's end: 22, and a comment of less than 64 KiB."""
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The published archive has no other compression, and others may ask for gigabytes to unpack a byte."""
 BYTES_PER_MEMBER = 512
 """More than an archive's directory takes per member on average, names included."""
 
@@ -42,7 +45,7 @@ def unpack(archive: Path, directory: Path, sizes: Sizes) -> None:
                         file.write(piece)
     except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error) as error:
         # RuntimeError: encrypted, or a compression unknown here. ValueError: a name that cannot be decoded.
-        raise ArchiveError(f"is damaged ({error})") from None
+        raise ArchiveError(f"is damaged ({' '.join(str(error).split())[:200]})") from None
 
 
 def _pieces(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -57,9 +60,9 @@ def _pieces(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ArchiveError(f"is damaged ({member.filename}: {reason})") from None
+        raise ArchiveError(f"is damaged ({named(member.filename)}: {reason})") from None
     if left:
-        raise ArchiveError(f"is damaged ({member.filename} is shorter than its directory says)")
+        raise ArchiveError(f"is damaged ({named(member.filename)} is shorter than its directory says)")
 
 
 def _check_directory(archive: Path, most: int) -> None:
@@ -84,13 +87,15 @@ def _members(pack: zipfile.ZipFile, sizes: Sizes) -> Iterator[tuple[zipfile.ZipI
     for member in pack.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-            raise ArchiveError(f"holds {member.filename}, which would leave the directory; nothing is unpacked")
+            raise ArchiveError(f"holds {named(member.filename)}, which would leave the directory; nothing is unpacked")
         kind = stat.S_IFMT(member.external_attr >> 16)
         if stat.S_ISLNK(kind):
-            raise ArchiveError(f"holds the link {member.filename}; nothing is unpacked")
+            raise ArchiveError(f"holds the link {named(member.filename)}; nothing is unpacked")
         for name in (path.as_posix(), PurePosixPath(*path.parts[1:]).as_posix()):
             # A member of another size is not the published file, and unpacking it could fill the disk.
             if name in sizes and member.file_size == sizes[name]:
+                if member.compress_type not in KINDS:
+                    raise ArchiveError(f"holds {name} in a compression that the published one does not have")
                 if name in found:
                     raise ArchiveError(f"holds {name} twice; nothing is unpacked")
                 found.add(name)

@@ -9,6 +9,7 @@ import numpy as np
 from fkp_app.errors import FkpError
 from fkp_app.styles.placing import Anchor
 from fkp_app.tables import Range, Share, Within, read_table, read_toml
+from numpynet.strict_json import shown
 from numpynet.typing import Array
 
 FLAT = 1e-3
@@ -52,6 +53,9 @@ class StyleTable:
 def read_file(path: Path) -> StyleTable:
     """The content of a style's file. FkpError if it is missing, not TOML, or describes no style."""
     table = read_table(StyleTable, read_toml(path), path)
+    for key, name in (("picture", table.picture), ("tint", table.tint)):
+        if name and (name != Path(name).name or "\\" in name or not name.isprintable()):
+            raise FkpError(f"{path}: {key} must be the name of a file in the same folder, got {shown(name)}")
     if len(table.shadow.offset) != 2:
         raise FkpError(f"{path}: shadow.offset must be [to the right, downwards], got {list(table.shadow.offset)}")
     _check_anchors(table, path)

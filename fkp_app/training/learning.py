@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self, get_args
 from fkp_app.tables import Share, Within
 
 Rate = Annotated[float, Within(1e-9, 10)]
+MOST_BATCH = 1 << 16
+"""The most images in a batch, all of which are in memory."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Training:
     """
 
     epochs: Annotated[int, Within(1)]
-    batch_size: Annotated[int, Within(2)]  # batch norm needs two
+    batch_size: Annotated[int, Within(2, MOST_BATCH)]  # batch norm needs two
     loss: Loss = SmoothL1()
     optimizer: Optimizer = Adam()
     schedule: Schedule = Constant()

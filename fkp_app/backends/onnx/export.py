@@ -7,9 +7,10 @@ alone is enough to run it. `layers` says which ONNX operators replace each layer
 
 from typing import Any
 
-from fkp_app.backends.onnx.card import INPUT, OUTPUT, with_checksum
+from fkp_app.backends.onnx.card import with_checksum
 from fkp_app.backends.onnx.graph import Graph
 from fkp_app.backends.onnx.layers import WRITERS
+from fkp_app.backends.onnx.network import INPUT, OUTPUT
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.module import Chain

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fkp_app.backends.onnx.card import INPUT, OUTPUT
+from fkp_app.backends.onnx.network import INPUT, OUTPUT
 from fkp_app.errors import FkpError
 from numpynet.module import Chain, Module
 from numpynet.typing import AnyArray

@@ -8,13 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fkp_app.backends.onnx.card import INPUT, OUTPUT, is_onnx, load_onnx
+from fkp_app.backends.onnx.card import is_onnx, load_onnx
+from fkp_app.backends.onnx.network import INPUT, OUTPUT, OUTPUTS
 from fkp_app.errors import UsageError
 from fkp_app.geometry.crop_card import CropCard
 from numpynet.checkpoint import CheckpointError, load_net
 from numpynet.typing import Array
-
-OUTPUTS = 136
 
 
 class OnnxPredictor:
@@ -35,14 +34,12 @@ class OnnxPredictor:
         try:
             with _silent():
                 self._net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
-                out = self(np.zeros((1, 1, self.card.input_size, self.card.input_size), np.float32))
+                self(np.zeros((1, 1, self.card.input_size, self.card.input_size), np.float32))
         except (cv2.error, MemoryError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(
                 f"{path}: OpenCV {cv2.__version__} cannot run it ({reason}); export it again"
             ) from None
-        if out.shape != (1, OUTPUTS):
-            raise CheckpointError(f"{path}: gives outputs of shape {out.shape}, not (1, {OUTPUTS}); export it again")
 
     def __call__(self, crops: Array) -> Array:
         side = self.card.input_size

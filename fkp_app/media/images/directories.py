@@ -4,6 +4,8 @@ import struct
 from typing import BinaryIO, NamedTuple
 
 ORIENTATION = 274
+MOST_TAGS = 1 << 18
+"""Most tags of all directories. They may overlap, so that a small file could hold any number of large ones."""
 _INTEROPERABILITY, _EXIF, _INDEX = 40965, 34665, 1
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
@@ -24,7 +26,7 @@ class Directories:
     """The directories of a TIFF file, or of an EXIF block, which is one. ValueError if there is no TIFF header."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file, self._left = file, MOST_TAGS
         file.seek(0)
         head = file.read(16)
         if head[:2] not in (b"II", b"MM") or len(head) < 8:
@@ -38,7 +40,8 @@ class Directories:
     def read(self, place: int) -> tuple[dict[int, Tag], int]:
         """The tags of the directory at this offset, and the offset of the next directory, 0 if there is none.
 
-        Tags that lie beyond the file's end are left out.
+        Tags that lie beyond the file's end are left out. If all directories so far have more than MOST_TAGS, this one
+        counts as empty.
         """
         step, counter, number = (20, "Q", "Q") if self._big else (12, "H", "L")
         self._file.seek(min(place, 1 << 62))
@@ -47,6 +50,9 @@ class Directories:
         if len(start) < length:
             return {}, 0
         count = min(self._unpack(counter, start), 1 << 16)
+        self._left -= count
+        if self._left < 0:
+            return {}, 0
         data = self._file.read(count * step)
         after = self._file.read(room)
         tags: dict[int, Tag] = {}

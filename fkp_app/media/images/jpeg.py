@@ -24,8 +24,9 @@ _NEEDED = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE} | _FRAMES
 """Markers of tables and sizes, and of the segments in which JFIF and Adobe state the colours."""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 """Markers without a length."""
-_MARKER = re.compile(rb"\xff+([^\0\xd0-\xd7\xff])")
-"""A marker. In a scan, 0xFF before a zero is data, and before 0xD0 .. 0xD7 a restart; neither ends the scan."""
+_MARKER = re.compile(rb"\xff([^\0\xd0-\xd7\xff])")
+"""A marker; more bytes of 0xFF may stand before it. In a scan, 0xFF before a zero is data, and before 0xD0 .. 0xD7 a
+restart; neither ends the scan."""
 _POSSIBLE_TAILS = (b"", bytes(64), b"\x55" * 64, b"\xaa" * 64, b"\x6d\xb6\xdb" * 21)
 """Examples of bytes that may have followed where a file was cut off."""
 

@@ -1,7 +1,6 @@
 """PNG files: keeps the chunks that the pixels need, and reads metadata from the others."""
 
 import io
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ _MAX_UNPACKED = 1 << 24
 """Most bytes of a profile or a text, unpacked."""
 _READ = {b"eXIf", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"acTL", b"iTXt", b"zTXt", b"tEXt"}
 _PROFILE_OF_TEXT = b"Raw profile type exif"
+_XMP_OF_TEXT = b"XML:com.adobe.xmp"
+_READ_TEXTS = (_PROFILE_OF_TEXT, _XMP_OF_TEXT)
 
 
 def read_png(data: bytes) -> Contents:
@@ -35,13 +36,14 @@ def read_png(data: bytes) -> Contents:
         elif name == b"tRNS":
             kept.append(_chunk(name, body))
         elif name in (b"iTXt", b"zTXt", b"tEXt"):
-            if (text := _text(name, body)) is not None:
-                found.setdefault(text[0], text[1])
+            key, _, rest = body.partition(b"\0")
+            if key in _READ_TEXTS and key not in found:  # the first counts; unpacking each would take time
+                found[key] = _text(name, rest)
         elif name in _READ:
             found.setdefault(name, body)
     stream = b"".join([_SIGNATURE, *kept, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")])
     exif = found.get(b"eXIf") or _exif_from_text(found.get(_PROFILE_OF_TEXT))
-    turn, _ = orientation_of(exif, found.get(b"XML:com.adobe.xmp"), remarks)
+    turn, _ = orientation_of(exif, found.get(_XMP_OF_TEXT), remarks)
     if not ended:
         remarks.append(CUT)
     animation = found.get(b"acTL", b"")
@@ -91,20 +93,20 @@ def _unpacked(packed: bytes) -> bytes | None:
         return None
 
 
-def _text(name: bytes, body: bytes) -> tuple[bytes, bytes] | None:
-    """Key and content of a text chunk, if its key is one that is read."""
-    key, _, rest = body.partition(b"\0")
-    if key not in (_PROFILE_OF_TEXT, b"XML:com.adobe.xmp"):
-        return None
+def _text(name: bytes, rest: bytes) -> bytes:
+    """The content of a text chunk. rest: the chunk after its key."""
     if name == b"tEXt":
-        return key, rest
+        return rest
     if name == b"zTXt":
-        return key, _unpacked(rest[1:]) or b""
+        return _unpacked(rest[1:]) or b""
     packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return key, (_unpacked(text) or b"") if packed else text
+    return (_unpacked(text) or b"") if packed else text
 
 
 def _exif_from_text(text: bytes | None) -> bytes:
     """EXIF as ImageMagick writes it: hexadecimal digits after a name and a length."""
-    match = re.fullmatch(rb"\s*\w+\s+\d+\s((?:[0-9a-fA-F]{2}|\s)*)", text) if text else None
-    return bytes.fromhex(match[1].decode("ascii")) if match else b""
+    words = text.split(None, 2) if text else []
+    try:
+        return bytes.fromhex(words[2].decode("ascii")) if len(words) == 3 else b""
+    except ValueError:
+        return b""

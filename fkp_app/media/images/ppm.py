@@ -12,6 +12,8 @@ from numpynet.typing import AnyArray
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P[2356]" + (_GAP + rb"(\d{1,9})") * 3 + rb"\s")
 _BITMAP = re.compile(rb"P1" + (_GAP + rb"(\d{1,9})") * 2 + rb"\s")
+_LONGEST_HEADER = 1 << 14
+"""In bytes. A regular expression takes a hundred bytes of memory for each byte between two numbers."""
 _STEP = 1 << 22
 """Levels that are scaled at once."""
 
@@ -19,7 +21,7 @@ _STEP = 1 << 22
 def read_ppm(data: bytes) -> Contents:
     """A picture of the PPM family. RefusedError if it holds fewer levels than its size needs."""
     plain = data[:2] in (b"P1", b"P2", b"P3")
-    match = (_BITMAP if data[:2] == b"P1" else _HEADER).match(data)
+    match = (_BITMAP if data[:2] == b"P1" else _HEADER).match(data, 0, _LONGEST_HEADER)
     if match is None:
         return Contents("PPM", io.BytesIO(data))
     width, height, most = (*map(int, match.groups()), 1)[:3]

@@ -30,6 +30,8 @@ _NEEDED = frozenset(
     ]
 )
 """The tags that state how pixels are stored."""
+_OF_PAGES = (_KIND, _OLD_KIND, _WIDTH, _HEIGHT)
+"""The tags that are kept of further pages."""
 _SENSOR = {32803, 34892}
 """Photometric interpretations of raw sensor data."""
 
@@ -45,7 +47,7 @@ def read_tiff(file: BinaryIO) -> Contents:
     while place and place not in seen and len(pages) < MOST_PAGES:
         seen.add(place)
         tags, place = directories.read(place)
-        pages.append(tags)
+        pages.append({number: tags[number] for number in _OF_PAGES if number in tags} if pages else tags)
     first = pages[0] if pages else {}
     _refuse_previews(directories, first, pages)
     shown = sum(not _is_reduced(directories, page) for page in pages)

@@ -3,7 +3,7 @@
 `finder.toml` is the recipe of the shipped weights.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +12,10 @@ from fkp_app.geometry.face_grid import CELL
 from fkp_app.tables import Share, Within, read_table, read_toml
 from fkp_app.training.augmentation import Augmentation
 from fkp_app.training.finder.scenes import Scenes
+from fkp_app.training.learning import MOST_BATCH
+from numpynet.architectures import build
+from numpynet.dispatch import ImplementationError
 from numpynet.init import no_init
-from numpynet.models import FinderNet
 
 SHIPPED_RECIPE = Path(__file__).with_name("finder.toml")
 
@@ -33,7 +35,7 @@ class Training:
 
     epochs: Annotated[int, Within(1)] = 16
     steps: Annotated[int, Within(1)] = 200
-    batch_size: Annotated[int, Within(2)] = 32
+    batch_size: Annotated[int, Within(2, MOST_BATCH)] = 32
     gamma: Annotated[float, Within(0, 10)] = 2.0
     beta: Annotated[float, Within(0)] = 0.1
     place: Annotated[float, Within(0)] = 1.0
@@ -52,18 +54,24 @@ class FinderRecipe:
     augmentation: Augmentation
     training: Training
 
+    def check(self, file: object) -> None:
+        """FkpError if the network does not work, is larger than LIMITS allow, or has another grid."""
+        network = self.network
+        if 2 ** len(network.stem) != CELL:
+            raise FkpError(f"{file}: network.stem must have {CELL.bit_length() - 1} entries, got {len(network.stem)}")
+        try:
+            with no_init():
+                build("FinderNet", asdict(network))
+        except ImplementationError:  # a wrong NUMPYNET_OPS is no fault of the recipe
+            raise
+        except ValueError as error:
+            raise FkpError(f"{file}: network does not work: {error}") from None
+
 
 def load_finder_recipe(path: Path) -> FinderRecipe:
     """The recipe in a TOML file. UsageError if there is no such file; FkpError if it cannot be read or is wrong."""
     if not path.is_file():
         raise UsageError(f"--recipe must be a TOML file of a finder, got {path}")
     recipe = read_table(FinderRecipe, read_toml(path), path)
-    network = recipe.network
-    if 2 ** len(network.stem) != CELL:
-        raise FkpError(f"{path}: network.stem must have {CELL.bit_length() - 1} entries, got {len(network.stem)}")
-    try:
-        with no_init():
-            FinderNet(network.size, network.stem, network.body)
-    except ValueError as error:
-        raise FkpError(f"{path}: network does not work: {error}") from None
+    recipe.check(path)
     return recipe

@@ -123,6 +123,7 @@ class FinderRun(ResumableRun):
             raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
         notes: list[str] = []
         config = read_config(FinderConfig, directory, notes)
+        config.recipe.check(directory / CONFIG)
         run = cls(config if minutes is None else replace(config, checkpoint_every=minutes), directory)
         run.notes[:0] = notes
         if has_checkpoint(directory):

@@ -342,7 +342,7 @@ def test_resume_of_a_damaged_run_is_one_line(damage, drawn_data, small, tmp_path
     assert (code, err.count("\n")) == (1, 1)
     assert "config.json: " in err
     if damage is None:
-        assert "training.batch_size must be a whole number, at least 2, got 1" in err
+        assert "training.batch_size must be a whole number in 2 .. 65536, got 1" in err
 
 
 def test_a_slip_in_a_recipe_ends_the_command_in_one_line(drawn_data, small, tmp_path, fkp):

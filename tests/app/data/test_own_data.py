@@ -3,14 +3,18 @@
 import csv
 import os
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fkp_app.data import csv_rows
 from fkp_app.data.dataset import DatasetError, load_data, load_split
+from fkp_app.data.labels import LARGEST, read_labels
 from fkp_app.data.people import divide, has_course_form, split_of, tell_people
 from fkp_app.media.images import ImageError, read_image
+from fkp_app.wording import named
 from tests.app.commands.test_train_command import RECIPE
 from tests.drawn import draw_face, write_dataset, write_own_photos
 
@@ -323,6 +327,47 @@ def test_decimal_commas_between_commas(photos):
     refused(photos, "cannot be read as CSV (row 2 has ", "numbers need decimal points, not commas")
 
 
+BOMBS = {
+    "a wide first line and many rows": ("," * 100_000 + "1\n" + "a\n" * 100_000, "has a row of 100137 cells"),
+    "many rows": ("\n" + "a\n" * 10_001, "has more than 10000 rows"),
+    "a row without end": ("\n" + "1," * csv_rows.LONGEST_ROW, "has a row of more than"),
+    "a row of many lines": ("\n" + '"\n",' * csv_rows.LONGEST_ROW, "has a row of more than"),
+}
+"""What follows the names of the columns; words of the error."""
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_csv_takes_little_memory(kind, tmp_path, monkeypatch):
+    """Rows are filled up to the length of the first line: two lines of a file could stand for terabytes."""
+    monkeypatch.setattr(csv_rows, "MOST_ROWS", 10_000)
+    content, words = BOMBS[kind]
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(["file", *(f"{axis}{i}" for i in range(68) for axis in "xy")]) + content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError) as caught:
+            read_labels(path, [])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert words in str(caught.value)
+    assert peak < 50e6
+
+
+def test_a_number_of_many_digits_in_the_first_line(tmp_path):
+    """It is compared with the form of a number, digit by digit and not again for each digit."""
+    (tmp_path / "a.csv").write_text(",".join(["a.jpg", "1" * 130_000 + "x", *["1"] * 135]) + "\n")
+    with pytest.raises(DatasetError, match="has no rows"):
+        read_labels(tmp_path / "a.csv", [])
+
+
+def test_a_csv_of_many_megabytes_is_not_opened(tmp_path):
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(DatasetError, match="has more than 256 MiB"):
+        read_labels(tmp_path / "a.csv", [])
+
+
 def test_a_table_in_latin_letters_or_a_spreadsheet(photos):
     change(photos, lambda rows: rows[1].__setitem__(0, "Zoë.jpg"))
     text = (photos / "keypoints.csv").read_text("utf-8")
@@ -458,7 +503,7 @@ def test_an_implausible_row_is_left_out_with_a_note(case, photos):
     name = table(photos)[line - 1][0]
     data = load_data(photos)
     assert len(frames(data)) == PHOTOS - 1
-    assert f"left out 1 of 12 rows: row {line} ({name}) has {words}" in data.notes[0]
+    assert f"left out 1 of 12 rows: row {line} ({named(name)}) has {words}" in data.notes[0]
     assert all(np.isfinite(points).all() for _, points, _ in frames(data).values())
 
 

@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -450,6 +451,51 @@ def test_a_png_of_bombs_in_its_texts():
     texts = [chunk(b"zTXt", b"Raw profile type exif\0\0" + bomb)] * 30 + [chunk(b"zTXt", b"Comment\0\0" + bomb)] * 30
     check(png_with(picture(), *texts), picture())
     check(png_with(picture(), *[chunk(b"IDAT", b"")] * 20_000), picture())
+
+
+def test_a_text_of_a_png_that_is_no_exif_takes_little_memory():
+    """Fifteen megabytes of hexadecimal digits and gaps."""
+    text = zlib.compress(b"\nexif\n 8\n" + b"4d " * 5_000_000)
+    data = png_with(picture(), chunk(b"zTXt", b"Raw profile type exif\0\0" + text))
+    tracemalloc.start()
+    try:
+        check(data, picture(), LEFT_OUT)
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_jpeg_of_a_megabyte_of_fill_bytes():
+    """Between two segments any number of bytes of 0xFF may stand. Here what follows is no marker."""
+    data = saved(picture(), "JPEG")
+    check(data[:2] + b"\xff" * 1_000_000 + data[2:], picture(), kind="JPEG")
+    assert "is truncated or damaged" in refused(data[:3] + b"\xff" * 1_000_000 + b"\0" + data[2:20])
+
+
+def test_a_gray_picture_with_a_megabyte_of_spaces_in_its_header_takes_little_memory():
+    tracemalloc.start()
+    try:
+        image = read_image(io.BytesIO(b"P2" + b" " * 1_000_000 + b"2 1 15 0 15\n"))
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(image[0, :, 0], [0, 255])
+
+
+def test_a_tiff_of_a_thousand_large_pages_that_overlap():
+    """A megabyte in which each page has 65,000 tags."""
+    count, first = 65_000, tiff(picture())
+    begin = len(first) + len(first) % 2
+    body = bytearray(struct.pack("<HHII", 1, 3, 1, 0) * (count + 4000))
+    for number in range(0, 4000, 4):
+        struct.pack_into("<H", body, 12 * number, count)
+        end = 12 * number + 2 + 12 * count
+        struct.pack_into("<I", body, end, begin + 12 * (number + 4))
+    data = bytearray(first.ljust(begin, b"\0") + body)
+    struct.pack_into("<I", data, len(first) - 4 - 6, begin)  # the next page; the first one's bits per sample follow it
+    image = read_image(io.BytesIO(bytes(data)), notes := [])
+    np.testing.assert_array_equal(image, picture())
+    assert notes == ["image: holds 6 pages, of which the first is used"]
 
 
 def test_a_tiff_whose_tags_claim_terabytes():

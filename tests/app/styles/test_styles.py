@@ -307,6 +307,15 @@ def test_keypoints_with_one_mean_are_no_anchors(folder):
     assert "anchors[0] and anchors[1] coincide" in refused(path)
 
 
+@pytest.mark.parametrize("name", ["../a.png", "/home/me/a.png", "pictures/a.png", "..\\\\a.png", "."])
+@pytest.mark.parametrize("key", ["picture", "tint"])
+def test_pictures_of_other_folders_are_not_read(key, name, folder):
+    """A style from somebody else must not put a picture of the reader's into the result."""
+    lines = [line for line in GOOD.splitlines() if not line.startswith(key)]
+    (folder / "patch.toml").write_text("\n".join([f'{key} = "{name}"', *lines]))
+    assert f": {key} must be the name of a file in the same folder, got " in refused(folder / "patch.toml")
+
+
 def test_a_shadow_wider_than_the_picture(folder):
     path = folder / "patch.toml"
     close = GOOD.replace("[35.5, 10]", "[5.01, 10]").replace("[45]", "[39]")  # an eye's width is 0.01 pixels

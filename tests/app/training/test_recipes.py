@@ -128,7 +128,11 @@ SLIPS = {
     "a truth for a number": ("epochs = 3", "epochs = true", "training.epochs must be a whole number", "got True"),
     "a number for a truth": ("flip = true", "flip = 1", "augmentation.flip must be true or false, got 1"),
     "too large": ("rotate = 10", "rotate = 181", "augmentation.rotate must be a number in 0 .. 180, got 181"),
-    "too small": ("batch_size = 4", "batch_size = 1", "training.batch_size must be a whole number, at least 2, got 1"),
+    "too small": (
+        "batch_size = 4",
+        "batch_size = 1",
+        "training.batch_size must be a whole number in 2 .. 65536, got 1",
+    ),
     "no finite number": ("rotate = 10", "rotate = nan", "augmentation.rotate must be a number"),
     "infinity": ("beta = 0.2", "beta = inf", "training.loss.beta must be a number, at least 0, got inf"),
     "a range upside down": ("[1, 2]", "[2, 1]", "augmentation.blur.sigma must be [low, high] in 0.05 .. 50"),

@@ -1,7 +1,7 @@
 """A run of the finder: its files, that it goes on where it stopped, and that it finds faces."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -75,6 +75,16 @@ def test_a_recipe_that_cannot_work_is_refused(tmp_path, old, new, words):
     path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(FkpError, match=words):
         load_finder_recipe(path)
+
+
+def test_the_settings_of_a_run_have_the_limits_of_a_recipe(tmp_path, drawn_data):
+    """Its directory may come from somebody else: a network of any size must not be made."""
+    config = asdict(FinderConfig(str(drawn_data), 0, load_finder_recipe(SHIPPED_RECIPE)))
+    for stem, words in (([8, 16, 10**9], "stem must be a list of at most 16"), ([8, 16], "stem must have 3 entries")):
+        config["recipe"]["network"]["stem"] = stem
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with pytest.raises(FkpError, match=words):
+            FinderRun.resume(tmp_path)
 
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path, capsys, drawn_data):
