@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from numpynet.strict_json import shown
-
 LONGEST_NAME = 300
 """In characters. Names of files have at most 255."""
 
@@ -15,6 +13,8 @@ def count_of(number: int, what: str) -> str:
 
 def named(name: str) -> str:
     """A name from a file, for a message of one line: quoted and cut if it has odd characters or is long."""
+    from numpynet.strict_json import shown  # numpynet loads NumPy, before which `blas` must be at work
+
     return name if name.isprintable() and len(name) <= LONGEST_NAME else shown(name)
 
 
