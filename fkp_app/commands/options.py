@@ -72,12 +72,13 @@ Confidence = Annotated[
         help="Leave out faces with less confidence than this, 0 to 1.", show_default="0.5", callback=within(0, 1)
     ),
 ]
+QUALITIES = ("fast", "best")
 Quality = Annotated[
     str,
     typer.Option(
         help="best: the mean of several networks places the points. The found faces are the same.",
         show_default=True,
-        callback=one_of(("fast", "best")),
+        callback=one_of(QUALITIES),
     ),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Search the folders inside of folders, too.")]

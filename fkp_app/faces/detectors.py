@@ -8,7 +8,7 @@ from numpynet.typing import AnyArray
 
 DETECTORS = ("haar", "net", "both")
 DEFAULT_DETECTOR = "net"
-"""`python -m benchmarks detectors --data DIR` measures what each of them finds."""
+"""`python -m benchmarks changed-frames --data DIR --detector NAME` measures what each of them finds."""
 
 
 class BothDetectors:

@@ -149,6 +149,11 @@ def ended_by(train, number, *options):
         return error.code
 
 
+def code_and_text(ended, number, capfd):
+    """The exit code and what stood on standard error, of what `ended_by` returned."""
+    return (ended.code, ended.err) if number == signal.SIGINT else (ended, capfd.readouterr().err)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_finishes_the_step_and_saves(number, begin, train, tmp_path, monkeypatch, capfd):
     whole, run = tmp_path / "whole", tmp_path / "run"
@@ -157,10 +162,7 @@ def test_a_signal_finishes_the_step_and_saves(number, begin, train, tmp_path, mo
     with monkeypatch.context() as patch:
         sent_at(patch, STEPS + 2, [number])
         ended = ended_by(train, number, run)
-    if number == signal.SIGINT:
-        code, text = ended.code, ended.err
-    else:
-        code, text = ended, capfd.readouterr().err
+    code, text = code_and_text(ended, number, capfd)
     assert code == NUMBERS[number]
     assert "\nstopping: this step is finished and saved; press Ctrl-C again to stop at once" in text
     assert "stopped; the checkpoint of step 2 of epoch 2 is kept: go on with `fkp train --data " in text
@@ -178,10 +180,7 @@ def test_a_second_signal_stops_at_once(number, begin, train, tmp_path, monkeypat
     with monkeypatch.context() as patch:
         sent_at(patch, STEPS + 2, [signal.SIGINT, number])
         ended = ended_by(train, number, run)
-    if number == signal.SIGINT:
-        code, text = ended.code, ended.err
-    else:
-        code, text = ended, capfd.readouterr().err
+    code, text = code_and_text(ended, number, capfd)
     assert code == NUMBERS[number]
     assert "stopped at once; the checkpoint of epoch 1 is kept: go on with `fkp train" in text
     assert len(load_tensors(run / "checkpoint.safetensors")[0]["history.steps"]) == STEPS
