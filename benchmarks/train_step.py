@@ -5,8 +5,9 @@ Loss, optimizer and average of the weights are those of the model's recipe; the 
 First both sides must agree on the loss and the gradients of one batch, under the same dropout masks; otherwise nothing
 is timed. Then numpynet's fast step is compared with each other contender. The two run in processes of their own and
 take steps in turn, so that other work on the machine slows both alike: on a shared machine only the ratio of such a
-pair of steps means anything. Of each turn only the last step counts. "PyTorch at its best" is the PyTorch contender
-with the smallest ratio in this run; the course's loop always takes part.
+pair of steps means anything. Of each turn only the last step counts. After each pair it is measured whether the cores
+share a cache (handover.py), and the ratios of both kinds of pairs are printed. "PyTorch at its best" is the PyTorch
+contender with the smallest ratio in this run, over all pairs; the course's loop always takes part.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders import CONTENDERS, COURSE, FAST, PHASES
+from benchmarks.handover import FAR, handover
 from benchmarks.machine import describe, print_description, write_results
 from benchmarks.options import add_shared, at_least
 from benchmarks.processes import TrainingWorker, WorkerFailed
@@ -128,20 +130,36 @@ def meet(name: str, task: Task, steps: int) -> dict[str, Any]:
     """The contender `name` and the fast one, step by step in turn: times and facts of both, and the median ratio."""
     with TrainingWorker(FAST, task) as fast, TrainingWorker(name, task) as other:
         rows: dict[TrainingWorker, list[dict[str, float]]] = {fast: [], other: []}
+        handovers = []
         for i in range(-WARM_UP, steps):
             for worker in (fast, other) if i % 2 else (other, fast):
                 taken = worker.steps(SETTLE + 1)[SETTLE:]
                 if i >= 0:
                     rows[worker] += taken
-        pairs = zip(rows[other], rows[fast], strict=True)
+            if i >= 0:
+                handovers.append(handover())
+        ratios = [a["step"] / b["step"] for a, b in zip(rows[other], rows[fast], strict=True)]
         return {
             "seconds": summary(rows[other]),
             "fast_seconds": summary(rows[fast]),
-            "ratio": statistics.median(a["step"] / b["step"] for a, b in pairs),
+            "ratio": statistics.median(ratios),
+            "pairs": [{"ratio": a, "handover": b} for a, b in zip(ratios, handovers, strict=True)],
             "first": {"from start": other.until_first_step, "step": other.first_step["step"]},
             "facts": other.facts(),
             "fast_facts": fast.facts(),
         }
+
+
+def by_handover(pairs: list[dict[str, Any]]) -> str:
+    """Median ratio and number of the pairs whose cores shared a cache, then of the others; "" without handovers."""
+    said = []
+    for place, far in (("share a cache", False), ("share none", True)):
+        found = [pair for pair in pairs if pair["handover"] is not None and (pair["handover"] > FAR) == far]
+        if found:
+            ratio = statistics.median(pair["ratio"] for pair in found)
+            ns = 1e9 * statistics.median(pair["handover"] for pair in found)
+            said.append(f"{ratio:.2f} in {len(found)} pairs whose cores {place} (a cache line passes in {ns:.0f} ns)")
+    return ", ".join(said)
 
 
 def summary(times: list[dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -218,7 +236,8 @@ def run(args: argparse.Namespace) -> None:
                 raise
             print(f"{name} is left out, as it fails here", flush=True)  # torch.compile needs a C++ compiler, say
         else:
-            print(f"{name}: {met[name]['ratio']:.2f} times the fast one's step", flush=True)
+            places = by_handover(met[name]["pairs"])
+            print(f"{name}: {met[name]['ratio']:.2f} times the fast one's step{places and ': '}{places}", flush=True)
     rows, best = rows_of(met), best_torch(met)
     print("\n".join(table(rows, args.batch_size)))
     print(f"PyTorch at its best: {best}, {met[best]['ratio']:.2f}; {COURSE}: {met[COURSE]['ratio']:.2f}")

@@ -1,5 +1,7 @@
 """The models of the benchmarks: their operations against hand counts, and the agreement that is checked first."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from benchmarks.__main__ import main
 from benchmarks.operations import operations, parameters
 from benchmarks.options import MODELS
 from benchmarks.tasks import Task
-from numpynet import functional
+from numpynet import functional, workers
 
 HOURGLASS = [  # side of the maps, filters before and after, side of the window
     *((96, 1, 16, 3), (48, 16, 32, 3)),
@@ -77,7 +79,7 @@ def test_a_contender_that_fails_is_left_out(failing, monkeypatch, capsys):
     from benchmarks.processes import WorkerFailed
 
     phases = dict.fromkeys(train_step.PHASES, dict.fromkeys(("median", "min", "q1", "q3"), 0.5))
-    met = {"seconds": phases, "fast_seconds": phases, "ratio": 1.5}
+    met = {"seconds": phases, "fast_seconds": phases, "ratio": 1.5, "pairs": [{"ratio": 1.5, "handover": None}]}
     met |= {key: {"peak_gb": 1.0} for key in ("facts", "fast_facts")}
 
     def meet(name, task, steps):
@@ -99,6 +101,43 @@ def test_a_contender_that_fails_is_left_out(failing, monkeypatch, capsys):
     rows = [line[:40].strip() for line in said.splitlines() if line.endswith("      1.50")]
     assert rows == ["torch, as the course writes it", "torch, fused, channels_last"]
     assert "numpynet, readable" not in said
+
+
+def test_two_threads_hand_a_number_to_each_other():
+    from benchmarks.handover import _bounce
+
+    cell = np.zeros(8, np.int64)
+    other = threading.Thread(target=_bounce, args=(cell, 1, 300))
+    other.start()
+    _bounce(cell, 0, 300)
+    other.join()
+    np.testing.assert_array_equal(cell, [600, *[0] * 7])
+
+
+def test_one_thread_hands_nothing_over():
+    from benchmarks.handover import handover
+
+    workers.set_threads(1)
+    try:
+        assert handover() is None
+    finally:
+        workers.set_threads(None)
+    if workers.physical_cores() > 1:
+        assert handover() > 0
+
+
+@pytest.mark.torch
+def test_ratios_are_told_apart_by_the_caches_of_the_cores():
+    from benchmarks.train_step import by_handover
+
+    pairs = [
+        {"ratio": ratio, "handover": ns and ns * 1e-9} for ratio, ns in ((1.2, 50), (1, 260), (1.4, 44), (1.3, 60))
+    ]
+    near, far = by_handover(pairs).split(", ")
+    assert near == "1.30 in 3 pairs whose cores share a cache (a cache line passes in 50 ns)"
+    assert far == "1.00 in 1 pairs whose cores share none (a cache line passes in 260 ns)"
+    assert by_handover(pairs[1:2]) == far
+    assert by_handover([{"ratio": 1.2, "handover": None}]) == ""
 
 
 @pytest.mark.torch
