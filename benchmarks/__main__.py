@@ -21,6 +21,8 @@ GROUPS = {
         "profile": Command("step_profile", "the time that each layer takes in a training step of numpynet"),
         "roofline": Command("roofline", "the shortest step that this machine allows, and how near a step comes to it"),
         "scaling": Command("scaling", "time and memory against batch size, image size and threads"),
+        "parallel": Command("parallel", "one training step of several processes, under mpiexec"),
+        "scale": Command("scale", "a model of training on many machines: bytes sent, and the efficiency to expect"),
         "latency": Command("latency", "the time for one face, and for a cold `fkp detect`"),
         "busy": Command("busy", "frames per second of `fkp detect` while other processes keep all cores busy"),
         "curves": Command("curves", "the losses of several training runs in one picture"),

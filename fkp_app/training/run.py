@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,15 +16,19 @@ from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
 from fkp_app.training.curves import plot_losses
 from fkp_app.training.history import EpochRow
+from fkp_app.training.parallel import OwnDraws, check_parts, check_same, share_validation
 from fkp_app.training.recipe import Recipe, training_transform
 from fkp_app.training.resumable import ResumableRun
 from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_more, read_config
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
 from numpynet.checkpoint import CheckpointError, load_weights, save_weights
-from numpynet.data import DataLoader
+from numpynet.data import DataLoader, Dataset
 from numpynet.dispatch import use
 from numpynet.training import EpochEvent
 from numpynet.typing import AnyArray
+
+if TYPE_CHECKING:
+    from numpynet.parallel import Group
 
 
 class TrainingRun(ResumableRun):
@@ -33,15 +37,26 @@ class TrainingRun(ResumableRun):
     config.json holds the settings, and the recipe with all options. steps.csv, metrics.csv and loss.png are replaced
     after every epoch, each as a whole or not at all. weights.safetensors holds the weights of the best epoch, that with
     the least validation NME. ResumableRun says what the checkpoints are for.
+
+    group: the processes that train together, each on its part of every batch. Process 0 validates and writes.
     """
 
     config: Config
 
-    def __init__(self, config: Config, directory: Path, initial: dict[str, AnyArray] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        directory: Path,
+        initial: dict[str, AnyArray] | None = None,
+        group: "Group | None" = None,
+    ) -> None:
         settings, recipe = config.settings, config.recipe
         super().__init__(directory, config, recipe.training.epochs, settings.checkpoint_every)
         self.settings = settings
         self.recipe = recipe
+        self.group = group
+        self.is_first = group is None or group.rank == 0
+        """Whether this is process 0, or the only one."""
         self.card: CropCard = recipe.card({})
         data = load_data(settings.data)
         self.training_data: FacialKeypointsDataset = data.splits["training"]
@@ -50,6 +65,8 @@ class TrainingRun(ResumableRun):
                 f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least "
                 f"({data.people})"
             )
+        if group is not None:
+            check_parts(recipe.training.batch_size, len(self.training_data), settings.backend, group)
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32, collate_fn=collate) if len(validation) else None
         self.data_notes = data.remarks
@@ -65,18 +82,25 @@ class TrainingRun(ResumableRun):
             seed=settings.seed,
             fused=settings.ops == "fast",
             initial=initial,
+            group=group,
+            sync_batch_norm=settings.sync_batch_norm,
         )
         self._pictures_noted = False
         self.validation_scores: Scores | None = None
         """The scores of the latest epoch; None if it was not validated."""
 
     @classmethod
-    def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
-        """A new run. It replaces a run that was stopped before its first checkpoint.
+    def start(cls, settings: Settings, recipe: Recipe, directory: Path, group: "Group | None" = None) -> Self:
+        """A new run. It replaces a run that was stopped before its first checkpoint. Process 0 begins.
 
         UsageError if the directory holds more than that, or cannot be written, or the weights to start with belong to
         another network. CheckpointError if those weights are bad. FkpError if the data cannot be used.
         """
+        if group is not None:
+            settings = replace(settings, own_draws=True)
+            if group.rank:
+                group.barrier()
+                return cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
         begun = (directory / CONFIG).exists() and not holds_more(directory)
         if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
             raise UsageError(
@@ -84,23 +108,32 @@ class TrainingRun(ResumableRun):
             )
         if not begun and (directory / WEIGHTS).exists():
             raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
-        run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe))
+        run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
         if begun:
             run.notes.append(
                 f"{directory}: a run was stopped there before its first checkpoint; the new run replaces it"
             )
         run.prepare_directory()
+        if group is not None:
+            group.barrier()
         return run
 
     @classmethod
-    def resume(cls, directory: Path, changes: dict[str, Any], options: dict[str, Any]) -> Self:
+    def resume(
+        cls, directory: Path, changes: dict[str, Any], options: dict[str, Any], group: "Group | None" = None
+    ) -> Self:
         """The run in `directory`, to continue from its last checkpoint, or from the beginning if it has none.
 
         changes: settings to change. options: options of the recipe's training; another number of epochs or another
         batch size stretches the schedule from here on. config.json keeps what was changed, and when. If the run was
         killed after it wrote a checkpoint and before it wrote the files that follow, they are written now. UsageError
-        if there is no run, or a setting cannot change in a run; FkpError if one of its files is damaged.
+        if there is no run, or a setting cannot change in a run; FkpError if one of its files is damaged. Process 0
+        begins, and the others follow.
         """
+        if group is not None:
+            changes = changes | {"own_draws": True}
+            if group.rank:
+                group.barrier()
         if not has_checkpoint(directory) and not (directory / CONFIG).exists():
             raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
         notes: list[str] = []
@@ -108,19 +141,23 @@ class TrainingRun(ResumableRun):
         old.recipe.check(directory / CONFIG)
         kept = old.options()
         for name, value in (changes | options).items():
-            if name in ("recipe", "backend", "seed", "loss", "start") and value != kept[name]:
+            if name in ("recipe", "backend", "seed", "loss", "start", "sync_batch_norm") and value != kept[name]:
                 raise UsageError(f"--resume: --{name} is {kept[name]} in {directory} and cannot change in a run")
         config = replace(old, settings=replace(old.settings, **changes), recipe=old.recipe.with_options(**options))
         if has_checkpoint(directory):
-            run = cls(config, directory)
+            run = cls(config, directory, group=group)
             load_checkpoint(directory, run.take, notes)
             run.config = config.changed_from(old, run.progress)
-            run._catch_up()
+            if run.is_first:
+                run._catch_up()
         else:
-            run = cls(config, directory, initial_weights(config.settings.start, config.recipe))
+            run = cls(config, directory, initial_weights(config.settings.start, config.recipe), group)
             notes.append(f"{directory}: stopped before its first checkpoint; it begins again")
         run.notes[:0] = notes
-        run.prepare_directory()
+        if run.is_first:
+            run.prepare_directory()
+            if group is not None:
+                group.barrier()
         return run
 
     @property
@@ -136,7 +173,9 @@ class TrainingRun(ResumableRun):
     def loader(self, epoch: int) -> DataLoader:
         order, jitter = np.random.default_rng([self.settings.seed, epoch]).spawn(2)
         transform = training_transform(self.recipe, jitter)
-        dataset = self.training_data.with_transform(transform)
+        dataset: Dataset[Any] = self.training_data.with_transform(transform)
+        if self.settings.own_draws:
+            dataset = OwnDraws(self.training_data, self.recipe, self.settings.seed, epoch)
         size = self.recipe.training.batch_size
         return DataLoader(
             dataset,
@@ -145,8 +184,9 @@ class TrainingRun(ResumableRun):
             rng=order,
             # A last, smaller batch would have noisy batch statistics; its few images are used in other epochs.
             drop_last=len(dataset) > size,
+            part=(0, 1) if self.group is None else (self.group.rank, self.group.size),
             collate_fn=collate,
-            generators=transform.generators,
+            generators=[] if self.settings.own_draws else transform.generators,
         )
 
     def validate(self) -> float:
@@ -155,9 +195,16 @@ class TrainingRun(ResumableRun):
         self.validation_scores = None
         if self.validation is None or (epoch % training.validate_every and epoch < training.epochs):
             return math.nan
-        outputs, targets = predict_all(self.predict, self.validation)
-        self.validation_scores = score(outputs, targets, self.card)
-        return self.criterion(outputs, targets)[0]
+        loss = math.nan
+        if self.is_first:
+            # Several processes can stop between steps only, where they all see that one of them shall.
+            predict = self.predict if self.group is None else self.trainer.predict
+            outputs, targets = predict_all(predict, self.validation)
+            self.validation_scores = score(outputs, targets, self.card)
+            loss = self.criterion(outputs, targets)[0]
+        if self.group is not None:
+            loss, self.validation_scores = share_validation(loss, self.validation_scores, self.group)
+        return loss
 
     def finish(self, event: EpochEvent) -> None:
         scores, history = self.validation_scores, self.history
@@ -167,12 +214,21 @@ class TrainingRun(ResumableRun):
         best_epoch = event.epoch if better else history.best_epoch
         losses, lr = (event.train_loss, event.validation_loss), history.steps[-1].lr
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
+        if self.group is not None:
+            check_same(self.trainer.weights(), event.epoch, self.group)
         # The checkpoint first: the files after it can be written again from it.
         self.save()
+        if not self.is_first:
+            return
         if better:
             self._keep_weights()
         self._draw()
         self._note_pictures()
+
+    def save(self) -> None:
+        """Write a checkpoint, if this is process 0."""
+        if self.is_first:
+            super().save()
 
     def _note_pictures(self) -> None:
         """Add one note about the pictures that were converted or guessed, once the first epoch has read them."""

@@ -37,7 +37,9 @@ class Settings:
     """The settings of a run beside its recipe.
 
     recipe: the recipe's name or file. start: the file of the weights to begin with; None for fresh weights.
-    checkpoint_every: minutes between the checkpoints within an epoch; no result depends on it.
+    sync_batch_norm: whether batch norm sees the parts of all processes, if there are several. own_draws: whether each
+    frame's changes are drawn from a stream of its own, as they are once several processes train. checkpoint_every:
+    minutes between the checkpoints within an epoch; no result depends on it.
     """
 
     data: str
@@ -47,6 +49,8 @@ class Settings:
     threads: Annotated[int, Within(1)] | None
     ops: Literal["readable", "fast"]
     start: str | None = None
+    sync_batch_norm: bool = False
+    own_draws: bool = False
     checkpoint_every: Minutes = DEFAULT_MINUTES
 
 
