@@ -22,6 +22,7 @@ GROUPS = {
         "roofline": Command("roofline", "the shortest step that this machine allows, and how near a step comes to it"),
         "scaling": Command("scaling", "time and memory against batch size, image size and threads"),
         "parallel": Command("parallel", "one training step of several processes, under mpiexec"),
+        "parallel-steps": Command("parallel_steps", "each step of several processes beside the same step of one"),
         "scale": Command("scale", "a model of training on many machines: bytes sent, and the efficiency to expect"),
         "latency": Command("latency", "the time for one face, and for a cold `fkp detect`"),
         "busy": Command("busy", "frames per second of `fkp detect` while other processes keep all cores busy"),

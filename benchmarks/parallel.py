@@ -32,11 +32,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time the steps; process 0 prints."""
     group = Group.world()
-    if args.batch_size % group.size:
-        raise SystemExit(f"--batch-size {args.batch_size} cannot be divided by {group.size} processes")
+    part = size_of_part(args.batch_size, group)
     limit_threads("numpy", args.threads)
     use("fast")
-    task = Task(args.model, args.batch_size // group.size)
+    task = Task(args.model, part)
     recipe = task.recipe
     trainer = get_trainer(
         "numpy",
@@ -67,6 +66,13 @@ def run(args: argparse.Namespace) -> int:
             line += f", {each / 1e6:.3f} MB sent a step by each process"
         print(line, flush=True)
     return 0
+
+
+def size_of_part(batch_size: int, group: Group) -> int:
+    """The number of images of each process. SystemExit if the batch cannot be divided."""
+    if batch_size % group.size:
+        raise SystemExit(f"--batch-size {batch_size} cannot be divided by {group.size} processes")
+    return batch_size // group.size
 
 
 def sent_bytes(interface: str | None) -> int:

@@ -1,5 +1,6 @@
 """Runs commands in several processes of MPI. Without mpi4py or an mpiexec, the tests that need it are skipped."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -22,15 +23,22 @@ def mpiexec():
     return found
 
 
-def command(processes, *arguments):
-    """The words that start `python ARGUMENTS` in this many processes."""
-    return [mpiexec(), "-n", str(processes), sys.executable, *(str(argument) for argument in arguments)]
+@contextlib.contextmanager
+def started(processes, *arguments):
+    """`python ARGUMENTS` in this many processes: the mpiexec that runs them; its output holds what all print."""
+    environment = os.environ | {"NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    words = [mpiexec(), "-n", str(processes), sys.executable, *(str(argument) for argument in arguments)]
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # if it still runs; then its processes end, too
 
 
 def run(processes, *arguments, timeout=240):
-    """`python ARGUMENTS` in this many processes: the exit code, and what all of them printed, output and errors."""
-    environment = os.environ | {"NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command(processes, *arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout
-    )
-    return done.returncode, done.stdout + done.stderr
+    """The same, to its end: the exit code, and what was printed."""
+    with started(processes, *arguments) as process:
+        printed = process.communicate(timeout=timeout)[0]
+    return process.returncode, printed

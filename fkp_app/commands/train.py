@@ -185,7 +185,6 @@ def _train(
 def _show(run: "TrainingRun", console: Console) -> None:
     """Train and show progress: one line per epoch, and on a terminal a live bar too."""
     from fkp_app.blas import advice
-    from fkp_app.training.parallel import asked_anywhere
     from numpynet.training import StepEvent
 
     hint = advice() if run.settings.backend == "numpy" else None
@@ -206,8 +205,6 @@ def _show(run: "TrainingRun", console: Console) -> None:
         ends_told(run, console, resume, slower),
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
-        if run.group is not None:
-            run.stop = asked_anywhere(run.stop, run.group)
         task: TaskID = progress.add_task("", total=steps, epoch=done + 1, epochs=epochs, loss=float("nan"), rate=0.0)
         for event in run.fit():
             while notes:  # printed only now that the data are known to be readable; one more comes after an epoch
@@ -216,7 +213,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
                 say(console, hint)
                 hint = None
             if isinstance(event, StepEvent):
-                rate = event.images * (1 if run.group is None else run.group.size) / event.seconds
+                rate = event.images / event.seconds
                 progress.update(task, advance=1, epoch=event.epoch, loss=event.loss, rate=rate)
                 continue
             line = f"epoch {event.epoch:3d}  training loss {event.train_loss:.5f}  {event.seconds:.0f} s"

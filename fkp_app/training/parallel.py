@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
@@ -68,10 +68,18 @@ def ends_together(group: "Group | None") -> Iterator[None]:
             raise
         if group.rank:
             time.sleep(SECONDS_FOR_THE_FIRST)
-        atexit.register(group.abort, getattr(error, "exit_code", 1))  # the message is printed before that
+        atexit.register(group.abort, _exit_code(error))  # the message is printed before that
         if isinstance(error, FkpError) and group.size > 1:
             raise type(error)(f"process {group.rank} of {group.size}: {error}") from None
         raise
+
+
+def _exit_code(error: BaseException) -> int:
+    """The exit code with which `fkp` ends after this error."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    code = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", 1)
+    return code if isinstance(code, int) else 1
 
 
 def check_parts(batch_size: int, frames: int, backend: str, group: "Group") -> None:
@@ -96,17 +104,16 @@ def threads_of(threads: int | None, group: "Group | None") -> int | None:
     return max(1, physical_cores() // group.neighbours)
 
 
-def asked_anywhere(asked: Callable[[], bool], group: "Group") -> Callable[[], bool]:
-    """Whether any process was asked to stop: a signal to one of them is passed on to all. Call it in all of them."""
+def agreement(stopping: bool, due: bool, group: "Group") -> tuple[bool, bool]:
+    """Whether any process was asked to stop, and whether any finds that a checkpoint is due; the same in all processes.
 
-    def stop() -> bool:
-        number = np.array(float(asked()))
-        group.sum(number)
-        if number and not asked():
-            signal.raise_signal(signal.SIGTERM)
-        return bool(number)
-
-    return stop
+    A signal to one process is passed on to all: this one then gets SIGTERM.
+    """
+    wishes = np.array([stopping, due], np.float64)
+    group.sum(wishes)
+    if wishes[0] and not stopping:
+        signal.raise_signal(signal.SIGTERM)
+    return bool(wishes[0]), bool(wishes[1])
 
 
 class OwnDraws:

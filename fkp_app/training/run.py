@@ -1,7 +1,7 @@
-"""A training run and its directory: settings, curves, weights, and a checkpoint to continue from."""
+"""A training run: how it begins and goes on, what it learns from, and what follows each epoch."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,16 +14,14 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
-from fkp_app.training.curves import plot_losses
 from fkp_app.training.history import EpochRow
-from fkp_app.training.parallel import OwnDraws, check_parts, check_same, share_validation
+from fkp_app.training.parallel import OwnDraws, agreement, check_parts, check_same, share_validation
 from fkp_app.training.recipe import Recipe, training_transform
+from fkp_app.training.results import catch_up, draw, keep_weights
 from fkp_app.training.resumable import ResumableRun
 from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_more, read_config
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
-from numpynet.checkpoint import CheckpointError, load_weights, save_weights
 from numpynet.data import DataLoader, Dataset
-from numpynet.dispatch import use
 from numpynet.training import EpochEvent
 from numpynet.typing import AnyArray
 
@@ -66,6 +64,7 @@ class TrainingRun(ResumableRun):
                 f"({data.people})"
             )
         if group is not None:
+            self.parts = group.size
             check_parts(recipe.training.batch_size, len(self.training_data), settings.backend, group)
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32, collate_fn=collate) if len(validation) else None
@@ -149,7 +148,7 @@ class TrainingRun(ResumableRun):
             load_checkpoint(directory, run.take, notes)
             run.config = config.changed_from(old, run.progress)
             if run.is_first:
-                run._catch_up()
+                catch_up(run)
         else:
             run = cls(config, directory, initial_weights(config.settings.start, config.recipe), group)
             notes.append(f"{directory}: stopped before its first checkpoint; it begins again")
@@ -221,14 +220,20 @@ class TrainingRun(ResumableRun):
         if not self.is_first:
             return
         if better:
-            self._keep_weights()
-        self._draw()
+            keep_weights(self)
+        draw(self)
         self._note_pictures()
 
+    def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
+        return (stopping, due) if self.group is None else agreement(stopping, due, self.group)
+
     def save(self) -> None:
-        """Write a checkpoint, if this is process 0."""
+        """Process 0 writes a checkpoint. The others wait for it: none may end all of them meanwhile."""
         if self.is_first:
             super().save()
+        if self.group is not None:
+            self.group.barrier()
+            self.saved = self.progress
 
     def _note_pictures(self) -> None:
         """Add one note about the pictures that were converted or guessed, once the first epoch has read them."""
@@ -240,70 +245,7 @@ class TrainingRun(ResumableRun):
             )
         self._pictures_noted = True
 
-    def _keep_weights(self) -> None:
-        save_weights(self.directory / WEIGHTS, self.trainer.weights(), self._best_card())
-        self.history.best_is_lost = False
-
-    def _draw(self) -> None:
-        """Replace the CSV files and the picture of the curves."""
-        self.history.write(self.directory)
-        plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
-
-    def _best_card(self) -> CropCard:
-        """The card of the current weights, the best so far, with their settings and their scores."""
-        settings = asdict(self.settings)
-        del settings["data"]  # a path on this machine; weights are passed on
-        del settings["checkpoint_every"]
-        if self.settings.start is not None:
-            settings["start"] = Path(self.settings.start).name
-        recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
-        training: dict[str, Any] = {"settings": settings, **recipe, "epoch": self.history.epochs_done}
-        if self.config.changes:
-            training["changes"] = [_without_data(asdict(change)) for change in self.config.changes]
-        if self.validation_scores is not None:
-            training["validation"] = asdict(self.validation_scores)
-        return self.recipe.card(training)
-
     @property
     def ops(self) -> str:
         """The implementation of numpynet that the run uses."""
         return self.settings.ops if self.settings.backend == "numpy" else "readable"
-
-    def _catch_up(self) -> None:
-        """Write the files that follow a checkpoint again: the curves, and the weights if its epoch is the best."""
-        best, done = self.history.best_epoch, self.history.epochs_done
-        if not done:
-            return
-        try:
-            self._draw()
-            if not best or self._epoch_of_weights() == best:
-                return
-            if best == done and not self.progress.steps:
-                if math.isfinite(self.history.epochs[-1].validation_nme) and self.validation is not None:
-                    self.trainer.train(False)
-                    with use(self.ops):
-                        self.validation_scores = score(*predict_all(self.trainer.predict, self.validation), self.card)
-                self._keep_weights()
-                self.notes.append(f"{self.directory / WEIGHTS}: written again from the checkpoint, of epoch {best}")
-                return
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(f"--out {self.directory} cannot be written ({reason}); make room or mend it") from None
-        self.history.best_is_lost = True
-        self.notes.append(
-            f"{self.directory / WEIGHTS}: does not hold epoch {best}, the best so far; the next validated one is kept"
-        )
-
-    def _epoch_of_weights(self) -> object:
-        """The epoch of weights.safetensors; None if the file is missing or damaged."""
-        try:
-            return load_weights(self.directory / WEIGHTS)[1].training.get("epoch")
-        except CheckpointError:
-            return None
-
-
-def _without_data(change: dict[str, Any]) -> dict[str, Any]:
-    """A change without the place of the data on this machine."""
-    for part in ("old", "new"):
-        change[part].pop("data", None)
-    return change

@@ -1,7 +1,10 @@
 """`mpiexec -n 2 fkp train`: the same steps as in one process, who writes, and how a failure ends all processes."""
 
 import csv
+import shutil
+import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -54,6 +57,13 @@ def losses(run):
         return np.array([float(row["loss"]) for row in csv.DictReader(file)])
 
 
+def same_results(one, two):
+    """Whether two runs saved the same numbers; those of the epochs hold the time that they took."""
+    one, two = (load_tensors(run / "checkpoint.safetensors")[0] for run in (one, two))
+    for key in one.keys() - {"history.epochs"}:
+        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+
+
 def only_ours(printed):
     """The lines of `fkp` itself, without those of mpiexec."""
     return [line for line in printed.splitlines() if line.startswith("fkp: ")]
@@ -94,9 +104,7 @@ def test_a_resumed_run_of_two_processes_ends_with_the_same_bits(drawn_data, reci
     (whole / "checkpoint.previous.safetensors").rename(parts / "checkpoint.safetensors")
     status, printed = mpi.run(2, "-m", "fkp_app", "train", "--data", drawn_data, "--out", parts, "--resume")
     assert status == 0, printed
-    one, two = (load_tensors(run / "checkpoint.safetensors")[0] for run in (whole, parts))
-    for key in one.keys() - {"history.epochs"}:
-        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+    same_results(whole, parts)
 
 
 def test_every_number_of_processes_makes_the_same_pictures(drawn_data, recipe):
@@ -126,7 +134,7 @@ from numpynet.parallel import ParallelTrainer
 
 step = ParallelTrainer.train_step
 def failing(self, images, targets):
-    if self.group.rank == 1 and self.steps_done == 3:
+    if self.group.rank == 1 and self.steps_done == STEP - 1:
         FAIL
     return step(self, images, targets)
 ParallelTrainer.train_step = failing
@@ -134,9 +142,9 @@ sys.exit(cli.main())
 """
 
 
-def failing(tmp_path, statement):
-    """A program that is `fkp`, in which process 1 comes to this statement in the second epoch."""
-    (tmp_path / "failing.py").write_text(FAILING.replace("FAIL", statement))
+def failing(tmp_path, statement, step=4):
+    """A program that is `fkp`, in which process 1 comes to this statement in that step; an epoch has two."""
+    (tmp_path / "failing.py").write_text(FAILING.replace("FAIL", statement).replace("STEP", str(step)))
     return tmp_path / "failing.py"
 
 
@@ -156,6 +164,54 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(drawn_data, recipe, tmp_p
     status, printed = mpi.run(2, "-m", "fkp_app", "train", "--data", drawn_data, "--out", out, "--resume")
     assert status == 0, printed
     assert len(losses(out)) == 6
+
+
+def test_a_signal_to_one_process_lets_all_finish_the_step_and_process_0_save(drawn_data, recipe, tmp_path, fkp):
+    """It goes on to the same bits; and in one process, within an epoch, to the same numbers."""
+    program = failing(tmp_path, "os.kill(os.getpid(), signal.SIGTERM)", step=3)
+    whole, stopped, alone = tmp_path / "whole", tmp_path / "stopped", tmp_path / "alone"
+    options = train(drawn_data, recipe(CHANGES), "--sync-batch-norm", "--out")
+    status, printed = mpi.run(2, program, *options[2:], stopped, timeout=120)
+    assert status == 128 + signal.SIGTERM
+    assert "stopped; the checkpoint of step 1 of epoch 2 is kept: go on with `fkp train --data " in printed
+    assert printed.count("stopped; ") == 1
+    assert len(load_tensors(stopped / "checkpoint.safetensors")[0]["history.steps"]) == 3
+    shutil.copytree(stopped, alone)
+    assert mpi.run(2, *options, whole)[0] == 0
+    assert mpi.run(2, *train(drawn_data, recipe(CHANGES))[:5], "--out", stopped, "--resume")[0] == 0
+    same_results(whole, stopped)
+    assert fkp("train", "--data", drawn_data, "--out", alone, "--resume").code == 0
+    np.testing.assert_allclose(losses(alone), losses(whole), rtol=5e-5)
+    with (alone / "metrics.csv").open(newline="") as one, (whole / "metrics.csv").open(newline="") as two:
+        rows = [[float(row["train_loss"]) for row in csv.DictReader(file)] for file in (one, two)]
+    np.testing.assert_allclose(*rows, rtol=5e-5)  # images are counted in the whole batch, whatever the processes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_mpiexec_reaches_the_processes(number, drawn_data, recipe, tmp_path):
+    out = tmp_path / "run"
+    with mpi.started(2, *train(drawn_data, recipe(), "--epochs", 10_000, "--out", out)) as process:
+        while not (out / "steps.csv").exists():  # of the first epoch
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + number
+    assert "stopped; the checkpoint of " in printed
+    status, printed = mpi.run(2, *train(drawn_data, recipe())[:5], "--out", out, "--resume", "--epochs", 1)
+    assert status == 0, printed
+    assert "already; give more with --epochs" in printed
+
+
+def test_a_loss_that_is_nan_in_one_process_is_told_by_it(drawn_data, recipe, tmp_path):
+    program, out = failing(tmp_path, "targets = targets * float('nan')"), tmp_path / "run"
+    status, printed = mpi.run(2, program, *train(drawn_data, recipe(), "--out", out)[2:], timeout=120)
+    assert status == 1
+    (line,) = only_ours(printed)
+    assert line.startswith(
+        "fkp: process 1 of 2: training stopped: the loss became nan at step 2 of epoch 2, first in the"
+    )
+    assert "; the checkpoint of epoch 1 is kept: go on from it with a lower rate, such as `fkp train " in line
 
 
 class Two:
