@@ -18,9 +18,9 @@ from benchmarks.tasks import Task, batches
 from fkp_app.backends.predictor import limit_threads
 from fkp_app.training.trainers import get_trainer
 from numpynet import use
-from numpynet.parallel import Group
+from numpynet.parallel import Group, ParallelTrainer
 from numpynet.training import Trainer
-from numpynet.typing import Array
+from numpynet.typing import Array, Batch
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,40 +46,53 @@ def run(args: argparse.Namespace) -> None:
     show(f"{args.model}, batch {args.batch_size}, {group.size} processes beside one: relative differences")
     show(f"{'step':>7}{'loss':>10}" + "".join(f"{'of the ' + column:>18}" for column in columns))
     rows = []
-    for step, (images, targets) in zip(range(1, args.steps + 1), batches(task), strict=False):
+    for (images, targets), step in zip(batches(task), range(1, args.steps + 1), strict=False):
         if args.float64:
             images, targets = images.astype(np.float64), targets.astype(np.float64)
         own = slice(part * group.rank, part * (group.rank + 1))
-        if args.apart:
-            wanted, found = alone.train_step(images, targets), together.train_step(images[own], targets[own])
-            differences = [abs(found / wanted - 1)]
-        else:
-            together.net.load_state_dict(alone.net.state_dict())
-            wanted, found = backward(alone, images, targets), backward(together, images[own], targets[own])
-            differences = [abs(found / wanted - 1), difference_of_gradients(alone, together)]
-            together.optimizer.zero_grad()
-            alone.optimizer.step()
-            alone.optimizer.zero_grad()
+        whole, parts = (images, targets), (images[own], targets[own])
+        loss, differences = (on_their_own if args.apart else from_the_same_weights)(alone, together, whole, parts)
         rows.append(differences)
-        show(f"{step:7}{wanted:10.5f}" + "".join(f"{one:18.1e}" for one in differences))
+        show(f"{step:7}{loss:10.5f}" + "".join(f"{one:18.1e}" for one in differences))
     for name, numbers in ("median", np.median(rows, axis=0)), ("at most", np.max(rows, axis=0)):
         show(f"{name:17}" + "".join(f"{one:18.1e}" for one in numbers))
 
 
-def trainers(task: Task, float64: bool, group: Group) -> tuple[Trainer, Trainer]:
+def from_the_same_weights(
+    alone: Trainer, together: ParallelTrainer, whole: Batch, parts: Batch
+) -> tuple[float, list[float]]:
+    """The loss of one process before its step, and the differences of the loss and of the gradient, in process 0."""
+    together.net.load_state_dict(alone.net.state_dict())
+    wanted, found = backward(alone, *whole), backward(together, *parts)
+    differences = [abs(found / wanted - 1)]
+    if together.group.rank == 0:
+        differences.append(difference_of_gradients(alone, together))
+    together.optimizer.zero_grad()
+    alone.optimizer.step()
+    alone.optimizer.zero_grad()
+    return wanted, differences
+
+
+def on_their_own(alone: Trainer, together: ParallelTrainer, whole: Batch, parts: Batch) -> tuple[float, list[float]]:
+    """The loss of one process before its step, and the difference of the loss; each takes a step from its weights."""
+    wanted, found = alone.train_step(*whole), together.train_step(*parts)
+    return wanted, [abs(found / wanted - 1)]
+
+
+def trainers(task: Task, float64: bool, group: Group) -> tuple[Trainer, ParallelTrainer]:
     """A trainer of one process, and one of all processes, with the same weights."""
     recipe = task.recipe
     arguments = {name: 0.0 if name == "dropout" else value for name, value in recipe.network.arguments.items()}
     network = replace(recipe.network, arguments=arguments)
     training = replace(recipe.training, average=0.0)
-    made = []
-    for options in ({}, {"group": group, "sync_batch_norm": True}):
-        trainer = get_trainer("numpy", network, training, steps=1, seed=0, fused=not float64, **options)
-        assert isinstance(trainer, Trainer)
-        if float64:
+    make = functools.partial(get_trainer, "numpy", network, training, steps=1, seed=0, fused=not float64)
+    alone, together = make(), make(group=group, sync_batch_norm=True)
+    assert isinstance(alone, Trainer)
+    assert isinstance(together, ParallelTrainer)
+    if float64:
+        for trainer in (alone, together):
             trainer.net.astype(np.float64)
-        made.append(trainer)
-    return made[0], made[1]
+    return alone, together
 
 
 def backward(trainer: Trainer, images: Array, targets: Array) -> float:

@@ -67,10 +67,10 @@ def traffic(model: str, images: int, machines: int, sync_batch_norm: bool = Fals
     features = sum(layer.num_features for layer in norms)
     # Synchronised, each batch norm adds up 1 + 2 C and then 2 C numbers of 8 bytes. If not: its 2 C running statistics.
     added += sum(8 * (1 + 4 * layer.num_features) for layer in norms) if sync_batch_norm else 8 * features
-    added += 8  # the loss
+    added += 8 + 16  # the loss; whether to stop, and whether to save
     each_way = (machines - 1) / machines
     rows = sum(4 * images * (outputs + inputs) for outputs, inputs in gathered.values()) * (machines - 1)
-    messages = math.ceil(added / BUCKET) + 2 * len(gathered) + (2 * len(norms) if sync_batch_norm else 1)
+    messages = math.ceil(added / BUCKET) + 2 * len(gathered) + (2 * len(norms) if sync_batch_norm else 1) + 2
     return Traffic(2 * each_way * added, rows, messages, images * machines if gathered else 0)
 
 
