@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fkp_app.errors import UsageError
-from fkp_app.evaluation.scores import predict_all, score
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.curves import plot_losses
 from fkp_app.training.run_files import WEIGHTS
@@ -45,7 +44,7 @@ def catch_up(run: "TrainingRun") -> None:
             if math.isfinite(run.history.epochs[-1].validation_nme) and run.validation is not None:
                 run.trainer.train(False)
                 with use(run.ops):
-                    run.validation_scores = score(*predict_all(run.trainer.predict, run.validation), run.card)
+                    run.score(run.validation, run.trainer.predict)
             keep_weights(run)
             run.notes.append(f"{path}: written again from the checkpoint, of epoch {best}")
             return

@@ -1,6 +1,7 @@
 """A training run: how it begins and goes on, what it learns from, and what follows each epoch."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +24,7 @@ from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
 from numpynet.data import DataLoader, Dataset
 from numpynet.training import EpochEvent
-from numpynet.typing import AnyArray
+from numpynet.typing import AnyArray, Array
 
 if TYPE_CHECKING:
     from numpynet.parallel import Group
@@ -198,12 +199,16 @@ class TrainingRun(ResumableRun):
         if self.is_first:
             # Several processes can stop between steps only, where they all see that one of them shall.
             predict = self.predict if self.group is None else self.trainer.predict
-            outputs, targets = predict_all(predict, self.validation)
-            self.validation_scores = score(outputs, targets, self.card)
-            loss = self.criterion(outputs, targets)[0]
+            loss = self.score(self.validation, predict)
         if self.group is not None:
             loss, self.validation_scores = share_validation(loss, self.validation_scores, self.group)
         return loss
+
+    def score(self, validation: DataLoader, predict: Callable[[Array], Array]) -> float:
+        """Score the outputs of `predict` for the validation frames; returns their loss."""
+        outputs, targets = predict_all(predict, validation)
+        self.validation_scores = score(outputs, targets, self.card)
+        return self.criterion(outputs, targets)[0]
 
     def finish(self, event: EpochEvent) -> None:
         scores, history = self.validation_scores, self.history
