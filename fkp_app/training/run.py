@@ -20,7 +20,7 @@ from fkp_app.training.parallel import OwnDraws, agreement, check_parts, check_sa
 from fkp_app.training.recipe import Recipe, training_transform
 from fkp_app.training.results import catch_up, draw, keep_weights
 from fkp_app.training.resumable import ResumableRun
-from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_more, read_config
+from fkp_app.training.run_files import CONFIG, Config, Settings, begun_in, read_config
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
 from numpynet.data import DataLoader, Dataset
 from numpynet.training import EpochEvent
@@ -101,13 +101,7 @@ class TrainingRun(ResumableRun):
             if group.rank:
                 group.barrier()
                 return cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
-        begun = (directory / CONFIG).exists() and not holds_more(directory)
-        if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
-            raise UsageError(
-                f"{directory} holds a training run already; add --resume to go on, or choose another --out"
-            )
-        if not begun and (directory / WEIGHTS).exists():
-            raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
+        begun = begun_in(directory)
         run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
         if begun:
             run.notes.append(

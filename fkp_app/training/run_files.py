@@ -104,7 +104,22 @@ def read_config(cls: type[T], directory: Path, notes: list[str]) -> T:
     return read_table(cls, read_text(path, LARGEST_CONFIG, read_json, "JSON", remedy), path)
 
 
-def holds_more(directory: Path) -> bool:
+def begun_in(directory: Path) -> bool:
+    """Whether a run was stopped in the directory before its first checkpoint, so that a new one may replace it.
+
+    UsageError if the directory holds more than that.
+    """
+    has_config = (directory / CONFIG).exists()
+    if has_config and not _holds_more(directory):
+        return True
+    if has_config or has_checkpoint(directory):
+        raise UsageError(f"{directory} holds a training run already; add --resume to go on, or choose another --out")
+    if (directory / WEIGHTS).exists():
+        raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
+    return False
+
+
+def _holds_more(directory: Path) -> bool:
     """Whether config.json belongs to anything but a run that was stopped before its first checkpoint.
 
     That is a run with a checkpoint, or no run at all.
