@@ -39,9 +39,11 @@ class DataLoader:
     prefetch: the number of batches that a background thread prepares ahead; 0 for no thread. There is only one thread,
         and it prepares the batches in order, so random transforms draw the same numbers whatever the timing.
     collate_fn: makes a batch from a list of samples, as in PyTorch. The default expects (image, target) pairs.
+    part: (i, n) for part i, from 0, of every batch in n equal parts; `batch_size` is that of the whole batch. A last,
+        smaller batch must be dropped then.
     generators: those from which the samples' random transforms draw. `state_dict` holds their states.
 
-    ValueError if batch_size is below 1 or prefetch is negative.
+    ValueError if batch_size is below 1 or prefetch is negative, or if there is no such part.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class DataLoader:
         drop_last: bool = False,
         prefetch: int = 2,
         collate_fn: Callable[[list[Any]], Batch] = stack,
+        part: tuple[int, int] = (0, 1),
         generators: Sequence[np.random.Generator] = (),
     ) -> None:
         self.dataset = dataset
@@ -63,6 +66,10 @@ class DataLoader:
         self.drop_last = drop_last
         self.prefetch = whole(prefetch, "DataLoader: prefetch", 0)
         self.collate_fn = collate_fn
+        equal = batch_size % part[1] == 0 and (drop_last or part[1] == 1 or len(dataset) % batch_size == 0)
+        if not (0 <= part[0] < part[1] and equal):
+            raise ValueError(f"DataLoader: batches of {batch_size} have no part {part} of equal parts")
+        self.part = part
         self.generators = tuple(generators)
         self._position = self._begin = 0
         self._order_state, self._states = saved_generator(self.rng), self._saved_generators()
@@ -130,7 +137,9 @@ class DataLoader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _batch(self, indices: Indices) -> Made:
-        batch = self.collate_fn([self.dataset[int(index)] for index in indices])
+        part, parts = self.part
+        own = indices[len(indices) * part // parts : len(indices) * (part + 1) // parts]
+        batch = self.collate_fn([self.dataset[int(index)] for index in own])
         return batch, len(indices), self._saved_generators()
 
     def _saved_generators(self) -> list[AnyArray]:

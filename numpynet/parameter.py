@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from numpynet.checks import alike, is_array, same_dtype
@@ -17,6 +19,8 @@ class Parameter:
     def __init__(self, data: Array) -> None:
         """ValueError if `data` is not an array of floating-point numbers."""
         self._grad: Array | None = None
+        self.after_add: Callable[[Parameter], None] | None = None
+        """Called with the parameter after each `add_grad`, when the backward pass goes on to the layer before."""
         self.data = np.asanyarray(data, order="C")  # the fast kernels are made for this memory order
 
     @property
@@ -57,6 +61,8 @@ class Parameter:
         """Add `grad`, of the parameter's shape and dtype, to the gradient. ValueError if it does not fit."""
         self._check("add_grad", grad)
         self._grad = grad if self._grad is None else self._grad + grad
+        if self.after_add is not None:
+            self.after_add(self)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""

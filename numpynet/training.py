@@ -201,6 +201,7 @@ def fit(
     epochs: int,
     start: Progress = BEGINNING,
     validate: Callable[[], float] | None = None,
+    parts: int = 1,
 ) -> Iterator[Event]:
     """Train until `epochs` epochs are done, `start.epochs` of which were done before.
 
@@ -208,7 +209,8 @@ def fit(
 
     start: the `progress` of the last StepEvent of a training that was stopped. If it is within an epoch, `batches` must
     give the rest of that epoch. validate: gives the validation loss. It is called after each epoch, with the trainer
-    switched to evaluation.
+    switched to evaluation. parts: the number of processes, if each has one such part of every batch; images are then
+    counted in the whole batch.
 
     ValueError if an epoch has no batch. FloatingPointError if the loss or, at the end of an epoch, a number in the
     trainer's state is not finite.
@@ -218,7 +220,7 @@ def fit(
         so_far = start if epoch == start.epochs + 1 else Progress(epoch - 1)
         begin = time.perf_counter() - so_far.seconds
         for step, (images, targets) in enumerate(batches(epoch), so_far.steps + 1):
-            before, lr, n = time.perf_counter(), trainer.lr, len(images)
+            before, lr, n = time.perf_counter(), trainer.lr, len(images) * parts
             loss = trainer.train_step(images, targets)
             if not math.isfinite(loss):
                 where = trainer.where_not_finite(images, targets)

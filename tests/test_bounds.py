@@ -18,7 +18,9 @@ def project():
 def needed(project):
     """Every library that a user may get, and the least version of it."""
     extras = project["optional-dependencies"]
-    entries = project["dependencies"] + [entry for name in ("torch", "video", "web", "onnx") for entry in extras[name]]
+    entries = project["dependencies"] + [
+        entry for name in ("torch", "video", "web", "onnx", "mpi") for entry in extras[name]
+    ]
     return dict(re.match(r"([\w-]+)[>=]=([\d.]+)", entry).groups() for entry in entries)
 
 

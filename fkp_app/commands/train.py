@@ -1,5 +1,6 @@
 """`fkp train`: train a network on a labelled data set."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from fkp_app.wording import count_of, either
 
 if TYPE_CHECKING:
     from fkp_app.training.run import TrainingRun
+    from numpynet.parallel import Group
 
 BACKENDS = ("numpy", "torch")
 OPS = ("readable", "fast")
@@ -84,6 +86,10 @@ def train(
             help="Weights of the recipe's network to start from: a .safetensors file, or shipped.", show_default="fresh"
         ),
     ] = None,
+    sync_batch_norm: Annotated[
+        bool,
+        typer.Option("--sync-batch-norm", help="Under mpiexec: batch norm sees the whole batch, not a process's part."),
+    ] = False,
     checkpoint_every: CheckpointEvery = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of --out.")] = False,
     quiet: Quiet = False,
@@ -97,6 +103,9 @@ def train(
     second one stops at once. With --resume the run goes on where it was saved, to the same bits as a run that was never
     stopped. Its own settings hold; --epochs, --lr, --batch-size, --threads, --ops, --data and --checkpoint-every may be
     changed. Only one process at a time can train into a folder.
+
+    `mpiexec -n 4 fkp train ...` trains in four processes (it needs mpi4py and an MPI library). Each takes its part of
+    every batch; all see the same --data and --out.
     """
     options: dict[str, Any] = {
         "epochs": epochs,
@@ -112,34 +121,47 @@ def train(
         "threads": threads,
         "ops": ops,
         "start": str(start) if start is not None else None,
+        "sync_batch_norm": sync_batch_norm or None,
         "checkpoint_every": checkpoint_every,
     }
-    console = Console(stderr=True, quiet=quiet)
-    with alone_in(out, console):
+    from fkp_app.training.parallel import ends_together, find_group
+
+    group = find_group()
+    is_first = group is None or group.rank == 0
+    console = Console(stderr=True, quiet=quiet or not is_first)
+    with ends_together(group), alone_in(out, console) if is_first else contextlib.nullcontext():
         try:
-            _train(out, _given(settings), _given(options), resume, console)
+            _train(out, _given(settings), _given(options), resume, console, group)
         except MemoryError:
             raise FkpError("the memory does not suffice; choose a smaller --batch-size or another --recipe") from None
 
 
-def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume: bool, console: Console) -> None:
+def _train(
+    out: Path,
+    settings: dict[str, Any],
+    options: dict[str, Any],
+    resume: bool,
+    console: Console,
+    group: "Group | None",
+) -> None:
     """Start or resume a run. At its end, print where its weights are."""
     from fkp_app.backends.predictor import limit_threads
+    from fkp_app.training.parallel import threads_of
     from fkp_app.training.recipe import load_recipe
     from fkp_app.training.run import TrainingRun
     from fkp_app.training.run_files import WEIGHTS, Settings
     from numpynet import use
 
     if resume:
-        run = TrainingRun.resume(out, settings, options)
+        run = TrainingRun.resume(out, settings, options, group)
         _check_ops(run.settings.backend, run.settings.ops)
     else:
         chosen = Settings(**(DEFAULTS | settings))
         _check_ops(chosen.backend, chosen.ops)
-        run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out)
+        run = TrainingRun.start(chosen, load_recipe(chosen.recipe).with_options(**options), out, group)
     for note in run.notes:
         say(console, note)
-    limit_threads(run.settings.backend, run.settings.threads)
+    limit_threads(run.settings.backend, threads_of(run.settings.threads, group))
     done = run.history.epochs_done
     if run.out_of_patience:
         line = f"{out} has ended: after {count_of(done, 'epoch')} the best is still {run.history.best_epoch}"
@@ -150,6 +172,8 @@ def _train(out: Path, settings: dict[str, Any], options: dict[str, Any], resume:
     else:
         with use(run.ops):
             _show(run, console)
+    if not run.is_first:
+        return
     best, weights = run.history.best_epoch, out / WEIGHTS
     if run.history.best_is_lost or not weights.is_file():
         raise FkpError(

@@ -36,6 +36,8 @@ class ResumableRun(abc.ABC):
     """
 
     trainer: AnyTrainer
+    parts = 1
+    """The number of processes that train together."""
 
     def __init__(self, directory: Path, config: "DataclassInstance", epochs: int, minutes: float) -> None:
         self.directory = directory
@@ -87,14 +89,21 @@ class ResumableRun(abc.ABC):
         be written; the last checkpoint stays.
         """
         saved = time.monotonic()
-        events = fit(self.trainer, self._batches, epochs=self.epochs, start=self.progress, validate=self.validate)
+        events = fit(
+            self.trainer,
+            self._batches,
+            epochs=self.epochs,
+            start=self.progress,
+            validate=self.validate,
+            parts=self.parts,
+        )
         try:
             for event in events:
-                stopping = self.stop()
+                stopping, due = self.agree(self.stop(), time.monotonic() - saved >= 60 * self.minutes)
                 if isinstance(event, StepEvent):
                     self.history.steps.append(StepRow(event.epoch, event.step, event.loss, event.lr))
                     self.progress = event.progress
-                    if stopping or time.monotonic() - saved >= 60 * self.minutes:
+                    if stopping or due:
                         self.save()
                         saved = time.monotonic()
                 else:
@@ -106,6 +115,10 @@ class ResumableRun(abc.ABC):
                     return
         except _StoppedError:
             self.save()
+
+    def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
+        """Whether to stop, and whether a checkpoint is due; several processes must come to the same answer."""
+        return stopping, due
 
     def predict(self, images: Array) -> Array:
         """The trainer's outputs for images of the validation. It ends the run if `stop` says so."""

@@ -1,9 +1,10 @@
-"""A training run and its directory: settings, curves, weights, and a checkpoint to continue from."""
+"""A training run: how it begins and goes on, what it learns from, and what follows each epoch."""
 
 import math
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,17 +15,19 @@ from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
-from fkp_app.training.curves import plot_losses
 from fkp_app.training.history import EpochRow
+from fkp_app.training.parallel import OwnDraws, agreement, check_parts, check_same, share_validation
 from fkp_app.training.recipe import Recipe, training_transform
+from fkp_app.training.results import catch_up, draw, keep_weights
 from fkp_app.training.resumable import ResumableRun
-from fkp_app.training.run_files import CONFIG, WEIGHTS, Config, Settings, holds_more, read_config
+from fkp_app.training.run_files import CONFIG, Config, Settings, begun_in, read_config
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
-from numpynet.checkpoint import CheckpointError, load_weights, save_weights
-from numpynet.data import DataLoader
-from numpynet.dispatch import use
+from numpynet.data import DataLoader, Dataset
 from numpynet.training import EpochEvent
-from numpynet.typing import AnyArray
+from numpynet.typing import AnyArray, Array
+
+if TYPE_CHECKING:
+    from numpynet.parallel import Group
 
 
 class TrainingRun(ResumableRun):
@@ -33,15 +36,26 @@ class TrainingRun(ResumableRun):
     config.json holds the settings, and the recipe with all options. steps.csv, metrics.csv and loss.png are replaced
     after every epoch, each as a whole or not at all. weights.safetensors holds the weights of the best epoch, that with
     the least validation NME. ResumableRun says what the checkpoints are for.
+
+    group: the processes that train together, each on its part of every batch. Process 0 validates and writes.
     """
 
     config: Config
 
-    def __init__(self, config: Config, directory: Path, initial: dict[str, AnyArray] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        directory: Path,
+        initial: dict[str, AnyArray] | None = None,
+        group: "Group | None" = None,
+    ) -> None:
         settings, recipe = config.settings, config.recipe
         super().__init__(directory, config, recipe.training.epochs, settings.checkpoint_every)
         self.settings = settings
         self.recipe = recipe
+        self.group = group
+        self.is_first = group is None or group.rank == 0
+        """Whether this is process 0, or the only one."""
         self.card: CropCard = recipe.card({})
         data = load_data(settings.data)
         self.training_data: FacialKeypointsDataset = data.splits["training"]
@@ -50,6 +64,9 @@ class TrainingRun(ResumableRun):
                 f"{settings.data}: has {len(self.training_data)} training frames; batch norm needs two at least "
                 f"({data.people})"
             )
+        if group is not None:
+            self.parts = group.size
+            check_parts(recipe.training.batch_size, len(self.training_data), settings.backend, group)
         validation = data.splits["validation"].with_transform(evaluation_transform(self.card))
         self.validation = DataLoader(validation, 32, collate_fn=collate) if len(validation) else None
         self.data_notes = data.remarks
@@ -65,42 +82,52 @@ class TrainingRun(ResumableRun):
             seed=settings.seed,
             fused=settings.ops == "fast",
             initial=initial,
+            group=group,
+            sync_batch_norm=settings.sync_batch_norm,
         )
         self._pictures_noted = False
         self.validation_scores: Scores | None = None
         """The scores of the latest epoch; None if it was not validated."""
 
     @classmethod
-    def start(cls, settings: Settings, recipe: Recipe, directory: Path) -> Self:
-        """A new run. It replaces a run that was stopped before its first checkpoint.
+    def start(cls, settings: Settings, recipe: Recipe, directory: Path, group: "Group | None" = None) -> Self:
+        """A new run. It replaces a run that was stopped before its first checkpoint. Process 0 begins.
 
         UsageError if the directory holds more than that, or cannot be written, or the weights to start with belong to
         another network. CheckpointError if those weights are bad. FkpError if the data cannot be used.
         """
-        begun = (directory / CONFIG).exists() and not holds_more(directory)
-        if not begun and ((directory / CONFIG).exists() or has_checkpoint(directory)):
-            raise UsageError(
-                f"{directory} holds a training run already; add --resume to go on, or choose another --out"
-            )
-        if not begun and (directory / WEIGHTS).exists():
-            raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
-        run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe))
+        if group is not None:
+            settings = replace(settings, own_draws=True)
+            if group.rank:
+                group.barrier()
+                return cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
+        begun = begun_in(directory)
+        run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
         if begun:
             run.notes.append(
                 f"{directory}: a run was stopped there before its first checkpoint; the new run replaces it"
             )
         run.prepare_directory()
+        if group is not None:
+            group.barrier()
         return run
 
     @classmethod
-    def resume(cls, directory: Path, changes: dict[str, Any], options: dict[str, Any]) -> Self:
+    def resume(
+        cls, directory: Path, changes: dict[str, Any], options: dict[str, Any], group: "Group | None" = None
+    ) -> Self:
         """The run in `directory`, to continue from its last checkpoint, or from the beginning if it has none.
 
         changes: settings to change. options: options of the recipe's training; another number of epochs or another
         batch size stretches the schedule from here on. config.json keeps what was changed, and when. If the run was
         killed after it wrote a checkpoint and before it wrote the files that follow, they are written now. UsageError
-        if there is no run, or a setting cannot change in a run; FkpError if one of its files is damaged.
+        if there is no run, or a setting cannot change in a run; FkpError if one of its files is damaged. Process 0
+        begins, and the others follow.
         """
+        if group is not None:
+            changes = changes | {"own_draws": True}
+            if group.rank:
+                group.barrier()
         if not has_checkpoint(directory) and not (directory / CONFIG).exists():
             raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
         notes: list[str] = []
@@ -108,19 +135,23 @@ class TrainingRun(ResumableRun):
         old.recipe.check(directory / CONFIG)
         kept = old.options()
         for name, value in (changes | options).items():
-            if name in ("recipe", "backend", "seed", "loss", "start") and value != kept[name]:
+            if name in ("recipe", "backend", "seed", "loss", "start", "sync_batch_norm") and value != kept[name]:
                 raise UsageError(f"--resume: --{name} is {kept[name]} in {directory} and cannot change in a run")
         config = replace(old, settings=replace(old.settings, **changes), recipe=old.recipe.with_options(**options))
         if has_checkpoint(directory):
-            run = cls(config, directory)
+            run = cls(config, directory, group=group)
             load_checkpoint(directory, run.take, notes)
             run.config = config.changed_from(old, run.progress)
-            run._catch_up()
+            if run.is_first:
+                catch_up(run)
         else:
-            run = cls(config, directory, initial_weights(config.settings.start, config.recipe))
+            run = cls(config, directory, initial_weights(config.settings.start, config.recipe), group)
             notes.append(f"{directory}: stopped before its first checkpoint; it begins again")
         run.notes[:0] = notes
-        run.prepare_directory()
+        if run.is_first:
+            run.prepare_directory()
+            if group is not None:
+                group.barrier()
         return run
 
     @property
@@ -136,7 +167,9 @@ class TrainingRun(ResumableRun):
     def loader(self, epoch: int) -> DataLoader:
         order, jitter = np.random.default_rng([self.settings.seed, epoch]).spawn(2)
         transform = training_transform(self.recipe, jitter)
-        dataset = self.training_data.with_transform(transform)
+        dataset: Dataset[Any] = self.training_data.with_transform(transform)
+        if self.settings.own_draws:
+            dataset = OwnDraws(self.training_data, self.recipe, self.settings.seed, epoch)
         size = self.recipe.training.batch_size
         return DataLoader(
             dataset,
@@ -145,8 +178,9 @@ class TrainingRun(ResumableRun):
             rng=order,
             # A last, smaller batch would have noisy batch statistics; its few images are used in other epochs.
             drop_last=len(dataset) > size,
+            part=(0, 1) if self.group is None else (self.group.rank, self.group.size),
             collate_fn=collate,
-            generators=transform.generators,
+            generators=[] if self.settings.own_draws else transform.generators,
         )
 
     def validate(self) -> float:
@@ -155,7 +189,18 @@ class TrainingRun(ResumableRun):
         self.validation_scores = None
         if self.validation is None or (epoch % training.validate_every and epoch < training.epochs):
             return math.nan
-        outputs, targets = predict_all(self.predict, self.validation)
+        loss = math.nan
+        if self.is_first:
+            # Several processes can stop between steps only, where they all see that one of them shall.
+            predict = self.predict if self.group is None else self.trainer.predict
+            loss = self.score(self.validation, predict)
+        if self.group is not None:
+            loss, self.validation_scores = share_validation(loss, self.validation_scores, self.group)
+        return loss
+
+    def score(self, validation: DataLoader, predict: Callable[[Array], Array]) -> float:
+        """Score the outputs of `predict` for the validation frames; returns their loss."""
+        outputs, targets = predict_all(predict, validation)
         self.validation_scores = score(outputs, targets, self.card)
         return self.criterion(outputs, targets)[0]
 
@@ -167,12 +212,27 @@ class TrainingRun(ResumableRun):
         best_epoch = event.epoch if better else history.best_epoch
         losses, lr = (event.train_loss, event.validation_loss), history.steps[-1].lr
         history.epochs.append(EpochRow(event.epoch, *losses, nme, failures, lr, event.seconds, best_epoch))
+        if self.group is not None:
+            check_same(self.trainer.weights(), event.epoch, self.group)
         # The checkpoint first: the files after it can be written again from it.
         self.save()
+        if not self.is_first:
+            return
         if better:
-            self._keep_weights()
-        self._draw()
+            keep_weights(self)
+        draw(self)
         self._note_pictures()
+
+    def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
+        return (stopping, due) if self.group is None else agreement(stopping, due, self.group)
+
+    def save(self) -> None:
+        """Process 0 writes a checkpoint. The others wait for it: none may end all of them meanwhile."""
+        if self.is_first:
+            super().save()
+        if self.group is not None:
+            self.group.barrier()
+            self.saved = self.progress
 
     def _note_pictures(self) -> None:
         """Add one note about the pictures that were converted or guessed, once the first epoch has read them."""
@@ -184,70 +244,7 @@ class TrainingRun(ResumableRun):
             )
         self._pictures_noted = True
 
-    def _keep_weights(self) -> None:
-        save_weights(self.directory / WEIGHTS, self.trainer.weights(), self._best_card())
-        self.history.best_is_lost = False
-
-    def _draw(self) -> None:
-        """Replace the CSV files and the picture of the curves."""
-        self.history.write(self.directory)
-        plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
-
-    def _best_card(self) -> CropCard:
-        """The card of the current weights, the best so far, with their settings and their scores."""
-        settings = asdict(self.settings)
-        del settings["data"]  # a path on this machine; weights are passed on
-        del settings["checkpoint_every"]
-        if self.settings.start is not None:
-            settings["start"] = Path(self.settings.start).name
-        recipe = {name: asdict(self.recipe)[name] for name in ("augmentation", "training")}
-        training: dict[str, Any] = {"settings": settings, **recipe, "epoch": self.history.epochs_done}
-        if self.config.changes:
-            training["changes"] = [_without_data(asdict(change)) for change in self.config.changes]
-        if self.validation_scores is not None:
-            training["validation"] = asdict(self.validation_scores)
-        return self.recipe.card(training)
-
     @property
     def ops(self) -> str:
         """The implementation of numpynet that the run uses."""
         return self.settings.ops if self.settings.backend == "numpy" else "readable"
-
-    def _catch_up(self) -> None:
-        """Write the files that follow a checkpoint again: the curves, and the weights if its epoch is the best."""
-        best, done = self.history.best_epoch, self.history.epochs_done
-        if not done:
-            return
-        try:
-            self._draw()
-            if not best or self._epoch_of_weights() == best:
-                return
-            if best == done and not self.progress.steps:
-                if math.isfinite(self.history.epochs[-1].validation_nme) and self.validation is not None:
-                    self.trainer.train(False)
-                    with use(self.ops):
-                        self.validation_scores = score(*predict_all(self.trainer.predict, self.validation), self.card)
-                self._keep_weights()
-                self.notes.append(f"{self.directory / WEIGHTS}: written again from the checkpoint, of epoch {best}")
-                return
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(f"--out {self.directory} cannot be written ({reason}); make room or mend it") from None
-        self.history.best_is_lost = True
-        self.notes.append(
-            f"{self.directory / WEIGHTS}: does not hold epoch {best}, the best so far; the next validated one is kept"
-        )
-
-    def _epoch_of_weights(self) -> object:
-        """The epoch of weights.safetensors; None if the file is missing or damaged."""
-        try:
-            return load_weights(self.directory / WEIGHTS)[1].training.get("epoch")
-        except CheckpointError:
-            return None
-
-
-def _without_data(change: dict[str, Any]) -> dict[str, Any]:
-    """A change without the place of the data on this machine."""
-    for part in ("old", "new"):
-        change[part].pop("data", None)
-    return change

@@ -37,7 +37,9 @@ class Settings:
     """The settings of a run beside its recipe.
 
     recipe: the recipe's name or file. start: the file of the weights to begin with; None for fresh weights.
-    checkpoint_every: minutes between the checkpoints within an epoch; no result depends on it.
+    sync_batch_norm: whether batch norm sees the parts of all processes, if there are several. own_draws: whether each
+    frame's changes are drawn from a stream of its own, as they are once several processes train. checkpoint_every:
+    minutes between the checkpoints within an epoch; no result depends on it.
     """
 
     data: str
@@ -47,6 +49,8 @@ class Settings:
     threads: Annotated[int, Within(1)] | None
     ops: Literal["readable", "fast"]
     start: str | None = None
+    sync_batch_norm: bool = False
+    own_draws: bool = False
     checkpoint_every: Minutes = DEFAULT_MINUTES
 
 
@@ -100,7 +104,22 @@ def read_config(cls: type[T], directory: Path, notes: list[str]) -> T:
     return read_table(cls, read_text(path, LARGEST_CONFIG, read_json, "JSON", remedy), path)
 
 
-def holds_more(directory: Path) -> bool:
+def begun_in(directory: Path) -> bool:
+    """Whether a run was stopped in the directory before its first checkpoint, so that a new one may replace it.
+
+    UsageError if the directory holds more than that.
+    """
+    has_config = (directory / CONFIG).exists()
+    if has_config and not _holds_more(directory):
+        return True
+    if has_config or has_checkpoint(directory):
+        raise UsageError(f"{directory} holds a training run already; add --resume to go on, or choose another --out")
+    if (directory / WEIGHTS).exists():
+        raise UsageError(f"{directory} holds {WEIGHTS} already, which training would replace; choose another --out")
+    return False
+
+
+def _holds_more(directory: Path) -> bool:
     """Whether config.json belongs to anything but a run that was stopped before its first checkpoint.
 
     That is a run with a checkpoint, or no run at all.

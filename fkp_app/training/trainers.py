@@ -17,6 +17,7 @@ from numpynet.typing import AnyArray
 if TYPE_CHECKING:
     from fkp_app.training.recipe import Network, Recipe, Training
     from numpynet.losses import Criterion
+    from numpynet.parallel import Group
     from numpynet.schedules import Schedule
     from numpynet.training import AnyTrainer
 
@@ -33,16 +34,20 @@ def get_trainer(
     seed: int,
     fused: bool = False,
     initial: dict[str, AnyArray] | None = None,
+    group: Group | None = None,
+    sync_batch_norm: bool = False,
 ) -> AnyTrainer:
     """A trainer of the recipe's network, with its loss, optimizer and schedule.
 
     Both backends begin with the same weights: those of the state dict `initial`, or, if it is None, weights that
     numpynet draws from `seed`. steps: the number of steps of the whole training, for the schedule. fused: whether
-    numpynet fuses the network's layers. UsageError if the backend is unknown, not installed or cannot train.
+    numpynet fuses the network's layers. group: the processes that train together; sync_batch_norm: whether batch norm
+    sees the parts of all. UsageError if the backend is unknown, not installed or cannot train.
     """
     from numpynet.architectures import build
     from numpynet.averaging import WeightAverage
     from numpynet.optim import Adam, AdamW
+    from numpynet.parallel import ParallelTrainer, synchronised
     from numpynet.training import Trainer
 
     if check_backend(backend) == "onnx":
@@ -64,10 +69,13 @@ def get_trainer(
             **rule,
         )
         return torch_trainer
+    if group is not None and sync_batch_norm:
+        synchronised(net, group)
     trained = fuse(net, input_gradient=False) if fused else net
     optimizer = (Adam if isinstance(training.optimizer, learning.Adam) else AdamW)(net.parameters(), **rule)
     average = WeightAverage(trained, training.average) if training.average else None
-    return Trainer(trained, get_criterion(training.loss), optimizer, schedule, average)
+    everything = trained, get_criterion(training.loss), optimizer, schedule, average
+    return Trainer(*everything) if group is None else ParallelTrainer(*everything, group)
 
 
 def initial_weights(start: str | None, recipe: Recipe) -> dict[str, AnyArray] | None:

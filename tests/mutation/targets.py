@@ -59,6 +59,7 @@ FILES_LEFT_OUT = {
     "tensors.py": "reads and writes files; tests/training/test_hostile_weights.py",
     "training.py": "the loop around the mathematics; tests/training/test_trainer.py",
     "typing.py": "types",
+    "parallel/*.py": "several processes, of threads that wait for each other; tests/parallel compares them with one",
     "learn/*.py": "shows and judges the mathematics; tests/learn compares what it says with PyTorch's and NumPy's",
     "receptive_field.py": "arithmetic about networks; tests/layers/test_summary.py compares it with gradients",
     "record.py": "walks over a network; tests/layers/test_record.py compares it with forward and backward",

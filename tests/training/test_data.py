@@ -1,5 +1,6 @@
 """The loader yields each sample once, in the generator's order, with or without a background thread."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -165,3 +166,21 @@ def test_a_loaders_damaged_state_changes_nothing(changes, words):
         other.load_state_dict({key: array for key, array in state.items() if array is not None})
     for got, expected in zip(targets(other), targets(jittered(8)), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_the_parts_of_a_batch_make_the_batch(parts):
+    def loader(part):
+        return DataLoader(Numbers(19), 8, shuffle=True, rng=5, drop_last=True, part=part)
+
+    own = [numbers(loader((i, parts))) for i in range(parts)]
+    assert [[*itertools.chain(*batch)] for batch in zip(*own, strict=True)] == numbers(loader((0, 1)))
+    assert len(loader((0, parts))) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "batch_size", "drop_last"), [((2, 2), 8, True), ((-1, 2), 8, True), ((0, 3), 8, True), ((0, 2), 8, False)]
+)
+def test_a_part_must_exist_and_all_must_be_equal(part, batch_size, drop_last):
+    with pytest.raises(ValueError, match="part"):
+        DataLoader(Numbers(20), batch_size, drop_last=drop_last, part=part)

@@ -195,6 +195,14 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_images():
     assert epoch.train_loss != pytest.approx(np.mean(losses), rel=0.05)
 
 
+def test_images_are_counted_in_the_whole_batch_if_processes_take_parts_of_it():
+    """So one process may begin an epoch, and several end it."""
+    *steps, epoch = fit(trainer(), batches, epochs=1, parts=3)
+    assert [(step.images, step.progress.images) for step in steps] == [(12, 12), (12, 24), (12, 36)]
+    *_, alone = fit(trainer(), batches, epochs=1)
+    assert epoch.train_loss == pytest.approx(alone.train_loss)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_training_goes_on_within_an_epoch(steps, tmp_path):
     """Its last epoch has the same bits and the same mean loss, though the first batches are seen by another trainer."""

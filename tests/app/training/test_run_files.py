@@ -11,7 +11,7 @@ import pytest
 
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.locks import LOCK, locked
-from fkp_app.training import resumable
+from fkp_app.training import results, resumable
 from fkp_app.training import run as training_run
 from fkp_app.training.recipe import load_recipe
 from fkp_app.training.run import TrainingRun
@@ -95,7 +95,7 @@ def test_a_directory_with_somebody_elses_config_is_not_begun_in(train, tmp_path)
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(resumable, "save_checkpoint"), (training_run, "save_weights"), (training_run, "plot_losses")],
+    [(resumable, "save_checkpoint"), (results, "save_weights"), (results, "plot_losses")],
 )
 @pytest.mark.parametrize("last", [False, True])
 def test_killed_between_two_files_of_an_epoch_it_catches_up(module, name, last, begin, train, tmp_path, monkeypatch):
