@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/ytf68),)
 export FKP_DATA ?= $(abspath ../shared/data/ytf68)
 endif
 
-.PHONY: demo docs test test-oldest kill-test lint fuzz mutants pages weights finder clean
+.PHONY: demo docs test test-oldest kill-test release-check installed lint fuzz mutants pages weights finder clean
 
 demo: $(VENV)/.app
 	$(BIN)/fkp demo --out $(DEMO_OUT)
@@ -38,6 +38,26 @@ KILLS ?= 100
 kill-test: $(VENV)/.test
 	$(BIN)/python -m tests.kills --recipe compact --runs $(KILLS)
 	$(BIN)/python -m tests.kills --recipe hourglass --runs $(KILLS)
+
+# What a release would be: a source archive, and a wheel made from it, in dist/. Their metadata must be valid, and each must
+# work where it is installed alone.
+release-check: $(VENV)/.dev
+	rm -rf dist $(RELEASE)
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	$(BIN)/python -m twine check --strict dist/*
+	$(MAKE) installed VENV=$(RELEASE)/wheel FILE=$$(ls dist/*.whl)
+	$(MAKE) installed VENV=$(RELEASE)/sdist FILE=$$(ls dist/*.tar.gz)
+
+# The tests of a release: they need neither data nor extras, and test what is installed, as no source lies beside them.
+RELEASE := build/release
+INSTALLED_TESTS := tests/functional tests/layers tests/training tests/gradcheck
+installed: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(FILE)
+	$(headless_if_needed)
+	cd $(VENV) && bin/fkp demo --out demo && bin/python -m numpynet.gradcheck
+	$(BIN)/python -m pip install --quiet pytest pytest-timeout pytest-xdist hypothesis
+	rm -rf $(VENV)/beside && mkdir $(VENV)/beside && cp -R tests pyproject.toml $(VENV)/beside
+	cd $(VENV)/beside && env -u FKP_DATA ../bin/python -m pytest -q -n auto $(INSTALLED_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ GROUPS = {
         "scale": Command("scale", "a model of training on many machines: bytes sent, and the efficiency to expect"),
         "latency": Command("latency", "the time for one face, and for a cold `fkp detect`"),
         "busy": Command("busy", "frames per second of `fkp detect` while other processes keep all cores busy"),
+        "many-files": Command("many_files", "images per second over many files, while worker processes are killed"),
         "curves": Command("curves", "the losses of several training runs in one picture"),
         "report": Command("report", "the stored results as tables and pictures, in docs/ and the README"),
     },

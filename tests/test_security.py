@@ -114,6 +114,8 @@ LIMITS = {
     "pictures 16 MiB": ("fkp_app.styles.picture", "MOST_BYTES", 16 << 20),
     "2048 x 2048 pixels": ("fkp_app.styles.picture", "MOST_SIDE", 2048),
     "config.json 1 MiB": ("fkp_app.training.run_files", "LARGEST_CONFIG", 1 << 20),
+    "settings.json 64 KiB": ("fkp_app.pipeline.parts", "LONGEST_SETTINGS", 64 << 10),
+    "a line 256 MiB": ("fkp_app.pipeline.parts", "LONGEST_LINE", 256 << 20),
     "20 MiB (`MAX_UPLOAD`)": ("fkp_app.web.limits", "MAX_UPLOAD", 20 << 20),
     "64 KiB (`MAX_JSON`)": ("fkp_app.web.limits", "MAX_JSON", 64 << 10),
     "60 seconds": ("fkp_app.web.limits", "SECONDS", 60.0),

@@ -35,6 +35,21 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all results
 CsvFile = Annotated[
     Path | None, typer.Option("--csv", help="Write one row per face to this file as CSV; - for stdout.")
 ]
+PartsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--parts",
+        help="Folder for the results of a long run as JSON Lines, written in parts; made if missing. The same command "
+        "again does only what is not there yet.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of the scheduler of a Dask cluster, such as tcp://host:8786, which does the images; or local, "
+        "which starts a cluster here, with --workers processes.",
+    ),
+]
 
 
 def detect(
@@ -44,6 +59,7 @@ def detect(
     detector: Detector = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
+    parts: PartsFolder = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures and videos with boxes and points; made if missing.")
     ] = None,
@@ -58,6 +74,7 @@ def detect(
     quality: Quality = "fast",
     recursive: Recursive = False,
     workers: Workers = 1,
+    cluster: Cluster = None,
     threads: Threads = None,
     smooth: Smooth = True,
     window: Window = None,
@@ -80,12 +97,16 @@ def detect(
     from fkp_app.pipeline.process import process
     from fkp_app.pipeline.reporter import Reporter
     from fkp_app.pipeline.results import to_csv, to_json
-    from fkp_app.pipeline.run_options import RunOptions
+    from fkp_app.pipeline.run_options import LOCAL, RunOptions
 
     json_file, csv_file = (Path("-") if str(path) in STDOUT else path for path in (json_file, csv_file))
     to_stdout = [option for option in (json_file, csv_file) if str(option) == "-"]
     if len(to_stdout) > 1:
         raise UsageError("--json - and --csv - cannot both write to standard output; give one of them a file")
+    if parts is not None and (json_file is not None or csv_file is not None):
+        raise UsageError("--parts keeps no results in memory for --json or --csv; give one or the other")
+    if cluster not in (None, LOCAL) and workers != 1:
+        raise UsageError("--workers is for this machine; how many workers a cluster has is not for this command to say")
     check_reports({"--json": json_file, "--csv": csv_file})
     wanted = [(json_file, to_json), (csv_file, to_csv)]
     outputs = [(path, render) for path, render in wanted if path is not None]
@@ -106,6 +127,8 @@ def detect(
         crops=crops,
         recursive=recursive,
         workers=workers,
+        cluster=cluster,
+        parts=parts,
         smooth=smooth,
         window=window,
         record=record,

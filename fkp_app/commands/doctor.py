@@ -28,6 +28,7 @@ EXTRAS = {
     "av": ("video", "videos with their sound, written as H.264"),
     "onnx": ("onnx", "export to ONNX"),
     "gradio": ("web", "the page of `fkp web`"),
+    "distributed": ("cluster", "`fkp detect --cluster` on a Dask cluster"),
     "mpi4py": ("mpi", "training in several processes of an MPI library, such as mpich"),
 }
 

@@ -1,4 +1,4 @@
-"""Images: find faces, draw them, write the pictures; in this process or in several, with results in order."""
+"""Images: find faces, draw them, write the pictures; in this process, or in several with results in order."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -83,11 +83,11 @@ def run_in_workers(
 ) -> Generator[ImageOutcome, None, None]:
     """Do the jobs in this number of processes. Outcomes come in the order of the jobs.
 
-    If a process dies, the job it was doing is lost and all others are done. If processes could not be started, a line
-    is appended to `notes`.
+    If a process dies, another one does its job; only a job that several processes died of is lost. If processes could
+    not be started, a line is appended to `notes`.
     """
     options = options.for_worker(threads_each(workers, options.threads))
-    pool = WorkerPool(partial(start_worker, options), workers, _lost)
+    pool = WorkerPool(partial(start_worker, options), workers, lost)
     yield from pool.results(jobs)
     if notes is not None:
         notes += pool.notes
@@ -103,7 +103,8 @@ def start_worker(options: RunOptions) -> Callable[[ImageJob], ImageOutcome]:
     return partial(run_image, finder=options.load_finder(), options=options)
 
 
-def _lost(job: ImageJob, reason: str) -> ImageOutcome:
+def lost(job: ImageJob, reason: str) -> ImageOutcome:
+    """The outcome of a job whose processes died, or that failed outside `run_image`."""
     return ImageOutcome(
         job, problem=f"{job.source.name}: {reason}, perhaps for want of memory or by a fault in a reader"
     )

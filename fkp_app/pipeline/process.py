@@ -10,6 +10,7 @@ from fkp_app.media.sources import Source, expand
 from fkp_app.media.spool import is_pipe
 from fkp_app.pipeline.file_run import FileRun
 from fkp_app.pipeline.outputs import crop_paths, make_folder, target_paths
+from fkp_app.pipeline.parts import opened_parts
 from fkp_app.pipeline.reporter import Reporter, Stopwatch
 from fkp_app.pipeline.run_options import RunOptions
 
@@ -21,7 +22,7 @@ def process(arguments: Sequence[str], options: RunOptions, reporter: Reporter) -
     """
     with ExitStack() as stack:
         spool = stack.enter_context(_folder_for_pipes()) if any(map(is_pipe, arguments)) else None
-        folders = [folder for folder in (options.out, options.crops) if folder is not None]
+        folders = [folder for folder in (options.out, options.crops, options.parts) if folder is not None]
         expanded = expand(arguments, options.recursive, folders, spool)
         sources, problems = expanded.sources, expanded.problems
         for problem in problems:
@@ -41,8 +42,13 @@ def process(arguments: Sequence[str], options: RunOptions, reporter: Reporter) -
         none: Sequence[Path | None] = [None] * len(sources)
         pictures = none if options.out is None else target_paths(options.out, sources)
         crops = none if options.crops is None else crop_paths(options.crops, sources, pictures)
-        run = FileRun(sources, finder, options, reporter, pictures, crops, failed=len(problems))
-        run.clean()
+        parts = None
+        if options.parts is not None:
+            parts = stack.enter_context(opened_parts(options.parts, options.settings()))
+            for problem in problems:
+                parts.add_problem(problem)
+        run = FileRun(sources, finder, options, reporter, pictures, crops, len(problems), parts)
+        run.go_on()
         with run.kept_if_stopped(), Stopwatch() as watch:
             run.images()
             run.videos()
@@ -71,6 +77,8 @@ def _live_source(sources: Sequence[Source], options: RunOptions) -> Source | Non
         raise UsageError("--record records what a window shows: give --window, or a camera as the source")
     if not live:
         return None
+    if options.cluster is not None or options.parts is not None:
+        raise UsageError("--cluster and --parts are for files, not for a window or a camera")
     if len(sources) != 1 or sources[0].kind == "image":
         raise UsageError("a window shows one camera or one video; name it alone")
     if options.out is not None or options.crops is not None:

@@ -67,8 +67,12 @@ SourceResult = ImageResult | VideoResult
 
 def to_json(results: Sequence[SourceResult]) -> str:
     """A list with one object per image or video."""
-    objects = [_image(result) if isinstance(result, ImageResult) else _video(result) for result in results]
-    return json.dumps(objects, ensure_ascii=False) + "\n"
+    return json.dumps([to_object(result) for result in results], ensure_ascii=False) + "\n"
+
+
+def to_object(result: SourceResult) -> dict[str, Any]:
+    """One image or video as JSON has it; its name comes first."""
+    return _image(result) if isinstance(result, ImageResult) else _video(result)
 
 
 def _image(result: ImageResult) -> dict[str, Any]:

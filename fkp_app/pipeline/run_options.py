@@ -1,5 +1,6 @@
 """What a user asked `fkp detect` or `fkp filter` to do, as one object that runs of images, videos and cameras read."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,9 @@ from fkp_app.pipeline.results import SourceResult
 
 Save = Callable[[list[SourceResult]], bool]
 """Writes results to the files that the user named. Returns whether all of them could be written."""
+
+LOCAL = "local"
+"""In place of a cluster's address: a cluster of this machine, which lasts as long as the run."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class RunOptions:
     crops: Path | None = None
     recursive: bool = False
     workers: int = 1
+    cluster: str | None = None
+    parts: Path | None = None
     smooth: bool = True
     window: bool | None = None
     record: Path | None = None
@@ -44,13 +50,37 @@ class RunOptions:
 
     @property
     def keep(self) -> bool:
-        """Whether the faces of each video frame are kept for `save`."""
-        return self.save is not None
+        """Whether anybody wants the results."""
+        return self.save is not None or self.parts is not None
 
     def load_finder(self) -> FaceFinder:
         """The finder of this run. Errors as in `load_finder`."""
         return load_finder(self.backend, self.weights, self.threads, self.min_confidence, self.detector, self.quality)
 
+    def settings(self) -> dict[str, str | float | bool | None]:
+        """What the results and the places of the pictures depend on. OSError if the weights cannot be read."""
+        from numpynet import __version__
+
+        return {
+            "version": __version__,
+            "backend": self.backend,
+            "weights": None if self.weights is None else f"{self.weights.name}, CRC-32 {_crc32(self.weights):08x}",
+            "detector": self.detector,
+            "min_confidence": self.min_confidence,
+            "quality": self.quality,
+            "smooth": self.smooth,
+            "out": None if self.out is None else str(self.out.resolve()),
+            "crops": None if self.crops is None else str(self.crops.resolve()),
+        }
+
     def for_worker(self, threads: int) -> "RunOptions":
         """These options for a worker process, which uses this number of threads and saves nothing."""
         return replace(self, threads=threads, save=None)
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc

@@ -41,11 +41,6 @@ class VideoOutcome:
     with_faces: int = 0
     seconds: float = 0.0
 
-    @property
-    def complete(self) -> bool:
-        """Whether the whole video was read, and nothing went wrong."""
-        return not self.missing and not self.problems
-
     def summary(self) -> str:
         """What was found, in one line."""
         name = self.result.video if self.result is not None else ""

@@ -1,4 +1,4 @@
-"""A pool of worker processes with results in order. A process that dies loses only the job it was doing.
+"""A pool of worker processes with results in order. The job of a process that dies is done by another one.
 
 Pebble's pool would do the same, but it is installed with the page of `fkp web` alone.
 """
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -24,12 +24,14 @@ Outcome = TypeVar("Outcome")
 
 AHEAD = 4
 """Jobs per worker that may be handed out or finished before the oldest result is taken."""
+TRIES = 3
+"""A job is lost if this number of processes died while they did it: then it is the job that kills them."""
 GRACE = 5.0
 """Seconds that a process gets to remove its unfinished files before it is killed."""
 TERMINATED = 143
 """Exit code after SIGTERM."""
 
-_IGNORED = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+IGNORED = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
 """Signals that reach every process of a terminal. Workers ignore them; the parent handles them and ends its workers."""
 
 
@@ -37,8 +39,8 @@ class WorkerPool(Generic[Job, Outcome]):
     """Does jobs in several processes.
 
     start: called first in each process, or in this one if no process can be started; returns the function that does a
-    job. lost: makes the outcome of a job whose process died or failed, from the job and the reason. `start`, jobs and
-    outcomes are pickled. notes: lines on processes that could not be started, complete after the last result.
+    job. lost: makes the outcome of a job that failed or whose processes died, from the job and the reason. `start`,
+    jobs and outcomes are pickled. notes: lines on processes that could not be started, complete after the last result.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class WorkerPool(Generic[Job, Outcome]):
     ) -> None:
         self._start, self._count, self._lost = start, workers, lost
         self._workers: list[_Worker] = []
+        self._deaths = defaultdict[int, list[str]](list)
         self._reasons: list[str] = []
         self.notes: list[str] = []
 
@@ -65,7 +68,8 @@ class WorkerPool(Generic[Job, Outcome]):
                     yield done.pop(number)
                 else:  # no worker is left: none could be started, or all ended before they were ready
                     todo.remove(number)
-                    yield self._do_here(job)
+                    # What may have killed a process must not kill this one.
+                    yield self._lost(job, self._blame(number)) if self._deaths[number] else self._do_here(job)
             self._note_failures()
         finally:
             for worker in self._workers:
@@ -101,15 +105,23 @@ class WorkerPool(Generic[Job, Outcome]):
     def _replace(
         self, worker: "_Worker", reason: str, todo: deque[int], jobs: Sequence[Job], done: dict[int, Outcome]
     ) -> None:
-        """Replace a worker that ended. Its job is lost if the worker had received it, else another worker gets it."""
-        if worker.job is not None and worker.ready and worker.received:
-            done[worker.job] = self._lost(jobs[worker.job], f"the process that was at it ended ({reason})")
-        elif worker.job is not None:
-            todo.appendleft(worker.job)
+        """Replace a worker that ended. Another one does its job, unless the job has ended TRIES workers."""
+        if worker.job is not None:
+            if worker.ready and worker.received:
+                self._deaths[worker.job].append(reason)
+            if len(self._deaths[worker.job]) < TRIES:
+                todo.appendleft(worker.job)
+            else:
+                done[worker.job] = self._lost(jobs[worker.job], self._blame(worker.job))
         if not worker.ready:  # another one would end in the same way
             self._reasons.append(reason)
         elif todo:
             self._add_worker()
+
+    def _blame(self, number: int) -> str:
+        ends = self._deaths[number]
+        who = "the process that was" if len(ends) == 1 else f"each of {len(ends)} processes that were"
+        return f"{who} at it ended ({ends[-1]})"
 
     def _do_here(self, job: Job) -> Outcome:
         if not hasattr(self, "_work"):
@@ -132,7 +144,7 @@ class _Worker:
         self.received = self.ready = False
         self._process = context.Process(target=_serve, args=(start, theirs), daemon=True)
         try:
-            with _ignoring():
+            with ignoring_signals():
                 self._process.start()
         except BaseException:
             self.pipe.close()
@@ -178,7 +190,7 @@ class _Worker:
 
 def _serve(start: Callable[[], Callable[[Any], Any]], pipe: "Connection[Any, Any]") -> None:
     """The main loop of a process: do the jobs that come through the pipe, until it closes or the parent is gone."""
-    for number in _IGNORED:
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -211,12 +223,12 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _ignoring() -> Iterator[None]:
-    """Ignore these signals in the body, so that processes started there ignore them from their first moment."""
+def ignoring_signals() -> Iterator[None]:
+    """Ignore the signals IGNORED in the body, so that processes started there ignore them from their first moment."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread can set handlers
         yield
         return
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _IGNORED]
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in IGNORED]
     try:
         yield
     finally:

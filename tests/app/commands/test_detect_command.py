@@ -32,6 +32,13 @@ def portrait():
     return hopper()[top : top + 300, left : left + 300].copy(), np.array(EYES) - [left, top]
 
 
+def test_a_cluster_without_dask_is_one_line(tmp_path, monkeypatch, fkp):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    write_image(tmp_path / "a.png", np.full((50, 40, 3), 90, np.uint8))
+    ended = fkp("detect", tmp_path / "a.png", "--cluster", "local")
+    assert (ended.code, ended.err) == (2, "fkp: --cluster needs Dask: pip install 'numpynet-fkp[cluster]'\n")
+
+
 def one_face(report, points):
     """The JSON report names one image with one face whose eyes are at `points`."""
     (result,) = json.loads(report)

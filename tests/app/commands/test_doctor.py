@@ -69,7 +69,7 @@ def test_extras_that_are_missing_say_how_to_get_them(rows, monkeypatch):
     assert code == 0
     assert found["av"][0] == "missing"
     assert found["av"][1].endswith(", written as H.264: pip install 'numpynet-fkp[video]'")
-    assert [found[name][0] for name in ("torch", "av", "onnx", "gradio", "mpi4py")] == ["missing"] * 5
+    assert [found[name][0] for name in doctor.EXTRAS] == ["missing"] * 6
 
 
 def test_a_broken_part_sets_the_exit_code(rows, monkeypatch):

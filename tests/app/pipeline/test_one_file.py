@@ -87,6 +87,22 @@ def start_broken_worker(options):
     return partial(run_image, finder=load_broken(options), options=options)
 
 
+def start_ending_worker(options):
+    """A worker's first act: in the first two workers that get the bad file, it makes the file end them."""
+    finder, find = load_finder(options), finder_module.find_faces
+
+    def ends(image, *args, **kwargs):
+        for trace in ("first", "second"):
+            path = Path(os.environ[STAGE], trace)
+            if by_size(image) and not path.exists():
+                path.touch()
+                die()
+        return find(image, *args, **kwargs)
+
+    finder_module.find_faces = ends
+    return partial(run_image, finder=finder, options=options)
+
+
 def draw(image, faces):
     if os.environ[STAGE] == "drawing" and by_size(image):
         fail()
@@ -139,14 +155,24 @@ def test_an_unforeseen_error_is_the_line_of_one_file(name, workers, album, tmp_p
     assert sorted(path.name for path in out.iterdir()) == ["a.png.png", "c.png.png", "d.png.png"]
 
 
-def test_a_worker_that_is_killed_loses_its_file_alone(album, tmp_path, stage, fkp):
+def test_a_file_that_ends_each_worker_is_lost_alone(album, tmp_path, stage, fkp):
     stage("dies")
     ended = fkp("detect", album, "--workers", 2, "--json", tmp_path / "a.json")
-    reason = "the process that was at it ended (SIGKILL), perhaps for want of memory or by a fault in a reader"
+    reason = "each of 3 processes that were at it ended (SIGKILL), perhaps for want of memory or by a fault in a reader"
     assert (ended.code, ended.err) == (1, f"fkp: {album}/b.png: {reason}\n")
     named = [result["image"] for result in json.loads((tmp_path / "a.json").read_text())]
     assert named == [f"{album}/{one}.png" for one in "acd"]
     assert ended.out.splitlines()[-1].startswith("3 images, no faces (3 images without any); 1 source failed; ")
+
+
+def test_two_workers_that_are_killed_at_one_file_lose_nothing(album, tmp_path, monkeypatch, fkp):
+    monkeypatch.setenv(STAGE, str(tmp_path))
+    monkeypatch.setattr(image_run, "start_worker", start_ending_worker)
+    ended = fkp("detect", album, "--workers", 2, "--json", tmp_path / "a.json")
+    assert (ended.code, ended.err) == (0, "")
+    assert (tmp_path / "second").exists()
+    named = [result["image"] for result in json.loads((tmp_path / "a.json").read_text())]
+    assert named == [f"{album}/{one}.png" for one in "abcd"]
 
 
 @pytest.mark.parametrize(
