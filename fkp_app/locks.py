@@ -45,7 +45,8 @@ def _make(directory: Path) -> list[Path]:
 def _hold(path: Path, refusal: str, notes: list[str] | None) -> int:
     """Open the lock file `path` and lock it. Returns its handle. UsageError if another process has the lock."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        # A directory that somebody else made may hold a link here: no file elsewhere is to be made or opened.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             _lock(handle)
         except OSError as error:

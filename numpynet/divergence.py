@@ -3,7 +3,8 @@
 import numpy as np
 
 from numpynet.checks import not_finite
-from numpynet.module import Chain, Module, Residual
+from numpynet.module import Module
+from numpynet.record import Record
 from numpynet.typing import Array
 
 
@@ -25,22 +26,10 @@ def first_not_finite(net: Module, images: Array, targets: Array) -> str:
     for name, module in net.named_modules():
         names.setdefault(id(module), name.rstrip("."))
     with np.errstate(all="ignore"):
-        return _walk(net, images, names)[1] or "the loss, though the network's output is finite"
-
-
-def _walk(layer: Module, x: Array, names: dict[int, str]) -> tuple[Array, str | None]:
-    """The output of a layer for x, and where it first is not finite; None if it is finite."""
-    if isinstance(layer, Chain) and type(layer).forward in (Chain.forward, Residual.forward):
-        out = x
-        for one in layer.path():
-            out, found = _walk(one, out, names)
-            if found is not None:
-                return out, found
-        if isinstance(layer, Residual):
-            out = layer.add(x, out)
-    else:
-        out = layer.forward(x)[0]
-    return out, None if not_finite({"out": out}) is None else f"the output of {_label(layer, names)}"
+        for row in Record(net, images).rows:
+            if not_finite({"out": row.out}):
+                return f"the output of {_label(row.layer, names)}"
+    return "the loss, as all outputs are finite when computed once more"
 
 
 def _label(layer: Module, names: dict[int, str]) -> str:

@@ -131,14 +131,13 @@ class Trainer:
             self.optimizer.lr = self.schedule(self.steps_done)
         out, cache = self.net.forward(images)
         loss, dout = self.criterion(out, targets)
-        if not math.isfinite(loss):
-            return loss
-        self.net.backward(dout, cache)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.steps_done += 1
-        if self.average is not None:
-            self.average.update()
+        if math.isfinite(loss):
+            self.net.backward(dout, cache)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self.steps_done += 1
+            if self.average is not None:
+                self.average.update()
         return loss
 
     def where_not_finite(self, images: Array, targets: Array) -> str:
@@ -217,7 +216,7 @@ def fit(
     """
     for epoch in range(start.epochs + 1, epochs + 1):
         trainer.train()
-        so_far = start if epoch == start.epochs + 1 else Progress(epoch - 1)
+        so_far = start if epoch == start.epochs + 1 else BEGINNING
         begin = time.perf_counter() - so_far.seconds
         for step, (images, targets) in enumerate(batches(epoch), so_far.steps + 1):
             before, lr, n = time.perf_counter(), trainer.lr, len(images) * parts

@@ -136,7 +136,7 @@ class Trainer:
         self.net(torch.from_numpy(images))
         for hook in hooks:
             hook.remove()
-        return found[0] if found else "the loss, though the network's output is finite"
+        return found[0] if found else "the loss, as all outputs are finite when computed once more"
 
     def train(self, mode: bool = True) -> None:
         """Switch the network to training (`mode` True) or evaluation."""

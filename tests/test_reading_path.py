@@ -15,7 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "numpynet"
 PATH = ("functional", "init", "layers", "losses", "models", "module", "optim", "parameter", "schedules", "training")
 """What a learner reads: modules, or folders of modules."""
 
-BESIDE = ("averaging", "blocks", "checks", "dispatch", "divergence", "states", "training_state", "typing")
+BESIDE = (
+    *("averaging", "blocks", "checks", "dispatch", "divergence", "receptive_field", "record", "states"),
+    *("training_state", "typing"),
+)
 """What these import, and what must keep to the same rule."""
 
 PLAIN = {

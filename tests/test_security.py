@@ -96,6 +96,7 @@ LIMITS = {
     "2^25 numbers a layer": ("numpynet.architectures", "MOST_NUMBERS", 1 << 25),
     "2^30 weights": ("numpynet.init", "MOST_WEIGHTS", 1 << 30),
     "10,000 fields a message": ("fkp_app.backends.onnx.protobuf", "MOST_FIELDS", 10_000),
+    "2^27 all values": ("fkp_app.backends.onnx.network", "MOST_VALUES", 1 << 27),
     "2^37 multiplications": ("fkp_app.backends.onnx.network", "MOST_WORK", 1 << 37),
     "256 MiB (`LARGEST`)": ("fkp_app.data.labels", "LARGEST", 256 << 20),
     "2^18 rows": ("fkp_app.data.csv_rows", "MOST_ROWS", 1 << 18),

@@ -1,16 +1,60 @@
-"""Signals during a training: the first one lets it save and end, a second one ends it at once."""
+"""Signals during a training: the first one lets it save and end, a second one ends it at once.
+
+A terminal that is closed sends one, and from then on nothing can be printed there.
+"""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO, cast
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Ctrl-C, the system that asks a process to end, and a terminal that is closed."""
 NOTICE = b"\nstopping: this step is finished and saved; press Ctrl-C again to stop at once, without saving\n"
+
+
+@contextlib.contextmanager
+def lasting_output() -> Iterator[None]:
+    """During the body, text that standard output or standard error cannot take is dropped and raises no error."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _Lasting(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Lasting:
+    """A stream whose `write` and `flush` raise no OSError."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._dropping():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EIO:  # the terminal is closed; at exit, Python would try once more
+                with contextlib.suppress(OSError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Stopping:

@@ -200,7 +200,7 @@ def _show(run: "TrainingRun", console: Console) -> None:
     steps = run.steps_per_epoch() * (epochs - done) - run.progress.steps
     resume = resuming("train", run.settings.data, run.directory)
     lower = f"--lr {run.recipe.training.optimizer.lr / 3:.1g}"
-    slower = f"go on from it with a lower rate, such as `{resume} {lower}`"
+    slower = f"go on with a lower rate, such as `{resume} {lower}`"
     with (
         ends_told(run, console, resume, slower),
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from fkp_app.commands.options import DATA, CheckpointEvery, Quiet, Threads, within
 from fkp_app.commands.training import alone_in, ends_told, resuming, say
-from fkp_app.errors import FkpError
+from fkp_app.errors import FkpError, UsageError
+from fkp_app.wording import count_of
 
 if TYPE_CHECKING:
     from fkp_app.training.finder.run import FinderRun
@@ -22,7 +23,9 @@ def train_finder(
     epochs: Annotated[
         int | None, typer.Option(help="Number of epochs.", show_default="the recipe's", callback=within(1))
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights and pictures.", callback=within(0, 2**53))] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights and pictures.", show_default="0", callback=within(0, 2**53))
+    ] = None,
     threads: Threads = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of --out.")] = False,
@@ -33,32 +36,44 @@ def train_finder(
     It learns from pictures that are composed of the labelled frames of the training people, of photos without faces
     that installed packages ship, and of drawn patterns. The folder --out receives config.json (every setting),
     metrics.csv and steps.csv, loss.png, weights.safetensors and checkpoint.safetensors (for --resume, with which the
-    run's own settings hold). Ctrl-C finishes the step and saves; a second one stops at once.
+    run's own settings hold; --data, --threads and --checkpoint-every may be changed). Ctrl-C finishes the step and
+    saves; a second one stops at once.
     """
     console = Console(stderr=True, quiet=quiet)
     with alone_in(out, console):
         try:
-            _train(_run(data, out, recipe, epochs, seed, checkpoint_every, resume), threads, console)
+            chosen = {"data": str(data), "threads": threads, "checkpoint_every": checkpoint_every}
+            own = {"--recipe": recipe, "--epochs": epochs, "--seed": seed}
+            _train((_resumed if resume else _begun)(out, own, _given(chosen)), console)
         except MemoryError:
             raise FkpError("the memory does not suffice; choose a --recipe with a smaller batch_size") from None
 
 
-def _run(
-    data: Path, out: Path, recipe: Path | None, epochs: int | None, seed: int, minutes: float | None, resume: bool
-) -> "FinderRun":
+def _resumed(out: Path, own: dict[str, Any], chosen: dict[str, Any]) -> "FinderRun":
+    """The run in a folder. UsageError if an option is given that a run keeps."""
+    from fkp_app.training.finder.run import FinderRun
+
+    if given := _given(own):
+        raise UsageError(f"--resume: {min(given)} cannot change in a run; leave it out")
+    return FinderRun.resume(out, chosen)
+
+
+def _begun(out: Path, own: dict[str, Any], chosen: dict[str, Any]) -> "FinderRun":
+    """A new run in a folder."""
     from fkp_app.training.finder.recipe import SHIPPED_RECIPE, load_finder_recipe
     from fkp_app.training.finder.run import FinderConfig, FinderRun
 
-    if resume:
-        return FinderRun.resume(out, minutes)
-    chosen = load_finder_recipe(recipe or SHIPPED_RECIPE)
+    recipe, epochs = load_finder_recipe(own["--recipe"] or SHIPPED_RECIPE), own["--epochs"]
     if epochs is not None:
-        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
-    config = FinderConfig(str(data), seed, chosen)
-    return FinderRun.start(config if minutes is None else replace(config, checkpoint_every=minutes), out)
+        recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
+    return FinderRun.start(FinderConfig(seed=own["--seed"] or 0, recipe=recipe, **chosen), out)
 
 
-def _train(run: "FinderRun", threads: int | None, console: Console) -> None:
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _train(run: "FinderRun", console: Console) -> None:
     """Train and print a line for each epoch; at the end, where the weights are."""
     from fkp_app.backends.predictor import limit_threads
     from fkp_app.pipeline.reporter import Reporter
@@ -66,9 +81,11 @@ def _train(run: "FinderRun", threads: int | None, console: Console) -> None:
     from numpynet import use
     from numpynet.training import StepEvent
 
-    limit_threads("numpy", threads)
+    limit_threads("numpy", run.config.threads)
     for note in run.notes:
         Reporter(console.quiet).note(note)
+    if run.ended:
+        say(console, f"{run.directory} has {count_of(run.history.epochs_done, 'epoch')} already, its last")
     resume = resuming("train-finder", run.config.data, run.directory)
     slower = "start a new run with a lower training.lr in its --recipe"
     with ends_told(run, console, resume, slower), use("fast"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fkp_app.commands.stopping import Stopping
+from fkp_app.commands.stopping import Stopping, lasting_output
 from fkp_app.errors import FkpError, UsageError
 
 if TYPE_CHECKING:
@@ -45,20 +45,31 @@ def ends_told(run: "ResumableRun", console: Console, resume: str, slower: str) -
     the command that goes on. slower: how to go on with a lower learning rate. FkpError if the loss became NaN or
     infinite, or a file cannot be written.
     """
+    import numpy as np
+
+    from fkp_app.training.resumable import LostError
+
     try:
-        with Stopping(console.quiet) as stopping:
+        # NumPy would warn of the numbers on their way to NaN; the message names the first of them.
+        with lasting_output(), Stopping(console.quiet) as stopping, np.errstate(all="ignore"):
             run.stop = stopping.asked
             yield
     except FloatingPointError as error:
-        raise FkpError(f"training stopped: {error}; {_saved(run)} is kept: {slower}") from None
+        raise FkpError(f"training stopped: {error}; {_saved(run)}: {slower}") from None
     except OSError as error:
-        remedy = f"{_saved(run)} is kept: make room or mend it, and go on with `{resume}`"
+        remedy = f"{_saved(run)}: make room or mend it, and go on with `{resume}`"
         raise FkpError(f"--out {run.directory}: cannot be written ({error.strerror or error}); {remedy}") from None
+    except LostError:
+        raise
     except (KeyboardInterrupt, SystemExit):
-        say(console, f"stopped at once; {_saved(run)} is kept: go on with `{resume}`")
+        say(console, f"stopped at once; {_saved(run)}: go on with `{resume}`")
+        raise
+    except (MemoryError, FkpError):  # FkpError: the data can no longer be read
+        if run.saved:
+            say(console, f"training stopped; {_saved(run)}: go on with `{resume}`")
         raise
     if stopping.asked() and not run.ended:
-        say(console, f"stopped; {_saved(run)} is kept: go on with `{resume}`")
+        say(console, f"stopped; {_saved(run)}: go on with `{resume}`")
         stopping.end()
 
 
@@ -71,4 +82,4 @@ def say(console: Console, line: str) -> None:
 def _saved(run: "ResumableRun") -> str:
     from fkp_app.training.resumable import described
 
-    return f"the checkpoint of {described(run.saved)}" if run.saved else "no checkpoint"
+    return f"the checkpoint of {described(run.saved)} is kept" if run.saved else "no checkpoint is written yet"

@@ -57,10 +57,10 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
         if not path.exists():
             continue
         try:
-            state, metadata = load_tensors(path)
+            state, metadata = load_tensors(path, sealed=True)
             _description(metadata, path)
         except CheckpointError as error:
-            problems.append(str(error))
+            problems.append(f"{str(error).rsplit('; ', 1)[0]}; start a new run")  # nowhere to get the file again
             continue
         try:
             if (key := not_finite(_learned(state))) is not None:
@@ -84,15 +84,20 @@ def load_checkpoint(directory: Path, take: Callable[[State], None], notes: list[
     raise FkpError(problems[0])
 
 
-def saved_config(directory: Path) -> tuple[dict[str, Any], Path] | None:
-    """The content of config.json in the newest readable checkpoint, and its path; None if no checkpoint has it."""
+def saved_config(directory: Path, checked: bool) -> tuple[dict[str, Any], Path] | None:
+    """The content of config.json in the newest readable checkpoint, and its path; None if no checkpoint has it.
+
+    checked: whether the checkpoint's checksum must be right, for which all of it is read.
+    """
     for name in (NEXT, CHECKPOINT, PREVIOUS):
+        path = directory / name
         try:
-            config = _description(read_header(directory / name).metadata, directory / name).get("config")
+            metadata = load_tensors(path, sealed=True)[1] if checked else read_header(path).metadata
+            config = _description(metadata, path).get("config")
         except CheckpointError:
             continue
         if isinstance(config, dict):
-            return config, directory / name
+            return config, path
     return None
 
 

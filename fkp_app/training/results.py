@@ -13,10 +13,11 @@ from numpynet.checkpoint import CheckpointError, load_weights, save_weights
 from numpynet.dispatch import use
 
 if TYPE_CHECKING:
+    from fkp_app.training.resumable import ResumableRun
     from fkp_app.training.run import TrainingRun
 
 
-def draw(run: "TrainingRun") -> None:
+def draw(run: "ResumableRun") -> None:
     """Replace the CSV files and the picture of the curves."""
     run.history.write(run.directory)
     plot_losses({run.directory.name: run.directory}, run.directory / "loss.png")
@@ -28,29 +29,34 @@ def keep_weights(run: "TrainingRun") -> None:
     run.history.best_is_lost = False
 
 
-def catch_up(run: "TrainingRun") -> None:
+def catch_up(run: "ResumableRun") -> None:
     """Write the files that follow a checkpoint again: the curves, and the weights if its epoch is the best.
 
     UsageError if they cannot be written.
     """
-    best, done, path = run.history.best_epoch, run.history.epochs_done, run.directory / WEIGHTS
-    if not done:
+    if not run.history.epochs_done:
         return
     try:
         draw(run)
-        if not best or _epoch_of(path) == best:
-            return
-        if best == done and not run.progress.steps:
-            if math.isfinite(run.history.epochs[-1].validation_nme) and run.validation is not None:
-                run.trainer.train(False)
-                with use(run.ops):
-                    run.score(run.validation, run.trainer.predict)
-            keep_weights(run)
-            run.notes.append(f"{path}: written again from the checkpoint, of epoch {best}")
-            return
+        run.restore_weights()
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--out {run.directory} cannot be written ({reason}); make room or mend it") from None
+
+
+def restore_best(run: "TrainingRun") -> None:
+    """Write the weights again if they are not of the best epoch and the checkpoint is. OSError if that fails."""
+    best, done, path = run.history.best_epoch, run.history.epochs_done, run.directory / WEIGHTS
+    if not best or epoch_of(path) == best:
+        return
+    if best == done and not run.progress.steps:
+        if math.isfinite(run.history.epochs[-1].validation_nme) and run.validation is not None:
+            run.trainer.train(False)
+            with use(run.ops):
+                run.score(run.validation, run.trainer.predict)
+        keep_weights(run)
+        run.notes.append(f"{path}: written again from the checkpoint, of epoch {best}")
+        return
     run.history.best_is_lost = True
     run.notes.append(f"{path}: does not hold epoch {best}, the best so far; the next validated one is kept")
 
@@ -78,7 +84,7 @@ def _without_data(change: dict[str, Any]) -> dict[str, Any]:
     return change
 
 
-def _epoch_of(weights: Path) -> object:
+def epoch_of(weights: Path) -> object:
     """The epoch of a weights file; None if it is missing or damaged."""
     try:
         return load_weights(weights)[1].training.get("epoch")

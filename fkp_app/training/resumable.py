@@ -67,6 +67,13 @@ class ResumableRun(abc.ABC):
     def finish(self, event: EpochEvent) -> None:
         """Append the epoch's row to the history, call `save`, and write the files that follow a checkpoint."""
 
+    @abc.abstractmethod
+    def restore_weights(self) -> None:
+        """Write weights.safetensors again if it does not hold the epoch that it should, and the checkpoint is of that.
+
+        Called after an epoch or more. OSError if it cannot be written.
+        """
+
     @property
     def out_of_patience(self) -> bool:
         """Whether the run ends before its last epoch."""
@@ -85,8 +92,8 @@ class ResumableRun(abc.ABC):
         """Train to the end, or until `stop` says so, and yield events. The files of an epoch are written before its
         EpochEvent.
 
-        FloatingPointError if the loss or what was learned is no longer finite, OSError or FkpError if a file cannot
-        be written; the last checkpoint stays.
+        FloatingPointError if the loss or what was learned is no longer finite, OSError if a file cannot be written,
+        LostError if the directory is gone; the last checkpoint stays.
         """
         saved = time.monotonic()
         events = fit(
@@ -115,6 +122,9 @@ class ResumableRun(abc.ABC):
                     return
         except _StoppedError:
             self.save()
+        except OSError:
+            self._check_place()  # it may have been deleted while a file in it was written
+            raise
 
     def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
         """Whether to stop, and whether a checkpoint is due; several processes must come to the same answer."""
@@ -127,7 +137,7 @@ class ResumableRun(abc.ABC):
         return self.trainer.predict(images)
 
     def save(self) -> None:
-        """Write a checkpoint. FloatingPointError if a number in it is not finite, OSError or FkpError as in `fit`."""
+        """Write a checkpoint. FloatingPointError if a number in it is not finite, OSError or LostError as in `fit`."""
         state = self.trainer.state_dict()
         if self.progress.steps:  # `fit` looks after whole epochs
             if (key := not_finite(state)) is not None:
@@ -171,7 +181,7 @@ class ResumableRun(abc.ABC):
         return self._loader
 
     def _check_place(self) -> None:
-        """FkpError if the directory is gone, or another one has taken its place."""
+        """LostError if the directory is gone, or another one has taken its place."""
         if self._place is None:
             return
         try:
@@ -180,10 +190,14 @@ class ResumableRun(abc.ABC):
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 raise
-        raise FkpError(
+        raise LostError(
             f"--out {self.directory}: was deleted or replaced while training ran, so nothing more can be saved; "
             "bring it back and go on with --resume, or start a new run"
         )
+
+
+class LostError(FkpError):
+    """The directory of the run is gone, with its checkpoints."""
 
 
 class _StoppedError(Exception):

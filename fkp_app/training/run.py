@@ -14,13 +14,13 @@ from fkp_app.data.transforms import collate
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.evaluation.scores import Scores, predict_all, score
 from fkp_app.geometry.crop_card import CropCard
-from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
+from fkp_app.training.checkpoints import has_checkpoint, load_checkpoint
 from fkp_app.training.history import EpochRow
 from fkp_app.training.parallel import OwnDraws, agreement, check_parts, check_same, share_validation
 from fkp_app.training.recipe import Recipe, training_transform
-from fkp_app.training.results import catch_up, draw, keep_weights
+from fkp_app.training.results import catch_up, draw, keep_weights, restore_best
 from fkp_app.training.resumable import ResumableRun
-from fkp_app.training.run_files import CONFIG, Config, Settings, begun_in, read_config
+from fkp_app.training.run_files import AGAIN, CONFIG, REPLACED, Config, Settings, begun_in, check_resumable, read_config
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
 from numpynet.data import DataLoader, Dataset
 from numpynet.training import EpochEvent
@@ -101,12 +101,10 @@ class TrainingRun(ResumableRun):
             if group.rank:
                 group.barrier()
                 return cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
-        begun = begun_in(directory)
+        begun = begun_in(directory, Config)
         run = cls(Config(settings, recipe), directory, initial_weights(settings.start, recipe), group)
         if begun:
-            run.notes.append(
-                f"{directory}: a run was stopped there before its first checkpoint; the new run replaces it"
-            )
+            run.notes.append(f"{directory}: {REPLACED}")
         run.prepare_directory()
         if group is not None:
             group.barrier()
@@ -128,8 +126,7 @@ class TrainingRun(ResumableRun):
             changes = changes | {"own_draws": True}
             if group.rank:
                 group.barrier()
-        if not has_checkpoint(directory) and not (directory / CONFIG).exists():
-            raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
+        check_resumable(directory)
         notes: list[str] = []
         old = read_config(Config, directory, notes)
         old.recipe.check(directory / CONFIG)
@@ -146,7 +143,7 @@ class TrainingRun(ResumableRun):
                 catch_up(run)
         else:
             run = cls(config, directory, initial_weights(config.settings.start, config.recipe), group)
-            notes.append(f"{directory}: stopped before its first checkpoint; it begins again")
+            notes.append(f"{directory}: {AGAIN}")
         run.notes[:0] = notes
         if run.is_first:
             run.prepare_directory()
@@ -222,6 +219,9 @@ class TrainingRun(ResumableRun):
             keep_weights(self)
         draw(self)
         self._note_pictures()
+
+    def restore_weights(self) -> None:
+        restore_best(self)
 
     def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
         return (stopping, due) if self.group is None else agreement(stopping, due, self.group)

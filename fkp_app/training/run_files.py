@@ -4,11 +4,11 @@ import json
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 from fkp_app.errors import FkpError, UsageError
 from fkp_app.tables import Within, read_table, read_text
-from fkp_app.training.checkpoints import has_checkpoint, saved_config
+from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, saved_config
 from fkp_app.training.recipe import Recipe
 from numpynet.files import atomic, remove_leftovers
 from numpynet.strict_json import read_json
@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+class HasRecipe(Protocol):
+    """The content of a config.json, of any kind of run."""
+
+    @property
+    def recipe(self) -> "Checked": ...
+
+
+class Checked(Protocol):
+    """A recipe."""
+
+    def check(self, file: Path) -> None: ...
+
+
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 EARLIER = re.compile(
     r"\.((checkpoint|weights)\.\w{8}\.safetensors|(steps|metrics)\.\w{8}\.csv|config\.\w{8}\.json|loss\.\w{8}\.png|tmp\w{6})"
 )
 """Names of the temporary files of earlier versions, and of the library that wrote their weights."""
+AGAIN = "stopped before its first checkpoint; it begins again"
+REPLACED = "a run was stopped there before its first checkpoint; the new run replaces it"
+"""What is said of a directory in which a run was stopped early."""
 LARGEST_CONFIG = 1 << 20  # bytes
 MOST_SEED = 2**53
 
@@ -94,23 +111,26 @@ def read_config(cls: type[T], directory: Path, notes: list[str]) -> T:
 
     notes: receives a line then. FkpError if it cannot be read or is wrong.
     """
-    path, saved = directory / CONFIG, saved_config(directory)
-    if saved is not None and not path.exists():
+    path = directory / CONFIG
+    if not path.exists() and (saved := saved_config(directory, checked=True)) is not None:
         table, source = saved
         config = read_table(cls, table, source)
         notes.append(f"{path}: no such file; it is written again from {source.name}")
         return config
-    remedy = "start a new run" if saved is None else "remove it: --resume then takes the settings of the checkpoint"
+    remedy = "start a new run"
+    if saved_config(directory, checked=False) is not None:
+        remedy = "remove it: --resume then takes the settings of the checkpoint"
     return read_table(cls, read_text(path, LARGEST_CONFIG, read_json, "JSON", remedy), path)
 
 
-def begun_in(directory: Path) -> bool:
-    """Whether a run was stopped in the directory before its first checkpoint, so that a new one may replace it.
+def begun_in(directory: Path, cls: type[HasRecipe]) -> bool:
+    """Whether the directory holds a run that was stopped before its first checkpoint, which a new run may replace.
 
-    UsageError if the directory holds more than that.
+    cls: of the content of config.json. UsageError if the directory holds more than that: a run with a checkpoint, a
+    config.json of something else, or weights.
     """
     has_config = (directory / CONFIG).exists()
-    if has_config and not _holds_more(directory):
+    if has_config and not _holds_more(directory, cls):
         return True
     if has_config or has_checkpoint(directory):
         raise UsageError(f"{directory} holds a training run already; add --resume to go on, or choose another --out")
@@ -119,16 +139,22 @@ def begun_in(directory: Path) -> bool:
     return False
 
 
-def _holds_more(directory: Path) -> bool:
+def _holds_more(directory: Path, cls: type[HasRecipe]) -> bool:
     """Whether config.json belongs to anything but a run that was stopped before its first checkpoint.
 
     That is a run with a checkpoint, or no run at all.
     """
     try:
-        read_config(Config, directory, []).recipe.check(directory / CONFIG)
+        read_config(cls, directory, []).recipe.check(directory / CONFIG)
     except FkpError:
         return True
     return has_checkpoint(directory)
+
+
+def check_resumable(directory: Path) -> None:
+    """UsageError if there is no run in the directory that --resume could go on with."""
+    if not has_checkpoint(directory) and not (directory / CONFIG).exists():
+        raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
 
 
 def prepare(directory: Path, config: "DataclassInstance") -> int:

@@ -47,6 +47,13 @@ def _memory(path: Path) -> None:
         assert len(b"x" * (100 << 20))
 
 
+def _pieces(path: Path) -> None:
+    """Memory in pieces, which the C library keeps for the next file: reading twice takes no more than once."""
+    if not _unless_valid(path):
+        kept = [b"x" * 50_000 for _ in range(2000)]
+        assert len(kept) == 2000
+
+
 def _no_memory(path: Path) -> None:
     try:
         assert _unless_valid(path) or bytearray(1 << 40)
@@ -64,6 +71,7 @@ PLANTED = {
         Reader("crash", _seeds, FILE, _crash, (ValueError,)),
         Reader("hang", _seeds, FILE, _hang, (ValueError,), seconds=2),
         Reader("memory", _seeds, FILE, _memory, (ValueError,), memory=50),
+        Reader("pieces", _seeds, FILE, _pieces, (ValueError,), memory=50),
         Reader("no memory", _seeds, FILE, _no_memory, (ValueError,)),
     )
 }

@@ -47,6 +47,7 @@ def test_a_changed_file_gives_a_result_or_the_documented_error(name, child):
         ("crash", "crash", "ended with -11"),
         ("hang", "hang", "more than 2 seconds"),
         ("memory", "memory", "and 50 are allowed"),
+        ("pieces", "memory", "and 50 are allowed"),
         ("no memory", "memory", "more memory than there is"),
     ],
 )
@@ -57,6 +58,13 @@ def test_a_planted_fault_is_found_and_the_next_file_is_read(name, kind, words, c
     assert words in outcome.text
     assert child.read(PLANTED["sound"], changed).kind == "refused"
     assert child.read(PLANTED["sound"], PLANTED["sound"].cases()[0]).kind == "read"
+
+
+def test_memory_that_a_file_has_taken_does_not_hide_what_the_next_takes(child):
+    for data in (b"one", b"two", b"three"):
+        outcome = child.read(PLANTED["pieces"], {"file": data})
+        assert outcome.kind == "memory"
+        assert outcome.peak > 80
 
 
 def test_a_valid_file_that_is_refused_is_a_mistake_of_the_fuzzer(child):

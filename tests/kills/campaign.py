@@ -12,7 +12,7 @@ from fkp_app.training.checkpoints import CHECKPOINT, NEXT, PREVIOUS
 from fkp_app.training.run_files import WEIGHTS
 from numpynet.checkpoint import CheckpointError, load_tensors
 from numpynet.typing import AnyArray
-from tests.kills.process import Trained, unfinished
+from tests.kills.process import Trained
 
 LONGEST_SAVE = 0.004
 """In seconds: up to so long after a file appears its writer is killed. A small network's is written in about that."""
@@ -93,7 +93,7 @@ class Campaign:
             # A step is drawn, not a time: starting takes most of a short run, and another process may slow it down.
             steps = int(self.rng.integers(max(1, self.steps - self._saved.get(directory, 0))))
             if number % 2:
-                time = process.kill(steps, float(self.rng.uniform(0, LONGEST_SAVE)), directory)
+                time = process.kill(steps, float(self.rng.uniform(0, LONGEST_SAVE)), saving=True)
             else:
                 time = process.kill(steps, float(self.rng.uniform(0, self.pace if steps else self.first)))
             code = process.wait()
@@ -117,13 +117,13 @@ class Campaign:
         """Read all that a killed process left, before anything is mended."""
         outcome = self.outcome
         outcome.kills += 1
-        outcome.in_a_save += bool(unfinished(directory))
+        outcome.in_a_save += process.saves()
         steps: list[int] = []
         for name in (CHECKPOINT, PREVIOUS, NEXT):
             if (directory / name).exists():
                 outcome.read += 1
                 try:
-                    steps.append(len(load_tensors(directory / name)[0]["history.steps"]))
+                    steps.append(len(load_tensors(directory / name, sealed=True)[0]["history.steps"]))
                 except CheckpointError as error:
                     outcome.corrupt.append(str(error))
         # A process that was killed before has saved the steps before this one's.
@@ -138,7 +138,7 @@ class Campaign:
 
     def _start(self, directory: Path) -> Trained:
         begun = (directory / "config.json").exists()
-        return Trained(["train", *(self.resume if begun else self.arguments), "--out", directory], self.log)
+        return Trained(["train", *(self.resume if begun else self.arguments), "--out", directory], directory, self.log)
 
 
 def hash_of(directory: Path) -> str:

@@ -1,5 +1,6 @@
 """One `fkp train` in a fork of this process, which counts its steps where the parent sees them, and can be killed."""
 
+import contextlib
 import mmap
 import os
 import signal
@@ -22,10 +23,12 @@ POLL = 0.0003  # seconds
 class Trained:
     """A process that runs `fkp train` with these arguments. It forks this one, so that no libraries are loaded again.
 
-    ended: the times (monotonic, in seconds) at which its steps ended, the latest last.
+    directory: the run's, where `unfinished` finds what another process left before this one begins. ended: the times
+    (monotonic, in seconds) at which its steps ended, the latest last.
     """
 
-    def __init__(self, arguments: Sequence[object], log: Path) -> None:
+    def __init__(self, arguments: Sequence[object], directory: Path, log: Path) -> None:
+        self.directory, self._left = directory, unfinished(directory)
         self._shared = mmap.mmap(-1, 8 * (MOST_STEPS + 1))  # the number of steps, then their times
         self.begun = time.monotonic()
         self.pid = os.fork()
@@ -41,13 +44,17 @@ class Trained:
         """Wait for its end; the exit code, or minus the number of the signal that killed it."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def kill(self, steps: int, delay: float, saving: Path | None = None) -> float | None:
+    def saves(self) -> bool:
+        """Whether it is writing, or was when it was killed."""
+        return bool(unfinished(self.directory) - self._left)
+
+    def kill(self, steps: int, delay: float, saving: bool = False) -> float | None:
         """Kill it `delay` seconds after it has made so many steps.
 
-        saving: a run's directory; then the delay begins when an unfinished file appears there after these steps.
-        Returns the time; None if it ended before.
+        saving: whether the delay begins only when it writes a file after these steps. Returns the time; None if it
+        ended before.
         """
-        while len(self.ended) < steps or (saving is not None and not unfinished(saving)):
+        while len(self.ended) < steps or (saving and not self.saves()):
             if not self._lives_until(time.monotonic() + POLL):
                 return None
         if not self._lives_until(time.monotonic() + delay):
@@ -89,10 +96,11 @@ class Trained:
         return code
 
 
-def unfinished(directory: Path) -> list[str]:
-    """The names of checkpoints and weights in a run's directory that are being written, or wait for their name."""
-    try:
-        names = [path.name for path in directory.iterdir()]
-    except FileNotFoundError:
-        return []
-    return [name for name in names if name == NEXT or (name.startswith(PREFIX) and name.endswith(".safetensors"))]
+def unfinished(directory: Path) -> set[tuple[str, int]]:
+    """Checkpoints and weights in a run's directory that are being written, or wait for their name: name and inode."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name == NEXT or (entry.name.startswith(PREFIX) and entry.name.endswith(".safetensors")):
+                found.add((entry.name, entry.inode()))
+    return found

@@ -30,6 +30,7 @@ GROUPS = (
     Group("training", ("losses.py", "optim.py", "schedules.py", "averaging.py", "blocks.py"), MATHEMATICS),
     Group("checks", ("checks.py", "states.py", "training_state.py"), MATHEMATICS),
     Group("kernels", ("kernels/*.py",), MATHEMATICS),
+    Group("loop", ("training.py", "data.py", "divergence.py"), ("tests/training",)),
 )
 
 TESTS_LEFT_OUT = {
@@ -49,15 +50,12 @@ FILES_LEFT_OUT = {
     "card.py": "reads and writes a file's description; tests/training/test_hostile_weights.py spoils it",
     "checkpoint.py": "reads and writes files; tests/training/test_checkpoint.py",
     "console.py": "prints; tests/learn/test_streams.py closes and fills its outputs",
-    "data.py": "hands over what it is given; tests/training/test_data.py",
-    "divergence.py": "words about a training that failed; tests/training/test_divergence.py",
     "dispatch.py": "chooses between implementations; tests/kernels/test_code_cache.py",
     "files.py": "writes files; tests/training/test_written_files.py",
     "models.py": "puts networks together; tests/layers/test_models.py compares them with PyTorch's",
     "small_floats.py": "reads the numbers of files; tests/training/test_hostile_weights.py",
     "strict_json.py": "reads files; tests/training/test_hostile_weights.py",
     "tensors.py": "reads and writes files; tests/training/test_hostile_weights.py",
-    "training.py": "the loop around the mathematics; tests/training/test_trainer.py",
     "typing.py": "types",
     "parallel/*.py": "several processes, of threads that wait for each other; tests/parallel compares them with one",
     "learn/*.py": "shows and judges the mathematics; tests/learn compares what it says with PyTorch's and NumPy's",

@@ -2,27 +2,30 @@
 
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
 
-from numpynet.data import DataLoader
+from numpynet.data import DataLoader, stack
+from numpynet.training_state import saved_generator
 
 
 class Numbers:
-    """Sample i is an image and a target full of i; records the threads that ask for samples."""
+    """Sample i is an image and a target of i, i + 1 and so on; records the threads that ask for samples."""
 
     def __init__(self, length, fail_at=None):
-        self.length, self.fail_at, self.threads = length, fail_at, set()
+        self.length, self.fail_at, self.threads, self.asked = length, fail_at, set(), 0
 
     def __len__(self):
         return self.length
 
     def __getitem__(self, index):
         self.threads.add(threading.current_thread().name)
+        self.asked += 1
         if index == self.fail_at:
             raise RuntimeError("bad sample")
-        return np.full((1, 2, 2), index, np.float32), np.full(3, index, np.float32)
+        return np.arange(index, index + 4, dtype=np.float32).reshape(1, 2, 2), np.arange(index, index + 3.0)
 
 
 def numbers(loader):
@@ -31,6 +34,10 @@ def numbers(loader):
         assert images.shape[1:] == (1, 2, 2)
         assert targets.shape == (len(images), 3)
         np.testing.assert_array_equal(images[:, 0, 0, 0], targets[:, 0])
+        np.testing.assert_array_equal(
+            images[:, 0].reshape(-1, 4) - images[:, 0, :1, 0], np.tile(range(4), (len(images), 1))
+        )
+        np.testing.assert_array_equal(targets - targets[:, :1], np.tile(range(3), (len(images), 1)))
     return [targets[:, 0].astype(int).tolist() for _, targets in batches]
 
 
@@ -45,6 +52,9 @@ def test_drop_last():
     loader = DataLoader(Numbers(7), 3, drop_last=True)
     assert numbers(loader) == [[0, 1, 2], [3, 4, 5]]
     assert len(loader) == 2
+    whole = DataLoader(Numbers(6), 3, drop_last=True)
+    assert numbers(whole) == [[0, 1, 2], [3, 4, 5]]
+    assert len(whole) == len(DataLoader(Numbers(6), 3)) == 2
 
 
 def test_shuffling_is_the_generators_and_new_each_time():
@@ -62,6 +72,61 @@ def test_prefetching_happens_in_the_background_and_ends_with_the_loop():
         break
     assert dataset.threads == {"loader_0"}
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+@pytest.mark.parametrize(("prefetch", "asked"), [(0, 2), (1, 3), (2, 4)])
+def test_so_many_batches_are_prepared_ahead(prefetch, asked):
+    """After the second batch: those given, and `prefetch` more."""
+    dataset, deadline = Numbers(20), time.monotonic() + 20
+    batches = iter(DataLoader(dataset, 1, prefetch=prefetch))
+    next(batches), next(batches)
+    while dataset.asked < asked and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.05)  # one more would be asked for by now
+    assert dataset.asked == asked
+    batches.close()
+    assert dataset.threads == ({"loader_0"} if prefetch else {threading.current_thread().name})
+
+
+def test_the_thread_has_ended_when_the_loop_has():
+    """It finishes the sample that it is in, and begins no other."""
+
+    class Waiting(Numbers):
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            assert not index or go_on.wait(60)
+            return sample
+
+    dataset, go_on = Waiting(20), threading.Event()
+    batches = iter(DataLoader(dataset, 1, prefetch=3))
+    next(batches)
+    timer = threading.Timer(0.3, go_on.set)
+    timer.start()
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+    assert dataset.asked <= 2
+    timer.join()
+
+
+def test_pairs_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        stack([(1, 2), (3,)])
+
+
+def test_the_second_iteration_begins_anew_and_each_generator_keeps_its_place():
+    first, second = np.random.default_rng(1), np.random.default_rng(2)
+    loader = DataLoader(Numbers(4), 2, generators=[first, second])
+    assert [saved_generator(rng).tobytes() for rng in (first, second)] == states(loader)
+    assert numbers(loader) == numbers(loader) == [[0, 1], [2, 3]]
+    first.random()
+    list(loader)
+    assert [saved_generator(rng).tobytes() for rng in (first, second)] == states(loader)
+
+
+def states(loader):
+    state = loader.state_dict()
+    assert set(state) == {"position", "rng.order", "rng.0", "rng.1"}
+    return [state["rng.0"].tobytes(), state["rng.1"].tobytes()]
 
 
 def test_an_error_in_the_background_reaches_the_loop():

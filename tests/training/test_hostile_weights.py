@@ -270,6 +270,28 @@ def test_a_flipped_bit_or_a_zeroed_block_is_noticed_wherever_it_is(block, tmp_pa
             load_net(path)
 
 
+def test_each_flipped_bit_of_a_header_is_noticed_in_a_file_that_must_be_as_it_was_written(tmp_path):
+    """A changed name of a tensor, or of the checksum, could otherwise be the work of another program."""
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": np.arange(3), "rng.b": np.arange(4, dtype=np.uint8)}, {"note": '{"seed": 1}'})
+    whole, accepted = path.read_bytes(), []
+    for place in range(8 + struct.unpack("<Q", whole[:8])[0]):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                load_tensors(path, sealed=True)
+            except CheckpointError:
+                continue
+            accepted.append((place, bit))
+    assert accepted == []
+    save_file({"a": np.arange(3)}, path, {"note": "x"})
+    assert load_tensors(path)[1] == {"note": "x"}
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_tensors(path, sealed=True)
+
+
 def test_a_changed_card_is_noticed(weights):
     """A scale of 1.3 in its text becomes 1.2, which no other check would find."""
     weights.write_bytes(weights.read_bytes().replace(b'\\"scale\\": 1.3', b'\\"scale\\": 1.2'))

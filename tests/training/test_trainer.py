@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from numpynet import SGD, AdamW, KeypointNet, Linear, MSELoss, Sequential, SmoothL1Loss, WeightAverage, fuse
+from numpynet import SGD, AdamW, Dropout, KeypointNet, Linear, MSELoss, Sequential, SmoothL1Loss, WeightAverage, fuse
 from numpynet.checkpoint import load_tensors, save_tensors
 from numpynet.schedules import one_cycle
 from numpynet.training import Progress, StepEvent, Trainer, fit
+from numpynet.training_state import saved_generator
 
 SCHEDULE = one_cycle(1e-2, 12)
 
@@ -243,3 +244,58 @@ def test_a_step_whose_loss_is_not_finite_changes_no_weight():
     for name, _ in learner.net.named_parameters():
         np.testing.assert_array_equal(after[name], before[name])
     assert learner.steps_done == 3
+
+
+def test_the_epoch_after_a_continued_one_begins_anew():
+    net = Sequential(Linear(3, 2, rng=0))
+    learner = Trainer(net, MSELoss(), SGD(net.parameters(), lr=0.0))
+    batch = (np.ones((2, 3), np.float32), np.zeros((2, 2), np.float32))
+    events = list(fit(learner, lambda epoch: [batch], epochs=3, start=Progress(1, 5, 10, 1000.0, 7.0)))
+    assert [(event.epoch, event.step) for event in events if isinstance(event, StepEvent)] == [(2, 6), (3, 1)]
+    assert events[2].progress.images == 2
+    assert events[3].train_loss == pytest.approx(events[2].loss)
+
+
+def test_an_epoch_without_a_batch_is_refused():
+    given = {1: list(batches(1)), 2: []}
+    with pytest.raises(ValueError, match="fit: epoch 2 has no batch"):
+        list(fit(trainer(), given.__getitem__, epochs=2))
+
+
+def test_validation_follows_each_epoch_in_evaluation_mode():
+    learner, modes, losses = trainer(), [], iter([3.0, 2.0])
+
+    def validate():
+        modes.append({layer.training for layer in learner.net.modules()})
+        return next(losses)
+
+    events = list(fit(learner, batches, epochs=2, validate=validate))
+    assert [event.validation_loss for event in events if not isinstance(event, StepEvent)] == [3.0, 2.0]
+    assert modes == [{False}, {False}]
+    *_, last = fit(trainer(), batches, epochs=1)
+    assert last.validation_loss is None
+
+
+def test_seconds_are_those_that_passed(monkeypatch):
+    """By a clock that advances at each look: at an epoch's begin, before and after each step, at its end."""
+    monkeypatch.setattr("numpynet.training.time.perf_counter", itertools.count(100.0).__next__)
+    first, second, _, epoch = fit(trainer(), batches, epochs=1)
+    assert (first.seconds, first.progress.seconds) == (1, 2)
+    assert (second.seconds, second.progress.seconds) == (1, 4)
+    assert epoch.seconds == 7
+    *_, longer = fit(trainer(), batches, epochs=2, start=Progress(1, 1, 4, 1.0, 50.0))
+    assert longer.seconds == 57
+
+
+def test_each_dropout_keeps_its_own_generator():
+    def learner(seed):
+        layers = [Linear(3, 3, rng=0), Dropout(0.5, rng=seed), Linear(3, 2, rng=0), Dropout(0.5, rng=seed + 1)]
+        net = Sequential(*layers)
+        return Trainer(net, MSELoss(), SGD(net.parameters(), lr=0.0))
+
+    one, two = learner(1), learner(7)
+    state = one.state_dict()
+    assert [key for key in state if key.startswith("rng.")] == ["rng.0", "rng.1"]
+    assert state["rng.1"].tobytes() == saved_generator(one.net.path()[3].rng).tobytes()
+    two.load_state_dict(state)
+    same(two.state_dict(), state)

@@ -22,6 +22,8 @@ OPERATORS = b"\x0a\x00\x10\x0d"
 """The field that states version 13 of the standard operators."""
 MOST_WORK = 1 << 37
 """The most multiplications for one crop: minutes. The full network has fewer than a billion."""
+MOST_VALUES = 1 << 27
+"""The most numbers of all values for one crop, 512 MiB: a later operator may use any, so all may be in memory."""
 Shape = tuple[int, ...]
 
 
@@ -50,15 +52,16 @@ def check_network(data: bytes, size: int) -> None:
             raise ValueError(f"it has the constant {shown(name)} twice")
         constants[name] = array
     values: dict[str, Shape] = {INPUT: (1, size, size)}
-    work = 0
+    work = total = 0
     for one in graph.get(1, []):
         node = node_of(data, one)
         if node.output in values or node.output in constants or not node.output:
             raise ValueError(f"it makes the value {shown(node.output)} twice")
         values[node.output], more = _output(node, values, constants)
-        work += more
-        if prod(values[node.output]) > MOST_NUMBERS or work > MOST_WORK:
-            raise ValueError(f"it is too large: {node.operator} makes {prod(values[node.output])} numbers")
+        numbers = prod(values[node.output])
+        work, total = work + more, total + numbers
+        if numbers > MOST_NUMBERS or work > MOST_WORK or total > MOST_VALUES:
+            raise ValueError(f"it is too large: {node.operator} makes {numbers} numbers")
     if values.get(OUTPUT) != (OUTPUTS,):
         raise ValueError(f"it gives outputs of shape {values.get(OUTPUT)}, not ({OUTPUTS},)")
 
@@ -80,9 +83,12 @@ def _output(node: Node, values: dict[str, Shape], constants: dict[str, AnyArray]
     if node.operator == "Add":
         others: list[AnyArray | Shape] = [values.get(name, ()) for name in node.inputs[1:]]
     else:
-        if any(name not in constants for name in node.inputs[1:] if name):
+        names = node.inputs[1:]
+        if node.operator == "Resize" and names[:1] == [""]:  # its only input that may be left out
+            del names[0]
+        if any(name not in constants for name in names):
             raise ValueError(f"{node.operator} has no such input")
-        others = [constants[name] for name in node.inputs[1:] if name]
+        others = [constants[name] for name in names]
     result = rule(node, values[node.inputs[0]], others)
     if result is None or min(result[0], default=0) < 1:
         raise ValueError(f"the shapes of {node.operator} do not fit")
@@ -159,7 +165,8 @@ def _gemm(node: Node, x: Shape, others: list[AnyArray]) -> tuple[Shape, int] | N
 
 def _resize(node: Node, x: Shape, others: list[AnyArray]) -> tuple[Shape, int] | None:
     modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    if node.attributes != modes or node.inputs[1] or len(x) != 3 or len(others) != 1 or not _is(others[0], 4):
+    left_out = len(node.inputs) == 3 and len(others) == 1
+    if node.attributes != modes or not left_out or len(x) != 3 or not _is(others[0], 4):
         return None
     factor = int(others[0][2]) if 1 <= others[0][2] <= MOST_SIDE else 0
     if others[0].tolist() != [1, 1, factor, factor]:

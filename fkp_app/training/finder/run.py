@@ -1,18 +1,18 @@
 """A training run of the finder and its directory: settings, curves, weights, and a checkpoint to continue from."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 from fkp_app.data.dataset import load_data
-from fkp_app.errors import FkpError, UsageError
+from fkp_app.errors import FkpError
 from fkp_app.geometry.finder_card import FinderCard
 from fkp_app.tables import Within
-from fkp_app.training.checkpoints import CHECKPOINT, has_checkpoint, load_checkpoint
-from fkp_app.training.curves import plot_losses
+from fkp_app.training.checkpoints import has_checkpoint, load_checkpoint
 from fkp_app.training.finder.backgrounds import shipped_photos
 from fkp_app.training.finder.frames import labelled_frames
 from fkp_app.training.finder.recipe import FinderRecipe
@@ -20,11 +20,24 @@ from fkp_app.training.finder.scenes import Composer, Scene
 from fkp_app.training.finder.score import FinderScores, score_finder
 from fkp_app.training.finder.targets import FinderLoss, targets
 from fkp_app.training.history import EpochRow
+from fkp_app.training.results import catch_up, draw, epoch_of
 from fkp_app.training.resumable import ResumableRun
-from fkp_app.training.run_files import CONFIG, DEFAULT_MINUTES, MOST_SEED, WEIGHTS, Minutes, read_config
+from fkp_app.training.run_files import (
+    AGAIN,
+    CONFIG,
+    DEFAULT_MINUTES,
+    MOST_SEED,
+    REPLACED,
+    WEIGHTS,
+    Minutes,
+    begun_in,
+    check_resumable,
+    read_config,
+)
 from numpynet.averaging import WeightAverage
 from numpynet.checkpoint import save_weights
 from numpynet.data import DataLoader
+from numpynet.dispatch import use
 from numpynet.fuse import fuse
 from numpynet.models import FinderNet
 from numpynet.optim import AdamW
@@ -45,6 +58,7 @@ class FinderConfig:
     data: str
     seed: Annotated[int, Within(0, MOST_SEED)]
     recipe: FinderRecipe
+    threads: Annotated[int, Within(1)] | None = None
     checkpoint_every: Minutes = DEFAULT_MINUTES
 
 
@@ -105,29 +119,35 @@ class FinderRun(ResumableRun):
 
     @classmethod
     def start(cls, config: FinderConfig, directory: Path) -> Self:
-        """A new run. UsageError if the directory holds one, or cannot be written; FkpError if the data are no use."""
-        if has_checkpoint(directory) or (directory / WEIGHTS).exists():
-            raise UsageError(f"{directory} holds a training run already; add --resume, or choose another --out")
+        """A new run. It replaces a run that was stopped before its first checkpoint.
+
+        UsageError if the directory holds more than that, or cannot be written; FkpError if the data are no use.
+        """
+        begun = begun_in(directory, FinderConfig)
         run = cls(config, directory)
+        if begun:
+            run.notes.append(f"{directory}: {REPLACED}")
         run.prepare_directory()
         return run
 
     @classmethod
-    def resume(cls, directory: Path, minutes: float | None = None) -> Self:
-        """The run in the directory, to continue from its last checkpoint.
+    def resume(cls, directory: Path, changes: Mapping[str, Any]) -> Self:
+        """The run in the directory, to continue from its last checkpoint, or from the beginning if it has none.
 
-        minutes: the time between checkpoints; None for that of the run. UsageError if there is no run; FkpError if one
-        of its files is damaged.
+        changes: fields of FinderConfig to change from here on. Files that a killed run had not written yet after its
+        checkpoint are written now. UsageError if there is no run; FkpError if one of its files is damaged.
         """
-        if not has_checkpoint(directory) and not (directory / CONFIG).exists():
-            raise UsageError(f"--resume: {directory} holds no {CHECKPOINT}; start without --resume")
+        check_resumable(directory)
         notes: list[str] = []
         config = read_config(FinderConfig, directory, notes)
         config.recipe.check(directory / CONFIG)
-        run = cls(config if minutes is None else replace(config, checkpoint_every=minutes), directory)
-        run.notes[:0] = notes
+        run = cls(replace(config, **changes), directory)
         if has_checkpoint(directory):
-            load_checkpoint(directory, run.take, run.notes)
+            load_checkpoint(directory, run.take, notes)
+            catch_up(run)
+        else:
+            notes.append(f"{directory}: {AGAIN}")
+        run.notes[:0] = notes
         run.prepare_directory()
         return run
 
@@ -155,9 +175,20 @@ class FinderRun(ResumableRun):
         row = EpochRow(event.epoch, *losses, math.nan, math.nan, lr, event.seconds, event.epoch)
         self.history.epochs.append(row)
         self.save()
+        self._write_weights()
+        draw(self)
+
+    def restore_weights(self) -> None:
+        if self.progress.steps or epoch_of(self.directory / WEIGHTS) == self.history.epochs_done:
+            return
+        self.trainer.train(False)
+        with use("fast"):
+            self.scores = score_finder(self.trainer.predict, self._validation)
+        self._write_weights()
+        self.notes.append(f"{self.directory / WEIGHTS}: written again from the checkpoint")
+
+    def _write_weights(self) -> None:
         save_weights(self.directory / WEIGHTS, self.trainer.weights(), self._card())
-        self.history.write(self.directory)
-        plot_losses({self.directory.name: self.directory}, self.directory / "loss.png")
 
     def _card(self) -> FinderCard:
         recipe = asdict(self.config.recipe)

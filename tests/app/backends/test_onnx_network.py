@@ -133,6 +133,26 @@ def _deep(model):
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, 0, 999, 999] * 2), "wide"))
 
 
+def _many(model):
+    """Operators whose results are each within the limit, and which the last operators could all still use."""
+    name = model.graph.node[0].input[0]
+    model.graph.node.insert(0, onnx.helper.make_node("Pad", [name, "wide"], ["wide0"]))
+    for number in range(1, 30):
+        model.graph.node.insert(number, onnx.helper.make_node("Relu", [f"wide{number - 1}"], [f"wide{number}"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, 0, 1300, 1300] * 2), "wide"))
+
+
+def inputs(operator, *names):
+    """Gives an operator its first input and constants with other names."""
+
+    def change(model):
+        first = node(model, operator).input[0]
+        del node(model, operator).input[:]
+        node(model, operator).input.extend([first, *names])
+
+    return change
+
+
 ATTACKS = {
     "another operator": (lambda m: setattr(node(m, "Relu"), "op_type", "Loop"), "the operator 'Loop' is none of its"),
     "an operator of another domain": (lambda m: setattr(node(m, "Relu"), "domain", "x"), "it has a field 7"),
@@ -162,6 +182,10 @@ ATTACKS = {
     "a value twice": (_again, "it makes the value"),
     "a circle": (_circle, "has no such input"),
     "ever larger pictures": (_deep, "it is too large: Pad makes"),
+    "many large pictures": (_many, "it is too large: Relu makes"),
+    "an enlargement by nothing": (inputs("Resize"), "the shapes of Resize do not fit"),
+    "an enlargement without its factor": (inputs("Resize", ""), "the shapes of Resize do not fit"),
+    "a convolution with nothing": (inputs("Conv", "", "scales"), "Conv has no such input"),
 }
 
 

@@ -211,7 +211,7 @@ def test_a_loss_that_is_nan_in_one_process_is_told_by_it(drawn_data, recipe, tmp
     assert line.startswith(
         "fkp: process 1 of 2: training stopped: the loss became nan at step 2 of epoch 2, first in the"
     )
-    assert "; the checkpoint of epoch 1 is kept: go on from it with a lower rate, such as `fkp train " in line
+    assert "; the checkpoint of epoch 1 is kept: go on with a lower rate, such as `fkp train " in line
 
 
 class Two:

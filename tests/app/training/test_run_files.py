@@ -207,6 +207,14 @@ def test_a_lock_of_a_killed_process_does_not_hold(tmp_path):
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="the system has no such flag")
+def test_a_lock_that_is_a_link_makes_no_file_elsewhere(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK).symlink_to(tmp_path / "elsewhere")
+    one_line(train(tmp_path / "run"), 2, f"--out {tmp_path / 'run'} cannot be written (Too many levels of symbolic")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_lock_removes_the_empty_directories_that_it_made(tmp_path):
     (tmp_path / "a").mkdir()
     with locked(tmp_path / "a" / "b" / "c", "fkp train"):

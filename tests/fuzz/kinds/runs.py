@@ -2,14 +2,18 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from hypothesis import strategies as st
 
 from fkp_app.errors import FkpError
 from fkp_app.training.checkpoints import DESCRIPTION
 from numpynet.checkpoint import CheckpointError
+from numpynet.training import StepEvent
 from tests.fuzz.changes import changed_json, mapped, rebuilt
 from tests.fuzz.reader import Case, Reader
 from tests.fuzz.tensor_files import (
@@ -50,27 +54,35 @@ def _data() -> Path:
 
 @cache
 def _seeds() -> list[Case]:
-    """A run of one epoch of two."""
+    """A run of one epoch of two, and the same a step later."""
     from fkp_app.training.recipe import load_recipe
     from fkp_app.training.run import TrainingRun
     from fkp_app.training.run_files import Settings
-    from numpynet.training import EpochEvent
 
     with tempfile.TemporaryDirectory() as folder:
         recipe, directory = Path(folder) / "small.toml", Path(folder) / "run"
         recipe.write_text(RECIPE)
         settings = Settings(str(_data()), "small.toml", "numpy", seed=1, threads=None, ops="readable")
-        for event in TrainingRun.start(settings, load_recipe(str(recipe)), directory).fit():
-            if isinstance(event, EpochEvent):
-                break
-        names = (CONFIG, CHECKPOINT, WEIGHTS)
-        return [{name: (directory / name).read_bytes() for name in names}]
+        return _stages(TrainingRun.start(settings, load_recipe(str(recipe)), directory), (CONFIG, CHECKPOINT, WEIGHTS))
+
+
+def _stages(run: Any, names: Sequence[str]) -> list[Case]:
+    """The files of a run after its first epoch, and after the first step of the second."""
+    found: list[Case] = []
+    for event in run.fit():
+        if run.history.epochs_done:
+            if isinstance(event, StepEvent):
+                run.save()
+            found.append({name: (run.directory / name).read_bytes() for name in names})
+        if len(found) == 2:
+            break
+    return found
 
 
 def _without_config() -> list[Case]:
-    """The same run, and one whose settings are those in the checkpoint."""
-    (case,) = _seeds()
-    return [case, {name: content for name, content in case.items() if name != CONFIG}]
+    """The same runs, and one whose settings are those in the checkpoint."""
+    cases = _seeds()
+    return [*cases, {name: content for name, content in cases[0].items() if name != CONFIG}]
 
 
 def _of_config(case: Case) -> st.SearchStrategy[Case]:
@@ -120,9 +132,39 @@ def _read_finder_config(path: Path) -> None:
     read_config(FinderConfig, path.parent, []).recipe.check(path)
 
 
+@cache
+def _finder_run() -> Any:
+    """A small run of the finder, with few pictures to validate on."""
+    from dataclasses import replace
+
+    from fkp_app.training.finder import run as module
+    from fkp_app.training.finder.recipe import SHIPPED_RECIPE, Network, load_finder_recipe
+
+    recipe = load_finder_recipe(SHIPPED_RECIPE)
+    training = replace(recipe.training, epochs=2, steps=3, batch_size=2)
+    small = replace(recipe, network=Network(64, (2, 2, 3), (4,)), training=training)
+    with patch.object(module, "VALIDATION_SCENES", 2):
+        return module.FinderRun(module.FinderConfig(str(_data()), 1, small), Path(KEPT.name) / "finder")
+
+
+@cache
+def _finder_seeds() -> list[Case]:
+    run = _finder_run()
+    run.prepare_directory()
+    with patch("fkp_app.training.finder.run.VALIDATION_SCENES", 2):
+        return _stages(run, (CHECKPOINT,))
+
+
+def _take(path: Path) -> None:
+    from fkp_app.training.checkpoints import load_checkpoint
+
+    load_checkpoint(path.parent, _finder_run().take, [])
+
+
 ERRORS = (FkpError, CheckpointError)
 READERS = [
     Reader("run, config.json", _seeds, CONFIG, _resume, ERRORS, structure=_of_config, memory=400),
     Reader("run, checkpoint", _without_config, CHECKPOINT, _resume, ERRORS, structure=_of_checkpoint, memory=400),
     Reader("finder run, config.json", _finder_config, CONFIG, _read_finder_config, ERRORS, structure=_of_config),
+    Reader("finder run, checkpoint", _finder_seeds, CHECKPOINT, _take, ERRORS, structure=_of_checkpoint, memory=400),
 ]

@@ -47,14 +47,15 @@ def _read(path: Path) -> None:
     """Read a style and put it on a face."""
     import numpy as np
 
+    from fkp_app.faces.keypoints import Face
     from fkp_app.styles.drawn_face import face_keypoints
     from fkp_app.styles.library import load_style
+    from fkp_app.styles.wear import wear
 
     style = load_style(path)
-    assert style.layers
-    assert np.isfinite(face_keypoints()).all()
+    keypoints = (60 + 30 * face_keypoints()).astype(np.float32)
+    image = np.full((120, 120, 3), 128, np.uint8)
+    assert wear(image, [Face((20, 20, 80, 80), None, keypoints)], style).shape == image.shape
 
 
-READERS = [
-    Reader("style", _seeds, FILE, _read, (FkpError,), structure=_structure, memory=400),
-]
+READERS = [Reader("style", _seeds, FILE, _read, (FkpError,), structure=_structure, memory=400)]
