@@ -30,6 +30,9 @@ GROUPS = {
         "curves": Command("curves", "the losses of several training runs in one picture"),
         "report": Command("report", "the stored results as tables and pictures, in docs/ and the README"),
     },
+    "load": {
+        "page": Command("page.load", "the page of `fkp web` with many visitors at once, some of whom mean no good"),
+    },
     "quality": {
         "landmarks": Command(
             "quality.landmarks", "dlib's 68 points and those of the shipped weights on the same frames"

@@ -88,7 +88,10 @@ class Module(abc.ABC):
         return self
 
     def eval(self) -> Self:
-        """Switch to evaluation: batch norm uses its running statistics, dropout does nothing. Returns the module."""
+        """Switch to evaluation: batch norm uses its running statistics, dropout does nothing. Returns the module.
+
+        A forward pass then changes nothing in the module, so several threads may call it at once.
+        """
         return self.train(False)
 
     def astype(self, dtype: DTypeLike) -> Self:

@@ -20,6 +20,9 @@ ENVIRONMENT = {
     "GRADIO_SHARE": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
+    # Without these Gradio makes a table of the last 10,000 events after each event, and loads pandas for it.
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**18),
 }
 
 

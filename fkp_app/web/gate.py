@@ -5,10 +5,12 @@ A refusal is a 4xx status and one line.
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fkp_app.web.addresses import visitor_of
+from fkp_app.web.allowance import Allowance
 from fkp_app.web.bodies import Bodies
 from fkp_app.web.limits import (
     JOIN,
@@ -41,21 +43,25 @@ HEADERS = {
 class Gate:
     """An ASGI application in front of another, `app`.
 
-    hosts: host names under which the page answers; None for any. events: as in `check_event`.
+    hosts: host names under which the page answers; None for any. events: as in `check_event`. proxy: as in
+    `visitor_of`.
     """
 
     app: App
     hosts: frozenset[str] | None
     events: Mapping[int, Sequence[ValueKind]]
     visits: Visits
+    proxy: str | None = None
     bodies: Bodies = field(default_factory=Bodies)
+    allowance: Allowance = field(default_factory=Allowance)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it on to `app`."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            # Whatever looks at the address from here on sees the visitor's.
+            await self._http({**scope, "client": (visitor_of(scope, self.proxy), 0)}, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -75,7 +81,9 @@ class Gate:
         try:
             check_address(scope, self.hosts)
             if scope["method"] == "POST":
-                async with self.bodies.room(address_of(scope), body_size(scope)):
+                size = body_size(scope)
+                await self._count(scope, receive)
+                async with self.bodies.room(address_of(scope), size):
                     body = self._checked(scope["path"], await read_body(scope, receive))
                     await self.app(scope, replay(body, receive), send_with_headers)
             elif scope["path"].startswith(HEARTBEAT):
@@ -88,13 +96,20 @@ class Gate:
             else:
                 await self.app(scope, receive, send_with_headers)
         except RefusedError as refused:
-            await send_line(send_with_headers, refused.status, str(refused))
+            await send_refusal(send_with_headers, scope["path"], refused)
         except ConnectionError:
             return  # the visitor has gone
         except Exception as error:
             if not begun:
                 print(f"fkp: {scope['path']}: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
                 await send_line(send_with_headers, 500, "something went wrong; see the console of fkp web")
+
+    async def _count(self, scope: Scope, receive: Receive) -> None:
+        try:
+            self.allowance.take(address_of(scope))
+        except RefusedError:
+            await read_body(scope, receive, kept=False)  # a browser reads no answer before it has sent everything
+            raise
 
     def _checked(self, path: str, body: bytes) -> bytes:
         if path != JOIN:
@@ -122,9 +137,8 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def address_of(scope: Scope) -> str:
-    """The address that a request comes from; empty if it is not known."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
+    """The address of a request's visitor, as the gate has found it."""
+    return str(scope["client"][0])
 
 
 def one_line(error: BaseException) -> str:
@@ -132,13 +146,29 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-async def send_line(send: Send, status: int, text: str) -> None:
+async def send_refusal(send: Send, path: str, refused: RefusedError) -> None:
+    """Send the reason of a refusal in one line. For an event it is the JSON that the page shows to its visitor."""
+    headers = [] if refused.wait is None else [(b"retry-after", str(refused.wait).encode())]
+    if path == JOIN:
+        await send_line(send, refused.status, json.dumps({"detail": str(refused)}), b"application/json", headers)
+    else:
+        await send_line(send, refused.status, str(refused), more=headers)
+
+
+async def send_line(
+    send: Send,
+    status: int,
+    text: str,
+    kind: bytes = b"text/plain; charset=utf-8",
+    more: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
     """Send one line of text and close the connection: the rest of a body may still be arriving on it."""
     body = f"{text}\n".encode()
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

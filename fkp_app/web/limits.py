@@ -36,11 +36,14 @@ SESSION = re.compile(r"[A-Za-z0-9_]{4,64}")
 
 
 class RefusedError(Exception):
-    """A request is refused: an HTTP status, and the reason in one line."""
+    """A request is refused: an HTTP status, and the reason in one line.
 
-    def __init__(self, status: int, why: str) -> None:
+    wait: seconds after which it may be sent again, if that is known.
+    """
+
+    def __init__(self, status: int, why: str, wait: int | None = None) -> None:
         super().__init__(why)
-        self.status = status
+        self.status, self.wait = status, wait
 
 
 def check_address(scope: Scope, hosts: frozenset[str] | None) -> None:
@@ -75,8 +78,8 @@ def body_size(scope: Scope) -> int:
     return min(claimed, most)
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body of a request. RefusedError if it is too slow or too large."""
+async def read_body(scope: Scope, receive: Receive, kept: bool = True) -> bytes:
+    """The whole body of a request; empty if it is not to be kept. RefusedError if it is too slow or too large."""
     most, _ = BODIES[scope["path"]]
     body, arrived, more = bytearray(), 0, True
     try:
@@ -86,7 +89,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
                 if message["type"] != "http.request":
                     raise ConnectionResetError
                 arrived += len(message.get("body", b""))
-                if arrived <= most:
+                if kept and arrived <= most:
                     body += message.get("body", b"")
                 more = message.get("more_body", False)
     except TimeoutError:

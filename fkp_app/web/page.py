@@ -13,20 +13,25 @@ from fkp_app.errors import FkpError
 from fkp_app.styles.library import names
 from fkp_app.web.gate import Gate
 from fkp_app.web.limits import MAX_UPLOAD, ValueKind
+from fkp_app.web.line import Place
 from fkp_app.web.photo import NO_STYLE, OVERLAYS, Choices, SharedFinder, answer
 from fkp_app.web.reader import PhotoReader
-from fkp_app.web.result_view import blank, said, shown, table_of
+from fkp_app.web.result_view import blank, said, shown, table_of, waiting
 from fkp_app.web.uploads import add_uploads
 from fkp_app.web.visits import Visits, photo_name
 
 SWEEP_SECONDS = 10.0
 """Seconds between two deletions of old files."""
 AT_ONCE = 24
-"""Visitors' photos that are under way at once. Most of them wait for one of the turns of `photo.SharedFinder`.
-Large photos have one turn between them, so they leave room for others."""
+"""Visitors' photos that are under way at once. Most of them wait in one of the lines of `photo.SharedFinder`, and see
+their place in it. Large photos have a line of their own, so they leave room for others."""
+MOST_SESSIONS = 200
+"""Visitors of whom Gradio remembers what their page shows, such as a table of keypoints of a megabyte. The page needs
+none of it: whoever is forgotten notices nothing."""
 VALUES: tuple[ValueKind, ...] = ("file", "word", "word", "words", "word")
 """Values that the page sends after every choice: photo, backend, style, overlays, quality."""
 OVERLAY_LABELS = {"points": "points", "numbers": "numbers", "boxes": "box and confidence"}
+PROGRESS = gr.Progress()
 HEADER = "<header><h1>68 points on every face</h1><p>Photos stay on the machine that serves this page.</p></header>"
 START = "Drop a photo, or take one with the camera."
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
@@ -34,14 +39,17 @@ CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 SCRIPT = "() => document.getElementById('status').setAttribute('aria-live', 'polite')"
 
 
-def application(finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None) -> Gate:
+def application(
+    finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: frozenset[str] | None, proxy: str | None = None
+) -> Gate:
     """The whole page as an ASGI application.
 
     folder: for visitors' files, the one that GRADIO_TEMP_DIR names. hosts: host names under which the page answers;
-    None for any.
+    None for any. proxy: as in `visitor_of`.
     """
     visits = Visits(folder)
     page = build(finder, reader, visits)
+    page.state_session_capacity = MOST_SESSIONS
     server = FastAPI(lifespan=lambda _: sweeping(visits), docs_url=None, redoc_url=None, openapi_url=None)
     add_uploads(server, visits)
     gr.mount_gradio_app(
@@ -63,14 +71,23 @@ def application(finder: SharedFinder, reader: PhotoReader, folder: Path, hosts: 
     )
     page.has_launched = True  # otherwise Gradio does not check the folders of the files it is asked to use
     events = {number: VALUES for number, event in page.fns.items() if event.name == "look"}
-    return Gate(server, hosts, events, visits)
+    return Gate(server, hosts, events, visits, proxy)
 
 
 def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Blocks:
     """The page itself. It answers each choice at once."""
 
     # Without preprocessing: our own reader reads the photo, and values that the page never sends get one line.
-    def look(photo: Any, backend: Any, style: Any, overlays: Any, quality: Any, request: gr.Request) -> list[Any]:
+    # The last default makes Gradio pass what shows a photo's place in the line while it waits.
+    def look(
+        photo: Any,
+        backend: Any,
+        style: Any,
+        overlays: Any,
+        quality: Any,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> list[Any]:
         visitor, address = request.session_hash or "", request.client.host if request.client else ""
         if photo is None:
             visits.keep(visitor)
@@ -84,7 +101,13 @@ def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Block
                 results = visits.new_folder(address, visitor=visitor)
                 try:
                     choices = choices_of(backend, style, overlays, quality, finder)
-                    found = answer(path, name, choices, finder, reader, results)
+                    for step in answer(path, name, choices, finder, reader, results):
+                        if not isinstance(step, Place):
+                            found = step
+                        elif path.is_file():
+                            progress(0, desc=waiting(step))
+                        else:
+                            raise FkpError(f"{name}: its visitor has left the line")
                     visits.grown(results)
                     kept.append(results)
                 finally:
@@ -135,7 +158,7 @@ def build(finder: SharedFinder, reader: PhotoReader, visits: Visits) -> gr.Block
             outputs=[picture, status, png, numbers, table],
             preprocess=False,
             show_progress_on=picture,
-            show_progress="minimal",
+            show_progress="full",
             trigger_mode="always_last",
             concurrency_limit=AT_ONCE,
             api_visibility="private",

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from fkp_app.faces.keypoints import Face
 from fkp_app.pipeline.results import ImageResult, to_json
 from fkp_app.styles.library import load_style
 from fkp_app.styles.wear import wear
+from fkp_app.web.line import Line, Place
 from fkp_app.web.reader import PhotoReader
 from numpynet.checkpoint import CheckpointError
 from numpynet.typing import AnyArray
@@ -31,8 +32,8 @@ LARGE = 12_000_000
 MUCH_WORK = 150_000_000
 """Photos that need more decoded pixels also go one at a time. A JPEG decodes all its pixels once per scan: 12 million
 pixels in 12 scans are 144 million, which is below this limit."""
-OTHERS_AT_ONCE = 7
-"""Number of other photos that are worked on at once."""
+LARGE_AT_ONCE, OTHERS_AT_ONCE = 1, 3
+"""Numbers of such photos, and of others, that are worked on at once."""
 PREVIEW_SIDE = 1600
 """Longest side of the picture on the page, in pixels; the one to download is never shrunk."""
 NO_STYLE = "none"
@@ -89,9 +90,8 @@ class SharedFinder:
         self.backends = backends_for(weights)
         self.qualities = qualities_for(weights)
         self._load = partial(load_finder, weights=weights, threads=threads, detector=detector)
-        self.large_turn = threading.Lock()
-        """Held while a photo of more than LARGE pixels or MUCH_WORK is worked on."""
-        self.other_turns = threading.BoundedSemaphore(OTHERS_AT_ONCE)
+        self.large, self.others = Line(LARGE_AT_ONCE), Line(OTHERS_AT_ONCE)
+        """Where photos wait: those of more than LARGE pixels or MUCH_WORK, and all others."""
         self._turn = threading.Lock()
         self._finders: dict[tuple[str, str], FaceFinder] = {}
         self._finder(self.backends[0], self.qualities[0])
@@ -107,22 +107,28 @@ class SharedFinder:
         return self._finders[backend, quality]
 
 
-def answer(photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path) -> Answer:
+def answer(
+    photo: Path, name: str, choices: Choices, finder: SharedFinder, reader: PhotoReader, folder: Path
+) -> Iterator[Place | Answer]:
     """Find the faces of a photo that the visitor calls `name`, and write the results into `folder`.
 
-    FkpError for anything that goes wrong with the photo, in one line with that name.
+    Yields the photo's place in the line while it waits for its turn, and at last the answer. FkpError for anything that
+    goes wrong with the photo, in one line with that name.
     """
     try:
         pixels, work = reader.work(photo)
-        with finder.large_turn if pixels > LARGE or work > MUCH_WORK else finder.other_turns:
-            return _answer(photo, name, choices, finder, reader, folder)
+        with (finder.large if pixels > LARGE or work > MUCH_WORK else finder.others).place() as places:
+            yield from places
+            found = _answer(photo, name, choices, finder, reader, folder)
     except (FkpError, CheckpointError) as error:
         raise FkpError(str(error).replace(str(photo), name)) from None
     except Exception as error:  # no error of one photo may end the page
         line = problem_of(name, error).replace(str(photo), name)
-        if not reader.closed:  # at the end of the page its folder is removed, also under photos at work
+        # A visitor who leaves, and the end of the page, remove the folder also under a photo at work.
+        if folder.exists() and not reader.closed:
             print(f"fkp: {line}", file=sys.stderr)
         raise FkpError(line) from error
+    yield found
 
 
 def _answer(

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from fkp_app.geometry.keypoint_layout import RANGES
+from fkp_app.web.line import Place
 from fkp_app.web.photo import Answer
 from fkp_app.wording import count_of
 
@@ -16,6 +17,15 @@ def blank(text: str, bad: bool = False) -> list[Any]:
         gr.update(value=None, interactive=False) for _ in range(2)
     ]  # one update per file: Gradio changes each of them
     return [None, said(text, bad), *files, table_of(None)]
+
+
+def waiting(place: Place) -> str:
+    """What a visitor reads whose photo waits."""
+    verb = "is" if place.before == 1 else "are"
+    text = f"{count_of(place.before, 'photo')} {verb} before yours"
+    if place.seconds is not None:
+        text += f": about {count_of(max(1, round(place.seconds)), 'second')}"
+    return f"{text}."
 
 
 def shown(found: Answer) -> list[Any]:

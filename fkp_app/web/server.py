@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOCAL = frozenset(["localhost", "127.0.0.1", "::1"])
 MISSING = "`fkp web` needs Gradio: pip install 'numpynet-fkp[web]'"
+OPEN_TO_ALL = "everybody who can reach this machine can use the page; it asks for no password"
 GRACE = 5.0
 """Seconds that photos at work get to finish when the page is told to end."""
 M_MMAP_THRESHOLD = -3
@@ -59,8 +60,9 @@ def serve(
     detector: str | None,
     threads: int | None,
     show: bool,
+    proxy: str | None,
 ) -> None:
-    """Build the page and answer requests until a signal ends it. show: open a browser.
+    """Build the page and answer requests until a signal ends it. show: open a browser. proxy: as in `visitor_of`.
 
     UsageError if Gradio is not installed; errors of the weights as in `get_predictor`.
     """
@@ -77,7 +79,7 @@ def serve(
     from fkp_app.web.reader import PhotoReader
 
     give_memory_back()
-    local, served = is_local(host), threading.Event()
+    local, served = is_local(host) and proxy is None, threading.Event()
     finder = SharedFinder(weights, threads, detector)
     address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
 
@@ -96,12 +98,13 @@ def serve(
 
     # uvicorn logs nothing: the gate says in one line what goes wrong. Open pages are cut off a second after the end.
     with PhotoReader() as reader:
-        app = application(finder, reader, folder, LOCAL | {host} if local else None)
+        app = application(finder, reader, folder, LOCAL | {host} if local else None, proxy)
         config = uvicorn.Config(
             app,
             log_level="critical",
             access_log=False,
             ws="none",
+            proxy_headers=False,  # the gate reads them, if it is told to
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )
@@ -139,7 +142,7 @@ def _end(sig: int, folder: Path, reader: "PhotoReader", served: threading.Event)
 def _announce(address: str, local: bool, show: bool) -> None:
     typer.echo(f"The page is at {address} (Ctrl-C ends it)")
     if not local:
-        typer.echo("fkp: everybody who can reach this machine can use the page; it asks for no password", err=True)
+        typer.echo(f"fkp: {OPEN_TO_ALL}", err=True)
     if show:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 

@@ -19,7 +19,7 @@ from fkp_app.faces import loaded
 from fkp_app.faces.keypoints import last_look
 from fkp_app.media.images import write_image
 from numpynet.checkpoint import CheckpointError
-from tests.free_pictures import group_picture, hopper
+from tests.free_pictures import astronaut, group_picture, hopper
 
 
 def test_a_file_and_its_pixels_give_the_same(tmp_path):
@@ -96,22 +96,27 @@ def test_weights_are_loaded_once_and_anew_where_they_changed(tmp_path):
 
 
 def test_threads_find_what_one_finds_and_share_no_cascade():
+    """Each of eight threads has a picture of its own, which no other thread's answer fits."""
     group, _ = group_picture()
-    expected = [face.keypoints for face in detect(group)]
-    found, detectors = {}, set()
+    pictures = [np.ascontiguousarray(group[:, :width]) for width in (480, 840)] + [hopper(), astronaut()]
+    pictures += [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
+    expected = [[face.keypoints for face in detect(picture)] for picture in pictures]
+    assert [len(faces) for faces in expected] == [1, 3, 1, 1] * 2
+    begin, found, detectors = threading.Barrier(len(pictures)), {}, set()
 
-    def run(name):
-        found[name] = [face.keypoints for face in detect(group)]
+    def run(number):
+        begin.wait(60)
+        found[number] = [face.keypoints for face in detect(pictures[number])]
         detectors.add(loaded.detector())  # kept, so that no two share an address
 
-    threads = [threading.Thread(target=run, args=(name,)) for name in range(4)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(pictures))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for keypoints in found.values():
-        np.testing.assert_array_equal(keypoints, expected)
-    assert len(found) == len(detectors) == 4
+    for number, keypoints in found.items():
+        np.testing.assert_array_equal(keypoints, expected[number])
+    assert len(found) == len(detectors) == len(pictures)
 
 
 def test_the_snippet_of_the_readme_runs(tmp_path):

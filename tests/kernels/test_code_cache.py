@@ -7,6 +7,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,7 @@ def test_the_implementation_stays_if_the_fast_one_cannot_be_loaded(monkeypatch):
 
 LOOPS = """
 import sys
+import time
 import numpy as np
 from numpynet.kernels.code_cache import njit
 from numpynet.kernels.vector_loops import pixel_loop
@@ -280,3 +282,56 @@ def test_loops_that_were_compiled_in_different_processes_do_not_take_each_others
         return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
     assert (printed("twice"), printed("thrice"), printed("twice", "thrice"), printed("thrice", "twice")) == (2, 3, 6, 6)
+
+
+COLD = """
+import sys, time
+from pathlib import Path
+import numpy as np
+import numpynet
+from numpynet.dispatch import F
+
+numpynet.use("fast")
+folder, name = Path(sys.argv[1]), sys.argv[2]
+(folder / name).touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
+x = np.random.default_rng(0).standard_normal((2, 3, 16, 16), np.float32)
+for _ in range(2):
+    pooled, _ = F.max_pool2d(x, 2)
+    out, _ = F.relu(pooled)
+np.save(folder / f"{name}.npy", out)
+"""
+
+
+def test_processes_that_all_find_an_empty_cache_compute_the_right_result(tmp_path):
+    """Six compile the same functions at once and save them to the same files; a seventh uses what they have saved."""
+    root, cache = Path(kernels.__file__).parents[2], tmp_path / "cache"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(root)}
+    x = np.random.default_rng(0).standard_normal((2, 3, 16, 16), np.float32)
+    expected = np.maximum(x.reshape(2, 3, 8, 2, 8, 2).max(axis=(3, 5)), 0)
+
+    def started(name):
+        command = [sys.executable, "-c", COLD, str(tmp_path), name]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    six = {name: started(name) for name in "abcdef"}
+    try:
+        deadline = time.monotonic() + 120
+        while not all((tmp_path / name).exists() for name in six) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert list(cache.rglob("*.nb*")) == []
+        (tmp_path / "go").touch()
+        said = {name: process.communicate(timeout=300)[1] for name, process in six.items()}
+    finally:
+        for process in six.values():
+            process.kill()
+    assert said == dict.fromkeys(six, "")
+    kept = {path: path.read_bytes() for path in cache.rglob("*.nb*")}
+    assert len(kept) >= 2
+    seventh = started("g")
+    assert seventh.communicate(timeout=300)[1] == ""
+    assert {path: path.read_bytes() for path in cache.rglob("*.nb*")} == kept  # it had nothing to compile
+    for name, process in (six | {"g": seventh}).items():
+        assert process.returncode == 0
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), expected)

@@ -86,6 +86,26 @@ def test_a_commands_process_runs_each_product_on_one_thread(backend):
         assert torch.get_num_threads() == 1
 
 
+@pytest.mark.parametrize("own_process", [False, True])
+@pytest.mark.parametrize("backend", ["numpy", "onnx", pytest.param("torch", marks=pytest.mark.torch)])
+def test_one_predictor_gives_each_of_eight_threads_its_own_outputs(backend, own_process):
+    predictor = get_predictor(backend, own_process=own_process)
+    inputs = list(np.random.default_rng(2).random((8, 3, 1, 96, 96), np.float32))
+    alone, begin, found = [predictor(one) for one in inputs], threading.Barrier(8), [None] * 8
+
+    def look(number):
+        begin.wait(60)
+        found[number] = [predictor(inputs[number]) for _ in range(3)]
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(8):
+        np.testing.assert_array_equal(found[number], [alone[number]] * 3)
+
+
 def test_the_requested_number_of_threads():
     for threads in (1, 3):
         get_predictor(threads=threads, own_process=True)

@@ -1,6 +1,8 @@
 """The page in a real browser without a screen: a visitor's actions, and what the page then shows."""
 
 import json
+import re
+import time
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from PIL import Image
 
 from fkp_app import detect
 from fkp_app.media.images import read_image, write_image
+from tests.app.web.conftest import start
 from tests.browsers import launched
 from tests.free_pictures import astronaut, hopper
 
 WAIT = 60_000  # milliseconds
+PLACE = re.compile(r"1 photo is before yours: about \d+ seconds?")
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +229,68 @@ def test_a_narrow_window_needs_no_scrolling_aside_and_controls_have_names(visit,
     assert tab.locator("#status").get_attribute("aria-live") == "polite"
     for role, name in (("combobox", "Wear"), ("checkbox", "points"), ("radio", "numpy"), ("button", "Download JSON")):
         assert tab.get_by_role(role, name=name).count() == 1, name
+
+
+ONE_AT_A_TIME = """
+import sys, time
+from pathlib import Path
+import fkp_app.faces.finder as finder
+import fkp_app.web.photo as photo
+photo.OTHERS_AT_ONCE = 1
+find = finder.find_faces
+
+def find_later(*arguments, **options):
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return find(*arguments, **options)
+
+finder.find_faces = find_later
+from fkp_app.cli import main
+sys.exit(main(["web", "--port", "0"]))
+"""
+
+
+def test_who_waits_reads_how_many_are_before_and_how_long_it_takes(browser, photo, tmp_path):
+    running, go = start(tmp_path, program=ONE_AT_A_TIME), tmp_path / "go"
+    contexts = [browser.new_context() for _ in range(3)]
+    try:
+        tabs = [context.new_page() for context in contexts]
+        for tab in tabs:
+            tab.goto(running.url)
+            tab.locator("#photo input[type=file]").wait_for(state="attached")
+        go.touch()
+        drop(tabs[0], photo)
+        says(tabs[0], "1 face found.")  # from now on it is known how long a photo takes
+        go.unlink()
+        drop(tabs[1], photo)
+        drop(tabs[2], photo)
+        end, lines = time.monotonic() + 60, ["", ""]
+        while not any(map(PLACE.search, lines)) and time.monotonic() < end:
+            time.sleep(0.1)
+            lines = [tab.locator("#result").inner_text() for tab in tabs[1:]]
+        assert any(map(PLACE.search, lines)), lines
+        go.touch()
+        for tab in tabs:
+            says(tab, "1 face found.")
+    finally:
+        go.touch()
+        for context in contexts:
+            context.close()
+        assert running.end() == 130
+
+
+def test_who_asks_too_often_reads_when_to_try_again(visit, photo):
+    tab = visit()
+    drop(tab, photo)
+    says(tab, "1 face found.")
+    body, words = (
+        {"detail": "too many requests at once; try again in 7 s"},
+        "too many requests at once; try again in 7 s",
+    )
+    tab.route("**/queue/join*", lambda route: route.fulfill(status=429, json=body))
+    tab.get_by_label("box and confidence").check()
+    tab.get_by_text(words).first.wait_for()
+    tab.route("**/upload?*", lambda route: route.fulfill(status=429, body=f"{words}\n", content_type="text/plain"))
+    tab.reload()
+    drop(tab, photo)
+    tab.get_by_text(words).first.wait_for()

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fkp_app.errors import FkpError
+from fkp_app.web import limits
 from fkp_app.web import photo as photo_module
 from fkp_app.web import visits as visits_module
 from fkp_app.web.bodies import Bodies
@@ -191,6 +192,18 @@ def test_bodies_wait_for_room_and_are_refused_if_there_is_none():
     assert asyncio.run(story()) == (["first", "second", "third", "fifth", "sixth"], 503)
 
 
+def test_a_body_that_comes_too_slowly_is_refused(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.05)
+
+    async def one_byte_at_a_time():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(RefusedError, match="the body took more than") as refused:
+        asyncio.run(limits.read_body({"path": limits.UPLOAD}, one_byte_at_a_time))
+    assert refused.value.status == 408
+
+
 def test_what_takes_too_long_or_too_much_or_ends_its_process_is_one_line_and_the_next_is_read(reader, photo):
     from fkp_app.web.reader import PhotoReader
 
@@ -266,26 +279,23 @@ def test_results_for_which_there_is_no_room_are_one_line(finder, reader, photo, 
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["photo.png"]
 
 
-def test_large_photos_take_turns_and_small_ones_do_not_wait(finder, tmp_path, monkeypatch):
-    """While a job holds the turn of large photos, a small photo is answered and a large or slow one waits."""
+def test_large_photos_wait_in_a_line_of_their_own(finder, tmp_path, monkeypatch):
+    """While a large photo is worked on, a small photo is answered, and a large or slow one is told to wait."""
     claimed = {"small": (12_000_000, 150_000_000), "large": (12_000_001,) * 2, "slow": (1_600_000, 150_000_001)}
     sizes = SimpleNamespace(work=lambda path: claimed[path.name], read=fails, closed=False)
     choices = photo_module.Choices("numpy", "none", [])
-    asked = []
-
-    class Turn:
-        def __enter__(self):
-            asked.append("turn")
-
-        def __exit__(self, *_):
-            asked.append("done")
-
-    monkeypatch.setattr(finder, "large_turn", Turn())
-    for name in claimed:
-        with pytest.raises(FkpError):
-            photo_module.answer(tmp_path / name, name, choices, finder, sizes, tmp_path)
-        assert asked == ([] if name == "small" else ["turn", "done"])
-        asked.clear()
+    with finder.large.place() as turn:
+        assert list(turn) == []
+        for name in claimed:
+            steps = photo_module.answer(tmp_path / name, name, choices, finder, sizes, tmp_path)
+            if name == "small":
+                with pytest.raises(FkpError):
+                    next(steps)
+            else:
+                assert next(steps).before == 1
+                steps.close()
+    with pytest.raises(FkpError):  # the line is empty again
+        next(photo_module.answer(tmp_path / "large", "large", choices, finder, sizes, tmp_path))
 
 
 def test_uploads_are_refused_in_one_line_where_there_is_no_room_or_the_disk_is_full(tmp_path, monkeypatch):
@@ -418,8 +428,12 @@ def alive(process):
         return False
 
 
-def test_failures_caused_by_the_end_of_the_page_are_not_printed(finder, photo, tmp_path, capfd):
-    ending = SimpleNamespace(work=lambda _: (1, 1), read=fails, closed=True)
+@pytest.mark.parametrize(("closed", "left", "printed"), [(False, False, 1), (True, False, 0), (False, True, 0)])
+def test_failures_caused_by_the_end_of_the_page_or_of_the_visit_are_not_printed(
+    finder, photo, tmp_path, capfd, closed, left, printed
+):
+    reader = SimpleNamespace(work=lambda _: (1, 1), read=fails, closed=closed)
+    results = tmp_path / "gone" if left else tmp_path
     with pytest.raises(FkpError):
-        photo_module.answer(photo, "a.png", photo_module.Choices("numpy", "none", []), finder, ending, tmp_path)
-    assert capfd.readouterr().err == ""
+        next(photo_module.answer(photo, "a.png", photo_module.Choices("numpy", "none", []), finder, reader, results))
+    assert capfd.readouterr().err.count("\n") == printed
