@@ -14,8 +14,8 @@ from numba import njit
 from numpynet import workers
 from numpynet.kernels.spinning import spin
 
-FAR = 200e-9
-"""Seconds. On the AMD EPYC of docs/benchmarks.md it was either 40 to 75 ns or over 260, on the Intel Xeon 90 to 120."""
+FAR = 150e-9
+"""Seconds. On the AMD EPYC of docs/benchmarks.md it was 36 to 75 ns or 220 to 290, on the Intel Xeon 90 to 120."""
 
 ROUNDS, RUNS = 2000, 5
 
