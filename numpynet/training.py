@@ -131,13 +131,14 @@ class Trainer:
             self.optimizer.lr = self.schedule(self.steps_done)
         out, cache = self.net.forward(images)
         loss, dout = self.criterion(out, targets)
-        if math.isfinite(loss):
-            self.net.backward(dout, cache)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.steps_done += 1
-            if self.average is not None:
-                self.average.update()
+        if not math.isfinite(loss):
+            return loss
+        self.net.backward(dout, cache)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.steps_done += 1
+        if self.average is not None:
+            self.average.update()
         return loss
 
     def where_not_finite(self, images: Array, targets: Array) -> str:

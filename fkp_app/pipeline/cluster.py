@@ -6,6 +6,7 @@ workers; the cluster that is started here lets nobody else in.
 """
 
 import logging
+import os
 import secrets
 import signal
 import threading
@@ -159,18 +160,19 @@ def _client(address: str, workers: int) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
 
     if address == LOCAL:
-        with dask.config.set(LOCAL_SETTINGS), ignoring_signals():
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-                security=True,
-                preload=[__name__],
-            )
-        with closing(cluster), closing(Client(cluster, set_as_default=False)) as client:
-            yield client
+        with _same_environment():
+            with dask.config.set(LOCAL_SETTINGS), ignoring_signals():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    security=True,
+                    preload=[__name__],
+                )
+            with closing(cluster), closing(Client(cluster, set_as_default=False)) as client:
+                yield client
         return
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
@@ -186,6 +188,17 @@ def _client(address: str, workers: int) -> Iterator["Client"]:
     finally:
         with suppress(Exception):  # the scheduler may have ended
             client.close(timeout=PATIENCE)
+
+
+@contextmanager
+def _same_environment() -> Iterator[None]:
+    """Dask sets its workers' variables in this process, and leaves them there. No later child of it shall have them."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager

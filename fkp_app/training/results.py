@@ -1,32 +1,25 @@
 """What a run leaves for its user, curves and the weights of the best epoch; a checkpoint can make both again."""
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fkp_app.errors import UsageError
+from fkp_app.evaluation.scores import Scores
 from fkp_app.geometry.crop_card import CropCard
 from fkp_app.training.curves import plot_losses
-from fkp_app.training.run_files import WEIGHTS
-from numpynet.checkpoint import CheckpointError, load_weights, save_weights
-from numpynet.dispatch import use
+from fkp_app.training.history import History
+from fkp_app.training.run_files import Config
+from numpynet.checkpoint import CheckpointError, load_weights
 
 if TYPE_CHECKING:
     from fkp_app.training.resumable import ResumableRun
-    from fkp_app.training.run import TrainingRun
 
 
 def draw(run: "ResumableRun") -> None:
     """Replace the CSV files and the picture of the curves."""
     run.history.write(run.directory)
     plot_losses({run.directory.name: run.directory}, run.directory / "loss.png")
-
-
-def keep_weights(run: "TrainingRun") -> None:
-    """Replace weights.safetensors by the current weights, the best so far."""
-    save_weights(run.directory / WEIGHTS, run.trainer.weights(), _card(run))
-    run.history.best_is_lost = False
 
 
 def catch_up(run: "ResumableRun") -> None:
@@ -44,37 +37,20 @@ def catch_up(run: "ResumableRun") -> None:
         raise UsageError(f"--out {run.directory} cannot be written ({reason}); make room or mend it") from None
 
 
-def restore_best(run: "TrainingRun") -> None:
-    """Write the weights again if they are not of the best epoch and the checkpoint is. OSError if that fails."""
-    best, done, path = run.history.best_epoch, run.history.epochs_done, run.directory / WEIGHTS
-    if not best or epoch_of(path) == best:
-        return
-    if best == done and not run.progress.steps:
-        if math.isfinite(run.history.epochs[-1].validation_nme) and run.validation is not None:
-            run.trainer.train(False)
-            with use(run.ops):
-                run.score(run.validation, run.trainer.predict)
-        keep_weights(run)
-        run.notes.append(f"{path}: written again from the checkpoint, of epoch {best}")
-        return
-    run.history.best_is_lost = True
-    run.notes.append(f"{path}: does not hold epoch {best}, the best so far; the next validated one is kept")
-
-
-def _card(run: "TrainingRun") -> CropCard:
-    """The card of the current weights, with the settings and the scores."""
-    settings = asdict(run.settings)
+def card_of(config: Config, history: History, scores: Scores | None) -> CropCard:
+    """The card of the weights of the latest epoch, with the run's settings and the weights' scores."""
+    settings = asdict(config.settings)
     del settings["data"]  # a path on this machine; weights are passed on
     del settings["checkpoint_every"]
-    if run.settings.start is not None:
-        settings["start"] = Path(run.settings.start).name
-    recipe = {name: asdict(run.recipe)[name] for name in ("augmentation", "training")}
-    training: dict[str, Any] = {"settings": settings, **recipe, "epoch": run.history.epochs_done}
-    if run.config.changes:
-        training["changes"] = [_without_data(asdict(change)) for change in run.config.changes]
-    if run.validation_scores is not None:
-        training["validation"] = asdict(run.validation_scores)
-    return run.recipe.card(training)
+    if config.settings.start is not None:
+        settings["start"] = Path(config.settings.start).name
+    recipe = {name: asdict(config.recipe)[name] for name in ("augmentation", "training")}
+    training: dict[str, Any] = {"settings": settings, **recipe, "epoch": history.epochs_done}
+    if config.changes:
+        training["changes"] = [_without_data(asdict(change)) for change in config.changes]
+    if scores is not None:
+        training["validation"] = asdict(scores)
+    return config.recipe.card(training)
 
 
 def _without_data(change: dict[str, Any]) -> dict[str, Any]:

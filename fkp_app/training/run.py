@@ -18,11 +18,23 @@ from fkp_app.training.checkpoints import has_checkpoint, load_checkpoint
 from fkp_app.training.history import EpochRow
 from fkp_app.training.parallel import OwnDraws, agreement, check_parts, check_same, share_validation
 from fkp_app.training.recipe import Recipe, training_transform
-from fkp_app.training.results import catch_up, draw, keep_weights, restore_best
+from fkp_app.training.results import card_of, catch_up, draw, epoch_of
 from fkp_app.training.resumable import ResumableRun
-from fkp_app.training.run_files import AGAIN, CONFIG, REPLACED, Config, Settings, begun_in, check_resumable, read_config
+from fkp_app.training.run_files import (
+    AGAIN,
+    CONFIG,
+    REPLACED,
+    WEIGHTS,
+    Config,
+    Settings,
+    begun_in,
+    check_resumable,
+    read_config,
+)
 from fkp_app.training.trainers import get_criterion, get_trainer, initial_weights
+from numpynet.checkpoint import save_weights
 from numpynet.data import DataLoader, Dataset
+from numpynet.dispatch import use
 from numpynet.training import EpochEvent
 from numpynet.typing import AnyArray, Array
 
@@ -216,12 +228,30 @@ class TrainingRun(ResumableRun):
         if not self.is_first:
             return
         if better:
-            keep_weights(self)
+            self.keep_weights()
         draw(self)
         self._note_pictures()
 
+    def keep_weights(self) -> None:
+        """Replace weights.safetensors by the current weights, the best so far."""
+        card = card_of(self.config, self.history, self.validation_scores)
+        save_weights(self.directory / WEIGHTS, self.trainer.weights(), card)
+        self.history.best_is_lost = False
+
     def restore_weights(self) -> None:
-        restore_best(self)
+        best, done, path = self.history.best_epoch, self.history.epochs_done, self.directory / WEIGHTS
+        if not best or epoch_of(path) == best:
+            return
+        if best == done and not self.progress.steps:
+            if math.isfinite(self.history.epochs[-1].validation_nme) and self.validation is not None:
+                self.trainer.train(False)
+                with use(self.ops):
+                    self.score(self.validation, self.trainer.predict)
+            self.keep_weights()
+            self.notes.append(f"{path}: written again from the checkpoint, of epoch {best}")
+            return
+        self.history.best_is_lost = True
+        self.notes.append(f"{path}: does not hold epoch {best}, the best so far; the next validated one is kept")
 
     def agree(self, stopping: bool, due: bool) -> tuple[bool, bool]:
         return (stopping, due) if self.group is None else agreement(stopping, due, self.group)

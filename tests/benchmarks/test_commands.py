@@ -33,7 +33,7 @@ def test_every_command_tells_its_options(name, capsys):
     assert error.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert printed.startswith(f"usage: python -m benchmarks {name} ")
-    assert f"`python -m benchmarks {name}`: " in printed  # the first paragraph of the module's docstring
+    assert f"python -m benchmarks {name}`: " in printed  # the first paragraph of the module's docstring
 
 
 @pytest.mark.torch

@@ -102,8 +102,11 @@ def test_one_predictor_gives_each_of_eight_threads_its_own_outputs(backend, own_
         thread.start()
     for thread in threads:
         thread.join()
+    # PyTorch's sums depend on how many threads share the work, and that on what else runs: a last digit differs now and
+    # then, by up to 1.2e-7. Another thread's output would differ by 0.1 or more.
+    atol = 1e-6 if backend == "torch" else 0
     for number in range(8):
-        np.testing.assert_array_equal(found[number], [alone[number]] * 3)
+        np.testing.assert_allclose(found[number], [alone[number]] * 3, rtol=0, atol=atol)
 
 
 def test_the_requested_number_of_threads():

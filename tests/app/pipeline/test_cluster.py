@@ -80,7 +80,9 @@ def scheduler(workers, folder):
 def test_a_local_cluster_finds_what_one_process_finds(album, tmp_path, fkp):
     alone = fkp("detect", album, "--json", tmp_path / "a.json", "--out", tmp_path / "a", "--crops", tmp_path / "ac")
     options = ("--json", tmp_path / "b.json", "--out", tmp_path / "b", "--crops", tmp_path / "bc")
+    environment = dict(os.environ)
     ended = fkp("detect", album, "--cluster", "local", "--workers", 2, *options)
+    assert dict(os.environ) == environment
     assert (ended.code, ended.err) == (alone.code, alone.err) == (1, f"fkp: {album}/bad.jpg: is empty\n")
     assert json.loads((tmp_path / "b.json").read_text()) == json.loads((tmp_path / "a.json").read_text())
     for one, other in (("a", "b"), ("ac", "bc")):

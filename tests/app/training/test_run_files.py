@@ -95,7 +95,7 @@ def test_a_directory_with_somebody_elses_config_is_not_begun_in(train, tmp_path)
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(resumable, "save_checkpoint"), (results, "save_weights"), (results, "plot_losses")],
+    [(resumable, "save_checkpoint"), (training_run, "save_weights"), (results, "plot_losses")],
 )
 @pytest.mark.parametrize("last", [False, True])
 def test_killed_between_two_files_of_an_epoch_it_catches_up(module, name, last, begin, train, tmp_path, monkeypatch):
