@@ -1,12 +1,17 @@
-"""Builds image files by hand, with any EXIF, TIFF directories, PNG and WebP chunks, and JPEG segments."""
+"""Builds image files by hand, with any metadata, directories, chunks and segments, and checks how they are read."""
 
 import io
 import struct
 import zlib
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from fkp_app.media.images import ImageError, read_image
+
+LEFT_OUT = "image: has metadata that cannot be read; it was left out"
+CUT = "image: lacks its end, though every pixel is there"
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8, 13: 4}
 
 
@@ -16,6 +21,9 @@ def picture(height=40, width=56):
     rgb = np.stack([4 * x, 5 * y, 2 * (x + y)], axis=2).astype(np.uint8)
     rgb[4:16, 6:18] = (250, 20, 60)
     return rgb
+
+
+ROTATED = picture().transpose(1, 0, 2)[:, ::-1]  # shown with orientation 6
 
 
 def saved(rgb, kind, **options):
@@ -117,3 +125,17 @@ def jpeg_with(rgb, *segments, kind="JPEG", **options):
     data = saved(rgb, kind, **options)
     more = b"".join(bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in segments)
     return data[:2] + more + data[2:]
+
+
+def check(data, expected, *notes, kind="PNG"):
+    said = []
+    image = read_image(io.BytesIO(data), said)
+    np.testing.assert_allclose(image.astype(int), expected.astype(int), atol=25 if kind == "JPEG" else 0)
+    assert said == list(notes)
+
+
+def refused(data):
+    with pytest.raises(ImageError) as error:
+        read_image(io.BytesIO(data))
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix("image: ")
