@@ -206,9 +206,11 @@ def _explained(address: str) -> Iterator[None]:
     """Any error of the cluster, or of what its workers load, as an FkpError of one line."""
     from concurrent.futures import CancelledError
 
+    from distributed.comm import CommClosedError
+
     try:
         yield
-    except CancelledError:
+    except (CancelledError, CommClosedError):
         raise FkpError(f"--cluster {address}: the scheduler has ended or cannot be reached any more") from None
     except FkpError:
         raise

@@ -96,7 +96,10 @@ def test_the_seven_loss_curves_go_as_their_titles_say(made):
 
 
 def test_the_committed_activations_are_those_of_the_shipped_network(activations):
-    """Both are made small first: letters and the noise of JPEG differ between versions of libraries, maps do not."""
+    """Both are made small first: letters and the noise of JPEG differ between versions of libraries, maps do not.
+
+    Letters of several versions made 1.5 and 2.2 % of the pixels differ, another shipped network 14 %.
+    """
 
     def small(picture):
         return np.asarray(picture.convert("RGB").resize((160, 104), Image.Resampling.BOX), float)
@@ -105,7 +108,7 @@ def test_the_committed_activations_are_those_of_the_shipped_network(activations)
     with Image.open(activations.PICTURE) as committed:
         assert committed.size == now.size
         differ = np.abs(small(committed) - small(now))
-    assert (differ > 30).mean() < 0.02
+    assert (differ > 30).mean() < 0.05
     assert activations.PICTURE.stat().st_size < 400_000
 
 

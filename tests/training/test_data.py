@@ -98,13 +98,14 @@ def test_the_thread_has_ended_when_the_loop_has():
             assert not index or go_on.wait(60)
             return sample
 
+    before = set(threading.enumerate())
     dataset, go_on = Waiting(20), threading.Event()
     batches = iter(DataLoader(dataset, 1, prefetch=3))
     next(batches)
     timer = threading.Timer(0.3, go_on.set)
     timer.start()
     batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("loader")]
     assert dataset.asked <= 2
     timer.join()
 
