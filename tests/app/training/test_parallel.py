@@ -80,7 +80,7 @@ def test_two_processes_follow_one(ops, drawn_data, recipe, tmp_path, fkp):
     np.testing.assert_allclose(losses(both), losses(alone), rtol=5e-5)
     one, two = (load_weights(run / "weights.safetensors")[0] for run in (alone, both))
     for key in one:
-        # Adam turns rounding into parts of a step, which is up to 2e-3 long: with the BLAS of NumPy 2.0 a bias differed by 1.6e-6.
+        # Adam turns rounding into parts of a step of up to 2e-3: with NumPy 2.0's BLAS a bias differed by 1.6e-6.
         atol = max(1e-5, 2e-4 * np.abs(one[key]).max())
         np.testing.assert_allclose(two[key], one[key], rtol=0, atol=atol, err_msg=key)
     assert not [path.name for path in both.iterdir() if path.name.startswith(".")]
