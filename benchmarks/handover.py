@@ -15,7 +15,7 @@ from numpynet import workers
 from numpynet.kernels.spinning import spin
 
 FAR = 150e-9
-"""Seconds. On the AMD EPYC of docs/benchmarks.md it was 36 to 75 ns or 220 to 290, on the Intel Xeon 90 to 120."""
+"""Seconds. On the AMD EPYC of docs/benchmarks.md it is 31 to 50 ns or 200 to 250, on the Intel Xeon 90 to 120."""
 
 ROUNDS, RUNS = 2000, 5
 

@@ -66,8 +66,9 @@ class DataLoader:
         self.drop_last = drop_last
         self.prefetch = whole(prefetch, "DataLoader: prefetch", 0)
         self.collate_fn = collate_fn
-        equal = batch_size % part[1] == 0 and (drop_last or part[1] == 1 or len(dataset) % batch_size == 0)
-        if not (0 <= part[0] < part[1] and equal):
+        one, parts = part
+        whole_batches = drop_last or parts == 1 or len(dataset) % batch_size == 0
+        if not (0 <= one < parts and batch_size % parts == 0 and whole_batches):
             raise ValueError(f"DataLoader: batches of {batch_size} have no part {part} of equal parts")
         self.part = part
         self.generators = tuple(generators)

@@ -246,7 +246,8 @@ def test_the_parts_of_a_batch_make_the_batch(parts):
 
 
 @pytest.mark.parametrize(
-    ("part", "batch_size", "drop_last"), [((2, 2), 8, True), ((-1, 2), 8, True), ((0, 3), 8, True), ((0, 2), 8, False)]
+    ("part", "batch_size", "drop_last"),
+    [((2, 2), 8, True), ((-1, 2), 8, True), ((0, 3), 8, True), ((0, 2), 8, False), ((0, 0), 8, True)],
 )
 def test_a_part_must_exist_and_all_must_be_equal(part, batch_size, drop_last):
     with pytest.raises(ValueError, match="part"):
